@@ -1,0 +1,83 @@
+/* bytes: a view of bytes that somebody else owns, and a buffer that owns its bytes and has a bound.
+ *
+ *   struct bytes    { data, count }               owns nothing; valid as long as its owner says
+ *   struct buffer   { data, count, room, max }    owns data; never holds more than max bytes
+ *
+ * Thread: any, one at a time for a given buffer.
+ */
+#ifndef PROTO_BYTES_H
+#define PROTO_BYTES_H
+
+#include "proto/status.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct bytes {
+    const char *data; /* may be NULL when count is 0; not terminated */
+    size_t count;     /* in bytes */
+};
+
+/* A view of a literal. */
+#define BYTES(literal) ((struct bytes){(literal), sizeof(literal) - 1})
+
+/* Borrows a terminated string for as long as the view lives. */
+struct bytes bytes_of(const char *text);
+
+bool bytes_equal(struct bytes left, struct bytes right);
+
+/* ASCII letters compare without regard to case (RFC 9110, field names). */
+bool bytes_equal_nocase(struct bytes left, struct bytes right);
+
+bool bytes_starts_with(struct bytes whole, struct bytes prefix);
+bool bytes_ends_with(struct bytes whole, struct bytes suffix);
+
+/* The part of `whole` from `from` to its end; empty when `from` is at or past the end. */
+struct bytes bytes_from(struct bytes whole, size_t from);
+
+/* The first `count` bytes, or all of them when there are fewer. */
+struct bytes bytes_first(struct bytes whole, size_t count);
+
+/* Position of `byte`, or -1. */
+ptrdiff_t bytes_find(struct bytes whole, char byte);
+
+/* Copies into `room` bytes at `out` and terminates. STATUS_TOO_LARGE (out untouched) when it would not fit. */
+MUST_CHECK enum status bytes_copy(struct bytes from, char *out, size_t room);
+
+/* Decimal digits only, no sign, no space, at most `max`. STATUS_MALFORMED or STATUS_TOO_LARGE. */
+MUST_CHECK enum status bytes_number(struct bytes text, unsigned long long max, unsigned long long *out);
+
+/* data[0 .. count) is content, data[count .. room) is reserved, room <= max. All zero but max = empty. */
+struct buffer {
+    char *data;
+    size_t count;
+    size_t room;
+    size_t max; /* in bytes; an append that would pass it fails and changes nothing */
+};
+
+/* An empty buffer with a bound. Reserves nothing yet. */
+void buffer_init(struct buffer *buffer, size_t bytes_max);
+
+/* Frees the bytes; the bound stays. Accepts an empty one. */
+void buffer_free(struct buffer *buffer);
+
+/* Forgets the content and keeps the reserved bytes. */
+void buffer_clear(struct buffer *buffer);
+
+/* STATUS_TOO_LARGE when count would pass max, STATUS_NO_MEMORY; the content is untouched in both cases. */
+MUST_CHECK enum status buffer_append(struct buffer *buffer, struct bytes more);
+MUST_CHECK enum status buffer_append_text(struct buffer *buffer, const char *text);
+MUST_CHECK enum status buffer_append_format(struct buffer *buffer, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* Makes room for `more` bytes after the content and says where; buffer_used() then takes them in. */
+MUST_CHECK enum status buffer_reserve(struct buffer *buffer, size_t more, char **out);
+void buffer_used(struct buffer *buffer, size_t more);
+
+/* Drops the first `count` bytes (count <= buffer->count). */
+void buffer_consume(struct buffer *buffer, size_t count);
+
+/* Lends a view until the next call that changes the buffer. */
+struct bytes buffer_view(const struct buffer *buffer);
+
+#endif

@@ -1,0 +1,93 @@
+/* limits: every bound that is not a setting, with its unit in its name, its value and its reason.
+ *
+ * What an operator may change stands in proto/settings; what stands here is structural. Relations between bounds are
+ * asserted at the end. A new literal size anywhere else fails review.
+ */
+#ifndef PROTO_LIMITS_H
+#define PROTO_LIMITS_H
+
+enum {
+    KIB = 1024,
+    MIB = 1024 * 1024,
+
+    /* Names that travel: long enough for people, short enough for a stack array. Terminator not counted. */
+    PROFILE_NAME_BYTES_MAX = 64, /* the check of profiles.name in schema.sql says the same */
+    CATEGORY_BYTES_MAX = 64,     /* a verdict's category */
+    DECISION_ID_BYTES = 32,      /* 128 random bits in lower-case hex */
+    TEXT_HASH_BYTES = 16,        /* keyed BLAKE2b of a text, as in schema.sql */
+
+    /* JSON (reliability B.2; house D14) */
+    JSON_DEPTH_MAX = 64,
+    JSON_TOKENS_MAX = 200000,
+    JSON_NUMBER_BYTES_MAX = 64,
+    CHAT_MESSAGES_MAX = 2048,
+
+    /* Text handed to the pool */
+    SEGMENTS_MAX = 4096,      /* pieces of text in one TASK; more are refused with the request */
+    UNSURE_SEGMENTS_MAX = 16, /* pieces one review looks at; the worst ones are taken */
+
+    /* ZeroMQ (spec/zeromq.md) */
+    ROUTER_MESSAGE_BYTES_MAX = 64 * KIB,  /* what a moderator may send */
+    TASK_OVERHEAD_BYTES_MAX = 256 * KIB,  /* added to limits.moderated_text for what a gateway may send */
+    ZMQ_HWM_MESSAGES = 2,
+    ZMQ_HEARTBEAT_MS = 1000,
+    ZMQ_HEARTBEAT_TIMEOUT_MS = 3000,
+    ZMQ_HEARTBEAT_TTL_MS = 5000,
+    ZMQ_HANDSHAKE_MS = 3000,
+    ZMQ_RECONNECT_MS = 100,
+    ZMQ_RECONNECT_MAX_MS = 5000,
+    MSGPACK_DEPTH_MAX = 8,
+    MSGPACK_ITEMS_MAX = 3 * SEGMENTS_MAX, /* all objects of one message, arrays included */
+    GATEWAY_SILENCE_MS = 3000,            /* a slot that heard nothing for so long rebuilds its socket */
+    PING_IDLE_MS = 1000,                  /* an idle slot hears from the gateway once in this time */
+    PROBE_BUSY_MS = 100,                  /* a busy slot is probed once in this time */
+
+    /* Rings between a loop and the pool thread */
+    RING_JOBS = 1024, /* power of two; at least the in-flight limit of a loop */
+
+    /* Logs and metrics (reliability B.2) */
+    LOG_LINE_BYTES_MAX = 8 * KIB,
+    LOG_QUEUE_BYTES_MAX = 8 * MIB,
+    METRICS_SERIES_MAX = 2000,
+    ADMIN_CONNECTIONS_MAX = 16,
+    ADMIN_REQUEST_BYTES_MAX = 8 * KIB,
+
+    /* Settings */
+    SETTINGS_FILE_BYTES_MAX = MIB,
+    SETTINGS_DEPTH_MAX = 8,
+    PATH_BYTES_MAX = 512, /* file names, URLs and endpoints in settings */
+    ROUTES_MAX = 256,
+    PROFILES_MAX = 1024,
+    ENDPOINTS_MAX = 16, /* addresses in one list of the settings */
+    FILES_MAX = 16,     /* keyword files of one profile */
+    MODELS_MAX = 16,    /* reviewing models of one profile */
+
+    /* The upstream side */
+    UPSTREAM_CHUNK_BYTES = 16 * KIB,     /* libcurl's CURL_MAX_WRITE_SIZE: the most one write callback hands over */
+    UPSTREAM_FIELDS_BYTES_MAX = 64 * KIB,
+    UPSTREAM_FIELDS_MAX = 200,
+
+    /* Models and training (spec/models.md) */
+    MODEL_FILE_BYTES_MAX = 256 * MIB,
+    TRAIN_TEXT_CODE_POINTS_MAX = 16384, /* a training row longer than this keeps head and tail */
+    SAMPLE_TEXT_BYTES_MAX = MIB,
+
+    /* The database (spec/postgres.md) */
+    SAMPLE_BATCH_MAX = 256,
+    HISTORY_QUEUE_BYTES_MAX = 8 * MIB,
+    DB_CONNECT_S = 5,
+    DB_STATEMENT_MS = 60000,
+    DB_LOCK_MS = 5000,
+    DB_USER_TIMEOUT_MS = 10000,
+
+    /* The reviewing LLM */
+    REVIEW_ANSWER_BYTES_MAX = 64 * KIB,
+};
+
+_Static_assert((RING_JOBS & (RING_JOBS - 1)) == 0, "a ring's size is a power of two");
+_Static_assert(MSGPACK_ITEMS_MAX >= 2 * SEGMENTS_MAX + 64, "a full TASK passes the checker");
+_Static_assert(TASK_OVERHEAD_BYTES_MAX >= 16 * SEGMENTS_MAX + 1024, "headers of all segments fit beside the text");
+_Static_assert(GATEWAY_SILENCE_MS >= 2 * PING_IDLE_MS, "one lost PING rebuilds no socket");
+_Static_assert(LOG_LINE_BYTES_MAX < LOG_QUEUE_BYTES_MAX, "a line fits the queue");
+
+#endif

@@ -1,0 +1,80 @@
+/* log: one JSON line per event on standard error; bounded; never blocks the caller.
+ *
+ * A line is made on the caller's stack (LOG_LINE_BYTES_MAX, longer values are cut and marked), put into a queue of
+ * LOG_QUEUE_BYTES_MAX and written by the log's own thread. A full queue drops the line and counts it; the count is told by
+ * the next line that fits ("log_dropped"). Values are escaped, so that no value can forge a line. Never pass a prompt, a
+ * completion, a key or a buffer: counts and bytes only.
+ *
+ *   {"time":"2026-01-02T03:04:05.678901Z","level":"info","service":"gateway","event":"request_done","route":"/openai",...}
+ *
+ * Thread: any. The log is opened once by main() before any thread starts; before that, and in unit tests, events go nowhere.
+ */
+#ifndef PROTO_LOG_H
+#define PROTO_LOG_H
+
+#include "proto/bytes.h"
+#include "proto/settings.h"
+#include "proto/status.h"
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
+
+struct log_field {
+    const char *name;
+    enum { LOG_FIELD_TEXT, LOG_FIELD_BYTES, LOG_FIELD_NUMBER, LOG_FIELD_REAL, LOG_FIELD_STATUS } kind;
+    union {
+        const char *text;
+        struct bytes bytes;
+        int64_t number;
+        double real;
+        enum status status;
+    } value;
+};
+
+#define LOG_TEXT(key, v) ((struct log_field){.name = (key), .kind = LOG_FIELD_TEXT, .value.text = (v)})
+#define LOG_BYTES(key, v) ((struct log_field){.name = (key), .kind = LOG_FIELD_BYTES, .value.bytes = (v)})
+#define LOG_NUMBER(key, v) ((struct log_field){.name = (key), .kind = LOG_FIELD_NUMBER, .value.number = (int64_t)(v)})
+#define LOG_REAL(key, v) ((struct log_field){.name = (key), .kind = LOG_FIELD_REAL, .value.real = (v)})
+#define LOG_STATUS(key, v) ((struct log_field){.name = (key), .kind = LOG_FIELD_STATUS, .value.status = (v)})
+
+/* Starts the writing thread. `service` is borrowed for the life of the process. */
+MUST_CHECK enum status log_open(const char *service, const struct log_settings *settings);
+
+/* Writes what is queued (at most one second) and stops the thread. */
+void log_close(void);
+
+/* log_event(LOG_INFO, "request_done", LOG_TEXT("route", path), LOG_NUMBER("status", 200)); at least one field. */
+#define log_event(level, event, ...)                                                                                   \
+    log_write((level), (event), (const struct log_field[]){__VA_ARGS__},                                               \
+              sizeof((const struct log_field[]){__VA_ARGS__}) / sizeof(struct log_field))
+
+/* At most one line a second for each place in the code; the next line that passes tells how many were held back
+ * ("suppressed"). For everything a peer can cause. */
+#define log_event_limited(level, event, ...)                                                                           \
+    do {                                                                                                               \
+        static struct log_limiter log_limiter_here;                                                                    \
+        uint64_t log_suppressed_here;                                                                                  \
+        if (log_limiter_pass(&log_limiter_here, &log_suppressed_here)) {                                               \
+            log_event((level), (event), LOG_NUMBER("suppressed", log_suppressed_here), __VA_ARGS__);                   \
+        }                                                                                                              \
+    } while (0)
+
+struct log_limiter {
+    _Atomic uint64_t next_ms;
+    _Atomic uint64_t suppressed;
+};
+
+bool log_limiter_pass(struct log_limiter *limiter, uint64_t *out_suppressed);
+
+void log_write(enum log_level level, const char *event, const struct log_field *fields, size_t field_count);
+
+/* Makes the line without writing it, newline included: what log_write does before the queue. For tests. */
+MUST_CHECK enum status log_format_line(struct buffer *out, const char *service, enum log_level level, const char *event,
+                                       const struct log_field *fields, size_t field_count);
+
+/* Lines dropped since the start, for the metric log_dropped_total. */
+uint64_t log_dropped(void);
+
+#endif

@@ -1,0 +1,154 @@
+/* message: TASK, VERDICT, READY, PING, PONG, BYE, BUSY, MODEL as msgpack arrays; PROTOCOL.md is the law.
+ *
+ * One message is one msgpack array in one ZeroMQ frame: [version, type, ...]. Every reader walks the bytes with the bounded
+ * checker first (depth, items, no count taken on trust), then unpacks; a message that is not exactly of its schema is
+ * STATUS_MALFORMED, another version STATUS_UNSUPPORTED. Readers lend views into the frame; nothing is copied.
+ *
+ * Thread: any.
+ */
+#ifndef PROTO_MESSAGE_H
+#define PROTO_MESSAGE_H
+
+#include "proto/bytes.h"
+#include "proto/limits.h"
+#include "proto/status.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { MESSAGE_VERSION = 1 };
+
+enum message_type {
+    MESSAGE_READY = 1, /* moderator -> gateway: this slot is free, and this is what it is */
+    MESSAGE_TASK = 2,  /* gateway -> moderator: judge this */
+    MESSAGE_VERDICT = 3, /* moderator -> gateway: the answer; also the next READY */
+    MESSAGE_PING = 4,  /* gateway -> idle slot */
+    MESSAGE_PONG = 5,  /* slot -> gateway; also the next READY */
+    MESSAGE_BYE = 6,   /* moderator -> gateway: this slot will send no READY again */
+    MESSAGE_BUSY = 7,  /* moderator -> gateway: not judged, and why; also the next READY */
+    MESSAGE_MODEL = 8, /* trainer -> moderators (PUB): {epoch, change} */
+};
+
+enum slot_kind { SLOT_LOCAL = 0, SLOT_REVIEW = 1 };
+
+enum outcome { OUTCOME_ALLOW = 0, OUTCOME_BLOCK = 1, OUTCOME_UNSURE = 2 };
+
+/* What decided. The names in logs, metrics and headers come from verdict_source_name(). */
+enum verdict_source {
+    SOURCE_NONE = 0,      /* nothing to judge (no text in scope) */
+    SOURCE_KEYWORD = 1,
+    SOURCE_MODEL = 2,
+    SOURCE_REVIEW = 3,
+    SOURCE_HISTORY = 4,
+    SOURCE_CACHE = 5,
+    SOURCE_UNDECIDED = 6, /* unsure and nobody to ask: the profile's `undecided` decided */
+};
+
+/* Why a text goes to review; kept with its sample (samples.drawn in schema.sql). */
+enum drawn { DRAWN_UNSURE = 0, DRAWN_RANDOM = 1 };
+
+enum busy_reason {
+    BUSY_EXPIRED = 1,         /* no time was left when it was read */
+    BUSY_UNKNOWN_PROFILE = 2, /* no such profile in this moderator's settings */
+    BUSY_UNSUPPORTED = 3,     /* a version or type it does not know */
+    BUSY_FAILED = 4,          /* an error of its own */
+};
+
+/* One piece of text that is judged by itself, and whose words it is (enum scope_role of proto/settings.h). */
+struct segment {
+    uint8_t role;
+    struct bytes text; /* UTF-8 */
+};
+
+struct message_ready {
+    struct bytes worker;  /* 16 random bytes: one moderator process */
+    enum slot_kind kind;
+    struct bytes profile; /* a review slot serves one profile; empty for a local slot, which serves all */
+    uint64_t text_bytes_max;
+};
+
+/* The head of a TASK: what the pool decides at the moment of sending. */
+struct message_task_head {
+    uint64_t nonce;        /* of the gateway process */
+    uint64_t sequence;     /* of the attempt; both are echoed */
+    enum slot_kind kind;
+    uint32_t remaining_ms; /* until the gateway gives up this attempt */
+    enum drawn drawn;      /* review only: why */
+    float score;           /* review only: the local model's, NaN when there was none */
+    uint64_t model_version; /* review only; 0 = none */
+};
+
+struct message_task {
+    struct message_task_head head;
+    struct bytes profile;
+    size_t segment_count;
+    struct bytes segments; /* the packed segments, read one by one with message_next_segment() */
+};
+
+struct message_verdict {
+    uint64_t nonce;
+    uint64_t sequence;
+    enum outcome outcome;
+    enum outcome fallback;      /* with OUTCOME_UNSURE: what the profile's `undecided` says; ALLOW or BLOCK */
+    enum drawn drawn;           /* with OUTCOME_UNSURE: why a review is wanted */
+    enum verdict_source source; /* what decided; with OUTCOME_UNSURE: what `fallback` rests on (MODEL or UNDECIDED) */
+    struct bytes category;      /* CATEGORY_BYTES_MAX; empty when allowed */
+    float score;                /* of the worst segment, NaN when no model ran */
+    uint64_t model_version;     /* 0 = none */
+    uint32_t worker_us;         /* time in the moderator */
+    size_t unsure_count;        /* with OUTCOME_UNSURE: at most UNSURE_SEGMENTS_MAX */
+    uint32_t unsure[UNSURE_SEGMENTS_MAX]; /* indices of the segments a review should see, worst first */
+};
+
+struct message_busy {
+    uint64_t nonce;
+    uint64_t sequence;
+    enum busy_reason reason;
+};
+
+struct message_model {
+    uint64_t epoch;
+    uint64_t change; /* the greatest change of the table `models`; 0 = none yet */
+};
+
+/* The body of a TASK (profile and segments) is packed once by the loop that extracts the text and then sent as often as
+ * needed: message_body_open, message_body_add..., message_body_end. `out` has the bound the caller gave it. */
+struct message_body {
+    struct buffer *out;   /* borrowed until message_body_end */
+    size_t segment_count;
+    size_t count_at;      /* where the number of segments is patched in */
+};
+MUST_CHECK enum status message_body_open(struct message_body *body, struct buffer *out, struct bytes profile);
+/* STATUS_FULL past SEGMENTS_MAX, STATUS_TOO_LARGE past the buffer's bound. */
+MUST_CHECK enum status message_body_add(struct message_body *body, const struct segment *segment);
+void message_body_end(struct message_body *body);
+
+/* A body with only those segments of `body` that `indices` names (a review sees the unsure ones). */
+MUST_CHECK enum status message_body_select(struct bytes body, const uint32_t *indices, size_t index_count,
+                                           struct buffer *out);
+
+/* The whole TASK: head and body into `out`. */
+MUST_CHECK enum status message_write_task(const struct message_task_head *head, struct bytes body, struct buffer *out);
+MUST_CHECK enum status message_write_verdict(const struct message_verdict *verdict, struct buffer *out);
+MUST_CHECK enum status message_write_ready(const struct message_ready *ready, struct buffer *out);
+MUST_CHECK enum status message_write_busy(const struct message_busy *busy, struct buffer *out);
+MUST_CHECK enum status message_write_model(const struct message_model *model, struct buffer *out);
+/* PING, PONG and BYE are [version, type] alone. */
+MUST_CHECK enum status message_write_plain(enum message_type type, struct buffer *out);
+
+/* Version and type, after the bounded check of the whole frame. */
+MUST_CHECK enum status message_read_type(struct bytes frame, enum message_type *out);
+MUST_CHECK enum status message_read_ready(struct bytes frame, struct message_ready *out);
+MUST_CHECK enum status message_read_task(struct bytes frame, struct message_task *out);
+MUST_CHECK enum status message_read_verdict(struct bytes frame, struct message_verdict *out);
+MUST_CHECK enum status message_read_busy(struct bytes frame, struct message_busy *out);
+MUST_CHECK enum status message_read_model(struct bytes frame, struct message_model *out);
+
+/* The next segment of a task and forward; STATUS_NOT_FOUND after the last. `*rest` begins as task.segments. */
+MUST_CHECK enum status message_next_segment(struct bytes *rest, struct segment *out);
+
+/* "keyword", "model", ... static. */
+const char *verdict_source_name(enum verdict_source source);
+const char *outcome_name(enum outcome outcome);
+
+#endif

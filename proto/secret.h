@@ -1,0 +1,49 @@
+/* secret: key files, keyed hashes, random numbers, wiping (libsodium).
+ *
+ * Thread: any, after secret_start().
+ */
+#ifndef PROTO_SECRET_H
+#define PROTO_SECRET_H
+
+#include "proto/bytes.h"
+#include "proto/limits.h"
+#include "proto/status.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { SECRET_BYTES_MAX = 4096, SECRET_HASH_KEY_BYTES = 32, SHA256_BYTES = 32 };
+
+/* Once, by main(), before anything else here. STATUS_UNAVAILABLE when the system has no randomness. */
+MUST_CHECK enum status secret_start(void);
+
+/* The content of a key file, without one trailing newline; at most SECRET_BYTES_MAX; locked in memory and wiped by
+ * secret_free. STATUS_IO, STATUS_TOO_LARGE, STATUS_MALFORMED (empty, or a control byte inside). */
+struct secret {
+    char *data;
+    size_t count;
+};
+MUST_CHECK enum status secret_read(struct secret *out, const char *file);
+void secret_free(struct secret *secret);
+struct bytes secret_view(const struct secret *secret);
+
+/* A key for text hashes out of a file's content of any length (BLAKE2b to 32 bytes). */
+void secret_hash_key(unsigned char out[SECRET_HASH_KEY_BYTES], struct bytes material);
+
+/* Keyed BLAKE2b-128 of a text: what names a text in the database, in caches and in logs. Short prompts are guessable, so it
+ * is never an unkeyed hash. */
+void secret_text_hash(unsigned char out[TEXT_HASH_BYTES], const unsigned char key[SECRET_HASH_KEY_BYTES], struct bytes text);
+
+void secret_sha256(unsigned char out[SHA256_BYTES], struct bytes data);
+
+/* Cryptographic randomness; and a decision id: DECISION_ID_BYTES lower-case hex digits and a terminator. */
+void secret_random(void *out, size_t count);
+void secret_decision_id(char out[DECISION_ID_BYTES + 1]);
+uint64_t secret_random_u64(void);
+
+/* Constant time for equal lengths. */
+bool secret_equal(struct bytes left, struct bytes right);
+
+void secret_hex(char *out, struct bytes data); /* 2 * count digits and a terminator */
+
+#endif

@@ -1,0 +1,197 @@
+/* settings: prismguard.yaml into structs, by one table.
+ *
+ * The table (proto/settings_table.c) has one row a key: path, type, unit, minimum, maximum, default, sentence. It feeds
+ * the reader, --check, the environment names (PRISMGUARD_GATEWAY_LISTEN) and the README's table. An unknown key, a bad
+ * value or a bad unit refuses the file, with file:line, the key, what was found and what is allowed.
+ *
+ * Shapes: strings are terminated arrays inside the struct; sizes are bytes; times are milliseconds (`_ms`).
+ * Thread: read whole at start; afterwards the struct is constant and may be read by any thread.
+ */
+#ifndef PROTO_SETTINGS_H
+#define PROTO_SETTINGS_H
+
+#include "proto/bytes.h"
+#include "proto/limits.h"
+#include "proto/status.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+enum { SETTINGS_AUTO = 0 }; /* `threads: auto` */
+
+struct endpoints {
+    size_t count;
+    char at[ENDPOINTS_MAX][PATH_BYTES_MAX + 1]; /* tcp://host:port, ipc:///path or inproc://name */
+};
+
+struct limit_settings {
+    uint64_t connections;
+    uint64_t connections_per_address;
+    uint64_t connection_requests;
+    uint64_t keep_alive_ms;
+    uint64_t header_line_bytes;
+    uint64_t header_bytes;
+    uint64_t header_fields;
+    uint64_t request_bytes;
+    uint64_t moderated_text_bytes;
+    uint64_t body_budget_bytes;
+    uint64_t in_flight;
+    uint64_t header_time_ms;
+    uint64_t body_time_ms;
+    uint64_t write_stall_ms;
+    uint64_t relay_buffer_bytes; /* high water; low water is half of it */
+    uint64_t response_bytes;
+    uint64_t upstream_connections;
+    uint64_t upstream_idle;
+    uint64_t resolve_ms;
+    uint64_t connect_ms;
+    uint64_t first_byte_ms;
+    uint64_t idle_ms;
+    uint64_t total_plain_ms;
+    uint64_t total_ms;
+    uint64_t drain_ms;
+};
+
+struct gateway_settings {
+    char listen[PATH_BYTES_MAX + 1];       /* host:port; port 0 picks one (tests read it from the log) */
+    char admin_listen[PATH_BYTES_MAX + 1]; /* empty = off */
+    uint64_t threads;                      /* SETTINGS_AUTO = one per core */
+    bool open;                             /* callers without keys allowed beyond loopback */
+    bool allow_private_upstreams;
+    struct limit_settings limits;
+};
+
+enum format_choice { FORMAT_AUTO, FORMAT_OPENAI_CHAT, FORMAT_SAME }; /* the other formats come with their rooms */
+
+struct route_settings {
+    char path[PATH_BYTES_MAX + 1];     /* prefix, begins with '/' */
+    char upstream[PATH_BYTES_MAX + 1]; /* http(s)://host[:port][/prefix], no query, no user */
+    char key_file[PATH_BYTES_MAX + 1]; /* empty = the caller's credential is passed on */
+    enum format_choice from;
+    enum format_choice to;
+    char moderation[PROFILE_NAME_BYTES_MAX + 1]; /* a profile's name, or "none" */
+    unsigned line;                               /* in the file, for errors found later */
+};
+
+struct pool_settings {
+    char bind[PATH_BYTES_MAX + 1];
+    uint64_t queue_jobs;
+    uint64_t queue_bytes;
+    uint64_t queue_age_ms;
+    uint64_t deadline_local_ms;
+    uint64_t deadline_review_ms;
+    uint64_t peers;
+};
+
+enum undecided { UNDECIDED_MODEL, UNDECIDED_BLOCK, UNDECIDED_ALLOW };
+enum when_unavailable { WHEN_UNAVAILABLE_BLOCK, WHEN_UNAVAILABLE_ALLOW };
+enum when_full { WHEN_FULL_UNDECIDED, WHEN_FULL_BLOCK };
+enum model_kind { MODEL_KIND_NONE, MODEL_KIND_HASHLINEAR };
+enum store_choice { STORE_TEXT, STORE_HASH, STORE_OFF };
+enum unknown_choice { UNKNOWN_SCAN, UNKNOWN_BLOCK };
+
+/* Whose words are judged: a bit a role (spec/wire-formats.md section 5). */
+enum scope_role {
+    SCOPE_SYSTEM = 1 << 0,
+    SCOPE_USER = 1 << 1,
+    SCOPE_TOOL = 1 << 2,
+    SCOPE_DOCUMENT = 1 << 3,
+    SCOPE_ASSISTANT = 1 << 4,
+};
+
+struct review_settings {
+    char url[PATH_BYTES_MAX + 1]; /* empty = no review */
+    size_t model_count;
+    char models[MODELS_MAX][PROFILE_NAME_BYTES_MAX + 1];
+    char key_file[PATH_BYTES_MAX + 1];
+    char prompt_file[PATH_BYTES_MAX + 1]; /* absolute once read: profiles/NAME/ beside the file is prefixed */
+    double sample_rate;                   /* 0 to 1 */
+    uint64_t timeout_ms;
+    uint64_t concurrency;
+    enum when_full when_full;
+};
+
+struct training_settings {
+    uint64_t min_samples;
+    uint64_t every_ms;
+    uint64_t max_samples;
+    double min_auc;
+    double max_regression;
+};
+
+struct profile_settings {
+    char name[PROFILE_NAME_BYTES_MAX + 1];
+    enum when_unavailable when_unavailable;
+    enum undecided undecided;
+    enum unknown_choice unknown;
+    unsigned scope_roles; /* bits of enum scope_role */
+    size_t keyword_file_count;
+    char keyword_files[FILES_MAX][PATH_BYTES_MAX + 1]; /* absolute once read */
+    enum model_kind model_kind;
+    double low;  /* below: pass */
+    double high; /* above: violation */
+    struct review_settings review;
+    enum store_choice store;
+    struct training_settings training;
+    unsigned line;
+};
+
+struct moderator_settings {
+    char admin_listen[PATH_BYTES_MAX + 1]; /* empty = off */
+    struct endpoints gateways;
+    uint64_t threads; /* SETTINGS_AUTO = one per core */
+    uint64_t slots;   /* local REQ sockets per thread and gateway */
+    struct endpoints models;
+};
+
+struct trainer_settings {
+    char admin_listen[PATH_BYTES_MAX + 1];
+    char publish[PATH_BYTES_MAX + 1];
+    uint64_t check_every_ms;
+};
+
+struct database_settings {
+    char url[PATH_BYTES_MAX + 1]; /* libpq connection string or URL; empty = no database */
+    char password_file[PATH_BYTES_MAX + 1];
+    char hash_key_file[PATH_BYTES_MAX + 1];
+};
+
+enum log_format { LOG_FORMAT_JSON, LOG_FORMAT_TEXT };
+
+struct log_settings {
+    int level; /* enum log_level of proto/log.h */
+    enum log_format format;
+};
+
+struct settings {
+    char file[PATH_BYTES_MAX + 1]; /* as given; messages name it */
+    struct gateway_settings gateway;
+    size_t route_count;
+    struct route_settings *routes; /* longest path first */
+    struct pool_settings moderation;
+    size_t profile_count;
+    struct profile_settings *profiles;
+    struct moderator_settings moderator;
+    struct trainer_settings trainer;
+    struct database_settings database;
+    struct log_settings log;
+};
+
+/* Reads `file` with its environment. Every problem is one line on `errors` ("prismguard.yaml:12: gateway.threads: found
+ * 'two', allowed is auto or 1 to 64"); up to 20 are told before it gives up. STATUS_MALFORMED when any was found,
+ * STATUS_IO when the file cannot be read, STATUS_TOO_LARGE. `*out` is untouched on failure, the caller's on success. */
+MUST_CHECK enum status settings_open(struct settings **out, const char *file, FILE *errors);
+
+void settings_close(struct settings **settings);
+
+/* NULL when there is no such profile. */
+const struct profile_settings *settings_profile(const struct settings *settings, struct bytes name);
+
+/* What the configuration means, in words: who may call, what is judged, what blocks, what is undecided. For --check. */
+void settings_explain(const struct settings *settings, FILE *out);
+
+/* The table as Markdown, for the documentation (`prismguard-gateway --settings`). */
+void settings_print_table(FILE *out);
+
+#endif
