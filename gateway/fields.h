@@ -1,0 +1,39 @@
+/* fields: a bounded list of header fields whose bytes it owns; used for requests, answers and what is sent on.
+ *
+ * Names and values were checked when they came in (RFC 9110 section 5: token names; values of 0x20-0x7E, 0x80-0xFF and tab),
+ * so that nothing written from here can split a message. Thread: the loop's.
+ */
+#ifndef GATEWAY_FIELDS_H
+#define GATEWAY_FIELDS_H
+
+#include "proto/bytes.h"
+#include "proto/status.h"
+
+struct field {
+    struct bytes name;
+    struct bytes value;
+};
+
+struct fields; /* opaque: text in one bounded buffer, positions in an array */
+
+/* At most `count_max` fields and `bytes_max` bytes of names and values together. */
+MUST_CHECK enum status fields_open(struct fields **out, size_t count_max, size_t bytes_max);
+void fields_close(struct fields **fields);
+void fields_clear(struct fields *fields);
+
+/* Copies. STATUS_MALFORMED when name or value has a byte that may not stand there, STATUS_FULL past count_max,
+ * STATUS_TOO_LARGE past bytes_max. */
+MUST_CHECK enum status fields_add(struct fields *fields, struct bytes name, struct bytes value);
+
+size_t fields_count(const struct fields *fields);
+
+/* Lends until the next change. `index` < fields_count. */
+struct field fields_at(const struct fields *fields, size_t index);
+
+/* The first value of `name` (without regard to case) into *out and true, or false. Lends until the next change. */
+bool fields_find(const struct fields *fields, struct bytes name, struct bytes *out);
+
+/* How often `name` stands there. */
+size_t fields_times(const struct fields *fields, struct bytes name);
+
+#endif

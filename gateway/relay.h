@@ -1,0 +1,64 @@
+/* relay: an upstream's answer to the client: high and low water, stall clock, one error event at a broken end.
+ *
+ *   transfer --chunk--> relay --reply_body--> connection
+ *        ^ pause above relay_buffer unsent      | drained to half of it
+ *        +------------- resume at the end of the turn
+ *
+ * Bytes pass untouched and at once (the first byte is not held); nothing is stored here: what the socket did not take is the
+ * connection's unsent bytes, at most relay_buffer + one chunk, whatever the upstream sends. An answer that is not a stream
+ * passes the same way and is bounded by response_bytes.
+ *
+ * An upstream that fails before its head: the relay reports it and has written nothing. One that fails after: a stream
+ * (text/event-stream) gets one error event in the client's dialect on a fresh line, then the connection closes without a clean
+ * end; any other body just breaks. Thread: the loop's.
+ */
+#ifndef GATEWAY_RELAY_H
+#define GATEWAY_RELAY_H
+
+#include "gateway/reply.h"
+#include "gateway/upstream.h"
+#include "proto/metrics.h"
+#include "proto/settings.h"
+#include "proto/status.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct relay;
+
+enum relay_end {
+    RELAY_COMPLETE,      /* the whole answer went to the connection, reply_end included */
+    RELAY_FAILED_BEFORE, /* nothing was written: the exchange answers with an error of its own */
+    RELAY_FAILED_AFTER,  /* written in part; error event and reply_break are already done */
+};
+
+struct relay_result {
+    enum relay_end end;
+    enum transfer_failure failure; /* TRANSFER_TOO_LARGE too when a plain answer passed response_bytes */
+    unsigned status;               /* the upstream's, 0 = none came */
+    bool stream;                   /* text/event-stream */
+    uint64_t body_bytes;           /* passed to the client */
+    uint64_t first_byte_us;        /* until the upstream's head, 0 = none */
+    uint64_t pauses;
+};
+
+struct relay_options {
+    const struct limit_settings *limits; /* borrowed until done or cancel */
+    struct metrics *metrics;             /* borrowed until done or cancel */
+    const struct fields *add_fields;     /* fields of our own for the client's head, may be NULL; borrowed until done */
+    void (*done)(void *context, const struct relay_result *result); /* once; never from inside relay_open or relay_cancel */
+    void *context;
+};
+
+/* Starts the transfer and uses `reply` (borrowed until done or relay_cancel). Statuses of transfer_start. */
+MUST_CHECK enum status relay_open(struct relay **out, struct upstream *upstream, const struct transfer_request *request,
+                                  struct reply *reply, const struct relay_options *options);
+
+/* The client left: cancels the upstream in this turn; `done` does not come. Takes NULL and sets it. Also frees a relay whose
+ * `done` has come. */
+void relay_close(struct relay **relay);
+
+/* The time to end came (drain): one error event for a stream, then close. `done` comes with RELAY_FAILED_AFTER. */
+void relay_end_now(struct relay *relay);
+
+#endif
