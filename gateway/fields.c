@@ -1,0 +1,153 @@
+/* fields: a list of checked header fields, text in one bounded buffer and positions beside it. */
+#include "gateway/fields.h"
+
+#include <assert.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Offsets and not pointers: the text moves when its buffer grows. The value follows its name at once. */
+struct position {
+    uint32_t name_at;
+    uint32_t name_count;
+    uint32_t value_count;
+};
+
+struct fields {
+    struct buffer text;
+    size_t count;
+    size_t count_max;
+    struct position positions[]; /* count_max of them */
+};
+
+enum status fields_open(struct fields **out, size_t count_max, size_t bytes_max)
+{
+    struct fields *fields;
+
+    assert(bytes_max <= UINT32_MAX && count_max <= UINT32_MAX / sizeof(struct position));
+    fields = malloc(sizeof *fields + count_max * sizeof fields->positions[0]);
+    if (fields == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    buffer_init(&fields->text, bytes_max);
+    fields->count = 0;
+    fields->count_max = count_max;
+    *out = fields;
+    return STATUS_OK;
+}
+
+void fields_close(struct fields **fields)
+{
+    if (*fields != NULL) {
+        buffer_free(&(*fields)->text);
+        free(*fields);
+        *fields = NULL;
+    }
+}
+
+void fields_clear(struct fields *fields)
+{
+    buffer_clear(&fields->text);
+    fields->count = 0;
+}
+
+/* A token of RFC 9110 section 5.6.2. */
+static bool is_token(struct bytes text)
+{
+    static const char marks[] = "!#$%&'*+-.^_`|~";
+
+    for (size_t index = 0; index < text.count; index++) {
+        char byte = text.data[index];
+
+        if (!((byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') || (byte >= '0' && byte <= '9') ||
+              memchr(marks, byte, sizeof marks - 1) != NULL)) {
+            return false;
+        }
+    }
+    return text.count > 0;
+}
+
+/* Whatever cannot end a line or be taken for an end of text: no control byte but tab (RFC 9110 section 5.5). */
+static bool is_value(struct bytes text)
+{
+    for (size_t index = 0; index < text.count; index++) {
+        unsigned char byte = (unsigned char)text.data[index];
+
+        if ((byte < 0x20 && byte != '\t') || byte == 0x7F) {
+            return false;
+        }
+    }
+    return true;
+}
+
+enum status fields_add(struct fields *fields, struct bytes name, struct bytes value)
+{
+    struct buffer *text = &fields->text;
+    size_t name_at = text->count;
+    char *at;
+    enum status status;
+
+    if (!is_token(name) || !is_value(value)) {
+        return STATUS_MALFORMED;
+    }
+    if (fields->count == fields->count_max) {
+        return STATUS_FULL;
+    }
+    if (name.count > text->max || value.count > text->max - name.count) {
+        return STATUS_TOO_LARGE; /* asked first, so that the sum below cannot wrap */
+    }
+    status = buffer_reserve(text, name.count + value.count, &at);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    memcpy(at, name.data, name.count);
+    if (value.count > 0) {
+        memcpy(at + name.count, value.data, value.count);
+    }
+    buffer_used(text, name.count + value.count);
+    fields->positions[fields->count] =
+        (struct position){(uint32_t)name_at, (uint32_t)name.count, (uint32_t)value.count};
+    fields->count++;
+    return STATUS_OK;
+}
+
+size_t fields_count(const struct fields *fields)
+{
+    return fields->count;
+}
+
+struct field fields_at(const struct fields *fields, size_t index)
+{
+    const struct position *position;
+    const char *name;
+
+    assert(index < fields->count);
+    position = &fields->positions[index];
+    name = fields->text.data + position->name_at;
+    return (struct field){{name, position->name_count}, {name + position->name_count, position->value_count}};
+}
+
+bool fields_find(const struct fields *fields, struct bytes name, struct bytes *out)
+{
+    for (size_t index = 0; index < fields->count; index++) {
+        struct field field = fields_at(fields, index);
+
+        if (bytes_equal_nocase(field.name, name)) {
+            *out = field.value;
+            return true;
+        }
+    }
+    return false;
+}
+
+size_t fields_times(const struct fields *fields, struct bytes name)
+{
+    size_t times = 0;
+
+    for (size_t index = 0; index < fields->count; index++) {
+        if (bytes_equal_nocase(fields_at(fields, index).name, name)) {
+            times++;
+        }
+    }
+    return times;
+}

@@ -1,0 +1,132 @@
+/* fields: only bytes that cannot split a message come in, and both bounds hold exactly. */
+#include "support/unit.h"
+
+#include "gateway/fields.h"
+
+#include <stdio.h>
+
+static struct fields *open_fields(size_t count_max, size_t bytes_max)
+{
+    struct fields *fields = NULL;
+
+    assert_status(STATUS_OK, fields_open(&fields, count_max, bytes_max));
+    return fields;
+}
+
+static void fields_come_back_as_they_went_in(void **state)
+{
+    struct fields *fields = open_fields(4, 100);
+    struct bytes value;
+
+    (void)state;
+    assert_status(STATUS_OK, fields_add(fields, BYTES("Content-Type"), BYTES("text/plain")));
+    assert_status(STATUS_OK, fields_add(fields, BYTES("X-Empty"), BYTES("")));
+    assert_status(STATUS_OK, fields_add(fields, BYTES("content-type"), BYTES("text/html")));
+    assert_int_equal(3, fields_count(fields));
+    assert_bytes("Content-Type", fields_at(fields, 0).name);
+    assert_bytes("text/plain", fields_at(fields, 0).value);
+    assert_bytes("X-Empty", fields_at(fields, 1).name);
+    assert_bytes("", fields_at(fields, 1).value);
+    assert_true(fields_find(fields, BYTES("CONTENT-TYPE"), &value));
+    assert_bytes("text/plain", value);
+    assert_int_equal(2, fields_times(fields, BYTES("content-Type")));
+    assert_int_equal(0, fields_times(fields, BYTES("content")));
+    assert_false(fields_find(fields, BYTES("Content-Typ"), &value));
+    fields_clear(fields);
+    assert_int_equal(0, fields_count(fields));
+    assert_false(fields_find(fields, BYTES("X-Empty"), &value));
+    fields_close(&fields);
+    fields_close(&fields);
+}
+
+static void a_name_is_a_token_and_nothing_else(void **state)
+{
+    static const char tokens[] = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    struct fields *fields = open_fields(1000, 10000);
+
+    (void)state;
+    for (int byte = 0; byte < 256; byte++) {
+        char name[3] = {'a', (char)byte, 'b'};
+        bool allowed = memchr(tokens, byte, sizeof tokens - 1) != NULL;
+
+        assert_status(allowed ? STATUS_OK : STATUS_MALFORMED,
+                      fields_add(fields, (struct bytes){name, sizeof name}, BYTES("v")));
+    }
+    assert_status(STATUS_MALFORMED, fields_add(fields, BYTES(""), BYTES("v")));
+    assert_int_equal(sizeof tokens - 1, fields_count(fields));
+    fields_close(&fields);
+}
+
+static void a_value_has_no_control_byte_but_tab(void **state)
+{
+    struct fields *fields = open_fields(1000, 10000);
+
+    (void)state;
+    for (int byte = 0; byte < 256; byte++) {
+        char value[3] = {'a', (char)byte, 'b'};
+        bool allowed = byte == '\t' || (byte >= 0x20 && byte != 0x7F);
+
+        assert_status(allowed ? STATUS_OK : STATUS_MALFORMED,
+                      fields_add(fields, BYTES("name"), (struct bytes){value, sizeof value}));
+    }
+    assert_status(STATUS_MALFORMED, fields_add(fields, BYTES("name"), BYTES("a\r\nX-Injected: yes")));
+    fields_close(&fields);
+}
+
+static void the_number_of_fields_is_bounded(void **state)
+{
+    struct fields *fields = open_fields(2, 100);
+
+    (void)state;
+    assert_status(STATUS_OK, fields_add(fields, BYTES("a"), BYTES("1")));
+    assert_status(STATUS_OK, fields_add(fields, BYTES("b"), BYTES("2")));
+    assert_status(STATUS_FULL, fields_add(fields, BYTES("c"), BYTES("3")));
+    assert_int_equal(2, fields_count(fields));
+    fields_clear(fields);
+    assert_status(STATUS_OK, fields_add(fields, BYTES("c"), BYTES("3")));
+    fields_close(&fields);
+}
+
+static void the_bytes_of_names_and_values_together_are_bounded(void **state)
+{
+    struct fields *fields = open_fields(10, 8);
+
+    (void)state;
+    assert_status(STATUS_OK, fields_add(fields, BYTES("ab"), BYTES("cd")));
+    assert_status(STATUS_TOO_LARGE, fields_add(fields, BYTES("ab"), BYTES("cde")));
+    assert_status(STATUS_TOO_LARGE, fields_add(fields, BYTES("abcdefghi"), BYTES("")));
+    assert_status(STATUS_OK, fields_add(fields, BYTES("ab"), BYTES("cd")));
+    assert_status(STATUS_TOO_LARGE, fields_add(fields, BYTES("a"), BYTES("")));
+    assert_int_equal(2, fields_count(fields));
+    assert_bytes("cd", fields_at(fields, 1).value);
+    fields_close(&fields);
+}
+
+static void growing_moves_no_field(void **state)
+{
+    struct fields *fields = open_fields(200, 65536);
+
+    (void)state;
+    for (int index = 0; index < 200; index++) {
+        char value[64];
+        int count = snprintf(value, sizeof value, "value number %d", index);
+
+        assert_status(STATUS_OK, fields_add(fields, BYTES("x"), (struct bytes){value, (size_t)count}));
+    }
+    assert_bytes("value number 0", fields_at(fields, 0).value);
+    assert_bytes("value number 199", fields_at(fields, 199).value);
+    fields_close(&fields);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(fields_come_back_as_they_went_in),
+        cmocka_unit_test(a_name_is_a_token_and_nothing_else),
+        cmocka_unit_test(a_value_has_no_control_byte_but_tab),
+        cmocka_unit_test(the_number_of_fields_is_bounded),
+        cmocka_unit_test(the_bytes_of_names_and_values_together_are_bounded),
+        cmocka_unit_test(growing_moves_no_field),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
