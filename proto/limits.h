@@ -82,6 +82,24 @@ enum {
 
     /* The reviewing LLM */
     REVIEW_ANSWER_BYTES_MAX = 64 * KIB,
+    REVIEW_PROMPT_BYTES_MAX = 64 * KIB,
+    REVIEW_REQUEST_BYTES_MAX = MIB, /* the JSON sent; more text than a reviewing model reads at once is not sent to it */
+
+    /* Keywords */
+    KEYWORD_FILE_BYTES_MAX = 4 * MIB,
+    KEYWORD_BYTES_MAX = 1024, /* one line of a keyword file */
+    KEYWORDS_MAX = 100000,    /* of one profile; 10 000 compile in a second */
+    KEYWORD_ERRORS_MAX = 20,  /* told before the reader gives up */
+    FOLD_CHUNK_BYTES = 16 * KIB, /* text is folded and scanned in steps of this size: memory does not follow the text */
+
+    /* A moderator's timers */
+    SLOT_BACKOFF_MS = 100,
+    SLOT_BACKOFF_MAX_MS = 5000,
+    FEED_SILENCE_MS = 5000,  /* no announcement for so long: look into the table, and say that the feed is stale */
+    DB_BACKOFF_MS = 100,
+    DB_BACKOFF_MAX_MS = 5000,
+    HISTORY_FLUSH_MS = 200,  /* the first queued label waits no longer for company */
+    HISTORY_DRAIN_MS = 5000, /* at the end of the process */
 };
 
 _Static_assert((RING_JOBS & (RING_JOBS - 1)) == 0, "a ring's size is a power of two");

@@ -1,0 +1,15 @@
+/* file: the whole of a small file into a bounded buffer: keyword lists and review prompts.
+ *
+ * Thread: any. It blocks, so only main() uses it, at start.
+ */
+#ifndef MODERATOR_FILE_H
+#define MODERATOR_FILE_H
+
+#include "proto/bytes.h"
+#include "proto/status.h"
+
+/* Appends all of `path` to `out`. STATUS_NOT_FOUND when there is no such file, STATUS_IO when it cannot be read (a folder, no
+ * permission), STATUS_TOO_LARGE past the buffer's bound, STATUS_NO_MEMORY. `out` keeps what it had on failure. */
+MUST_CHECK enum status file_read(const char *path, struct buffer *out);
+
+#endif

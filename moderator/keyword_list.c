@@ -1,0 +1,282 @@
+/* keyword_list: reads keyword files line by line, folds each keyword and writes it as a pattern. */
+#include "moderator/keyword_list.h"
+
+#include "moderator/file.h"
+
+#include <assert.h>
+#include <hs.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unicode/utf8.h>
+
+enum {
+    LITERAL_FLAGS = HS_FLAG_CASELESS,                   /* bytes of folded UTF-8, ASCII letters in either case */
+    EXPRESSION_FLAGS = HS_FLAG_CASELESS | HS_FLAG_UTF8, /* without HS_FLAG_UCP: it knows no \b */
+    FOLDED_BYTES_MAX = KEYWORD_BYTES_MAX * 11,          /* the longest mapping of NFKC_Casefold, see fold.c */
+    PATTERN_BYTES_MAX = FOLDED_BYTES_MAX * 4 + 1,       /* each byte as \xHH */
+    LIST_FIRST_ROOM = 64,
+};
+
+void keyword_list_error(struct keyword_list *list, const struct keyword_source *source, unsigned file, unsigned line,
+                        const char *what)
+{
+    list->error_count++;
+    if (list->error_count > KEYWORD_ERRORS_MAX) {
+        return;
+    }
+    if (line == 0) {
+        fprintf(source->errors, "%s: %s\n", source->files[file], what);
+    } else {
+        fprintf(source->errors, "%s:%u: %s\n", source->files[file], line, what);
+    }
+}
+
+void keyword_list_free(struct keyword_list *list)
+{
+    for (size_t index = 0; index < list->count; index++) {
+        free(list->patterns[index].text);
+    }
+    free(list->patterns);
+    *list = (struct keyword_list){0};
+}
+
+static enum status add_pattern(struct keyword_list *list, struct bytes text, struct keyword_pattern pattern)
+{
+    if (list->count == list->room) {
+        size_t room = list->room == 0 ? LIST_FIRST_ROOM : list->room * 2;
+        struct keyword_pattern *grown = realloc(list->patterns, room * sizeof *grown);
+
+        if (grown == NULL) {
+            return STATUS_NO_MEMORY;
+        }
+        list->patterns = grown;
+        list->room = room;
+    }
+    pattern.text = strndup(text.data, text.count);
+    if (pattern.text == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    list->patterns[list->count++] = pattern;
+    return STATUS_OK;
+}
+
+/* Bytes that mean themselves in a pattern; every other one is written as \xHH. */
+static enum status append_plain(struct buffer *out, struct bytes bytes)
+{
+    enum status status = STATUS_OK;
+
+    for (size_t index = 0; status == STATUS_OK && index < bytes.count; index++) {
+        unsigned char byte = (unsigned char)bytes.data[index];
+
+        if ((byte >= 'a' && byte <= 'z') || (byte >= '0' && byte <= '9')) {
+            status = buffer_append(out, (struct bytes){bytes.data + index, 1});
+        } else {
+            status = buffer_append_format(out, "\\x%02x", byte);
+        }
+    }
+    return status;
+}
+
+static bool is_one_code_point(struct bytes text)
+{
+    int32_t length = 0;
+
+    if (text.count == 0) {
+        return false;
+    }
+    U8_FWD_1((const uint8_t *)text.data, length, (int32_t)text.count);
+    return (size_t)length == text.count;
+}
+
+/* The folded text is what an expression meets, so its characters are folded too, one by one: folding it whole would turn \W into
+ * \w. STATUS_UNSUPPORTED for a character that becomes none or several, which no expression can say. */
+static enum status fold_expression(struct fold *fold, struct bytes text, struct buffer *out)
+{
+    char folded_bytes[U8_MAX_LENGTH * 11];
+    struct buffer folded = {.data = folded_bytes, .room = sizeof folded_bytes, .max = sizeof folded_bytes};
+    int32_t at = 0;
+    enum status status = STATUS_OK;
+
+    while (status == STATUS_OK && (size_t)at < text.count) {
+        int32_t from = at;
+        struct bytes character;
+
+        U8_FWD_1((const uint8_t *)text.data, at, (int32_t)text.count);
+        character = (struct bytes){text.data + from, (size_t)(at - from)};
+        if (character.count == 1) {
+            status = buffer_append(out, character);
+            continue;
+        }
+        buffer_clear(&folded);
+        status = fold_append(fold, character, &folded);
+        if (status != STATUS_OK) {
+            break;
+        }
+        if (!is_one_code_point(buffer_view(&folded))) {
+            return STATUS_UNSUPPORTED;
+        }
+        /* A full-width '*' becomes an asterisk that must not turn into an operator. */
+        status = folded.count == 1 ? append_plain(out, buffer_view(&folded)) : buffer_append(out, buffer_view(&folded));
+    }
+    return status;
+}
+
+/* Says what vectorscan will not take, line by line; compiling all of them at once would tell only the first. */
+static const char *expression_problem(const char *pattern, char *why, size_t why_room)
+{
+    hs_expr_info_t *info = NULL;
+    hs_compile_error_t *error = NULL;
+    const char *problem = NULL;
+
+    if (hs_expression_info(pattern, EXPRESSION_FLAGS, &info, &error) != HS_SUCCESS) {
+        (void)snprintf(why, why_room, "not a regular expression that can be used: %s",
+                       error == NULL || error->message == NULL ? "out of memory" : error->message);
+        problem = why;
+    } else if (info->min_width == 0) {
+        problem = "the regular expression matches the empty text, so everything";
+    }
+    hs_free_compile_error(error);
+    free(info);
+    return problem;
+}
+
+/* The pattern of one keyword or expression into `out`, terminated; or what is wrong with it into *problem. */
+static enum status write_pattern(const struct keyword_source *source, struct bytes line, bool is_expression, struct buffer *out,
+                                 const char **problem, char *why, size_t why_room)
+{
+    char folded_bytes[FOLDED_BYTES_MAX];
+    struct buffer folded = {.data = folded_bytes, .room = sizeof folded_bytes, .max = sizeof folded_bytes};
+    enum status status;
+
+    *problem = NULL;
+    if (is_expression) {
+        status = fold_expression(source->fold, line, out);
+        if (status == STATUS_UNSUPPORTED) {
+            *problem = "a character that folding turns into none or several (write what it becomes)";
+            return STATUS_OK;
+        }
+    } else {
+        status = fold_append(source->fold, line, &folded);
+        if (status == STATUS_OK) {
+            status = append_plain(out, buffer_view(&folded));
+        }
+    }
+    if (status == STATUS_OK) {
+        status = buffer_append(out, (struct bytes){"", 1});
+    }
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (out->count == 1) {
+        *problem = is_expression ? "an empty regular expression" : "a keyword of invisible characters only";
+    } else if (is_expression) {
+        *problem = expression_problem(out->data, why, why_room);
+    }
+    return STATUS_OK;
+}
+
+static bool is_utf8(struct bytes text)
+{
+    int32_t at = 0;
+
+    while ((size_t)at < text.count) {
+        UChar32 point;
+
+        U8_NEXT((const uint8_t *)text.data, at, (int32_t)text.count, point);
+        if (point <= 0) {
+            return false; /* broken, or U+0000 */
+        }
+    }
+    return true;
+}
+
+static struct bytes trim(struct bytes line)
+{
+    while (line.count > 0 && strchr(" \t\r", line.data[0]) != NULL) {
+        line = bytes_from(line, 1);
+    }
+    while (line.count > 0 && strchr(" \t\r", line.data[line.count - 1]) != NULL) {
+        line.count--;
+    }
+    return line;
+}
+
+static enum status read_line(struct keyword_list *list, const struct keyword_source *source, struct keyword_pattern place,
+                             struct bytes line)
+{
+    char pattern_bytes[PATTERN_BYTES_MAX];
+    struct buffer pattern = {.data = pattern_bytes, .room = sizeof pattern_bytes, .max = sizeof pattern_bytes};
+    bool is_expression = bytes_starts_with(line, BYTES("re:"));
+    const char *problem = NULL;
+    char why[256];
+    enum status status;
+
+    if (line.count > KEYWORD_BYTES_MAX) {
+        (void)snprintf(why, sizeof why, "found %zu bytes, allowed are %d", line.count, KEYWORD_BYTES_MAX);
+        problem = why;
+    } else if (!is_utf8(line)) {
+        problem = "not UTF-8, or a zero byte";
+    } else if (list->count == KEYWORDS_MAX) {
+        (void)snprintf(why, sizeof why, "more than %d keywords in one profile", KEYWORDS_MAX);
+        problem = why;
+    } else {
+        line = is_expression ? trim(bytes_from(line, 3)) : line;
+        status = write_pattern(source, line, is_expression, &pattern, &problem, why, sizeof why);
+        if (status != STATUS_OK) {
+            return status;
+        }
+    }
+    if (problem != NULL) {
+        keyword_list_error(list, source, place.file, place.line, problem);
+        return STATUS_OK;
+    }
+    place.flags = is_expression ? EXPRESSION_FLAGS : LITERAL_FLAGS;
+    return add_pattern(list, (struct bytes){pattern.data, pattern.count - 1}, place);
+}
+
+static enum status read_lines(struct keyword_list *list, const struct keyword_source *source, unsigned file,
+                              struct bytes rest)
+{
+    struct keyword_pattern place = {.file = file};
+    size_t found_before = list->count + list->error_count;
+
+    if (bytes_starts_with(rest, BYTES("\xef\xbb\xbf"))) {
+        rest = bytes_from(rest, 3); /* editors on Windows begin a file so */
+    }
+    while (rest.count > 0) {
+        ptrdiff_t end = bytes_find(rest, '\n');
+        struct bytes whole = end < 0 ? rest : bytes_first(rest, (size_t)end);
+        struct bytes line = trim(whole);
+
+        rest = bytes_from(rest, whole.count + 1);
+        place.line++;
+        if (line.count > 0 && line.data[0] != '#') {
+            enum status status = read_line(list, source, place, line);
+            if (status != STATUS_OK) {
+                return status;
+            }
+        }
+    }
+    if (list->count + list->error_count == found_before) {
+        keyword_list_error(list, source, file, 0, "the file holds no keyword");
+    }
+    return STATUS_OK;
+}
+
+enum status keyword_list_read(struct keyword_list *list, const struct keyword_source *source, unsigned file)
+{
+    struct buffer content;
+    enum status status;
+
+    assert(list != NULL && source != NULL);
+    buffer_init(&content, KEYWORD_FILE_BYTES_MAX);
+    status = file_read(source->files[file], &content);
+    if (status == STATUS_OK) {
+        status = read_lines(list, source, file, buffer_view(&content));
+    } else if (status != STATUS_NO_MEMORY) {
+        keyword_list_error(list, source, file, 0, status_sentence(status));
+        status = STATUS_OK;
+    }
+    buffer_free(&content);
+    return status;
+}

@@ -1,0 +1,45 @@
+/* keyword_list: the lines of keyword files as patterns for vectorscan, with the place of each for errors.
+ *
+ * Internal to moderator/keywords. Thread: main, at start.
+ */
+#ifndef MODERATOR_KEYWORD_LIST_H
+#define MODERATOR_KEYWORD_LIST_H
+
+#include "moderator/fold.h"
+#include "proto/limits.h"
+#include "proto/status.h"
+
+#include <stdio.h>
+
+struct keyword_pattern {
+    char *text;     /* owned, terminated, in vectorscan's grammar */
+    unsigned flags; /* HS_FLAG_... */
+    unsigned file;  /* index into keyword_source.files */
+    unsigned line;
+};
+
+struct keyword_list {
+    struct keyword_pattern *patterns; /* owned */
+    size_t count;
+    size_t room;
+    size_t error_count; /* problems found, told or not */
+};
+
+/* What a reader works with; all borrowed. */
+struct keyword_source {
+    const char (*files)[PATH_BYTES_MAX + 1];
+    struct fold *fold;
+    FILE *errors;
+};
+
+/* Adds the lines of files[file]. What is wrong with the file is told and counted in error_count; the status is only that of the
+ * reader itself: STATUS_NO_MEMORY. */
+MUST_CHECK enum status keyword_list_read(struct keyword_list *list, const struct keyword_source *source, unsigned file);
+
+/* Tells one more problem, unless KEYWORD_ERRORS_MAX were told; `line` 0 = the file as a whole. */
+void keyword_list_error(struct keyword_list *list, const struct keyword_source *source, unsigned file, unsigned line,
+                        const char *what);
+
+void keyword_list_free(struct keyword_list *list);
+
+#endif

@@ -1,0 +1,42 @@
+/* keywords: the keyword files of one profile as one vectorscan database, and scanning a text for any of them in one pass.
+ *
+ * A file is UTF-8, one keyword a line, spaces around it ignored; blank lines and lines that begin with '#' are comments.
+ * A keyword matches wherever it stands in a text, whatever its case and its compatibility forms (moderator/fold). A line
+ * "re:..." is a regular expression (vectorscan's PCRE subset), matched without regard to case against the folded text; it must
+ * not match the empty text.
+ *
+ * Thread: `struct keywords` is constant after keywords_open and shared by all threads; a scanner belongs to one thread.
+ * The keyword that was hit is never told: it must reach neither a message nor a log (spec/reliability.md B.1 row 21).
+ */
+#ifndef MODERATOR_KEYWORDS_H
+#define MODERATOR_KEYWORDS_H
+
+#include "proto/bytes.h"
+#include "proto/limits.h"
+#include "proto/status.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+
+struct keywords;
+struct keyword_scanner;
+
+/* Reads and compiles `file_count` files; with none of them it makes a list that matches nothing. Every problem is a line
+ * "file:line: what is wrong" on `errors`, at most KEYWORD_ERRORS_MAX of them. STATUS_MALFORMED when any was found (a missing,
+ * unreadable, empty or too large file included), STATUS_UNAVAILABLE when the processor is too old for vectorscan,
+ * STATUS_NO_MEMORY. */
+MUST_CHECK enum status keywords_open(struct keywords **out, const char files[][PATH_BYTES_MAX + 1], size_t file_count,
+                                     FILE *errors);
+void keywords_close(struct keywords **keywords);
+
+size_t keywords_count(const struct keywords *keywords);
+
+/* What one thread needs to scan with any of `lists` (an entry may be NULL). Borrows nothing after the call. */
+MUST_CHECK enum status keyword_scanner_open(struct keyword_scanner **out, struct keywords *const *lists, size_t list_count);
+void keyword_scanner_close(struct keyword_scanner **scanner);
+
+/* Whether `text`, all of it, holds a keyword of the list (NULL = none). STATUS_NO_MEMORY, STATUS_TOO_LARGE (fold): not judged. */
+MUST_CHECK enum status keywords_scan(const struct keywords *keywords, struct keyword_scanner *scanner, struct bytes text,
+                                     bool *out_hit);
+
+#endif
