@@ -1,0 +1,247 @@
+"""Real services for the system tests: a private PostgreSQL, trainer, moderators, gateway; started and stopped by process id."""
+import json
+import os
+import pathlib
+import re
+import signal
+import socket
+import subprocess
+import urllib.error
+import urllib.request
+
+from upstream import PATIENCE_S, wait_until
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+SANITIZED = pathlib.Path(os.environ.get("PRISMGUARD_BIN", ROOT / "build/tests/bin"))
+RELEASE = pathlib.Path(os.environ.get("PRISMGUARD_RELEASE", ROOT / "build/bin"))
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Cluster:
+    def __init__(self, folder):
+        self.folder = folder
+        self._shell(f"postgres_start {folder}")
+        self.url = self._shell(f"postgres_url {folder}").strip()
+
+    @staticmethod
+    def _shell(command):
+        done = subprocess.run(["bash", "-c", f". {ROOT}/deploy/postgres.sh; {command}"], capture_output=True, text=True, timeout=90)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def query(self, sql):
+        done = subprocess.run(["psql", self.url, "-AtX", "-F", "\t", "-c", sql], capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        return [line.split("\t") for line in done.stdout.splitlines()]
+
+    def empty(self):
+        self.query("drop schema public cascade; create schema public")
+
+    def close(self):
+        self._shell(f"postgres_stop {self.folder}")
+
+
+class Service:
+    """One process; its log lines are JSON."""
+
+    def __init__(self, name, config, folder, admin_port, programs=SANITIZED, environment=None):
+        self.name, self.admin_port = name, admin_port
+        self.log_file = folder / f"{name}-{free_port()}.log"
+        program = programs / ("prismguard-" + name.split("-")[0])
+        variables = {**os.environ, **(environment or {})}
+        with open(self.log_file, "wb") as log:
+            self.process = subprocess.Popen([program, "--config", config], stdout=log, stderr=log, env=variables)
+
+    def lines(self):
+        found = []
+        for line in self.log_file.read_text(errors="replace").splitlines():
+            if line.startswith("{"):
+                found.append(json.loads(line))
+        return found
+
+    def events(self, event, **wanted):
+        return [line for line in self.lines()
+                if line.get("event") == event and all(line.get(key) == value for key, value in wanted.items())]
+
+    def wait_event(self, event, **wanted):
+        def seen():
+            assert self.process.poll() is None, f"{self.name} ended: {self.log_file.read_text()[-2000:]}"
+            return self.events(event, **wanted)
+        return wait_until(seen, what=f"{self.name}: event {event} {wanted}")[-1]
+
+    def get(self, path):
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.admin_port}{path}", timeout=5) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+        except OSError:
+            return 0, ""
+
+    def wait_ready(self, path="/readyz"):
+        def ready():
+            assert self.process.poll() is None, f"{self.name} ended: {self.log_file.read_text()[-2000:]}"
+            return self.get(path)[0] == 200
+        wait_until(ready, what=f"{self.name} ready: {self.get(path)}")
+        return self
+
+    def metric(self, name, **labels):
+        """Sum of the series of `name` that carry these labels."""
+        value = 0.0
+        for line in self.get("/metrics")[1].splitlines():
+            match = re.fullmatch(r"([a-z_]+)(?:\{(.*)\})? (\S+)", line)
+            if match and match.group(1) == name and all(f'{k}="{v}"' in (match.group(2) or "") for k, v in labels.items()):
+                value += float(match.group(3))
+        return value
+
+    def memory_kib(self, what="VmRSS"):
+        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(re.search(rf"{what}:\s+(\d+) kB", status).group(1))
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait(PATIENCE_S)
+
+    def stop(self):
+        """SIGTERM; returns the exit status after checking that no sanitizer spoke."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            status = self.process.wait(PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise
+        text = self.log_file.read_text(errors="replace")
+        assert "Sanitizer" not in text and "runtime error" not in text, text[-6000:]
+        return status
+
+
+class Stack:
+    """The whole: one route /openai (chat, judged by profile `default`) and one /plain (not judged)."""
+
+    def __init__(self, folder, upstream, cluster=None, review=True, moderators=1, programs=SANITIZED, limits="", profile="",
+                 keywords="forbidden-keyword\n", route=""):
+        self.folder, self.upstream, self.programs = folder, upstream, programs
+        self.ports = {name: free_port() for name in ("gateway", "gateway_admin", "pool", "feed", "trainer_admin")}
+        profiles = folder / "profiles/default"
+        profiles.mkdir(parents=True, exist_ok=True)
+        (profiles / "keywords.txt").write_text(keywords)
+        (folder / "hash").write_text("a key for hashes")
+        self.config = folder / "prismguard.yaml"
+        self.config.write_text(self._yaml(cluster, review, limits, profile, route))
+        self.services = []
+        self.trainer = self._start("trainer", self.ports["trainer_admin"]) if cluster else None
+        if self.trainer:
+            self.trainer.wait_ready()
+        self.gateway = self._start("gateway", self.ports["gateway_admin"]).wait_ready("/healthz")
+        self.moderators = [self.start_moderator() for _ in range(moderators)]
+        if moderators:
+            self.gateway.wait_ready()
+
+    def _yaml(self, cluster, review, limits, profile, route):
+        p = self.ports
+        review_lines = f"""
+    review:
+      url: {self.upstream.url}/v1/chat/completions
+      models: [reviewer]
+      sample_rate: 0""" if review else ""
+        database = f"""
+database:
+  url: "{cluster.url}"
+  hash_key_file: {self.folder}/hash""" if cluster else ""
+        trainer = f"""
+trainer:
+  admin_listen: 127.0.0.1:{p['trainer_admin']}
+  publish: tcp://127.0.0.1:{p['feed']}
+  check_every: 1s""" if cluster else ""
+        return f"""
+gateway:
+  listen: 127.0.0.1:{p['gateway']}
+  admin_listen: 127.0.0.1:{p['gateway_admin']}
+  threads: 2
+  allow_private_upstreams: true
+  limits:
+    drain: 5s{limits}
+routes:
+  - path: /openai
+    upstream: {self.upstream.url}
+    from: openai_chat
+    to: same
+    moderation: default{route}
+  - path: /plain
+    upstream: {self.upstream.url}
+    moderation: none
+moderation:
+  bind: tcp://127.0.0.1:{p['pool']}
+profiles:
+  default:
+    keywords: [keywords.txt]{review_lines}{profile}
+moderator:
+  gateways: [tcp://127.0.0.1:{p['pool']}]
+  models: [tcp://127.0.0.1:{p['feed']}]
+  threads: 1
+  slots: 4{trainer}{database}
+"""
+
+    def _start(self, name, admin_port, environment=None):
+        service = Service(name, self.config, self.folder, admin_port, self.programs, environment)
+        self.services.append(service)
+        return service
+
+    def start_moderator(self):
+        port = free_port()
+        return self._start("moderator", port, {"PRISMGUARD_MODERATOR_ADMIN_LISTEN": f"127.0.0.1:{port}"}).wait_ready()
+
+    @property
+    def base_url(self):
+        return f"http://127.0.0.1:{self.ports['gateway']}/openai/v1"
+
+    def connect(self, timeout=PATIENCE_S):
+        connection = socket.create_connection(("127.0.0.1", self.ports["gateway"]), timeout=timeout)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return connection
+
+    def post(self, body, path="/openai/v1/chat/completions", fields=()):
+        """One request over a socket of its own: status, fields, body."""
+        with self.connect() as connection:
+            connection.sendall(request_bytes(body, path, fields, close=True))
+            return read_answer(connection)
+
+    def chat(self, text, model="answer", **more):
+        return self.post(json.dumps({"model": model, "messages": [{"role": "user", "content": text}], **more}).encode())
+
+    def close(self):
+        """Every service ends with status 0 on SIGTERM, in the order in which an operator would."""
+        statuses = {}
+        for service in reversed(self.services):
+            if service.process.poll() is None or service.process.returncode != -signal.SIGKILL:
+                statuses[service.name] = service.stop()
+        assert set(statuses.values()) <= {0}, statuses
+
+
+def request_bytes(body, path="/openai/v1/chat/completions", fields=(), close=False):
+    lines = [f"POST {path} HTTP/1.1", "Host: gateway", "Content-Type: application/json", f"Content-Length: {len(body)}",
+             *(["Connection: close"] if close else []), *[f"{name}: {value}" for name, value in fields], "", ""]
+    return "\r\n".join(lines).encode() + body
+
+
+def read_answer(connection):
+    data = b""
+    while True:
+        more = connection.recv(65536)
+        if not more:
+            break
+        data += more
+    head, _, body = data.partition(b"\r\n\r\n")
+    lines = head.decode("latin-1").split("\r\n")
+    fields = {}
+    for line in lines[1:]:
+        name, _, value = line.partition(":")
+        fields[name.lower()] = value.strip()
+    status = int(lines[0].split()[1]) if lines[0] else 0
+    return status, fields, body

@@ -1,0 +1,210 @@
+"""A scripted LLM API on loopback that records what reaches it byte for byte and misbehaves on demand.
+
+A request chooses its script by the model it names: "answer", "stream", "endless", "dies", "flood", "silent", "reviewer", ...
+Every event a test waits for (a request came, a connection was closed by the gateway) is a condition, not a sleep.
+"""
+import contextlib
+import json
+import socket
+import struct
+import threading
+import time
+
+PATIENCE_S = 30
+
+
+class Exchange:
+    """One request as it arrived, and what became of its connection."""
+
+    def __init__(self, head, body):
+        self.head, self.body = head, body
+        self.closed_by_peer = threading.Event()
+        self.sent_bytes = 0
+
+    @property
+    def fields(self):
+        lines = self.head.decode("latin-1").split("\r\n")[1:]
+        return [tuple(part.strip() for part in line.split(":", 1)) for line in lines if ":" in line]
+
+    def field(self, name):
+        return [value for key, value in self.fields if key.lower() == name.lower()]
+
+
+class Upstream:
+    def __init__(self):
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=256)
+        self.port = self.listener.getsockname()[1]
+        self.changed = threading.Condition()
+        self.exchanges = []
+        self.connections = 0
+        self.labels = {}
+        self.gate = threading.Event()
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.port}"
+
+    def close(self):
+        self.listener.close()
+
+    def wait_for(self, count):
+        """The exchanges, once there are at least `count`."""
+        with self.changed:
+            assert self.changed.wait_for(lambda: len(self.exchanges) >= count, PATIENCE_S), f"{len(self.exchanges)} requests"
+            return list(self.exchanges)
+
+    def forget(self):
+        with self.changed:
+            self.exchanges.clear()
+        self.gate.clear()
+
+    def _accept(self):
+        while True:
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:
+                return
+            self.connections += 1
+            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection):
+        with connection, contextlib.suppress(ConnectionError, OSError):
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            data = b""
+            while True:
+                while b"\r\n\r\n" not in data:
+                    more = connection.recv(65536)
+                    if not more:
+                        return
+                    data += more
+                head, data = data.split(b"\r\n\r\n", 1)
+                exchange = Exchange(head, b"")
+                length = int((exchange.field("content-length") or ["0"])[0])
+                while len(data) < length:
+                    data += connection.recv(65536)
+                exchange.body, data = data[:length], data[length:]
+                try:
+                    request = json.loads(exchange.body)
+                except ValueError:
+                    request = {}
+                model = request.get("model") if isinstance(request, dict) else None
+                with self.changed:
+                    if model != "reviewer":
+                        self.exchanges.append(exchange)
+                    self.changed.notify_all()
+                script = getattr(self, "_script_" + str(model).replace("-", "_"), self._script_answer)
+                if script(connection, exchange, request) == "close":
+                    return
+
+    # --- scripts ---------------------------------------------------------------------------------------------------------
+
+    @staticmethod
+    def _send_json(connection, value, status="200 OK"):
+        body = json.dumps(value).encode()
+        connection.sendall(f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+                           f"x-request-id: req-upstream\r\nSet-Cookie: session=1\r\n\r\n".encode() + body)
+
+    @staticmethod
+    def completion(content, model="answer"):
+        return {"id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": model,
+                "choices": [{"index": 0, "finish_reason": "stop", "logprobs": None,
+                             "message": {"role": "assistant", "content": content, "refusal": None}}],
+                "usage": {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}}
+
+    def _script_answer(self, connection, exchange, request):
+        if isinstance(request, dict) and request.get("stream"):
+            return self._script_stream(connection, exchange, request)
+        self._send_json(connection, self.completion("hello from upstream"))
+
+    def _script_reviewer(self, connection, exchange, request):
+        content = request["messages"][-1]["content"]
+        texts = json.loads(content[content.index("["):content.rindex("]") + 1])
+        texts = [text if isinstance(text, str) else text["text"] for text in texts]
+        violation = any(self.labels.get(text.strip(), 0) for text in texts)
+        verdict = {"violation": violation, "category": "abuse" if violation else "", "reason": "scripted"}
+        self._send_json(connection, self.completion(json.dumps(verdict), "reviewer"))
+
+    def _script_refused(self, connection, exchange, request):
+        self._send_json(connection, {"error": {"message": "slow down", "type": "requests", "param": None,
+                                               "code": "rate_limit_exceeded"}}, "429 Too Many Requests")
+
+    @staticmethod
+    def _stream_head(connection):
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
+
+    @staticmethod
+    def _chunk(connection, exchange, data):
+        connection.sendall(b"%x\r\n" % len(data) + data + b"\r\n")
+        exchange.sent_bytes += len(data)
+
+    @staticmethod
+    def event(content):
+        return b"data: " + json.dumps({
+            "id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "stream",
+            "choices": [{"index": 0, "delta": content, "finish_reason": None}]}).encode() + b"\n\n"
+
+    def _script_stream(self, connection, exchange, request):
+        self._stream_head(connection)
+        self._chunk(connection, exchange, self.event({"role": "assistant", "content": ""}))
+        for word in ("one ", "two ", "three"):
+            self._chunk(connection, exchange, self.event({"content": word}))
+        self._chunk(connection, exchange, b"data: [DONE]\n\n")
+        connection.sendall(b"0\r\n\r\n")
+
+    def _script_gated(self, connection, exchange, request):
+        """The first event, then nothing until the test opens the gate."""
+        self._stream_head(connection)
+        self._chunk(connection, exchange, self.event({"role": "assistant", "content": "first"}))
+        self.gate.wait(PATIENCE_S)
+        self._chunk(connection, exchange, b"data: [DONE]\n\n")
+        connection.sendall(b"0\r\n\r\n")
+
+    def _script_leaves(self, connection, exchange, request):
+        """One event, then only watches whether the gateway closes."""
+        self._stream_head(connection)
+        self._chunk(connection, exchange, self.event({"role": "assistant", "content": "first"}))
+        with contextlib.suppress(ConnectionError):
+            while connection.recv(4096):
+                pass
+        exchange.closed_by_peer.set()
+        return "close"
+
+    def _script_dies(self, connection, exchange, request):
+        """Half an event, then a reset."""
+        self._stream_head(connection)
+        self._chunk(connection, exchange, self.event({"role": "assistant", "content": "first"}))
+        self._chunk(connection, exchange, b'data: {"id":"chatcmpl-1","object":"chat.comp')
+        if not self.gate.wait(PATIENCE_S):
+            return "close"
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        return "close"
+
+    def _flood(self, connection, exchange, block, total):
+        self._stream_head(connection)
+        try:
+            while exchange.sent_bytes < total:
+                self._chunk(connection, exchange, block)
+            connection.sendall(b"0\r\n\r\n")
+        except (ConnectionError, OSError):
+            exchange.closed_by_peer.set()
+            return "close"
+
+    def _script_endless(self, connection, exchange, request):
+        """Never a blank line: one event without an end, request["bytes"] of it."""
+        return self._flood(connection, exchange, b"data: " + b"x" * (1 << 20), int(request["bytes"]))
+
+    def _script_flood(self, connection, exchange, request):
+        """Events as fast as they go, request["bytes"] of them."""
+        return self._flood(connection, exchange, self.event({"content": "y" * 4000}) * 16, int(request["bytes"]))
+
+
+def wait_until(condition, patience_s=PATIENCE_S, what="condition"):
+    """For things that tell nobody when they happen (another process's memory, its metrics)."""
+    deadline = time.monotonic() + patience_s
+    while True:
+        value = condition()
+        if value:
+            return value
+        assert time.monotonic() < deadline, f"not within {patience_s} s: {what}"
+        time.sleep(0.02)
