@@ -125,6 +125,9 @@ class Upstream:
         verdict = {"violation": violation, "category": "abuse" if violation else "", "reason": "scripted"}
         self._send_json(connection, self.completion(json.dumps(verdict), "reviewer"))
 
+    def _script_large(self, connection, exchange, request):
+        self._send_json(connection, self.completion("y" * 5000))
+
     def _script_refused(self, connection, exchange, request):
         self._send_json(connection, {"error": {"message": "slow down", "type": "requests", "param": None,
                                                "code": "rate_limit_exceeded"}}, "429 Too Many Requests")
