@@ -2,7 +2,7 @@
 #include "moderator/keywords.h"
 
 #include "moderator/fold.h"
-#include "moderator/keyword_list.h"
+#include "moderator/keywords_list.h"
 
 #include <assert.h>
 #include <hs.h>
@@ -32,7 +32,7 @@ static void free_arrays(struct compile_arrays *arrays)
     free(arrays->identities);
 }
 
-static enum status make_arrays(struct compile_arrays *out, const struct keyword_list *list)
+static enum status make_arrays(struct compile_arrays *out, const struct keywords_list *list)
 {
     struct compile_arrays arrays = {
         .texts = calloc(list->count, sizeof *arrays.texts),
@@ -53,7 +53,7 @@ static enum status make_arrays(struct compile_arrays *out, const struct keyword_
     return STATUS_OK;
 }
 
-static enum status compile(struct keywords *keywords, struct keyword_list *list, const struct keyword_source *source)
+static enum status compile(struct keywords *keywords, struct keywords_list *list, const struct keyword_source *source)
 {
     struct compile_arrays arrays;
     hs_compile_error_t *error = NULL;
@@ -75,18 +75,18 @@ static enum status compile(struct keywords *keywords, struct keyword_list *list,
     } else if (error->expression >= 0 && (size_t)error->expression < list->count) {
         const struct keyword_pattern *pattern = &list->patterns[error->expression];
 
-        keyword_list_error(list, source, pattern->file, pattern->line, error->message);
+        keywords_list_error(list, source, pattern->file, pattern->line, error->message);
     } else {
-        keyword_list_error(list, source, 0, 0, error->message);
+        keywords_list_error(list, source, 0, 0, error->message);
     }
     hs_free_compile_error(error);
     return status;
 }
 
-static enum status read_files(struct keyword_list *list, const struct keyword_source *source, size_t file_count)
+static enum status read_files(struct keywords_list *list, const struct keyword_source *source, size_t file_count)
 {
     for (size_t file = 0; file < file_count; file++) {
-        enum status status = keyword_list_read(list, source, (unsigned)file);
+        enum status status = keywords_list_read(list, source, (unsigned)file);
 
         if (status != STATUS_OK) {
             return status;
@@ -98,7 +98,7 @@ static enum status read_files(struct keyword_list *list, const struct keyword_so
 enum status keywords_open(struct keywords **out, const char files[][PATH_BYTES_MAX + 1], size_t file_count, FILE *errors)
 {
     struct keyword_source source = {.files = files, .errors = errors};
-    struct keyword_list list = {0};
+    struct keywords_list list = {0};
     struct keywords *keywords = NULL;
     enum status status;
 
@@ -127,7 +127,7 @@ enum status keywords_open(struct keywords **out, const char files[][PATH_BYTES_M
 fail:
     keywords_close(&keywords);
     fold_close(&source.fold);
-    keyword_list_free(&list);
+    keywords_list_free(&list);
     return status;
 }
 

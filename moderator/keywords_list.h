@@ -1,9 +1,9 @@
-/* keyword_list: the lines of keyword files as patterns for vectorscan, with the place of each for errors.
+/* keywords_list: the lines of keyword files as patterns for vectorscan, with the place of each for errors.
  *
  * Internal to moderator/keywords. Thread: main, at start.
  */
-#ifndef MODERATOR_KEYWORD_LIST_H
-#define MODERATOR_KEYWORD_LIST_H
+#ifndef MODERATOR_KEYWORDS_LIST_H
+#define MODERATOR_KEYWORDS_LIST_H
 
 #include "moderator/fold.h"
 #include "proto/limits.h"
@@ -18,7 +18,7 @@ struct keyword_pattern {
     unsigned line;
 };
 
-struct keyword_list {
+struct keywords_list {
     struct keyword_pattern *patterns; /* owned */
     size_t count;
     size_t room;
@@ -34,12 +34,12 @@ struct keyword_source {
 
 /* Adds the lines of files[file]. What is wrong with the file is told and counted in error_count; the status is only that of the
  * reader itself: STATUS_NO_MEMORY. */
-MUST_CHECK enum status keyword_list_read(struct keyword_list *list, const struct keyword_source *source, unsigned file);
+MUST_CHECK enum status keywords_list_read(struct keywords_list *list, const struct keyword_source *source, unsigned file);
 
 /* Tells one more problem, unless KEYWORD_ERRORS_MAX were told; `line` 0 = the file as a whole. */
-void keyword_list_error(struct keyword_list *list, const struct keyword_source *source, unsigned file, unsigned line,
+void keywords_list_error(struct keywords_list *list, const struct keyword_source *source, unsigned file, unsigned line,
                         const char *what);
 
-void keyword_list_free(struct keyword_list *list);
+void keywords_list_free(struct keywords_list *list);
 
 #endif

@@ -1,8 +1,8 @@
-/* test_keyword_list: what keyword files are refused for, each with its file and line, and both sides of the bounds. */
+/* test_keywords_list: what keyword files are refused for, each with its file and line, and both sides of the bounds. */
 #include "support/folder.h"
 #include "support/unit.h"
 
-#include "moderator/keyword_list.h"
+#include "moderator/keywords_list.h"
 #include "moderator/keywords.h"
 
 static int make_folder(void **state)
@@ -157,7 +157,7 @@ static void a_list_of_the_bound_is_read_and_one_keyword_more_is_refused(void **s
 {
     char files[1][PATH_BYTES_MAX + 1];
     struct keyword_source source = {.files = (const char(*)[PATH_BYTES_MAX + 1])files};
-    struct keyword_list list = {0};
+    struct keywords_list list = {0};
     struct buffer content;
     char *told = NULL;
     size_t told_count;
@@ -171,17 +171,17 @@ static void a_list_of_the_bound_is_read_and_one_keyword_more_is_refused(void **s
     }
     folder_write(*state, "many.txt", buffer_view(&content));
     folder_path(*state, "many.txt", files[0]);
-    assert_status(STATUS_OK, keyword_list_read(&list, &source, 0));
+    assert_status(STATUS_OK, keywords_list_read(&list, &source, 0));
     assert_int_equal(list.count, KEYWORDS_MAX);
     assert_int_equal(list.error_count, 0);
-    assert_status(STATUS_OK, keyword_list_read(&list, &source, 0));
+    assert_status(STATUS_OK, keywords_list_read(&list, &source, 0));
     assert_int_equal(list.count, KEYWORDS_MAX);
     assert_int_equal(list.error_count, KEYWORDS_MAX);
     assert_int_equal(fclose(source.errors), 0);
     assert_non_null(strstr(told, "many.txt:1: more than 100000 keywords in one profile"));
     free(told);
     buffer_free(&content);
-    keyword_list_free(&list);
+    keywords_list_free(&list);
     fold_close(&source.fold);
 }
 

@@ -1,13 +1,13 @@
-/* keyword_list: reads keyword files line by line, folds each keyword and writes it as a pattern. */
-#include "moderator/keyword_list.h"
+/* keywords_list: reads keyword files line by line, folds each keyword and writes it as a pattern. */
+#include "moderator/keywords_list.h"
 
 #include "moderator/file.h"
+#include "moderator/fold_expression.h"
 
 #include <assert.h>
 #include <hs.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unicode/utf8.h>
 
 enum {
     LITERAL_FLAGS = HS_FLAG_CASELESS,                   /* bytes of folded UTF-8, ASCII letters in either case */
@@ -17,7 +17,7 @@ enum {
     LIST_FIRST_ROOM = 64,
 };
 
-void keyword_list_error(struct keyword_list *list, const struct keyword_source *source, unsigned file, unsigned line,
+void keywords_list_error(struct keywords_list *list, const struct keyword_source *source, unsigned file, unsigned line,
                         const char *what)
 {
     list->error_count++;
@@ -31,16 +31,16 @@ void keyword_list_error(struct keyword_list *list, const struct keyword_source *
     }
 }
 
-void keyword_list_free(struct keyword_list *list)
+void keywords_list_free(struct keywords_list *list)
 {
     for (size_t index = 0; index < list->count; index++) {
         free(list->patterns[index].text);
     }
     free(list->patterns);
-    *list = (struct keyword_list){0};
+    *list = (struct keywords_list){0};
 }
 
-static enum status add_pattern(struct keyword_list *list, struct bytes text, struct keyword_pattern pattern)
+static enum status add_pattern(struct keywords_list *list, struct bytes text, struct keyword_pattern pattern)
 {
     if (list->count == list->room) {
         size_t room = list->room == 0 ? LIST_FIRST_ROOM : list->room * 2;
@@ -58,67 +58,6 @@ static enum status add_pattern(struct keyword_list *list, struct bytes text, str
     }
     list->patterns[list->count++] = pattern;
     return STATUS_OK;
-}
-
-/* Bytes that mean themselves in a pattern; every other one is written as \xHH. */
-static enum status append_plain(struct buffer *out, struct bytes bytes)
-{
-    enum status status = STATUS_OK;
-
-    for (size_t index = 0; status == STATUS_OK && index < bytes.count; index++) {
-        unsigned char byte = (unsigned char)bytes.data[index];
-
-        if ((byte >= 'a' && byte <= 'z') || (byte >= '0' && byte <= '9')) {
-            status = buffer_append(out, (struct bytes){bytes.data + index, 1});
-        } else {
-            status = buffer_append_format(out, "\\x%02x", byte);
-        }
-    }
-    return status;
-}
-
-static bool is_one_code_point(struct bytes text)
-{
-    int32_t length = 0;
-
-    if (text.count == 0) {
-        return false;
-    }
-    U8_FWD_1((const uint8_t *)text.data, length, (int32_t)text.count);
-    return (size_t)length == text.count;
-}
-
-/* The folded text is what an expression meets, so its characters are folded too, one by one: folding it whole would turn \W into
- * \w. STATUS_UNSUPPORTED for a character that becomes none or several, which no expression can say. */
-static enum status fold_expression(struct fold *fold, struct bytes text, struct buffer *out)
-{
-    char folded_bytes[U8_MAX_LENGTH * 11];
-    struct buffer folded = {.data = folded_bytes, .room = sizeof folded_bytes, .max = sizeof folded_bytes};
-    int32_t at = 0;
-    enum status status = STATUS_OK;
-
-    while (status == STATUS_OK && (size_t)at < text.count) {
-        int32_t from = at;
-        struct bytes character;
-
-        U8_FWD_1((const uint8_t *)text.data, at, (int32_t)text.count);
-        character = (struct bytes){text.data + from, (size_t)(at - from)};
-        if (character.count == 1) {
-            status = buffer_append(out, character);
-            continue;
-        }
-        buffer_clear(&folded);
-        status = fold_append(fold, character, &folded);
-        if (status != STATUS_OK) {
-            break;
-        }
-        if (!is_one_code_point(buffer_view(&folded))) {
-            return STATUS_UNSUPPORTED;
-        }
-        /* A full-width '*' becomes an asterisk that must not turn into an operator. */
-        status = folded.count == 1 ? append_plain(out, buffer_view(&folded)) : buffer_append(out, buffer_view(&folded));
-    }
-    return status;
 }
 
 /* Says what vectorscan will not take, line by line; compiling all of them at once would tell only the first. */
@@ -150,7 +89,7 @@ static enum status write_pattern(const struct keyword_source *source, struct byt
 
     *problem = NULL;
     if (is_expression) {
-        status = fold_expression(source->fold, line, out);
+        status = fold_append_expression(source->fold, line, out);
         if (status == STATUS_UNSUPPORTED) {
             *problem = "a character that folding turns into none or several (write what it becomes)";
             return STATUS_OK;
@@ -158,7 +97,7 @@ static enum status write_pattern(const struct keyword_source *source, struct byt
     } else {
         status = fold_append(source->fold, line, &folded);
         if (status == STATUS_OK) {
-            status = append_plain(out, buffer_view(&folded));
+            status = fold_append_plain(out, buffer_view(&folded));
         }
     }
     if (status == STATUS_OK) {
@@ -175,21 +114,6 @@ static enum status write_pattern(const struct keyword_source *source, struct byt
     return STATUS_OK;
 }
 
-static bool is_utf8(struct bytes text)
-{
-    int32_t at = 0;
-
-    while ((size_t)at < text.count) {
-        UChar32 point;
-
-        U8_NEXT((const uint8_t *)text.data, at, (int32_t)text.count, point);
-        if (point <= 0) {
-            return false; /* broken, or U+0000 */
-        }
-    }
-    return true;
-}
-
 static struct bytes trim(struct bytes line)
 {
     while (line.count > 0 && strchr(" \t\r", line.data[0]) != NULL) {
@@ -201,7 +125,7 @@ static struct bytes trim(struct bytes line)
     return line;
 }
 
-static enum status read_line(struct keyword_list *list, const struct keyword_source *source, struct keyword_pattern place,
+static enum status read_line(struct keywords_list *list, const struct keyword_source *source, struct keyword_pattern place,
                              struct bytes line)
 {
     char pattern_bytes[PATTERN_BYTES_MAX];
@@ -214,7 +138,7 @@ static enum status read_line(struct keyword_list *list, const struct keyword_sou
     if (line.count > KEYWORD_BYTES_MAX) {
         (void)snprintf(why, sizeof why, "found %zu bytes, allowed are %d", line.count, KEYWORD_BYTES_MAX);
         problem = why;
-    } else if (!is_utf8(line)) {
+    } else if (!fold_is_text(line)) {
         problem = "not UTF-8, or a zero byte";
     } else if (list->count == KEYWORDS_MAX) {
         (void)snprintf(why, sizeof why, "more than %d keywords in one profile", KEYWORDS_MAX);
@@ -227,14 +151,14 @@ static enum status read_line(struct keyword_list *list, const struct keyword_sou
         }
     }
     if (problem != NULL) {
-        keyword_list_error(list, source, place.file, place.line, problem);
+        keywords_list_error(list, source, place.file, place.line, problem);
         return STATUS_OK;
     }
     place.flags = is_expression ? EXPRESSION_FLAGS : LITERAL_FLAGS;
     return add_pattern(list, (struct bytes){pattern.data, pattern.count - 1}, place);
 }
 
-static enum status read_lines(struct keyword_list *list, const struct keyword_source *source, unsigned file,
+static enum status read_lines(struct keywords_list *list, const struct keyword_source *source, unsigned file,
                               struct bytes rest)
 {
     struct keyword_pattern place = {.file = file};
@@ -258,12 +182,12 @@ static enum status read_lines(struct keyword_list *list, const struct keyword_so
         }
     }
     if (list->count + list->error_count == found_before) {
-        keyword_list_error(list, source, file, 0, "the file holds no keyword");
+        keywords_list_error(list, source, file, 0, "the file holds no keyword");
     }
     return STATUS_OK;
 }
 
-enum status keyword_list_read(struct keyword_list *list, const struct keyword_source *source, unsigned file)
+enum status keywords_list_read(struct keywords_list *list, const struct keyword_source *source, unsigned file)
 {
     struct buffer content;
     enum status status;
@@ -274,7 +198,7 @@ enum status keyword_list_read(struct keyword_list *list, const struct keyword_so
     if (status == STATUS_OK) {
         status = read_lines(list, source, file, buffer_view(&content));
     } else if (status != STATUS_NO_MEMORY) {
-        keyword_list_error(list, source, file, 0, status_sentence(status));
+        keywords_list_error(list, source, file, 0, status_sentence(status));
         status = STATUS_OK;
     }
     buffer_free(&content);
