@@ -19,9 +19,21 @@
 struct db;
 struct db_rows;
 
-enum db_type { DB_NULL, DB_BIGINT, DB_REAL, DB_TEXT, DB_BYTEA, DB_BIGINT_ARRAY, DB_SMALLINT_ARRAY, DB_TEXT_ARRAY, DB_BYTEA_ARRAY };
+enum db_type {
+    DB_NULL,
+    DB_BIGINT,
+    DB_REAL,
+    DB_TEXT,
+    DB_BYTEA,
+    DB_BIGINT_ARRAY,
+    DB_SMALLINT_ARRAY,
+    DB_TEXT_ARRAY,
+    DB_BYTEA_ARRAY
+};
 
-/* A parameter. Arrays: `array` of `array_count` items; an item of a TEXT or BYTEA array whose data is NULL is SQL NULL. */
+/* A parameter; at most DB_VALUES_MAX a statement. They travel as bigint, double precision, text, bytea and arrays of
+ * these (DB_SMALLINT_ARRAY: of smallint): write $1::int or $1::jsonb where SQL does not convert by itself. Arrays:
+ * `array` of `array_count` items; an item of a TEXT or BYTEA array whose data is NULL is SQL NULL. */
 struct db_value {
     enum db_type type;
     int64_t bigint;
@@ -33,31 +45,33 @@ struct db_value {
 };
 
 /* Connects. `application` names the connection in pg_stat_activity ("prismguard-trainer"). STATUS_UNAVAILABLE when the
- * server cannot be reached, STATUS_DENIED when it refuses us, STATUS_UNSUPPORTED below PostgreSQL 15. */
+ * server cannot be reached or no URL is set, STATUS_DENIED when it refuses us, STATUS_UNSUPPORTED below PostgreSQL 15,
+ * STATUS_MALFORMED for a URL that libpq cannot read, and what secret_read says of the password file. */
 MUST_CHECK enum status db_open(struct db **out, const struct database_settings *settings, const char *application);
 void db_close(struct db **db);
 
 /* False once the connection is known to be broken: close it and open another, with a back-off. */
 bool db_alive(const struct db *db);
 
-/* Runs `sql`. `rows` may be NULL when no row is wanted; otherwise the caller owns *rows and frees it with db_rows_close.
- * STATUS_CONFLICT for serialization, deadlock and unique violations, STATUS_TIMEOUT, STATUS_UNAVAILABLE (connection lost),
- * STATUS_IO for every other refusal. */
+/* Runs `sql`. `rows` may be NULL when no row is wanted; otherwise the caller owns *rows and frees it with
+ * db_rows_close. STATUS_CONFLICT for serialization, deadlock and unique violations, STATUS_TIMEOUT, STATUS_UNAVAILABLE
+ * (connection lost), STATUS_IO for every other refusal. */
 MUST_CHECK enum status db_run(struct db *db, const char *sql, const struct db_value *values, size_t value_count,
                               struct db_rows **rows);
 
 /* Several statements without parameters (schema.sql), in one implicit transaction. */
 MUST_CHECK enum status db_script(struct db *db, const char *sql);
 
-/* One row at a time (libpq's single-row mode): memory does not depend on the number of rows. `on_row` returns STATUS_OK to go
- * on; anything else cancels the query, drains it and is returned. The row is lent for the call. */
+/* One row at a time (libpq's single-row mode): memory does not depend on the number of rows. `on_row` returns STATUS_OK
+ * to go on; anything else cancels the query, drains it and is returned. The row is lent for the call. */
 MUST_CHECK enum status db_stream(struct db *db, const char *sql, const struct db_value *values, size_t value_count,
                                  enum status (*on_row)(void *context, const struct db_rows *row), void *context);
 
 size_t db_rows_count(const struct db_rows *rows);
 bool db_is_null(const struct db_rows *rows, size_t row, size_t column);
-int64_t db_bigint(const struct db_rows *rows, size_t row, size_t column); /* of smallint, int, bigint */
-double db_real(const struct db_rows *rows, size_t row, size_t column);    /* of real, double precision */
+/* NULL reads as 0, NaN and no bytes. A column of another type is a mistake in our SQL text and ends the program. */
+int64_t db_bigint(const struct db_rows *rows, size_t row, size_t column);     /* of boolean, smallint, int, bigint */
+double db_real(const struct db_rows *rows, size_t row, size_t column);        /* of real, double precision */
 struct bytes db_bytes(const struct db_rows *rows, size_t row, size_t column); /* of text, bytea; lends until close */
 void db_rows_close(struct db_rows **rows);
 

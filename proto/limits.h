@@ -78,7 +78,14 @@ enum {
     DB_CONNECT_S = 5,
     DB_STATEMENT_MS = 60000,
     DB_LOCK_MS = 5000,
+    DB_IDLE_IN_TRANSACTION_MS = 30000,
     DB_USER_TIMEOUT_MS = 10000,
+    DB_KEEPALIVE_IDLE_S = 5,
+    DB_KEEPALIVE_INTERVAL_S = 2,
+    DB_KEEPALIVES = 3,
+    DB_SERVER_VERSION_MIN = 150000,  /* PostgreSQL 15, as PQserverVersion counts */
+    DB_VALUES_MAX = 16,              /* parameters of one statement */
+    DB_ARRAY_BYTES_MAX = 320 * MIB,  /* array parameters of one statement, encoded */
 
     /* The reviewing LLM */
     REVIEW_ANSWER_BYTES_MAX = 64 * KIB,
@@ -106,6 +113,7 @@ _Static_assert((RING_JOBS & (RING_JOBS - 1)) == 0, "a ring's size is a power of 
 _Static_assert(MSGPACK_ITEMS_MAX >= 2 * SEGMENTS_MAX + 64, "a full TASK passes the checker");
 _Static_assert(TASK_OVERHEAD_BYTES_MAX >= 16 * SEGMENTS_MAX + 1024, "headers of all segments fit beside the text");
 _Static_assert(GATEWAY_SILENCE_MS >= 2 * PING_IDLE_MS, "one lost PING rebuilds no socket");
+_Static_assert(DB_ARRAY_BYTES_MAX / SAMPLE_BATCH_MAX > SAMPLE_TEXT_BYTES_MAX, "a full batch of the longest texts fits");
 _Static_assert(LOG_LINE_BYTES_MAX < LOG_QUEUE_BYTES_MAX, "a line fits the queue");
 
 #endif
