@@ -11,6 +11,7 @@ enum {
     MIB = 1024 * 1024,
 
     /* Names that travel: long enough for people, short enough for a stack array. Terminator not counted. */
+    WORKER_ID_BYTES = 16,        /* random; names one moderator process */
     PROFILE_NAME_BYTES_MAX = 64, /* the check of profiles.name in schema.sql says the same */
     CATEGORY_BYTES_MAX = 64,     /* a verdict's category */
     DECISION_ID_BYTES = 32,      /* 128 random bits in lower-case hex */

@@ -61,7 +61,7 @@ struct segment {
 };
 
 struct message_ready {
-    struct bytes worker;  /* 16 random bytes: one moderator process */
+    struct bytes worker;  /* WORKER_ID_BYTES, random: one moderator process */
     enum slot_kind kind;
     struct bytes profile; /* a review slot serves one profile; empty for a local slot, which serves all */
     uint64_t text_bytes_max;
@@ -92,11 +92,11 @@ struct message_verdict {
     enum outcome fallback;      /* with OUTCOME_UNSURE: what the profile's `undecided` says; ALLOW or BLOCK */
     enum drawn drawn;           /* with OUTCOME_UNSURE: why a review is wanted */
     enum verdict_source source; /* what decided; with OUTCOME_UNSURE: what `fallback` rests on (MODEL or UNDECIDED) */
-    struct bytes category;      /* CATEGORY_BYTES_MAX; empty when allowed */
-    float score;                /* of the worst segment, NaN when no model ran */
+    struct bytes category;      /* UTF-8 without control characters, CATEGORY_BYTES_MAX; empty when allowed */
+    float score;                /* of the worst segment, 0 to 1; NaN when no model ran */
     uint64_t model_version;     /* 0 = none */
     uint32_t worker_us;         /* time in the moderator */
-    size_t unsure_count;        /* with OUTCOME_UNSURE: at most UNSURE_SEGMENTS_MAX */
+    size_t unsure_count;        /* with OUTCOME_UNSURE: 1 to UNSURE_SEGMENTS_MAX; else 0 */
     uint32_t unsure[UNSURE_SEGMENTS_MAX]; /* indices of the segments a review should see, worst first */
 };
 
@@ -118,16 +118,21 @@ struct message_body {
     size_t segment_count;
     size_t count_at;      /* where the number of segments is patched in */
 };
+/* STATUS_MALFORMED when `profile` is no name (empty, too long, a control character). */
 MUST_CHECK enum status message_body_open(struct message_body *body, struct buffer *out, struct bytes profile);
 /* STATUS_FULL past SEGMENTS_MAX, STATUS_TOO_LARGE past the buffer's bound. */
 MUST_CHECK enum status message_body_add(struct message_body *body, const struct segment *segment);
 void message_body_end(struct message_body *body);
 
-/* A body with only those segments of `body` that `indices` names (a review sees the unsure ones). */
+/* A body with only those segments of `body` that `indices` names, in that order (a review sees the unsure ones).
+ * At most UNSURE_SEGMENTS_MAX; STATUS_NOT_FOUND when there is no such segment. */
 MUST_CHECK enum status message_body_select(struct bytes body, const uint32_t *indices, size_t index_count,
                                            struct buffer *out);
 
-/* The whole TASK: head and body into `out`. */
+/* The writers append to `out` and leave it as it was on failure: STATUS_TOO_LARGE past its bound, STATUS_NO_MEMORY, and
+ * STATUS_MALFORMED for a READY or VERDICT that no reader would take (a category that is no name, a score above 1). */
+
+/* The whole TASK: head and body. */
 MUST_CHECK enum status message_write_task(const struct message_task_head *head, struct bytes body, struct buffer *out);
 MUST_CHECK enum status message_write_verdict(const struct message_verdict *verdict, struct buffer *out);
 MUST_CHECK enum status message_write_ready(const struct message_ready *ready, struct buffer *out);
@@ -136,7 +141,8 @@ MUST_CHECK enum status message_write_model(const struct message_model *model, st
 /* PING, PONG and BYE are [version, type] alone. */
 MUST_CHECK enum status message_write_plain(enum message_type type, struct buffer *out);
 
-/* Version and type, after the bounded check of the whole frame. */
+/* Version and type, after the bounded check of the whole frame; all there is to PING, PONG and BYE. All readers:
+ * STATUS_MALFORMED, STATUS_TOO_LARGE (more objects or deeper than the bounds), STATUS_UNSUPPORTED (version or type). */
 MUST_CHECK enum status message_read_type(struct bytes frame, enum message_type *out);
 MUST_CHECK enum status message_read_ready(struct bytes frame, struct message_ready *out);
 MUST_CHECK enum status message_read_task(struct bytes frame, struct message_task *out);

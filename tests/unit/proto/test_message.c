@@ -1,0 +1,372 @@
+/* message: what is written is read back; every prefix and every damaged byte is refused or harmless; ranges are exact. */
+#include "support/unit.h"
+
+#include "proto/message.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+static const char worker[] = "0123456789abcdef";
+
+static struct message_verdict sample_verdict(void)
+{
+    return (struct message_verdict){.nonce = 1,
+                                    .sequence = UINT64_MAX,
+                                    .outcome = OUTCOME_UNSURE,
+                                    .fallback = OUTCOME_BLOCK,
+                                    .drawn = DRAWN_RANDOM,
+                                    .source = SOURCE_MODEL,
+                                    .category = BYTES("violence"),
+                                    .score = 0.5f,
+                                    .model_version = 3,
+                                    .worker_us = UINT32_MAX,
+                                    .unsure_count = 2,
+                                    .unsure = {4, 4000000000u}};
+}
+
+/* Each sample message in turn, appended to an empty buffer. */
+enum { SAMPLES = 7 };
+static void write_sample(unsigned which, struct buffer *out)
+{
+    struct message_verdict verdict = sample_verdict();
+    struct message_ready ready = {BYTES(worker), SLOT_REVIEW, BYTES("default"), 4 * MIB};
+    enum status status = STATUS_NOT_FOUND;
+
+    buffer_clear(out);
+    switch (which) {
+    case 0:
+        status = message_write_ready(&ready, out);
+        break;
+    case 1:
+        status = message_write_verdict(&verdict, out);
+        break;
+    case 2:
+        status = message_write_busy(&(struct message_busy){9, 10, BUSY_FAILED}, out);
+        break;
+    case 3:
+        status = message_write_model(&(struct message_model){5, UINT64_MAX}, out);
+        break;
+    case 4:
+        status = message_write_plain(MESSAGE_PING, out);
+        break;
+    case 5:
+        status = message_write_plain(MESSAGE_PONG, out);
+        break;
+    case 6:
+        status = message_write_plain(MESSAGE_BYE, out);
+        break;
+    }
+    assert_status(STATUS_OK, status);
+}
+
+/* The answers of all readers to one frame; how many took it. */
+static unsigned readers_that_take(struct bytes frame)
+{
+    struct message_ready ready;
+    struct message_task task;
+    struct message_verdict verdict;
+    struct message_busy busy;
+    struct message_model model;
+    unsigned count = 0;
+
+    count += message_read_ready(frame, &ready) == STATUS_OK;
+    count += message_read_task(frame, &task) == STATUS_OK;
+    count += message_read_verdict(frame, &verdict) == STATUS_OK;
+    count += message_read_busy(frame, &busy) == STATUS_OK;
+    count += message_read_model(frame, &model) == STATUS_OK;
+    return count;
+}
+
+static void ready_comes_back_as_it_was(void **state)
+{
+    struct buffer out;
+    struct message_ready ready = {BYTES(worker), SLOT_LOCAL, BYTES(""), UINT64_MAX};
+    struct message_ready back;
+
+    (void)state;
+    buffer_init(&out, KIB);
+    assert_status(STATUS_OK, message_write_ready(&ready, &out));
+    assert_status(STATUS_OK, message_read_ready(buffer_view(&out), &back));
+    assert_bytes(worker, back.worker);
+    assert_int_equal(SLOT_LOCAL, back.kind);
+    assert_bytes("", back.profile);
+    assert_true(back.text_bytes_max == UINT64_MAX);
+    buffer_free(&out);
+}
+
+static void only_a_review_slot_names_a_profile(void **state)
+{
+    struct buffer out;
+    struct message_ready local = {BYTES(worker), SLOT_LOCAL, BYTES("default"), 1};
+    struct message_ready review = {BYTES(worker), SLOT_REVIEW, BYTES(""), 1};
+    struct message_ready nameless = {BYTES("short"), SLOT_LOCAL, BYTES(""), 1};
+
+    (void)state;
+    buffer_init(&out, KIB);
+    assert_status(STATUS_MALFORMED, message_write_ready(&local, &out));
+    assert_status(STATUS_MALFORMED, message_write_ready(&review, &out));
+    assert_status(STATUS_MALFORMED, message_write_ready(&nameless, &out));
+    assert_int_equal(0, out.count);
+    /* The same from a peer that does not care. */
+    assert_status(STATUS_MALFORMED, message_read_ready(BYTES("\x96\x01\x01\xc4\x10"
+                                                             "0123456789abcdef"
+                                                             "\x00\xa1"
+                                                             "d\x01"),
+                                                       &review));
+    buffer_free(&out);
+}
+
+static void a_verdict_comes_back_as_it_was(void **state)
+{
+    struct buffer out;
+    struct message_verdict verdict = sample_verdict();
+    struct message_verdict back;
+
+    (void)state;
+    buffer_init(&out, KIB);
+    assert_status(STATUS_OK, message_write_verdict(&verdict, &out));
+    assert_status(STATUS_OK, message_read_verdict(buffer_view(&out), &back));
+    assert_int_equal(1, back.nonce);
+    assert_true(back.sequence == UINT64_MAX);
+    assert_int_equal(OUTCOME_UNSURE, back.outcome);
+    assert_int_equal(OUTCOME_BLOCK, back.fallback);
+    assert_int_equal(DRAWN_RANDOM, back.drawn);
+    assert_int_equal(SOURCE_MODEL, back.source);
+    assert_bytes("violence", back.category);
+    assert_true(back.score == 0.5f);
+    assert_int_equal(3, back.model_version);
+    assert_true(back.worker_us == UINT32_MAX);
+    assert_int_equal(2, back.unsure_count);
+    assert_int_equal(4, back.unsure[0]);
+    assert_true(back.unsure[1] == 4000000000u);
+    buffer_free(&out);
+}
+
+static void a_verdict_without_a_model_has_no_score(void **state)
+{
+    struct buffer out;
+    struct message_verdict verdict = {.outcome = OUTCOME_BLOCK, .source = SOURCE_KEYWORD, .category = BYTES("k"), .score = NAN};
+    struct message_verdict back;
+
+    (void)state;
+    buffer_init(&out, KIB);
+    assert_status(STATUS_OK, message_write_verdict(&verdict, &out));
+    assert_status(STATUS_OK, message_read_verdict(buffer_view(&out), &back));
+    assert_true(isnan(back.score));
+    assert_int_equal(0, back.unsure_count);
+    buffer_free(&out);
+}
+
+/* `change` one field of a good verdict: it must then be unsound. */
+#define assert_unsound(change)                                                                                         \
+    do {                                                                                                               \
+        struct message_verdict verdict = sample_verdict();                                                             \
+        struct buffer out;                                                                                             \
+        buffer_init(&out, KIB);                                                                                        \
+        change;                                                                                                        \
+        assert_status(STATUS_MALFORMED, message_write_verdict(&verdict, &out));                                        \
+        assert_int_equal(0, out.count);                                                                                \
+        buffer_free(&out);                                                                                             \
+    } while (0)
+
+static void an_unsound_verdict_is_not_written(void **state)
+{
+    static char long_category[CATEGORY_BYTES_MAX + 1];
+
+    (void)state;
+    memset(long_category, 'c', sizeof long_category);
+    assert_unsound(verdict.score = 1.0001f);
+    assert_unsound(verdict.score = -0.0001f);
+    assert_unsound(verdict.score = INFINITY);
+    assert_unsound(verdict.category = BYTES("two\nlines"));
+    assert_unsound(verdict.category = ((struct bytes){long_category, sizeof long_category}));
+    assert_unsound(verdict.fallback = OUTCOME_UNSURE);
+    assert_unsound(verdict.source = SOURCE_KEYWORD); /* a keyword is never unsure */
+    assert_unsound(verdict.unsure_count = 0);
+    assert_unsound(verdict.unsure_count = UNSURE_SEGMENTS_MAX + 1);
+    assert_unsound(verdict.outcome = OUTCOME_ALLOW); /* and yet it names unsure segments */
+}
+
+static void the_greatest_sound_verdict_passes(void **state)
+{
+    char category[CATEGORY_BYTES_MAX];
+    struct buffer out;
+    struct message_verdict verdict = sample_verdict();
+    struct message_verdict back;
+
+    (void)state;
+    memset(category, 'c', sizeof category);
+    buffer_init(&out, KIB);
+    verdict.category = (struct bytes){category, sizeof category};
+    verdict.score = 1;
+    verdict.unsure_count = UNSURE_SEGMENTS_MAX;
+    assert_status(STATUS_OK, message_write_verdict(&verdict, &out));
+    assert_status(STATUS_OK, message_read_verdict(buffer_view(&out), &back));
+    assert_int_equal(UNSURE_SEGMENTS_MAX, back.unsure_count);
+    buffer_free(&out);
+}
+
+static void busy_and_model_come_back_as_they_were(void **state)
+{
+    struct buffer out;
+    struct message_busy busy;
+    struct message_model model;
+
+    (void)state;
+    buffer_init(&out, KIB);
+    write_sample(2, &out);
+    assert_status(STATUS_OK, message_read_busy(buffer_view(&out), &busy));
+    assert_int_equal(9, busy.nonce);
+    assert_int_equal(10, busy.sequence);
+    assert_int_equal(BUSY_FAILED, busy.reason);
+    out.data[out.count - 1] = BUSY_FAILED + 1;
+    assert_status(STATUS_MALFORMED, message_read_busy(buffer_view(&out), &busy));
+    out.data[out.count - 1] = BUSY_EXPIRED - 1;
+    assert_status(STATUS_MALFORMED, message_read_busy(buffer_view(&out), &busy));
+    write_sample(3, &out);
+    assert_status(STATUS_OK, message_read_model(buffer_view(&out), &model));
+    assert_int_equal(5, model.epoch);
+    assert_true(model.change == UINT64_MAX);
+    buffer_free(&out);
+}
+
+static void types_are_told_without_reading_the_fields(void **state)
+{
+    static const enum message_type types[SAMPLES] = {MESSAGE_READY, MESSAGE_VERDICT, MESSAGE_BUSY, MESSAGE_MODEL,
+                                                     MESSAGE_PING,  MESSAGE_PONG,    MESSAGE_BYE};
+    struct buffer out;
+
+    (void)state;
+    buffer_init(&out, KIB);
+    for (unsigned which = 0; which < SAMPLES; which++) {
+        enum message_type type;
+
+        write_sample(which, &out);
+        assert_status(STATUS_OK, message_read_type(buffer_view(&out), &type));
+        assert_int_equal(types[which], type);
+        assert_int_equal(which < 4 ? 1 : 0, readers_that_take(buffer_view(&out)));
+    }
+    buffer_free(&out);
+}
+
+static void other_versions_and_types_are_unsupported(void **state)
+{
+    enum message_type type;
+    struct message_busy busy;
+
+    (void)state;
+    assert_status(STATUS_UNSUPPORTED, message_read_type(BYTES("\x92\x02\x04"), &type));
+    assert_status(STATUS_UNSUPPORTED, message_read_type((struct bytes){"\x92\x00\x04", 3}, &type));
+    assert_status(STATUS_UNSUPPORTED, message_read_type(BYTES("\x93\x02\xa1z\x81\x01\x02"), &type));
+    assert_status(STATUS_UNSUPPORTED, message_read_busy(BYTES("\x92\x02\x04"), &busy));
+    assert_status(STATUS_UNSUPPORTED, message_read_type(BYTES("\x92\x01\x09"), &type));
+    assert_status(STATUS_UNSUPPORTED, message_read_type((struct bytes){"\x92\x01\x00", 3}, &type));
+    assert_status(STATUS_MALFORMED, message_read_type(BYTES("\x92\xff\x04"), &type)); /* -1 is no version */
+    assert_status(STATUS_MALFORMED, message_read_type(BYTES("\x91\x01"), &type));
+    assert_status(STATUS_MALFORMED, message_read_type(BYTES("\x90"), &type));
+    assert_status(STATUS_MALFORMED, message_read_type(BYTES("\x04"), &type));
+    assert_status(STATUS_MALFORMED, message_read_type(BYTES("\x93\x01\x04\x05"), &type)); /* PING has no fields */
+}
+
+static void no_prefix_of_a_message_is_a_message(void **state)
+{
+    struct buffer out;
+
+    (void)state;
+    buffer_init(&out, KIB);
+    for (unsigned which = 0; which < SAMPLES; which++) {
+        write_sample(which, &out);
+        for (size_t count = 0; count < out.count; count++) {
+            char *exact = malloc(count + 1);
+            struct bytes frame = {exact, count};
+            enum message_type type;
+
+            memcpy(exact, out.data, count);
+            assert_status(STATUS_MALFORMED, message_read_type(frame, &type));
+            assert_int_equal(0, readers_that_take(frame));
+            free(exact);
+        }
+    }
+    buffer_free(&out);
+}
+
+/* One byte changed to every other value: at most one reader takes it, and what it says is in range. */
+static void a_damaged_message_is_refused_or_sound(void **state)
+{
+    struct buffer out;
+    struct buffer again;
+
+    (void)state;
+    buffer_init(&out, KIB);
+    buffer_init(&again, KIB);
+    for (unsigned which = 0; which < SAMPLES; which++) {
+        write_sample(which, &out);
+        for (size_t at = 0; at < out.count; at++) {
+            char kept = out.data[at];
+
+            for (unsigned value = 0; value < 256; value++) {
+                struct message_verdict verdict;
+                struct message_ready ready;
+
+                out.data[at] = (char)value;
+                assert_true(readers_that_take(buffer_view(&out)) <= 1);
+                buffer_clear(&again);
+                /* What a reader took, the writer would write: their rules are the same. */
+                if (message_read_verdict(buffer_view(&out), &verdict) == STATUS_OK) {
+                    assert_status(STATUS_OK, message_write_verdict(&verdict, &again));
+                }
+                if (message_read_ready(buffer_view(&out), &ready) == STATUS_OK) {
+                    assert_status(STATUS_OK, message_write_ready(&ready, &again));
+                }
+            }
+            out.data[at] = kept;
+        }
+    }
+    buffer_free(&out);
+    buffer_free(&again);
+}
+
+static void outputs_are_untouched_when_a_message_is_refused(void **state)
+{
+    struct message_model model = {1, 2};
+    enum message_type type = MESSAGE_BYE;
+
+    (void)state;
+    assert_status(STATUS_MALFORMED, message_read_model(BYTES("\x94\x01\x08\x05\xa1x"), &model));
+    assert_int_equal(1, model.epoch);
+    assert_int_equal(2, model.change);
+    assert_status(STATUS_UNSUPPORTED, message_read_type(BYTES("\x92\x01\x7f"), &type));
+    assert_int_equal(MESSAGE_BYE, type);
+}
+
+static void sources_and_outcomes_have_names(void **state)
+{
+    (void)state;
+    assert_string_equal("none", verdict_source_name(SOURCE_NONE));
+    assert_string_equal("undecided", verdict_source_name(SOURCE_UNDECIDED));
+    assert_string_equal("unknown", verdict_source_name((enum verdict_source)99));
+    assert_string_equal("allow", outcome_name(OUTCOME_ALLOW));
+    assert_string_equal("unsure", outcome_name(OUTCOME_UNSURE));
+    assert_string_equal("unknown", outcome_name((enum outcome)3));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(ready_comes_back_as_it_was),
+        cmocka_unit_test(only_a_review_slot_names_a_profile),
+        cmocka_unit_test(a_verdict_comes_back_as_it_was),
+        cmocka_unit_test(a_verdict_without_a_model_has_no_score),
+        cmocka_unit_test(an_unsound_verdict_is_not_written),
+        cmocka_unit_test(the_greatest_sound_verdict_passes),
+        cmocka_unit_test(busy_and_model_come_back_as_they_were),
+        cmocka_unit_test(types_are_told_without_reading_the_fields),
+        cmocka_unit_test(other_versions_and_types_are_unsupported),
+        cmocka_unit_test(no_prefix_of_a_message_is_a_message),
+        cmocka_unit_test(a_damaged_message_is_refused_or_sound),
+        cmocka_unit_test(outputs_are_untouched_when_a_message_is_refused),
+        cmocka_unit_test(sources_and_outcomes_have_names),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
