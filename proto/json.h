@@ -1,15 +1,19 @@
 /* json: a strict reader into a flat array of token spans, and a writer into a bounded buffer (house D14, RFC 8259).
  *
- * The reader is one pass without recursion: UTF-8 without BOM, one document, no comment, no trailing comma, no raw control
- * byte, depth <= JSON_DEPTH_MAX, tokens <= JSON_TOKENS_MAX, numbers <= JSON_NUMBER_BYTES_MAX bytes, U+0000 refused even as an
- * escape, no key twice in one object (escaped spellings count as the same). Lone surrogate escapes are accepted and marked.
+ * The reader is one pass without recursion: UTF-8 without BOM, one document, no comment, no trailing comma, no raw
+ * control byte, depth <= JSON_DEPTH_MAX, tokens <= JSON_TOKENS_MAX, numbers <= JSON_NUMBER_BYTES_MAX bytes, U+0000
+ * refused even as an escape, no key twice in one object (escaped spellings count as the same). Lone surrogate escapes
+ * are accepted and marked.
  *
- *   {"a":[1,"x"]}      index  type    start end  next   `next` is the index after the value and all inside it, so that a
- *                      0      OBJECT  0     13   5      sibling is one step away. A key is a STRING token; its value is the
- *                      1      STRING  2     3    2      token right behind it. Spans of strings exclude the quotes.
- *                      2      ARRAY   5     12   5
- *                      3      NUMBER  6     7    4
- *                      4      STRING  9     10   5
+ *   {"a":[1,"x"]}      index  type    start  end  next
+ *                      0      OBJECT  0      13   5
+ *                      1      STRING  2      3    2
+ *                      2      ARRAY   5      12   5
+ *                      3      NUMBER  6      7    4
+ *                      4      STRING  9      10   5
+ *
+ * `next` is the index after the value and all inside it, so that a sibling is one step away. A key is a STRING token; its
+ * value is the token right behind it. Spans of strings exclude the quotes.
  *
  * Thread: any; a document belongs to one thread at a time.
  */
@@ -44,7 +48,8 @@ struct json {
     struct json_token *tokens;
     size_t token_count;
     size_t token_room;
-    size_t error_at; /* byte offset of the first thing wrong, after a failure */
+    size_t error_at;    /* byte offset of the first thing wrong, after a failure */
+    uint64_t random[2]; /* of the duplicate check (proto/json_keys.h); 0 = not drawn yet */
 };
 
 enum json_duplicates { JSON_REFUSE_DUPLICATES, JSON_LAST_DUPLICATE_WINS /* upstream answers */ };
@@ -53,15 +58,18 @@ enum json_duplicates { JSON_REFUSE_DUPLICATES, JSON_LAST_DUPLICATE_WINS /* upstr
 void json_init(struct json *json);
 void json_free(struct json *json);
 
-/* STATUS_MALFORMED, STATUS_DUPLICATE, STATUS_TOO_LARGE (depth, tokens, number, or a source of 4 GiB), STATUS_NO_MEMORY. */
+/* STATUS_MALFORMED, STATUS_DUPLICATE, STATUS_TOO_LARGE (depth, tokens, number, or a source of 4 GiB), STATUS_NO_MEMORY,
+ * STATUS_UNAVAILABLE (no random numbers from the system). After a failure there are no tokens, and error_at says
+ * where. */
 MUST_CHECK enum status json_read(struct json *json, struct bytes source, enum json_duplicates duplicates);
 
 /* Token 0 is the root. The value of a key of an object, or NULL. Keys compare decoded. */
 const struct json_token *json_member(const struct json *json, const struct json_token *object, const char *key);
-/* Walking: for (t = json_first(j, parent); t != NULL; t = json_after(j, parent, t)). In an object the steps are keys; the
- * value of a key is json_value(j, key). */
+/* Walking: for (t = json_first(j, parent); t != NULL; t = json_after(j, parent, t)). In an object the steps are keys;
+ * the value of a key is json_value(j, key). */
 const struct json_token *json_first(const struct json *json, const struct json_token *parent);
-const struct json_token *json_after(const struct json *json, const struct json_token *parent, const struct json_token *token);
+const struct json_token *json_after(const struct json *json, const struct json_token *parent,
+                                    const struct json_token *token);
 const struct json_token *json_value(const struct json *json, const struct json_token *key);
 
 /* The source text of a value, quotes and braces included. Lends from the source. */
@@ -70,8 +78,8 @@ struct bytes json_span(const struct json *json, const struct json_token *token);
 /* True when the string, decoded, is `text`. */
 bool json_string_is(const struct json *json, const struct json_token *token, const char *text);
 
-/* The string decoded: without escapes a view into the source, otherwise decoded into `scratch` (appended; the view lasts until
- * the scratch changes). A lone surrogate becomes U+FFFD. */
+/* The string decoded: without escapes a view into the source, otherwise decoded into `scratch` (appended; the view
+ * lasts until the scratch changes). A lone surrogate becomes U+FFFD. */
 MUST_CHECK enum status json_string(const struct json *json, const struct json_token *token, struct buffer *scratch,
                                    struct bytes *out);
 

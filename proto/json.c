@@ -1,0 +1,403 @@
+/* json: one pass over the source into a flat array of tokens, every bound inside; and walking that array. */
+#include "proto/json.h"
+#include "proto/json_keys.h"
+#include "proto/json_scan.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { TOKENS_FIRST = 64 }; /* the first reservation: a short chat */
+
+struct reader {
+    struct json *json;
+    const unsigned char *start;
+    const unsigned char *end;
+    enum json_duplicates duplicates;
+    enum status status;            /* why a step answered NULL */
+    unsigned depth;                /* containers that are open */
+    uint32_t open[JSON_DEPTH_MAX]; /* their tokens, outermost first */
+};
+
+/* Steps take the position where they begin and answer the one behind what they read, or NULL after fail(). */
+static const unsigned char *fail(struct reader *reader, const unsigned char *at, enum status status)
+{
+    reader->status = status;
+    reader->json->error_at = (size_t)(at - reader->start);
+    return NULL;
+}
+
+static enum status grow_tokens(struct json *json)
+{
+    size_t room = json->token_room == 0 ? TOKENS_FIRST : json->token_room * 2;
+    struct json_token *grown;
+
+    if (json->token_room == JSON_TOKENS_MAX) {
+        return STATUS_TOO_LARGE;
+    }
+    if (room > JSON_TOKENS_MAX) {
+        room = JSON_TOKENS_MAX;
+    }
+    grown = realloc(json->tokens, room * sizeof *grown);
+    if (grown == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    json->tokens = grown;
+    json->token_room = room;
+    return STATUS_OK;
+}
+
+static const unsigned char *add_token(struct reader *reader, enum json_type type, unsigned flags,
+                                      const unsigned char *start, const unsigned char *end)
+{
+    struct json *json = reader->json;
+
+    if (json->token_count == json->token_room) {
+        enum status status = grow_tokens(json);
+
+        if (status != STATUS_OK) {
+            return fail(reader, start, status);
+        }
+    }
+    json->tokens[json->token_count] = (struct json_token){
+        .start = (uint32_t)(start - reader->start),
+        .end = (uint32_t)(end - reader->start),
+        .next = (uint32_t)json->token_count + 1,
+        .type = (uint8_t)type,
+        .flags = (uint8_t)flags,
+    };
+    json->token_count++;
+    return end;
+}
+
+static const unsigned char *skip_space(const struct reader *reader, const unsigned char *at)
+{
+    while (at < reader->end && (*at == ' ' || *at == '\n' || *at == '\r' || *at == '\t')) {
+        at++;
+    }
+    return at;
+}
+
+/* `at` is the backslash. */
+static const unsigned char *read_escape(struct reader *reader, const unsigned char *at, unsigned *flags)
+{
+    int32_t unit;
+
+    *flags |= JSON_ESCAPED;
+    if (reader->end - at < 2) {
+        return fail(reader, at, STATUS_MALFORMED);
+    }
+    switch (at[1]) {
+    case '"':
+    case '\\':
+    case '/':
+    case 'b':
+    case 'f':
+    case 'n':
+    case 'r':
+    case 't':
+        return at + 2;
+    case 'u':
+        break;
+    default:
+        return fail(reader, at, STATUS_MALFORMED);
+    }
+    unit = json_hex4(at + 2, reader->end);
+    if (unit <= 0) { /* no hex digits, or U+0000, which C libraries behind us would take for an end */
+        return fail(reader, at, STATUS_MALFORMED);
+    }
+    if (json_is_high_surrogate(unit) && reader->end - at >= 12 && at[6] == '\\' && at[7] == 'u' &&
+        json_is_low_surrogate(json_hex4(at + 8, reader->end))) {
+        return at + 12;
+    }
+    if (json_is_high_surrogate(unit) || json_is_low_surrogate(unit)) {
+        *flags |= JSON_LONE_SURROGATE;
+    }
+    return at + 6;
+}
+
+/* `at` is the opening quote. */
+static const unsigned char *read_string(struct reader *reader, const unsigned char *at)
+{
+    const unsigned char *start = at + 1;
+    unsigned flags = 0;
+
+    at = start;
+    for (;;) {
+        at = json_plain_end(at, reader->end);
+        if (at == reader->end) {
+            return fail(reader, at, STATUS_MALFORMED);
+        }
+        if (*at == '"') {
+            break;
+        }
+        if (*at == '\\') {
+            at = read_escape(reader, at, &flags);
+            if (at == NULL) {
+                return NULL;
+            }
+        } else {
+            const unsigned char *behind = json_utf8_end(at, reader->end);
+
+            if (behind == at) { /* a raw control byte, or not UTF-8 */
+                return fail(reader, at, STATUS_MALFORMED);
+            }
+            at = behind;
+        }
+    }
+    return add_token(reader, JSON_STRING, flags, start, at) == NULL ? NULL : at + 1;
+}
+
+static const unsigned char *skip_digits(const struct reader *reader, const unsigned char *at)
+{
+    while (at < reader->end && *at >= '0' && *at <= '9') {
+        at++;
+    }
+    return at;
+}
+
+static const unsigned char *read_number(struct reader *reader, const unsigned char *at)
+{
+    const unsigned char *start = at;
+    const unsigned char *digits;
+
+    if (*at == '-') {
+        at++;
+    }
+    digits = at;
+    at = skip_digits(reader, at);
+    if (at == digits || (*digits == '0' && at - digits > 1)) {
+        return fail(reader, digits, STATUS_MALFORMED);
+    }
+    if (at < reader->end && *at == '.') {
+        digits = at + 1;
+        at = skip_digits(reader, digits);
+        if (at == digits) {
+            return fail(reader, at, STATUS_MALFORMED);
+        }
+    }
+    if (at < reader->end && (*at == 'e' || *at == 'E')) {
+        at++;
+        if (at < reader->end && (*at == '+' || *at == '-')) {
+            at++;
+        }
+        digits = at;
+        at = skip_digits(reader, digits);
+        if (at == digits) {
+            return fail(reader, at, STATUS_MALFORMED);
+        }
+    }
+    if (at - start > JSON_NUMBER_BYTES_MAX) {
+        return fail(reader, start, STATUS_TOO_LARGE);
+    }
+    return add_token(reader, JSON_NUMBER, 0, start, at);
+}
+
+static const unsigned char *read_word(struct reader *reader, const unsigned char *at, const char *word,
+                                      enum json_type type)
+{
+    size_t count = strlen(word);
+
+    if ((size_t)(reader->end - at) < count || memcmp(at, word, count) != 0) {
+        return fail(reader, at, STATUS_MALFORMED);
+    }
+    return add_token(reader, type, 0, at, at + count);
+}
+
+static const unsigned char *open_container(struct reader *reader, const unsigned char *at, enum json_type type)
+{
+    if (reader->depth == JSON_DEPTH_MAX) {
+        return fail(reader, at, STATUS_TOO_LARGE);
+    }
+    reader->open[reader->depth] = (uint32_t)reader->json->token_count;
+    at = add_token(reader, type, 0, at, at + 1);
+    if (at != NULL) {
+        reader->depth++;
+    }
+    return at;
+}
+
+/* `at` is the closing bracket. */
+static const unsigned char *close_container(struct reader *reader, const unsigned char *at)
+{
+    struct json *json = reader->json;
+    struct json_token *container = &json->tokens[reader->open[--reader->depth]];
+
+    container->end = (uint32_t)(at + 1 - reader->start);
+    container->next = (uint32_t)json->token_count;
+    if (container->type == JSON_OBJECT && container->count > 1 && reader->duplicates == JSON_REFUSE_DUPLICATES) {
+        const struct json_token *repeated = container;
+        enum status status = json_keys_check(json, container, &repeated);
+
+        if (status != STATUS_OK) {
+            return fail(reader, reader->start + repeated->start, status);
+        }
+    }
+    return at + 1;
+}
+
+/* A scalar whole, or the opening bracket of a container. */
+static const unsigned char *read_value(struct reader *reader, const unsigned char *at)
+{
+    at = skip_space(reader, at);
+    if (at == reader->end) {
+        return fail(reader, at, STATUS_MALFORMED);
+    }
+    switch (*at) {
+    case '"':
+        return read_string(reader, at);
+    case '{':
+        return open_container(reader, at, JSON_OBJECT);
+    case '[':
+        return open_container(reader, at, JSON_ARRAY);
+    case 't':
+        return read_word(reader, at, "true", JSON_TRUE);
+    case 'f':
+        return read_word(reader, at, "false", JSON_FALSE);
+    case 'n':
+        return read_word(reader, at, "null", JSON_NULL);
+    default:
+        return read_number(reader, at);
+    }
+}
+
+static const unsigned char *read_key(struct reader *reader, const unsigned char *at)
+{
+    if (at == reader->end || *at != '"') {
+        return fail(reader, at, STATUS_MALFORMED);
+    }
+    at = read_string(reader, at);
+    if (at == NULL) {
+        return NULL;
+    }
+    at = skip_space(reader, at);
+    if (at == reader->end || *at != ':') {
+        return fail(reader, at, STATUS_MALFORMED);
+    }
+    return at + 1;
+}
+
+/* Inside the innermost open container: its next item or member, or its end. */
+static const unsigned char *read_next(struct reader *reader, const unsigned char *at)
+{
+    struct json_token *container = &reader->json->tokens[reader->open[reader->depth - 1]];
+    bool object = container->type == JSON_OBJECT;
+
+    at = skip_space(reader, at);
+    if (at == reader->end) {
+        return fail(reader, at, STATUS_MALFORMED);
+    }
+    if (*at == (object ? '}' : ']')) {
+        return close_container(reader, at);
+    }
+    if (container->count > 0) {
+        if (*at != ',') {
+            return fail(reader, at, STATUS_MALFORMED);
+        }
+        at = skip_space(reader, at + 1);
+    }
+    container->count++; /* before the next token, which may move the array */
+    if (object) {
+        at = read_key(reader, at);
+        if (at == NULL) {
+            return NULL;
+        }
+    }
+    return read_value(reader, at);
+}
+
+void json_init(struct json *json)
+{
+    assert(json != NULL);
+    *json = (struct json){.source = {NULL, 0}};
+}
+
+void json_free(struct json *json)
+{
+    assert(json != NULL);
+    free(json->tokens);
+    json_init(json);
+}
+
+enum status json_read(struct json *json, struct bytes source, enum json_duplicates duplicates)
+{
+    struct reader reader = {.json = json, .duplicates = duplicates, .status = STATUS_OK};
+    const unsigned char *at;
+
+    assert(json != NULL);
+    json->source = source;
+    json->token_count = 0;
+    json->error_at = 0;
+    if (source.count > UINT32_MAX - 1) {
+        return STATUS_TOO_LARGE;
+    }
+    if (source.count == 0) {
+        return STATUS_MALFORMED;
+    }
+    reader.start = (const unsigned char *)source.data;
+    reader.end = reader.start + source.count;
+    at = read_value(&reader, reader.start);
+    while (at != NULL && reader.depth > 0) {
+        at = read_next(&reader, at);
+    }
+    if (at != NULL) {
+        at = skip_space(&reader, at);
+        if (at != reader.end) {
+            at = fail(&reader, at, STATUS_MALFORMED);
+        }
+    }
+    if (at == NULL) {
+        json->token_count = 0; /* nobody walks half a document */
+    }
+    return reader.status;
+}
+
+static bool is_container(const struct json_token *token)
+{
+    return token->type == JSON_OBJECT || token->type == JSON_ARRAY;
+}
+
+const struct json_token *json_first(const struct json *json, const struct json_token *parent)
+{
+    assert(parent >= json->tokens && parent < json->tokens + json->token_count);
+    return is_container(parent) && parent->count > 0 ? parent + 1 : NULL;
+}
+
+const struct json_token *json_after(const struct json *json, const struct json_token *parent,
+                                    const struct json_token *token)
+{
+    uint32_t next;
+
+    assert(is_container(parent) && token > parent && token < json->tokens + parent->next);
+    next = parent->type == JSON_OBJECT ? json_value(json, token)->next : token->next;
+    return next < parent->next ? &json->tokens[next] : NULL;
+}
+
+const struct json_token *json_value(const struct json *json, const struct json_token *key)
+{
+    assert(key->type == JSON_STRING && key + 1 < json->tokens + json->token_count);
+    return key + 1;
+}
+
+const struct json_token *json_member(const struct json *json, const struct json_token *object, const char *key)
+{
+    const struct json_token *found = NULL;
+
+    if (object->type != JSON_OBJECT) {
+        return NULL;
+    }
+    /* To the end, so that the last one wins where duplicates were let in. */
+    for (const struct json_token *at = json_first(json, object); at != NULL; at = json_after(json, object, at)) {
+        if (json_string_is(json, at, key)) {
+            found = json_value(json, at);
+        }
+    }
+    return found;
+}
+
+struct bytes json_span(const struct json *json, const struct json_token *token)
+{
+    size_t quote = token->type == JSON_STRING ? 1 : 0;
+
+    return (struct bytes){json->source.data + token->start - quote, token->end - token->start + 2 * quote};
+}

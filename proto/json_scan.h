@@ -1,0 +1,174 @@
+/* json_scan: the innermost loops of the JSON reader and writer: runs of plain string bytes, UTF-8 sequences, hex
+ * digits.
+ *
+ * Inside proto/json*.c only. Everything here reads [at, end) and nothing beyond. A plain byte is one that may stand in
+ * a string as it is and is ASCII: 0x20 to 0x7F without '"' and '\'. Sixteen bytes a step with SSE2, otherwise eight.
+ *
+ * Thread: any.
+ */
+#ifndef PROTO_JSON_SCAN_H
+#define PROTO_JSON_SCAN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
+static inline bool json_is_plain(unsigned char byte)
+{
+    return byte >= 0x20 && byte < 0x80 && byte != '"' && byte != '\\';
+}
+
+static inline const unsigned char *json_plain_end_by_bytes(const unsigned char *at, const unsigned char *end)
+{
+    while (at < end && json_is_plain(*at)) {
+        at++;
+    }
+    return at;
+}
+
+/* The top bit of each byte of the answer says that the byte of `word` is not plain. A borrow can mark a byte too many,
+ * but only behind a byte that is marked rightly, so "any mark at all" is exact. */
+static inline uint64_t json_marks(uint64_t word)
+{
+    const uint64_t ones = 0x0101010101010101u;
+    const uint64_t tops = 0x8080808080808080u;
+    uint64_t quote = word ^ (ones * '"');
+    uint64_t backslash = word ^ (ones * '\\');
+
+    return (word | ((word - ones * 0x20) & ~word) | ((quote - ones) & ~quote) | ((backslash - ones) & ~backslash)) &
+           tops;
+}
+
+/* The first byte in [at, end) that is not plain, or end. */
+static inline const unsigned char *json_plain_end_by_words(const unsigned char *at, const unsigned char *end)
+{
+    while (end - at >= 8) {
+        uint64_t word;
+
+        memcpy(&word, at, sizeof word);
+        if (json_marks(word) != 0) {
+            break;
+        }
+        at += 8;
+    }
+    return json_plain_end_by_bytes(at, end);
+}
+
+#ifdef __SSE2__
+static inline const unsigned char *json_plain_end(const unsigned char *at, const unsigned char *end)
+{
+    const __m128i quote = _mm_set1_epi8('"');
+    const __m128i backslash = _mm_set1_epi8('\\');
+    const __m128i space = _mm_set1_epi8(0x20);
+
+    while (end - at >= 16) {
+        __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
+        /* Signed: below 0x20 are the control bytes and everything that is not ASCII, in one comparison. */
+        __m128i special = _mm_or_si128(_mm_cmplt_epi8(bytes, space),
+                                       _mm_or_si128(_mm_cmpeq_epi8(bytes, quote), _mm_cmpeq_epi8(bytes, backslash)));
+        unsigned marks = (unsigned)_mm_movemask_epi8(special);
+
+        if (marks != 0) {
+            return at + __builtin_ctz(marks);
+        }
+        at += 16;
+    }
+    return json_plain_end_by_words(at, end);
+}
+#else
+static inline const unsigned char *json_plain_end(const unsigned char *at, const unsigned char *end)
+{
+    return json_plain_end_by_words(at, end);
+}
+#endif
+
+static inline bool json_is_continuation(unsigned char byte)
+{
+    return (byte & 0xC0) == 0x80;
+}
+
+/* Bytes of the UTF-8 sequence at `at` whose first byte is 0x80 or more: 2 to 4, or 0 when it is overlong, a surrogate,
+ * past U+10FFFF, cut off or no sequence at all (RFC 3629). */
+static inline size_t json_utf8_bytes(const unsigned char *at, const unsigned char *end)
+{
+    unsigned char lead = *at;
+    size_t left = (size_t)(end - at);
+
+    if (lead < 0xC2 || lead > 0xF4 || left < 2 || !json_is_continuation(at[1])) {
+        return 0;
+    }
+    if (lead < 0xE0) {
+        return 2;
+    }
+    if (left < 3 || !json_is_continuation(at[2]) || (lead == 0xE0 && at[1] < 0xA0) || (lead == 0xED && at[1] > 0x9F)) {
+        return 0;
+    }
+    if (lead < 0xF0) {
+        return 3;
+    }
+    if (left < 4 || !json_is_continuation(at[3]) || (lead == 0xF0 && at[1] < 0x90) || (lead == 0xF4 && at[1] > 0x8F)) {
+        return 0;
+    }
+    return 4;
+}
+
+/* The end of a run of sound UTF-8 sequences that are not ASCII: the first ASCII byte, the first unsound one, or end. */
+static inline const unsigned char *json_utf8_end(const unsigned char *at, const unsigned char *end)
+{
+    while (at < end && *at >= 0x80) {
+        size_t count;
+
+        /* Most of Chinese, Japanese and Korean: three bytes, and a first one that needs no further check. */
+        if (end - at >= 3 && *at > 0xE0 && *at < 0xED && json_is_continuation(at[1]) && json_is_continuation(at[2])) {
+            at += 3;
+            continue;
+        }
+        count = json_utf8_bytes(at, end);
+        if (count == 0) {
+            break;
+        }
+        at += count;
+    }
+    return at;
+}
+
+/* The number four hex digits stand for, or -1 when they are not four hex digits. */
+static inline int32_t json_hex4(const unsigned char *at, const unsigned char *end)
+{
+    int32_t number = 0;
+
+    if (end - at < 4) {
+        return -1;
+    }
+    for (int index = 0; index < 4; index++) {
+        unsigned char byte = at[index];
+        int digit;
+
+        if (byte >= '0' && byte <= '9') {
+            digit = byte - '0';
+        } else if ((byte | 0x20) >= 'a' && (byte | 0x20) <= 'f') {
+            digit = (byte | 0x20) - 'a' + 10;
+        } else {
+            return -1;
+        }
+        number = number * 16 + digit;
+    }
+    return number;
+}
+
+static inline bool json_is_high_surrogate(int32_t unit)
+{
+    return unit >= 0xD800 && unit <= 0xDBFF;
+}
+
+static inline bool json_is_low_surrogate(int32_t unit)
+{
+    return unit >= 0xDC00 && unit <= 0xDFFF;
+}
+
+#endif
