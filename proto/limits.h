@@ -63,6 +63,13 @@ enum {
     FILES_MAX = 16,     /* keyword files of one profile */
     MODELS_MAX = 16,    /* reviewing models of one profile */
 
+    /* The client side (reliability B.2) */
+    REQUEST_EMPTY_LINES_MAX = 2,          /* before a request line */
+    CHUNK_EXTENSION_BYTES_MAX = 4 * KIB,  /* of one message; read and forgotten */
+    CHUNK_LINE_BYTES = 20,                /* 16 digits of a size and two line ends: framing that a chunk may cost */
+    TRAILER_BYTES_MAX = 8 * KIB,          /* of one message; read and forgotten */
+    TRAILER_FIELDS_MAX = 16,
+
     /* The upstream side */
     UPSTREAM_CHUNK_BYTES = 16 * KIB,     /* libcurl's CURL_MAX_WRITE_SIZE: the most one write callback hands over */
     UPSTREAM_FIELDS_BYTES_MAX = 64 * KIB,
