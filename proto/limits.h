@@ -31,6 +31,9 @@ enum {
     ROUTER_MESSAGE_BYTES_MAX = 64 * KIB,  /* what a moderator may send */
     TASK_OVERHEAD_BYTES_MAX = 256 * KIB,  /* added to limits.moderated_text for what a gateway may send */
     ZMQ_HWM_MESSAGES = 2,
+    ZMQ_SLOT_HWM_MESSAGES = 1024,         /* what may wait at a busy REQ: probes, a few bytes each (PROTOCOL.md) */
+    ZMQ_ANNOUNCE_HWM_MESSAGES = 16,
+    ZMQ_SOCKETS_MAX = 8192,               /* of one process; a moderator has threads x slots x gateways */
     ZMQ_HEARTBEAT_MS = 1000,
     ZMQ_HEARTBEAT_TIMEOUT_MS = 3000,
     ZMQ_HEARTBEAT_TTL_MS = 5000,

@@ -1,13 +1,16 @@
 /* wire: ZeroMQ sockets by role, with every option of spec/zeromq.md set before bind or connect.
  *
  *   role            type    made by             options on all: linger 0, HWM 2/2, ZMTP heartbeat 1/3/5 s, handshake 3 s,
- *   WIRE_POOL       ROUTER  gateway/pool        reconnect 100 ms to 5 s, IPv6; WIRE_POOL adds ROUTER_MANDATORY and
- *   WIRE_SLOT       REQ     moderator           MAXMSGSIZE 64 KiB; WIRE_SLOT adds IMMEDIATE and MAXMSGSIZE of the text bound
+ *   WIRE_POOL       ROUTER  gateway/pool        reconnect 100 ms to 5 s, MAXMSGSIZE as given; WIRE_POOL adds
+ *   WIRE_SLOT       REQ     moderator           ROUTER_MANDATORY; WIRE_SLOT adds IMMEDIATE and a receiving HWM of 1,024
  *   WIRE_ANNOUNCE   XPUB    trainer/publish     HWM 16, verbose subscriptions
- *   WIRE_LISTEN     SUB     moderator/feed
+ *   WIRE_LISTEN     SUB     moderator/feed      HWM 16, subscribed to everything
+ *
+ * Why 1,024 at the slot: probes of a busy slot wait unread in its pipe. A full pipe stops libzmq from reading the connection
+ * at all, ZMTP heartbeats included, and cuts a healthy slot after 3 s in the middle of a long review. A probe has a few bytes.
  *
  * NULL security is accepted on loopback, ipc and inproc only: any other tcp endpoint is STATUS_DENIED until CURVE joins.
- * Thread: a socket belongs to the thread that uses it.
+ * Thread: a socket belongs to the thread that uses it; it may be handed over once, before its first use by the other.
  */
 #ifndef PROTO_WIRE_H
 #define PROTO_WIRE_H
@@ -25,30 +28,39 @@ struct wire; /* one socket */
 /* Once, by main(), before the first socket: CZMQ must not take the process's signal handlers; room for sockets. */
 MUST_CHECK enum status wire_start(void);
 
-/* `message_bytes_max` bounds one incoming frame. */
+/* `message_bytes_max` bounds one incoming frame: ROUTER_MESSAGE_BYTES_MAX at the pool, limits.moderated_text and
+ * TASK_OVERHEAD_BYTES_MAX at a slot; a peer that sends more is cut off. STATUS_FULL past ZMQ_SOCKETS_MAX. */
 MUST_CHECK enum status wire_open(struct wire **out, enum wire_role role, size_t message_bytes_max);
 void wire_close(struct wire **wire);
 
-/* Binds (WIRE_POOL, WIRE_ANNOUNCE) or connects (the others) to "tcp://host:port", "ipc://..." . A bind to port 0 or *
- * picks one. STATUS_DENIED, STATUS_MALFORMED, STATUS_IO. */
+/* Binds (WIRE_POOL, WIRE_ANNOUNCE) or connects (the others) to "tcp://host:port", "ipc://path" or "inproc://name". Loopback
+ * is 127.0.0.0/8, [::1] or localhost (a name: for connecting only). A bind to port 0 or * picks one. A WIRE_LISTEN may be
+ * attached several times. STATUS_DENIED, STATUS_MALFORMED, STATUS_IO (taken, no such path). */
 MUST_CHECK enum status wire_attach(struct wire *wire, const char *endpoint);
 
-/* The endpoint really bound, with its port. Lends until wire_close. */
+/* The endpoint really bound or connected last, with its port. Lends until wire_close. */
 const char *wire_endpoint(const struct wire *wire);
 
 /* The ZeroMQ socket, for zmq_poll. Borrowed. */
 void *wire_handle(const struct wire *wire);
 
-/* One frame to the other side of a REQ, XPUB or SUB socket, without waiting. STATUS_AGAIN when it would block. */
+/* One frame to the other side of a REQ or to all subscribers of an XPUB, without waiting. STATUS_AGAIN when nobody is
+ * connected; STATUS_CONFLICT when a REQ has not had its answer yet. */
 MUST_CHECK enum status wire_send(struct wire *wire, struct bytes frame);
 
 /* One frame to one peer of a ROUTER: identity, empty delimiter, frame. STATUS_CLOSED when the peer is gone
  * (EHOSTUNREACH), STATUS_AGAIN when its queue is full. */
 MUST_CHECK enum status wire_send_to(struct wire *wire, struct bytes identity, struct bytes frame);
 
-/* Without waiting. STATUS_AGAIN when nothing is there, STATUS_MALFORMED (message dropped whole) when its parts are not
- * those of the role; parts beyond the expected ones are read and dropped. `wire_take` lends the views until the next
- * wire_take or wire_close of this socket. `identity` is empty for all roles but WIRE_POOL. */
+/* Is this peer's connection still there? A REQ drops the probe itself, busy or idle: it is no message of PROTOCOL.md and
+ * takes no credit, but may make zmq_poll say "readable" where wire_take then says STATUS_AGAIN. STATUS_CLOSED when the peer
+ * is gone, STATUS_AGAIN when its queue is full. */
+MUST_CHECK enum status wire_probe(struct wire *wire, struct bytes identity);
+
+/* Without waiting. STATUS_AGAIN when nothing is there; STATUS_CONFLICT when a REQ has not sent yet; STATUS_MALFORMED
+ * (message dropped whole) when its parts are not those of the role: `identity` is then set and `frame` is not. Lends the
+ * views until the next wire_take or wire_close of this socket. `identity` is empty for all roles but WIRE_POOL. An XPUB
+ * takes subscriptions: one byte 1 or 0 before the topic. */
 MUST_CHECK enum status wire_take(struct wire *wire, struct bytes *identity, struct bytes *frame);
 
 #endif
