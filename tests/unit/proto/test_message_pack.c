@@ -96,7 +96,7 @@ static void names_are_utf8_without_control_characters(void **state)
         "\xe0\x9f\xbf", "\xf0\x8f\xbf\xbf",    /* overlong */
         "\xed\xa0\x80", "\xf4\x90\x80\x80",    /* a surrogate; above U+10FFFF */
         "\xf5\x80\x80\x80", "\xff",            /* no first byte */
-        "\xe8\x89", "\xe8\x89" "a", "\xc3(",   /* cut short, or broken off */
+        "\xe8\x89", "\xe8\x89z", "\xc3(",       /* cut short, or broken off */
     };
 
     (void)state;

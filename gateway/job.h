@@ -1,0 +1,78 @@
+/* job: one request's wish for a verdict, and what came of it.
+ *
+ *   loop: job_open, job_add..., pool_submit ──> pool thread ──> pool_take: read `result`, job_close
+ *
+ * The text is copied once, packed as the body of a TASK, into a buffer of the job's own: nothing of the request is referred
+ * to while the pool has it. A job belongs to its loop before pool_submit and after pool_take, and to the pool in between,
+ * also when its client has left (pool_abandon). Thread: its owner's, one at a time.
+ */
+#ifndef GATEWAY_JOB_H
+#define GATEWAY_JOB_H
+
+#include "proto/bytes.h"
+#include "proto/limits.h"
+#include "proto/message.h"
+#include "proto/settings.h"
+#include "proto/status.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Only `status` and the times mean something unless `status` is STATUS_OK. */
+struct job_result {
+    /* STATUS_OK           judged: see `outcome`
+     * STATUS_UNAVAILABLE  no moderator, or the one that had it gave no verdict
+     * STATUS_FULL         the queue's jobs or bytes are full
+     * STATUS_TIMEOUT      waited longer than the queue's age, or no verdict within the deadline
+     * STATUS_CLOSED       abandoned before there was a verdict */
+    enum status status;
+    enum outcome outcome;       /* OUTCOME_ALLOW or OUTCOME_BLOCK; unsure has been resolved */
+    enum verdict_source source; /* SOURCE_UNDECIDED: nobody knew, the profile's `undecided` or `when_full` decided */
+    size_t category_bytes;      /* 0 when allowed */
+    char category[CATEGORY_BYTES_MAX + 1]; /* terminated; UTF-8 without control characters */
+    float score;                           /* the local model's, 0 to 1; NaN when none ran */
+    uint64_t model_version;                /* 0 when none ran */
+    unsigned char worker[WORKER_ID_BYTES]; /* the moderator process whose verdict it is */
+    uint32_t queue_us;                     /* from pool_submit to the sending of the task */
+    uint32_t judge_us;                     /* from there to the local verdict; 0 when there was none */
+    uint32_t review_us;                    /* from there to the end of the review; 0 without one */
+};
+
+struct job {
+    /* The loop's own; the pool does not change them. */
+    void *owner; /* borrowed, never looked into */
+    size_t loop_index;
+    const struct profile_settings *profile; /* lent until the job comes back */
+
+    struct job_result result;
+
+    /* The pool's. */
+    struct buffer body;          /* packed profile and segments */
+    struct message_body packing; /* open until pool_submit */
+    size_t text_bytes;           /* of all segments */
+    size_t text_bytes_max;
+    _Atomic bool abandoned;
+    uint64_t submitted_us;
+    uint64_t sent_us;     /* the attempt under way */
+    uint64_t queued_ms;   /* when it began to wait; the queue's */
+    unsigned attempts;    /* local tasks sent; more than one comes with retries */
+    enum outcome fallback; /* while under review: what the first verdict said will do */
+    struct job *next;     /* the queue's */
+    struct job *previous;
+};
+
+/* `text_bytes_max` is limits.moderated_text. STATUS_NO_MEMORY. Lends `profile`. */
+MUST_CHECK enum status job_open(struct job **out, size_t loop_index, void *owner,
+                                const struct profile_settings *profile, size_t text_bytes_max);
+void job_close(struct job **job);
+
+/* One more piece of text; copied. STATUS_FULL past SEGMENTS_MAX, STATUS_TOO_LARGE past text_bytes_max (all pieces together),
+ * STATUS_NO_MEMORY; what was added before stays. */
+MUST_CHECK enum status job_add(struct job *job, const struct segment *segment);
+
+/* The category as a view; lent until job_close. */
+struct bytes job_category(const struct job *job);
+
+#endif
