@@ -12,8 +12,8 @@
  *                      3      NUMBER  6      7    4
  *                      4      STRING  9      10   5
  *
- * `next` is the index after the value and all inside it, so that a sibling is one step away. A key is a STRING token; its
- * value is the token right behind it. Spans of strings exclude the quotes.
+ * `next` is the index after the value and all inside it, so that a sibling is one step away. A key is a STRING token;
+ * its value is the token right behind it. Spans of strings exclude the quotes.
  *
  * Thread: any; a document belongs to one thread at a time.
  */

@@ -1,0 +1,71 @@
+/* errors: what goes wrong in the gateway, said in the client's own dialect: HTTP status, body, and the event that ends
+ * a broken stream.
+ *
+ * The official SDKs choose their exception from the HTTP status and show the message; `code` is what programs read. All
+ * three come from one table of kinds (spec/wire-formats.md sections 1.1.3, 3.14 and 4.5). A message is a sentence for
+ * the caller: never the caller's own text, never an upstream's address or a key.
+ *
+ *   chat body    {"error":{"message":"...","type":"invalid_request_error","param":"messages[3].content","code":null}}
+ *   chat stream  data: {"error":{...}} and a blank line; no [DONE] and nothing else may follow
+ *
+ * Thread: any.
+ */
+#ifndef GATEWAY_FORMAT_ERRORS_H
+#define GATEWAY_FORMAT_ERRORS_H
+
+#include "gateway/format/dialect.h"
+#include "proto/bytes.h"
+#include "proto/limits.h"
+#include "proto/status.h"
+
+/* enumerator, its name in logs and metrics; chat: HTTP status, type, code (NULL = null) */
+#define ERROR_TABLE(row)                                                                                               \
+    row(ERROR_INVALID_REQUEST, "invalid_request", 400, "invalid_request_error", NULL)                                  \
+    row(ERROR_INVALID_JSON, "invalid_json", 400, "invalid_request_error", "invalid_json")                              \
+    row(ERROR_CONTENT_FILTER, "content_filter", 400, "invalid_request_error", "content_filter")                        \
+    row(ERROR_AUTH, "auth", 401, "invalid_request_error", "invalid_api_key")                                           \
+    row(ERROR_PERMISSION, "permission", 403, "invalid_request_error", "permission_denied")                             \
+    row(ERROR_UPSTREAM_NOT_ALLOWED, "upstream_not_allowed", 403, "invalid_request_error", "upstream_not_allowed")      \
+    row(ERROR_NOT_FOUND, "not_found", 404, "invalid_request_error", "model_not_found")                                 \
+    row(ERROR_ENDPOINT, "endpoint_not_supported", 404, "invalid_request_error", "endpoint_not_supported")              \
+    row(ERROR_TOO_LARGE, "too_large", 413, "invalid_request_error", "request_too_large")                               \
+    row(ERROR_PROMPT_TOO_LONG, "prompt_too_long", 413, "invalid_request_error", "prompt_too_long")                     \
+    row(ERROR_RATE_LIMIT, "rate_limit", 429, "rate_limit_error", "rate_limit_exceeded")                                \
+    row(ERROR_INTERNAL, "internal", 500, "server_error", "server_error")                                               \
+    row(ERROR_BAD_GATEWAY, "bad_gateway", 502, "server_error", "bad_gateway")                                          \
+    row(ERROR_OVERLOADED, "overloaded", 503, "server_error", "overloaded")                                             \
+    row(ERROR_MODERATION_UNAVAILABLE, "moderation_unavailable", 503, "server_error", "moderation_unavailable")         \
+    row(ERROR_MODERATION_BUSY, "moderation_busy", 503, "server_error", "moderation_busy")                              \
+    row(ERROR_TIMEOUT, "timeout", 504, "server_error", "timeout")
+
+enum error_kind {
+#define ERROR_ROW(enumerator, name, status, type, code) enumerator,
+    ERROR_TABLE(ERROR_ROW)
+#undef ERROR_ROW
+    ERROR_COUNT
+};
+
+/* "moderation_busy"; static. The same in every dialect. */
+const char *errors_name(enum error_kind kind);
+
+unsigned errors_status(enum dialect dialect, enum error_kind kind);
+
+/* Appends the whole body. `param` is a path in the request's body ("messages[3].content") or NULL. STATUS_TOO_LARGE or
+ * STATUS_NO_MEMORY of the buffer, which then is as it was. */
+MUST_CHECK enum status errors_body(enum dialect dialect, enum error_kind kind, struct bytes message, const char *param,
+                                   struct buffer *out);
+
+/* Appends the event that says that a stream is broken. It must begin on a fresh line: see sse_boundary_gap() in
+ * gateway/sse. Statuses of errors_body. */
+MUST_CHECK enum status errors_stream_event(enum dialect dialect, enum error_kind kind, struct bytes message,
+                                           struct buffer *out);
+
+/* The message of ERROR_CONTENT_FILTER: names the category and the decision and nothing else, so that nobody learns from
+ * a refusal what to change (reliability B.1 row 21). A category beyond CATEGORY_BYTES_MAX is cut. */
+#define ERRORS_REFUSAL_FORMAT "MODERATION_BLOCKED: the request was refused (category: %.*s, decision: %.*s)"
+struct errors_refusal {
+    char text[sizeof ERRORS_REFUSAL_FORMAT + CATEGORY_BYTES_MAX + DECISION_ID_BYTES]; /* terminated */
+};
+void errors_refusal(struct errors_refusal *out, struct bytes category, struct bytes decision);
+
+#endif
