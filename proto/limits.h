@@ -82,6 +82,20 @@ enum {
     MODEL_FILE_BYTES_MAX = 256 * MIB,
     TRAIN_TEXT_CODE_POINTS_MAX = 16384, /* a training row longer than this keeps head and tail */
     SAMPLE_TEXT_BYTES_MAX = MIB,
+    TRAIN_BYTES_MAX = 256 * MIB,     /* texts of one training run; half of it a label */
+    TRAIN_RUN_MS = 30 * 60 * 1000,   /* a run that takes longer is given up */
+    TRAIN_LABEL_ROWS_MIN = 10,       /* of either label, before a first training */
+    MODEL_VERSIONS_KEPT = 16,        /* of one profile, the live one aside; older ones are deleted */
+    FIGURES_BYTES_MAX = 4 * KIB,     /* the figures of a model, as JSON */
+
+    /* The trainer's leader (spec/reliability.md C) */
+    LEADER_CHECK_MS = 1000,          /* the epoch is asked for, and announced, once in this time */
+    LEADER_LEASE_MS = 3000,          /* nothing is announced later than this after the last good check */
+    LEADER_SESSION_MS = 15000,       /* the server ends a leader's session that asked nothing for so long */
+    LEADER_STANDBY_MS = 5000,        /* a standby tries the lock at least once in this time */
+    LEADER_BACK_OFF_MS = 100,
+    LEADER_BACK_OFF_MAX_MS = 5000,
+    ANNOUNCE_EVERY_MS = 1000,
 
     /* The database (spec/postgres.md) */
     SAMPLE_BATCH_MAX = 256,
@@ -125,6 +139,7 @@ _Static_assert(MSGPACK_ITEMS_MAX >= 2 * SEGMENTS_MAX + 64, "a full TASK passes t
 _Static_assert(TASK_OVERHEAD_BYTES_MAX >= 16 * SEGMENTS_MAX + 1024, "headers of all segments fit beside the text");
 _Static_assert(GATEWAY_SILENCE_MS >= 2 * PING_IDLE_MS, "one lost PING rebuilds no socket");
 _Static_assert(DB_ARRAY_BYTES_MAX / SAMPLE_BATCH_MAX > SAMPLE_TEXT_BYTES_MAX, "a full batch of the longest texts fits");
+_Static_assert(LEADER_CHECK_MS < LEADER_LEASE_MS && LEADER_LEASE_MS < LEADER_SESSION_MS, "silent before fenced");
 _Static_assert(LOG_LINE_BYTES_MAX < LOG_QUEUE_BYTES_MAX, "a line fits the queue");
 
 #endif

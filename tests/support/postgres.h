@@ -200,7 +200,7 @@ static inline void postgres_create(const struct postgres *server, const char *da
 /* Runs the trainer's schema.sql, as its leader does. */
 static inline void postgres_apply_schema(struct db *db)
 {
-    FILE *file = fopen(TEST_DATA "/../../trainer/schema.sql", "re");
+    FILE *file = fopen(TEST_ROOT "/trainer/schema.sql", "re");
     struct buffer text;
     char *at;
 

@@ -1,0 +1,306 @@
+/* store: the trainer's session, its lock and epoch, the profiles that are due, and the versions of their models. */
+#include "trainer/store.h"
+#include "trainer/schema.h"
+#include "trainer/store_session.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* The leader's lock: "PRISMGRD" as a number. Any number will do as long as all trainers use the same. */
+#define LEADER_LOCK INT64_C(0x505249534d475244)
+
+/* Every fenced statement begins with this; a stale epoch finds no row, and a newer one waits until ours is committed.
+ */
+#define FENCE "with fence as (select 1 from leader where epoch = $1 for update) "
+
+enum status store_open(struct store **out, const struct database_settings *settings)
+{
+    struct store *store = calloc(1, sizeof *store);
+    enum status status;
+
+    if (store == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    status = db_open(&store->db, settings, "prismguard-trainer");
+    if (status == STATUS_OK) {
+        /* A sequential scan only where there is no index, whatever the statistics say. */
+        status = db_script(store->db, "set max_parallel_workers_per_gather = 0; set enable_seqscan = off");
+    }
+    if (status != STATUS_OK) {
+        goto fail;
+    }
+    *out = store;
+    return STATUS_OK;
+fail:
+    store_close(&store);
+    return status;
+}
+
+void store_close(struct store **store)
+{
+    if (*store != NULL) {
+        db_close(&(*store)->db);
+        free(*store);
+        *store = NULL;
+    }
+}
+
+bool store_alive(const struct store *store)
+{
+    return db_alive(store->db);
+}
+
+const char *store_sqlstate(const struct store *store)
+{
+    return db_sqlstate(store->db);
+}
+
+enum status store_numbers(struct store *store, const char *sql, const struct db_value *values, size_t value_count,
+                          int64_t *out, size_t out_count)
+{
+    struct db_rows *rows = NULL;
+    enum status status = db_run(store->db, sql, values, value_count, &rows);
+
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (db_rows_count(rows) == 0) {
+        status = STATUS_NOT_FOUND;
+    } else {
+        for (size_t column = 0; column < out_count; column++) {
+            out[column] = db_bigint(rows, 0, column);
+        }
+    }
+    db_rows_close(&rows);
+    return status;
+}
+
+enum status store_schema_version(struct store *store, int64_t *out)
+{
+    int64_t exists = 0;
+    enum status status = store_numbers(store, "select to_regclass('schema_version') is not null", NULL, 0, &exists, 1);
+
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (exists == 0) {
+        *out = 0;
+        return STATUS_OK;
+    }
+    return store_numbers(store, "select version from schema_version", NULL, 0, out, 1);
+}
+
+enum status store_create_schema(struct store *store)
+{
+    return db_script(store->db, schema_sql);
+}
+
+enum status store_try_lock(struct store *store, bool *out_locked)
+{
+    const struct db_value key = {.type = DB_BIGINT, .bigint = LEADER_LOCK};
+    char sql[64];
+    int64_t locked = 0;
+    enum status status = store_numbers(store, "select pg_try_advisory_lock($1)", &key, 1, &locked, 1);
+
+    if (status == STATUS_OK && locked != 0) {
+        (void)snprintf(sql, sizeof sql, "set idle_session_timeout = %d", LEADER_SESSION_MS);
+        status = db_script(store->db, sql);
+    }
+    if (status == STATUS_OK) {
+        *out_locked = locked != 0;
+    }
+    return status;
+}
+
+enum status store_raise_epoch(struct store *store, int64_t *out)
+{
+    return store_numbers(store, "update leader set epoch = epoch + 1 returning epoch", NULL, 0, out, 1);
+}
+
+enum status store_check_epoch(struct store *store, int64_t epoch, int64_t *out_change)
+{
+    const struct db_value value = {.type = DB_BIGINT, .bigint = epoch};
+    enum status status =
+        store_numbers(store, "select coalesce((select max(change) from models), 0) from leader where epoch = $1",
+                      &value, 1, out_change, 1);
+
+    return status == STATUS_NOT_FOUND ? STATUS_STALE : status;
+}
+
+enum status store_add_profiles(struct store *store, int64_t epoch, const struct bytes *names, size_t count)
+{
+    const struct db_value values[] = {
+        {.type = DB_BIGINT, .bigint = epoch},
+        {.type = DB_TEXT_ARRAY, .array = names, .array_count = count},
+    };
+    int64_t fences = 0;
+    enum status status;
+
+    assert(count <= PROFILES_MAX);
+    /* `where not exists` spares the identity sequence, which a conflict would use up at every start. */
+    status = store_numbers(store,
+                           FENCE ", added as (insert into profiles (name) select n from unnest($2) n, fence "
+                                 "where not exists (select from profiles p where p.name = n) "
+                                 "on conflict (name) do nothing) select count(*) from fence",
+                           values, 2, &fences, 1);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    return fences == 1 ? STATUS_OK : STATUS_STALE;
+}
+
+/* For each want two short walks along samples_by_time (fresh ones) and two along its front (enough of each label). The
+ * limits inside keep the work per profile independent of the number of its samples. */
+static const char due_sql[] =
+    "select w.place - 1, p.profile_id from unnest($1, $2, $3) with ordinality w (name, min_samples, every_ms, place) "
+    "join profiles p on p.name = w.name "
+    "cross join lateral (select "
+    "(select count(*) from (select from samples s where s.profile_id = p.profile_id and s.label = 0 "
+    " and s.created_at > p.trained_at limit w.min_samples) f) + "
+    "(select count(*) from (select from samples s where s.profile_id = p.profile_id and s.label = 1 "
+    " and s.created_at > p.trained_at limit w.min_samples) f) as fresh, "
+    "(select count(*) from (select from samples s where s.profile_id = p.profile_id and s.label = 0 limit $4) f) as "
+    "pass, "
+    "(select count(*) from (select from samples s where s.profile_id = p.profile_id and s.label = 1 limit $4) f) "
+    " as violation) c "
+    "where p.trained_at <= now() - w.every_ms * interval '1 millisecond' "
+    "and c.fresh >= w.min_samples and c.pass >= $4 and c.violation >= $4 order by p.trained_at, w.place";
+
+static enum status take_due(const struct db_rows *rows, size_t count, struct store_due *out, size_t *out_count)
+{
+    size_t found = db_rows_count(rows);
+
+    assert(found <= count);
+    for (size_t row = 0; row < found; row++) {
+        out[row] = (struct store_due){.want = (size_t)db_bigint(rows, row, 0), .profile_id = db_bigint(rows, row, 1)};
+    }
+    *out_count = found;
+    return STATUS_OK;
+}
+
+enum status store_due(struct store *store, const struct store_want *wants, size_t count, struct store_due *out,
+                      size_t *out_count)
+{
+    struct bytes *names = calloc(count + 1, sizeof *names);
+    int64_t *numbers = calloc(2 * count + 1, sizeof *numbers);
+    struct db_rows *rows = NULL;
+    enum status status = STATUS_NO_MEMORY;
+
+    assert(count <= PROFILES_MAX);
+    if (names != NULL && numbers != NULL) {
+        const struct db_value values[] = {
+            {.type = DB_TEXT_ARRAY, .array = names, .array_count = count},
+            {.type = DB_BIGINT_ARRAY, .numbers = numbers, .array_count = count},
+            {.type = DB_BIGINT_ARRAY, .numbers = numbers + count, .array_count = count},
+            {.type = DB_BIGINT, .bigint = TRAIN_LABEL_ROWS_MIN},
+        };
+
+        for (size_t index = 0; index < count; index++) {
+            names[index] = wants[index].name;
+            numbers[index] = wants[index].min_samples;
+            numbers[count + index] = wants[index].every_ms;
+        }
+        status = db_run(store->db, due_sql, values, sizeof values / sizeof values[0], &rows);
+    }
+    if (status == STATUS_OK) {
+        status = take_due(rows, count, out, out_count);
+    }
+    db_rows_close(&rows);
+    free(names);
+    free(numbers);
+    return status;
+}
+
+enum status store_now(struct store *store, int64_t *out_us)
+{
+    return store_numbers(store, "select (extract(epoch from clock_timestamp()) * 1000000)::bigint", NULL, 0, out_us, 1);
+}
+
+/* The steps of store_publish between begin and commit. */
+static enum status write_version(struct store *store, const struct store_model *model, int64_t *out_version)
+{
+    const struct db_value values[] = {
+        {.type = DB_BIGINT, .bigint = model->epoch},
+        {.type = DB_BIGINT, .bigint = model->profile_id},
+        {.type = DB_TEXT, .bytes = bytes_of(model->kind)},
+        {.type = DB_BIGINT, .bigint = model->feature_version},
+        {.type = DB_BYTEA, .bytes = model->file},
+        {.type = DB_BYTEA, .bytes = model->sha256},
+        {.type = DB_TEXT, .bytes = model->figures},
+        {.type = DB_TEXT, .bytes = model->live ? BYTES("live") : BYTES("refused")},
+    };
+    const struct db_value trained[] = {values[1], {.type = DB_BIGINT, .bigint = model->trained_at_us}};
+    struct db_value old[] = {values[1], {.type = DB_BIGINT}};
+    int64_t fenced;
+    enum status status =
+        store_numbers(store, "select 1 from leader where epoch = $1 for update", values, 1, &fenced, 1);
+
+    if (status == STATUS_NOT_FOUND) {
+        return STATUS_STALE;
+    }
+    if (status == STATUS_OK && model->live) {
+        /* Its own statement: the index that allows one live version a profile is checked row by row. */
+        status = db_run(store->db,
+                        "update models set status = 'retired', change = nextval('model_change') "
+                        "where profile_id = $1 and status = 'live'",
+                        &values[1], 1, NULL);
+    }
+    if (status == STATUS_OK) {
+        status = store_numbers(store,
+                               "insert into models (profile_id, version, epoch, kind, feature_version, bytes, sha256, "
+                               "figures, status) select $2, coalesce(max(version), 0) + 1, $1, $3, $4, $5, $6, "
+                               "$7::jsonb, $8 from models where profile_id = $2 returning version",
+                               values, sizeof values / sizeof values[0], out_version, 1);
+    }
+    if (status == STATUS_OK) {
+        status = db_run(store->db,
+                        "update profiles set trained_at = timestamptz 'epoch' + $2 * interval '1 microsecond' "
+                        "where profile_id = $1",
+                        trained, 2, NULL);
+    }
+    if (status == STATUS_OK) {
+        old[1].bigint = *out_version - MODEL_VERSIONS_KEPT;
+        status = db_run(store->db, "delete from models where profile_id = $1 and version <= $2 and status <> 'live'",
+                        old, 2, NULL);
+    }
+    return status;
+}
+
+enum status store_publish(struct store *store, const struct store_model *model, int64_t *out_version)
+{
+    int64_t version = 0;
+    enum status status = db_run(store->db, "begin", NULL, 0, NULL);
+
+    if (status == STATUS_OK) {
+        status = write_version(store, model, &version);
+    }
+    if (status == STATUS_OK) {
+        status = db_run(store->db, "commit", NULL, 0, NULL);
+    } else if (db_alive(store->db)) {
+        enum status ignored = db_run(store->db, "rollback", NULL, 0, NULL);
+
+        (void)ignored; /* the first failure is the one to tell */
+    }
+    if (status == STATUS_OK) {
+        *out_version = version;
+    }
+    return status;
+}
+
+enum status store_live_model(struct store *store, int64_t profile_id, struct buffer *file, int64_t *out_version)
+{
+    const struct db_value value = {.type = DB_BIGINT, .bigint = profile_id};
+    struct db_rows *rows = NULL;
+    enum status status = db_run(
+        store->db, "select bytes, version from models where profile_id = $1 and status = 'live'", &value, 1, &rows);
+
+    if (status == STATUS_OK) {
+        status = db_rows_count(rows) == 0 ? STATUS_NOT_FOUND : buffer_append(file, db_bytes(rows, 0, 0));
+    }
+    if (status == STATUS_OK) {
+        *out_version = db_bigint(rows, 0, 1);
+    }
+    db_rows_close(&rows);
+    return status;
+}

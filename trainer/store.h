@@ -1,0 +1,130 @@
+/* store: all SQL of the trainer: the lock and the epoch, the schema, profiles, models, and what the sampler reads.
+ *
+ * A store is one session with PostgreSQL. It belongs to one thread, which it may block (proto/db.h). Every write
+ * carries the epoch: it begins with `select ... from leader where epoch = $1 for update`, so that a leader that was
+ * replaced while it slept writes nothing and hears STATUS_STALE (spec/postgres.md, house D12).
+ *
+ * Unless said otherwise every function also returns what db_run returns; after STATUS_UNAVAILABLE or STATUS_TIMEOUT ask
+ * store_alive(). The schema and the measured reasons for each query stand in trainer/schema.sql and spec/postgres.md.
+ */
+#ifndef TRAINER_STORE_H
+#define TRAINER_STORE_H
+
+#include "proto/db.h"
+#include "proto/limits.h"
+#include "proto/settings.h"
+
+struct store;
+
+/* Connects; no query of this session runs in parallel or reads a table from end to end while there is another way. */
+MUST_CHECK enum status store_open(struct store **out, const struct database_settings *settings);
+void store_close(struct store **store);
+bool store_alive(const struct store *store);
+const char *store_sqlstate(const struct store *store); /* as db_sqlstate */
+
+/* The version of the schema in the database, 0 when there is none; and the version this program makes and knows. */
+enum { STORE_SCHEMA_VERSION = 1 };
+MUST_CHECK enum status store_schema_version(struct store *store, int64_t *out);
+/* Makes the schema in one transaction. Only under the lock. */
+MUST_CHECK enum status store_create_schema(struct store *store);
+
+/* Tries the leader's lock without waiting. It is the session's: it is held until the session ends, and the server ends
+ * a session that holds it and is silent for LEADER_SESSION_MS. */
+MUST_CHECK enum status store_try_lock(struct store *store, bool *out_locked);
+/* A new epoch, greater than any before. Only under the lock. */
+MUST_CHECK enum status store_raise_epoch(struct store *store, int64_t *out);
+/* The greatest change of `models` (0 = none), while `epoch` is the newest; else STATUS_STALE. */
+MUST_CHECK enum status store_check_epoch(struct store *store, int64_t epoch, int64_t *out_change);
+
+/* Makes the rows of `profiles` that are missing. At most PROFILES_MAX names. */
+MUST_CHECK enum status store_add_profiles(struct store *store, int64_t epoch, const struct bytes *names, size_t count);
+
+/* What the settings ask of a profile before it is trained. */
+struct store_want {
+    struct bytes name;
+    int64_t min_samples;
+    int64_t every_ms;
+};
+struct store_due {
+    size_t want; /* index of the want */
+    int64_t profile_id;
+};
+/* The profiles that have min_samples new samples since their last training began, at least TRAIN_LABEL_ROWS_MIN of each
+ * label, and whose last training is every_ms ago; the longest untrained first. `out` has room for `count` of them. */
+MUST_CHECK enum status store_due(struct store *store, const struct store_want *wants, size_t count,
+                                 struct store_due *out, size_t *out_count);
+
+/* The server's clock, microseconds since 1970. */
+MUST_CHECK enum status store_now(struct store *store, int64_t *out_us);
+
+struct store_model {
+    int64_t profile_id;
+    int64_t epoch;
+    const char *kind; /* "hashlinear" */
+    int64_t feature_version;
+    struct bytes file;
+    struct bytes sha256;
+    struct bytes figures;  /* a JSON object */
+    bool live;             /* true: replaces the live version; false: kept as refused */
+    int64_t trained_at_us; /* when its draw began, by store_now() */
+};
+/* Stores a version and marks the profile as trained, in one transaction. Versions of the profile older than the newest
+ * MODEL_VERSIONS_KEPT are deleted, the live one never. */
+MUST_CHECK enum status store_publish(struct store *store, const struct store_model *model, int64_t *out_version);
+
+/* The file of the live version; `file` is filled. STATUS_NOT_FOUND when there is none. */
+MUST_CHECK enum status store_live_model(struct store *store, int64_t profile_id, struct buffer *file,
+                                        int64_t *out_version);
+
+/* What the sampler reads stands in trainer/store_draws.c: one label of one profile at a time. */
+struct store_place {
+    int64_t profile_id;
+    int label; /* 0 pass, 1 violation */
+};
+
+/* Rows of the place, counted up to `limit`. */
+MUST_CHECK enum status store_count(struct store *store, struct store_place place, int64_t limit, int64_t *out);
+
+/* The leaf that holds the place: its number (0 to 15), and its size. */
+struct store_leaf {
+    int label;
+    int number;
+    int64_t pages;
+};
+MUST_CHECK enum status store_find_leaf(struct store *store, struct store_place place, struct store_leaf *out);
+
+/* A draw of whole pages: TABLESAMPLE SYSTEM (percent) REPEATABLE (seed). Equal seeds draw equal pages. */
+struct store_draw {
+    double percent; /* above 0, at most 100 */
+    int64_t seed;
+};
+/* What such a draw of a leaf shows: pages that hold rows, their rows, and how many of these are the profile's. */
+struct store_pilot {
+    int64_t pages;
+    int64_t rows;
+    int64_t own_rows;
+};
+MUST_CHECK enum status store_pilot(struct store *store, const struct store_leaf *leaf, int64_t profile_id,
+                                   struct store_draw draw, struct store_pilot *out);
+MUST_CHECK enum status store_count_draw(struct store *store, struct store_place place, struct store_draw draw,
+                                        int64_t *out);
+
+/* A row of samples. Whether it is sound is the reader's to judge: nothing here was checked. */
+struct store_sample {
+    struct bytes hash;
+    int64_t label;
+    int64_t text_bytes; /* the text's true length */
+    struct bytes text;  /* empty when longer than SAMPLE_TEXT_BYTES_MAX: such a text never leaves the server */
+};
+/* One by one; lent for the call; as db_stream's on_row. */
+struct store_reader {
+    enum status (*on_sample)(void *context, const struct store_sample *sample);
+    void *context;
+};
+MUST_CHECK enum status store_read_draw(struct store *store, struct store_place place, struct store_draw draw,
+                                       const struct store_reader *reader);
+/* By the primary key, from `hash` on, at most `limit` rows. */
+MUST_CHECK enum status store_read_hashes(struct store *store, struct store_place place, struct bytes hash,
+                                         int64_t limit, const struct store_reader *reader);
+
+#endif

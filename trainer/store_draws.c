@@ -1,0 +1,145 @@
+/* store_draws: the queries of the sampler: counts, draws of whole pages, and walks along the primary key. */
+#include "trainer/store.h"
+#include "trainer/store_session.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+enum { LEAVES = 16, SQL_BYTES = 512 }; /* hash leaves of one label, as in schema.sql */
+
+static const char *label_table(int label)
+{
+    assert(label == 0 || label == 1);
+    return label == 0 ? "samples_pass" : "samples_violation";
+}
+
+static struct db_value number(int64_t value)
+{
+    return (struct db_value){.type = DB_BIGINT, .bigint = value};
+}
+
+enum status store_count(struct store *store, struct store_place place, int64_t limit, int64_t *out)
+{
+    const struct db_value values[] = {number(place.profile_id), number(place.label), number(limit)};
+
+    return store_numbers(store,
+                         "select count(*) from (select from samples where profile_id = $1::int and "
+                         "label = $2::smallint limit $3) s",
+                         values, 3, out, 1);
+}
+
+enum status store_find_leaf(struct store *store, struct store_place place, struct store_leaf *out)
+{
+    const struct db_value values[] = {
+        number(place.profile_id),
+        number(LEAVES),
+        {.type = DB_TEXT, .bytes = bytes_of(label_table(place.label))},
+    };
+    int64_t found[2];
+    enum status status = store_numbers(store,
+                                       "select i, pg_relation_size(($3 || '_' || i)::regclass) / "
+                                       "current_setting('block_size')::int from generate_series(0, $2::int - 1) i "
+                                       "where satisfies_hash_partition($3::regclass, $2::int, i, $1::int)",
+                                       values, 3, found, 2);
+
+    if (status == STATUS_OK) {
+        *out = (struct store_leaf){.label = place.label, .number = (int)found[0], .pages = found[1]};
+    }
+    return status;
+}
+
+enum status store_pilot(struct store *store, const struct store_leaf *leaf, int64_t profile_id, struct store_draw draw,
+                        struct store_pilot *out)
+{
+    const struct db_value values[] = {
+        number(profile_id),
+        {.type = DB_REAL, .real = draw.percent},
+        number(draw.seed),
+    };
+    char sql[SQL_BYTES];
+    int64_t found[3];
+    enum status status;
+
+    assert(leaf->number >= 0 && leaf->number < LEAVES);
+    /* A row's ctid is (page, place in the page). The leaf by its own name: its other profiles' rows count here too. */
+    (void)snprintf(sql, sizeof sql,
+                   "select count(distinct (ctid::text::point)[0]), count(*), count(*) filter (where profile_id = $1) "
+                   "from %s_%d tablesample system ($2) repeatable ($3)",
+                   label_table(leaf->label), leaf->number);
+    status = store_numbers(store, sql, values, 3, found, 3);
+    if (status == STATUS_OK) {
+        *out = (struct store_pilot){.pages = found[0], .rows = found[1], .own_rows = found[2]};
+    }
+    return status;
+}
+
+/* The same rows for counting and for reading. The conditions on the keys prune the parent to one leaf. */
+#define DRAW "from samples tablesample system ($3) repeatable ($4) where profile_id = $1::int and label = $2::smallint"
+
+/* A text longer than any that is stored on purpose stays where it is; its length is known without fetching it. */
+#define COLUMNS                                                                                                        \
+    "select text_hash, label, octet_length(text), case when octet_length(text) <= %d then text else ''::bytea end "
+
+enum status store_count_draw(struct store *store, struct store_place place, struct store_draw draw, int64_t *out)
+{
+    const struct db_value values[] = {
+        number(place.profile_id),
+        number(place.label),
+        {.type = DB_REAL, .real = draw.percent},
+        number(draw.seed),
+    };
+
+    return store_numbers(store, "select count(*) " DRAW, values, 4, out, 1);
+}
+
+static enum status read_row(void *context, const struct db_rows *row)
+{
+    const struct store_reader *reader = context;
+    const struct store_sample sample = {
+        .hash = db_bytes(row, 0, 0),
+        .label = db_bigint(row, 0, 1),
+        .text_bytes = db_bigint(row, 0, 2),
+        .text = db_bytes(row, 0, 3),
+    };
+
+    return reader->on_sample(reader->context, &sample);
+}
+
+static enum status read_rows(struct store *store, const char *from, const struct db_value *values, size_t value_count,
+                             const struct store_reader *reader)
+{
+    char sql[SQL_BYTES];
+    struct store_reader copy = *reader;
+
+    (void)snprintf(sql, sizeof sql, COLUMNS "%s", SAMPLE_TEXT_BYTES_MAX, from);
+    return db_stream(store->db, sql, values, value_count, read_row, &copy);
+}
+
+enum status store_read_draw(struct store *store, struct store_place place, struct store_draw draw,
+                            const struct store_reader *reader)
+{
+    const struct db_value values[] = {
+        number(place.profile_id),
+        number(place.label),
+        {.type = DB_REAL, .real = draw.percent},
+        number(draw.seed),
+    };
+
+    return read_rows(store, DRAW, values, 4, reader);
+}
+
+enum status store_read_hashes(struct store *store, struct store_place place, struct bytes hash, int64_t limit,
+                              const struct store_reader *reader)
+{
+    const struct db_value values[] = {
+        number(place.profile_id),
+        number(place.label),
+        {.type = DB_BYTEA, .bytes = hash},
+        number(limit),
+    };
+
+    return read_rows(store,
+                     "from samples where profile_id = $1::int and label = $2::smallint and text_hash >= $3 "
+                     "order by text_hash limit $4",
+                     values, 4, reader);
+}

@@ -1,0 +1,15 @@
+/* store_session: what the files of the store share and nobody else sees. */
+#ifndef TRAINER_STORE_SESSION_H
+#define TRAINER_STORE_SESSION_H
+
+#include "proto/db.h"
+
+struct store {
+    struct db *db;
+};
+
+/* The first `out_count` columns of the first row, all whole numbers. STATUS_NOT_FOUND when there is no row. */
+MUST_CHECK enum status store_numbers(struct store *store, const char *sql, const struct db_value *values,
+                                     size_t value_count, int64_t *out, size_t out_count);
+
+#endif
