@@ -53,6 +53,9 @@ enum {
     LOG_LINE_BYTES_MAX = 8 * KIB,
     LOG_QUEUE_BYTES_MAX = 8 * MIB,
     METRICS_SERIES_MAX = 2000,
+    METRICS_FOLDED_MAX = 100,       /* of them kept for the label sets called "other", one a metric */
+    METRICS_LABELS_BYTES_MAX = KIB, /* of one series, escaped */
+    METRICS_TEXT_BYTES_MAX = 8 * MIB, /* all of /metrics: 2,000 histograms fit */
     ADMIN_CONNECTIONS_MAX = 16,
     ADMIN_REQUEST_BYTES_MAX = 8 * KIB,
 
