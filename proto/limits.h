@@ -51,7 +51,11 @@ enum {
 
     /* Logs and metrics (reliability B.2) */
     LOG_LINE_BYTES_MAX = 8 * KIB,
+    LOG_VALUE_BYTES_MAX = 512, /* of one value, before it is escaped; longer ones are cut and marked */
     LOG_QUEUE_BYTES_MAX = 8 * MIB,
+    LOG_WRITE_BYTES_MAX = 64 * KIB, /* of one write(2): what a pipe holds */
+    LOG_CLOSE_MS = 1000, /* for the last lines at the end of a process */
+    LOG_LIMITER_MS = 1000,
     METRICS_SERIES_MAX = 2000,
     METRICS_FOLDED_MAX = 100,       /* of them kept for the label sets called "other", one a metric */
     METRICS_LABELS_BYTES_MAX = KIB, /* of one series, escaped */

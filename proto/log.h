@@ -1,11 +1,16 @@
 /* log: one JSON line per event on standard error; bounded; never blocks the caller.
  *
- * A line is made on the caller's stack (LOG_LINE_BYTES_MAX, longer values are cut and marked), put into a queue of
- * LOG_QUEUE_BYTES_MAX and written by the log's own thread. A full queue drops the line and counts it; the count is told by
- * the next line that fits ("log_dropped"). Values are escaped, so that no value can forge a line. Never pass a prompt, a
- * completion, a key or a buffer: counts and bytes only.
+ * A line is made on the caller's stack, put into a queue of LOG_QUEUE_BYTES_MAX and written by the log's own thread. When
+ * nobody reads standard error the queue fills up and lines are dropped, debug first (from half full on), then info (from
+ * three quarters on), then all. Dropped lines are counted and the count is told by a line of its own ("log_dropped") once
+ * there is room again.
+ *
+ * Values are escaped, so that no value can forge a line; bytes that are not UTF-8 become U+FFFD. A value longer than
+ * LOG_VALUE_BYTES_MAX is cut and marked ("abc...[1234 bytes]"); fields that do not fit into LOG_LINE_BYTES_MAX are left out and
+ * the line says "cut":true. Never pass a prompt, a completion, a key or a buffer: counts and bytes only.
  *
  *   {"time":"2026-01-02T03:04:05.678901Z","level":"info","service":"gateway","event":"request_done","route":"/openai",...}
+ *   2026-01-02T03:04:05.678901Z INFO gateway request_done route="/openai" ...                          (log.format: text)
  *
  * Thread: any. The log is opened once by main() before any thread starts; before that, and in unit tests, events go nowhere.
  */
@@ -17,6 +22,7 @@
 #include "proto/status.h"
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
@@ -42,7 +48,7 @@ struct log_field {
 /* Starts the writing thread. `service` is borrowed for the life of the process. */
 MUST_CHECK enum status log_open(const char *service, const struct log_settings *settings);
 
-/* Writes what is queued (at most one second) and stops the thread. */
+/* Writes what is queued (at most LOG_CLOSE_MS) and stops the thread. Later events go nowhere. */
 void log_close(void);
 
 /* log_event(LOG_INFO, "request_done", LOG_TEXT("route", path), LOG_NUMBER("status", 200)); at least one field. */
@@ -71,8 +77,9 @@ bool log_limiter_pass(struct log_limiter *limiter, uint64_t *out_suppressed);
 void log_write(enum log_level level, const char *event, const struct log_field *fields, size_t field_count);
 
 /* Makes the line without writing it, newline included: what log_write does before the queue. For tests. */
-MUST_CHECK enum status log_format_line(struct buffer *out, const char *service, enum log_level level, const char *event,
-                                       const struct log_field *fields, size_t field_count);
+MUST_CHECK enum status log_format_line(struct buffer *out, enum log_format format, const char *service,
+                                       enum log_level level, const char *event, const struct log_field *fields,
+                                       size_t field_count);
 
 /* Lines dropped since the start, for the metric log_dropped_total. */
 uint64_t log_dropped(void);

@@ -1,0 +1,218 @@
+/* log_line: one event as one line that no value can break, forge or lengthen beyond its bound. */
+#include "proto/log.h"
+
+#include "proto/clock.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdio.h>
+#include <time.h>
+
+static const char cut_mark[] = ",\"cut\":true";
+static const char cut_mark_text[] = " cut=true";
+
+enum {
+    LINE_END_BYTES = sizeof cut_mark + 2, /* kept free for the mark, "}" and the newline */
+    TIME_BYTES = sizeof "2026-01-02T03:04:05.678901Z",
+};
+
+static const char *const level_names[] = {"debug", "info", "warn", "error"};
+static const char *const level_names_text[] = {"DEBUG", "INFO", "WARN", "ERROR"};
+
+/* The length of the UTF-8 sequence that `text` begins with (RFC 3629), 0 when it begins with none; its code point. */
+static size_t utf8_length(struct bytes text, uint32_t *out_code_point)
+{
+    unsigned char first = (unsigned char)text.data[0];
+    size_t length = first < 0x80 ? 1 : first < 0xC2 ? 0 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : first < 0xF5 ? 4 : 0;
+    uint32_t code_point = length < 2 ? first : first & (0x7Fu >> length);
+
+    if (length > text.count) {
+        return 0;
+    }
+    for (size_t index = 1; index < length; index++) {
+        unsigned char next = (unsigned char)text.data[index];
+
+        if ((next & 0xC0) != 0x80) {
+            return 0;
+        }
+        code_point = code_point << 6 | (next & 0x3Fu);
+    }
+    if ((length == 3 && code_point < 0x800) || (length == 4 && (code_point < 0x10000 || code_point > 0x10FFFF)) ||
+        (code_point >= 0xD800 && code_point <= 0xDFFF)) {
+        return 0;
+    }
+    *out_code_point = code_point;
+    return length;
+}
+
+/* What must not stand in a line as it is: quotes, C0 and C1 controls, and the two separators that some viewers break at. */
+static bool is_dangerous(uint32_t code_point)
+{
+    return code_point < 0x20 || code_point == '"' || code_point == '\\' || (code_point >= 0x7F && code_point <= 0x9F) ||
+           code_point == 0x2028 || code_point == 0x2029;
+}
+
+static enum status append_escape(struct buffer *line, uint32_t code_point)
+{
+    char escape[8];
+
+    switch (code_point) {
+    case '"':
+        return buffer_append_text(line, "\\\"");
+    case '\\':
+        return buffer_append_text(line, "\\\\");
+    case '\n':
+        return buffer_append_text(line, "\\n");
+    case '\r':
+        return buffer_append_text(line, "\\r");
+    case '\t':
+        return buffer_append_text(line, "\\t");
+    default:
+        (void)snprintf(escape, sizeof escape, "\\u%04x", (unsigned)code_point & 0xFFFFu);
+        return buffer_append_text(line, escape);
+    }
+}
+
+/* Clean stretches are copied whole; `clean` is where the present one began. */
+static enum status append_escaped(struct buffer *line, struct bytes value)
+{
+    size_t clean = 0;
+    size_t at = 0;
+    enum status status = STATUS_OK;
+
+    while (at < value.count && status == STATUS_OK) {
+        uint32_t code_point = 0;
+        size_t length = utf8_length(bytes_from(value, at), &code_point);
+
+        if (length > 0 && !is_dangerous(code_point)) {
+            at += length;
+            continue;
+        }
+        status = buffer_append(line, bytes_first(bytes_from(value, clean), at - clean));
+        if (status == STATUS_OK) {
+            status = length > 0 ? append_escape(line, code_point) : buffer_append_text(line, "\xEF\xBF\xBD");
+        }
+        at += length > 0 ? length : 1;
+        clean = at;
+    }
+    return status == STATUS_OK ? buffer_append(line, bytes_from(value, clean)) : status;
+}
+
+/* A value too long is cut between two characters and its real length told. */
+static enum status append_string(struct buffer *line, struct bytes value)
+{
+    size_t kept = value.count < LOG_VALUE_BYTES_MAX ? value.count : LOG_VALUE_BYTES_MAX;
+    char mark[40] = "\"";
+    enum status status;
+
+    if (kept < value.count) {
+        /* A character is at most four bytes; what is no UTF-8 at all is cut where it is. */
+        for (int back = 0; back < 3 && ((unsigned char)value.data[kept] & 0xC0) == 0x80; back++) {
+            kept--;
+        }
+        (void)snprintf(mark, sizeof mark, "...[%zu bytes]\"", value.count);
+    }
+    status = buffer_append_text(line, "\"");
+    if (status == STATUS_OK) {
+        status = append_escaped(line, bytes_first(value, kept));
+    }
+    return status == STATUS_OK ? buffer_append_text(line, mark) : status;
+}
+
+static enum status append_value(struct buffer *line, const struct log_field *field)
+{
+    char number[40];
+
+    switch (field->kind) {
+    case LOG_FIELD_TEXT:
+        return field->value.text == NULL ? buffer_append_text(line, "null")
+                                         : append_string(line, bytes_of(field->value.text));
+    case LOG_FIELD_BYTES:
+        return append_string(line, field->value.bytes);
+    case LOG_FIELD_STATUS:
+        return append_string(line, bytes_of(status_name(field->value.status)));
+    case LOG_FIELD_NUMBER:
+        (void)snprintf(number, sizeof number, "%lld", (long long)field->value.number);
+        return buffer_append_text(line, number);
+    case LOG_FIELD_REAL:
+        if (!isfinite(field->value.real)) {
+            return buffer_append_text(line, "null"); /* JSON has no word for it */
+        }
+        (void)snprintf(number, sizeof number, "%.6g", field->value.real);
+        return buffer_append_text(line, number);
+    }
+    return STATUS_MALFORMED;
+}
+
+/* All of it or nothing of it. */
+static enum status append_field(struct buffer *line, enum log_format format, const struct log_field *field)
+{
+    size_t before = line->count;
+    enum status status = buffer_append_text(line, format == LOG_FORMAT_JSON ? ",\"" : " ");
+
+    if (status == STATUS_OK) {
+        status = buffer_append_text(line, field->name);
+    }
+    if (status == STATUS_OK) {
+        status = buffer_append_text(line, format == LOG_FORMAT_JSON ? "\":" : "=");
+    }
+    if (status == STATUS_OK) {
+        status = append_value(line, field);
+    }
+    if (status != STATUS_OK) {
+        line->count = before;
+    }
+    return status;
+}
+
+static void format_time(char out[TIME_BYTES], uint64_t wall_us)
+{
+    time_t seconds = (time_t)(wall_us / 1000000u);
+    struct tm parts;
+    size_t count;
+
+    (void)gmtime_r(&seconds, &parts);
+    count = strftime(out, TIME_BYTES, "%Y-%m-%dT%H:%M:%S", &parts);
+    assert(count > 0); /* holds until the year 9999 */
+    (void)snprintf(out + count, TIME_BYTES - count, ".%06uZ", (unsigned)(wall_us % 1000000u));
+}
+
+static enum status append_head(struct buffer *line, enum log_format format, const char *service, enum log_level level,
+                               const char *event)
+{
+    char time[TIME_BYTES];
+
+    format_time(time, clock_wall_us());
+    if (format == LOG_FORMAT_TEXT) {
+        return buffer_append_format(line, "%s %s %s %s", time, level_names_text[level], service, event);
+    }
+    return buffer_append_format(line, "{\"time\":\"%s\",\"level\":\"%s\",\"service\":\"%s\",\"event\":\"%s\"", time,
+                                level_names[level], service, event);
+}
+
+enum status log_format_line(struct buffer *out, enum log_format format, const char *service, enum log_level level,
+                            const char *event, const struct log_field *fields, size_t field_count)
+{
+    struct buffer line = {.room = LOG_LINE_BYTES_MAX - LINE_END_BYTES, .max = LOG_LINE_BYTES_MAX - LINE_END_BYTES};
+    bool cut = false;
+    enum status status = buffer_reserve(out, LOG_LINE_BYTES_MAX, &line.data);
+
+    if (status != STATUS_OK) {
+        return status;
+    }
+    status = append_head(&line, format, service, level, event);
+    assert(status == STATUS_OK); /* literals of ours, far shorter than a line */
+    for (size_t index = 0; index < field_count && !cut; index++) {
+        cut = append_field(&line, format, &fields[index]) != STATUS_OK;
+    }
+    line.room = LOG_LINE_BYTES_MAX;
+    line.max = LOG_LINE_BYTES_MAX;
+    if (cut) {
+        status = buffer_append_text(&line, format == LOG_FORMAT_JSON ? cut_mark : cut_mark_text);
+        assert(status == STATUS_OK);
+    }
+    status = buffer_append_text(&line, format == LOG_FORMAT_JSON ? "}\n" : "\n");
+    assert(status == STATUS_OK);
+    buffer_used(out, line.count);
+    return STATUS_OK;
+}
