@@ -17,11 +17,12 @@ enum { SECRET_BYTES_MAX = 4096, SECRET_HASH_KEY_BYTES = 32, SHA256_BYTES = 32 };
 /* Once, by main(), before anything else here. STATUS_UNAVAILABLE when the system has no randomness. */
 MUST_CHECK enum status secret_start(void);
 
-/* The content of a key file, without one trailing newline; at most SECRET_BYTES_MAX; locked in memory and wiped by
- * secret_free. STATUS_IO, STATUS_TOO_LARGE, STATUS_MALFORMED (empty, or a control byte inside). */
+/* The content of a key file, without one trailing newline (or CR and newline); at most SECRET_BYTES_MAX; terminated; locked in
+ * memory and wiped by secret_free, which takes an empty one too. STATUS_IO, STATUS_TOO_LARGE, STATUS_MALFORMED (empty, or a
+ * control byte inside), STATUS_NO_MEMORY. */
 struct secret {
     char *data;
-    size_t count;
+    size_t count; /* in bytes, terminator not counted */
 };
 MUST_CHECK enum status secret_read(struct secret *out, const char *file);
 void secret_free(struct secret *secret);
