@@ -1,0 +1,61 @@
+/* program: what the three main functions share: command line, settings, log, sandbox, and the wait for the end.
+ *
+ *   prismguard-gateway --config FILE    run                                  exit codes: 0 ended as it was asked to
+ *                      --check FILE     check the settings, say what they mean           1 failed (the reason is told)
+ *                      --settings       print the table of settings as Markdown          2 wrong command line
+ *                      --version, --help
+ *
+ * A main reads:
+ *
+ *   int main(int argc, char **argv)
+ *   {
+ *       struct program *program = NULL;
+ *       int code = program_open(&program, "gateway", "one sentence for --help", argc, argv);
+ *
+ *       if (program == NULL) {
+ *           return code;
+ *       }
+ *       ...wire_start(), open the parts with program_settings(program), start threads...
+ *       program_wait_for_end(program);
+ *       ...close the parts, in turn...
+ *       program_close(&program);
+ *       return PROGRAM_OK;
+ *   }
+ *
+ * Thread: the main thread, before any other is started and after all others have ended.
+ */
+#ifndef PROTO_PROGRAM_H
+#define PROTO_PROGRAM_H
+
+#include "proto/settings.h"
+#include "proto/status.h"
+
+enum { PROGRAM_OK = 0, PROGRAM_FAILED = 1, PROGRAM_USAGE = 2 }; /* exit codes */
+
+struct program;
+
+/* Reads the command line and does what it asks. With --config the settings are read, randomness and sandbox are set up,
+ * SIGTERM and SIGINT are kept from every thread (threads inherit the mask) for program_wait_for_end, the log is open and
+ * *out is made. In every other case *out is untouched, all has been said on standard output or standard error, and the
+ * exit code is returned. `service` ("gateway": the program is "prismguard-gateway") and `purpose` are literals. */
+MUST_CHECK int program_open(struct program **out, const char *service, const char *purpose, int argc, char **argv);
+
+/* Lends until program_close. */
+const struct settings *program_settings(const struct program *program);
+
+/* Sleeps until SIGTERM or SIGINT; returns at once when one has come already. From then on a second signal ends the process
+ * as the system does by itself: whoever waits for a drain can cut it short. */
+void program_wait_for_end(struct program *program);
+
+/* For a thread that has a loop of its own: readable once the end has been asked for. Only wait on it; read nothing.
+ * Lends until program_close. */
+int program_end_fd(const struct program *program);
+
+/* For a main that cannot go on: one line on standard error and in the log ("prismguard-gateway: cannot listen: ..."),
+ * returns PROGRAM_FAILED. `what` names the attempt ("listen on 127.0.0.1:8080"), never a secret. */
+MUST_CHECK int program_fail(const struct program *program, const char *what, enum status status);
+
+/* Writes what the log holds, gives back the settings. */
+void program_close(struct program **program);
+
+#endif
