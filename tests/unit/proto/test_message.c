@@ -4,6 +4,7 @@
 #include "proto/message.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 static const char worker[] = "0123456789abcdef";
@@ -339,6 +340,69 @@ static void outputs_are_untouched_when_a_message_is_refused(void **state)
     assert_int_equal(MESSAGE_BYE, type);
 }
 
+/* Is the buffer's content, in hex between backquotes, in PROTOCOL.md? Forgets the content. */
+static void assert_documented(const char *document, struct buffer *out)
+{
+    char hex[256] = "`";
+    size_t at = 1;
+
+    assert_true(2 * out->count + 2 < sizeof hex);
+    for (size_t index = 0; index < out->count; index++, at += 2) {
+        (void)snprintf(hex + at, sizeof hex - at, "%02x", (unsigned char)out->data[index]);
+    }
+    hex[at] = '`';
+    hex[at + 1] = '\0';
+    if (strstr(document, hex) == NULL) {
+        fail_msg("%s is not in PROTOCOL.md", hex);
+    }
+    buffer_clear(out);
+}
+
+static void the_examples_of_the_protocol_are_what_is_written(void **state)
+{
+    enum { DOCUMENT_BYTES_MAX = 64 * KIB };
+    static char document[DOCUMENT_BYTES_MAX];
+    static const enum message_type plain[] = {MESSAGE_PING, MESSAGE_PONG, MESSAGE_BYE};
+    FILE *file = fopen(TEST_VECTORS "/../../proto/PROTOCOL.md", "rb");
+    struct message_ready ready = {BYTES(worker), SLOT_LOCAL, BYTES(""), 4 * MIB};
+    struct message_task_head head = {0x1122334455667788, 7, SLOT_LOCAL, 800, DRAWN_UNSURE, NAN, 0};
+    struct message_verdict block = {.nonce = head.nonce, .sequence = 7, .outcome = OUTCOME_BLOCK, .source = SOURCE_KEYWORD,
+                                    .category = BYTES("violence"), .score = NAN, .worker_us = 120};
+    struct message_verdict unsure = {.nonce = head.nonce, .sequence = 7, .outcome = OUTCOME_UNSURE, .source = SOURCE_MODEL,
+                                     .score = 0.5f, .model_version = 12, .worker_us = 120, .unsure_count = 1};
+    struct buffer body;
+    struct buffer out;
+    struct message_body packing;
+
+    (void)state;
+    assert_non_null(file);
+    assert_true(fread(document, 1, sizeof document - 1, file) > 0);
+    (void)fclose(file);
+    buffer_init(&body, KIB);
+    buffer_init(&out, KIB);
+    assert_status(STATUS_OK, message_write_ready(&ready, &out));
+    assert_documented(document, &out);
+    assert_status(STATUS_OK, message_body_open(&packing, &body, BYTES("default")));
+    assert_status(STATUS_OK, message_body_add(&packing, &(struct segment){2, BYTES("hello")}));
+    message_body_end(&packing);
+    assert_status(STATUS_OK, message_write_task(&head, buffer_view(&body), &out));
+    assert_documented(document, &out);
+    assert_status(STATUS_OK, message_write_verdict(&block, &out));
+    assert_documented(document, &out);
+    assert_status(STATUS_OK, message_write_verdict(&unsure, &out));
+    assert_documented(document, &out);
+    assert_status(STATUS_OK, message_write_busy(&(struct message_busy){head.nonce, 7, BUSY_EXPIRED}, &out));
+    assert_documented(document, &out);
+    assert_status(STATUS_OK, message_write_model(&(struct message_model){3, 41}, &out));
+    assert_documented(document, &out);
+    for (size_t index = 0; index < sizeof plain / sizeof plain[0]; index++) {
+        assert_status(STATUS_OK, message_write_plain(plain[index], &out));
+        assert_documented(document, &out);
+    }
+    buffer_free(&body);
+    buffer_free(&out);
+}
+
 static void sources_and_outcomes_have_names(void **state)
 {
     (void)state;
@@ -365,6 +429,7 @@ int main(void)
         cmocka_unit_test(no_prefix_of_a_message_is_a_message),
         cmocka_unit_test(a_damaged_message_is_refused_or_sound),
         cmocka_unit_test(outputs_are_untouched_when_a_message_is_refused),
+        cmocka_unit_test(the_examples_of_the_protocol_are_what_is_written),
         cmocka_unit_test(sources_and_outcomes_have_names),
     };
 
