@@ -2,6 +2,7 @@
 #include "proto/json.h"
 #include "proto/json_keys.h"
 #include "proto/json_scan.h"
+#include "proto/utf8.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -137,7 +138,7 @@ static const unsigned char *read_string(struct reader *reader, const unsigned ch
                 return NULL;
             }
         } else {
-            const unsigned char *behind = json_utf8_end(at, reader->end);
+            const unsigned char *behind = utf8_end(at, reader->end);
 
             if (behind == at) { /* a raw control byte, or not UTF-8 */
                 return fail(reader, at, STATUS_MALFORMED);

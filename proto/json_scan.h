@@ -87,56 +87,6 @@ static inline const unsigned char *json_plain_end(const unsigned char *at, const
 }
 #endif
 
-static inline bool json_is_continuation(unsigned char byte)
-{
-    return (byte & 0xC0) == 0x80;
-}
-
-/* Bytes of the UTF-8 sequence at `at` whose first byte is 0x80 or more: 2 to 4, or 0 when it is overlong, a surrogate,
- * past U+10FFFF, cut off or no sequence at all (RFC 3629). */
-static inline size_t json_utf8_bytes(const unsigned char *at, const unsigned char *end)
-{
-    unsigned char lead = *at;
-    size_t left = (size_t)(end - at);
-
-    if (lead < 0xC2 || lead > 0xF4 || left < 2 || !json_is_continuation(at[1])) {
-        return 0;
-    }
-    if (lead < 0xE0) {
-        return 2;
-    }
-    if (left < 3 || !json_is_continuation(at[2]) || (lead == 0xE0 && at[1] < 0xA0) || (lead == 0xED && at[1] > 0x9F)) {
-        return 0;
-    }
-    if (lead < 0xF0) {
-        return 3;
-    }
-    if (left < 4 || !json_is_continuation(at[3]) || (lead == 0xF0 && at[1] < 0x90) || (lead == 0xF4 && at[1] > 0x8F)) {
-        return 0;
-    }
-    return 4;
-}
-
-/* The end of a run of sound UTF-8 sequences that are not ASCII: the first ASCII byte, the first unsound one, or end. */
-static inline const unsigned char *json_utf8_end(const unsigned char *at, const unsigned char *end)
-{
-    while (at < end && *at >= 0x80) {
-        size_t count;
-
-        /* Most of Chinese, Japanese and Korean: three bytes, and a first one that needs no further check. */
-        if (end - at >= 3 && *at > 0xE0 && *at < 0xED && json_is_continuation(at[1]) && json_is_continuation(at[2])) {
-            at += 3;
-            continue;
-        }
-        count = json_utf8_bytes(at, end);
-        if (count == 0) {
-            break;
-        }
-        at += count;
-    }
-    return at;
-}
-
 /* The number four hex digits stand for, or -1 when they are not four hex digits. */
 static inline int32_t json_hex4(const unsigned char *at, const unsigned char *end)
 {

@@ -1,6 +1,7 @@
 /* json_writer: JSON into a bounded buffer, with the commas, escapes and number forms that RFC 8259 wants. */
 #include "proto/json.h"
 #include "proto/json_scan.h"
+#include "proto/utf8.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -97,14 +98,14 @@ static void put_quoted(struct json_writer *writer, struct bytes text)
     while (at < last && writer->status == STATUS_OK) {
         const unsigned char *start = at;
 
-        at = *start < 0x80 ? json_plain_end(start, last) : json_utf8_end(start, last);
+        at = *start < 0x80 ? json_plain_end(start, last) : utf8_end(start, last);
         if (at > start) {
             put(writer, (struct bytes){(const char *)start, (size_t)(at - start)});
         } else if (*start < 0x80) {
             put_escape(writer, *start);
             at++;
         } else {
-            put(writer, BYTES("\xEF\xBF\xBD")); /* U+FFFD for each byte that is part of no sequence */
+            put(writer, BYTES(UTF8_REPLACEMENT)); /* for each byte that is part of no sequence */
             at++;
         }
     }

@@ -50,65 +50,6 @@ static void pairs_of_special_bytes_hide_nothing_from_each_other(void **state)
     }
 }
 
-/* Written from the table of well formed sequences in the Unicode standard (3-7), unlike the code under test. */
-static size_t expected_sequence(const unsigned char *at, size_t count)
-{
-    static const unsigned char table[][8] = {{0xC2, 0xDF, 0x80, 0xBF, 0, 0, 0, 0},
-                                             {0xE0, 0xE0, 0xA0, 0xBF, 0x80, 0xBF, 0, 0},
-                                             {0xE1, 0xEC, 0x80, 0xBF, 0x80, 0xBF, 0, 0},
-                                             {0xED, 0xED, 0x80, 0x9F, 0x80, 0xBF, 0, 0},
-                                             {0xEE, 0xEF, 0x80, 0xBF, 0x80, 0xBF, 0, 0},
-                                             {0xF0, 0xF0, 0x90, 0xBF, 0x80, 0xBF, 0x80, 0xBF},
-                                             {0xF1, 0xF3, 0x80, 0xBF, 0x80, 0xBF, 0x80, 0xBF},
-                                             {0xF4, 0xF4, 0x80, 0x8F, 0x80, 0xBF, 0x80, 0xBF}};
-
-    for (size_t row = 0; row < sizeof table / sizeof table[0]; row++) {
-        size_t length = 0;
-
-        while (length < 4 && table[row][2 * length] != 0) {
-            if (length >= count || at[length] < table[row][2 * length] || at[length] > table[row][2 * length + 1]) {
-                break;
-            }
-            length++;
-        }
-        if (length > 0 && (length == 4 || table[row][2 * length] == 0)) {
-            return length;
-        }
-    }
-    return 0;
-}
-
-static void utf8_sequences_are_those_of_the_standard(void **state)
-{
-    static const unsigned char edges[] = {0x00, 0x41, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0, 0xC2, 0xFF};
-
-    (void)state;
-    for (unsigned lead = 0x80; lead < 256; lead++) {
-        for (size_t second = 0; second < sizeof edges; second++) {
-            for (size_t third = 0; third < sizeof edges; third++) {
-                for (size_t fourth = 0; fourth < sizeof edges; fourth++) {
-                    unsigned char text[4] = {(unsigned char)lead, edges[second], edges[third], edges[fourth]};
-
-                    for (size_t count = 1; count <= sizeof text; count++) {
-                        assert_int_equal(expected_sequence(text, count), json_utf8_bytes(text, text + count));
-                    }
-                }
-            }
-        }
-    }
-}
-
-static void a_run_ends_at_ascii_or_at_the_first_unsound_byte(void **state)
-{
-    static const unsigned char text[] = "\xE6\x97\xA5\xC3\xA9\xF0\x9F\x98\x80\xED\x9F\xBF"
-                                        "a";
-    static const unsigned char broken[] = "\xE6\x97\xA5\xE6\x97";
-
-    (void)state;
-    assert_int_equal(12, json_utf8_end(text, text + sizeof text - 1) - text);
-    assert_int_equal(3, json_utf8_end(broken, broken + sizeof broken - 1) - broken);
-}
-
 static void four_hex_digits_are_a_number_and_nothing_else_is(void **state)
 {
     const unsigned char good[] = "aF09";
@@ -129,8 +70,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(wide_scans_stop_at_the_byte_that_the_narrow_one_stops_at),
         cmocka_unit_test(pairs_of_special_bytes_hide_nothing_from_each_other),
-        cmocka_unit_test(utf8_sequences_are_those_of_the_standard),
-        cmocka_unit_test(a_run_ends_at_ascii_or_at_the_first_unsound_byte),
         cmocka_unit_test(four_hex_digits_are_a_number_and_nothing_else_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
