@@ -85,6 +85,7 @@ enum {
     UPSTREAM_CHUNK_BYTES = 16 * KIB,     /* libcurl's CURL_MAX_WRITE_SIZE: the most one write callback hands over */
     UPSTREAM_FIELDS_BYTES_MAX = 64 * KIB,
     UPSTREAM_FIELDS_MAX = 200,
+    SSE_NAME_BYTES_MAX = 16 * KIB, /* the type and the id of an event; real ones have 10 to 40 bytes */
 
     /* Models and training (spec/models.md) */
     MODEL_FILE_BYTES_MAX = 256 * MIB,
