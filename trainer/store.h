@@ -85,6 +85,11 @@ struct store_place {
 /* Rows of the place, counted up to `limit`. */
 MUST_CHECK enum status store_count(struct store *store, struct store_place place, int64_t limit, int64_t *out);
 
+/* The hash of the place's row number `index` (from 0) in the order of hashes; one that is too short is filled with zeros.
+ * STATUS_NOT_FOUND when there are not so many rows. */
+MUST_CHECK enum status store_hash_at(struct store *store, struct store_place place, int64_t index,
+                                     unsigned char out[TEXT_HASH_BYTES]);
+
 /* The leaf that holds the place: its number (0 to 15), and its size. */
 struct store_leaf {
     int label;
@@ -98,14 +103,9 @@ struct store_draw {
     double percent; /* above 0, at most 100 */
     int64_t seed;
 };
-/* What such a draw of a leaf shows: pages that hold rows, their rows, and how many of these are the profile's. */
-struct store_pilot {
-    int64_t pages;
-    int64_t rows;
-    int64_t own_rows;
-};
-MUST_CHECK enum status store_pilot(struct store *store, const struct store_leaf *leaf, int64_t profile_id,
-                                   struct store_draw draw, struct store_pilot *out);
+/* The rows of all profiles in a leaf, estimated from such a draw of it (exact at 100 per cent). */
+MUST_CHECK enum status store_count_leaf(struct store *store, const struct store_leaf *leaf, struct store_draw draw,
+                                        double *out_rows);
 MUST_CHECK enum status store_count_draw(struct store *store, struct store_place place, struct store_draw draw,
                                         int64_t *out);
 

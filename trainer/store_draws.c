@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <stdio.h>
+#include <string.h>
 
 enum { LEAVES = 16, SQL_BYTES = 512 }; /* hash leaves of one label, as in schema.sql */
 
@@ -28,6 +29,31 @@ enum status store_count(struct store *store, struct store_place place, int64_t l
                          values, 3, out, 1);
 }
 
+enum status store_hash_at(struct store *store, struct store_place place, int64_t index,
+                          unsigned char out[TEXT_HASH_BYTES])
+{
+    const struct db_value values[] = {number(place.profile_id), number(place.label), number(index)};
+    struct db_rows *rows = NULL;
+    enum status status = db_run(store->db,
+                                "select text_hash from samples where profile_id = $1::int and label = $2::smallint "
+                                "order by text_hash offset $3 limit 1",
+                                values, 3, &rows);
+
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (db_rows_count(rows) == 0) {
+        status = STATUS_NOT_FOUND;
+    } else {
+        struct bytes hash = bytes_first(db_bytes(rows, 0, 0), TEXT_HASH_BYTES);
+
+        memset(out, 0, TEXT_HASH_BYTES);
+        memcpy(out, hash.data, hash.count);
+    }
+    db_rows_close(&rows);
+    return status;
+}
+
 enum status store_find_leaf(struct store *store, struct store_place place, struct store_leaf *out)
 {
     const struct db_value values[] = {
@@ -48,27 +74,24 @@ enum status store_find_leaf(struct store *store, struct store_place place, struc
     return status;
 }
 
-enum status store_pilot(struct store *store, const struct store_leaf *leaf, int64_t profile_id, struct store_draw draw,
-                        struct store_pilot *out)
+enum status store_count_leaf(struct store *store, const struct store_leaf *leaf, struct store_draw draw,
+                             double *out_rows)
 {
-    const struct db_value values[] = {
-        number(profile_id),
-        {.type = DB_REAL, .real = draw.percent},
-        number(draw.seed),
-    };
+    const struct db_value values[] = {{.type = DB_REAL, .real = draw.percent}, number(draw.seed)};
     char sql[SQL_BYTES];
-    int64_t found[3];
+    int64_t found[2];
     enum status status;
 
     assert(leaf->number >= 0 && leaf->number < LEAVES);
-    /* A row's ctid is (page, place in the page). The leaf by its own name: its other profiles' rows count here too. */
+    /* A row's ctid is (page, place in the page): the rows of the pages that were met, and not the percentage asked for,
+     * tell how full a page is. */
     (void)snprintf(sql, sizeof sql,
-                   "select count(distinct (ctid::text::point)[0]), count(*), count(*) filter (where profile_id = $1) "
-                   "from %s_%d tablesample system ($2) repeatable ($3)",
+                   "select count(*), count(distinct (ctid::text::point)[0]) from %s_%d tablesample system ($1) "
+                   "repeatable ($2)",
                    label_table(leaf->label), leaf->number);
-    status = store_numbers(store, sql, values, 3, found, 3);
+    status = store_numbers(store, sql, values, 2, found, 2);
     if (status == STATUS_OK) {
-        *out = (struct store_pilot){.pages = found[0], .rows = found[1], .own_rows = found[2]};
+        *out_rows = found[1] == 0 ? 0 : (double)leaf->pages * (double)found[0] / (double)found[1];
     }
     return status;
 }

@@ -18,7 +18,8 @@ static inline int64_t samples_number(struct db *db, const char *sql)
 }
 
 /* A database with the schema, and a session in it. */
-static inline struct db *samples_create(const struct postgres *server, const char *database, struct database_settings *out)
+static inline struct db *samples_create(const struct postgres *server, const char *database,
+                                        struct database_settings *out)
 {
     struct db *db = NULL;
 
@@ -34,7 +35,8 @@ static inline int64_t samples_add_profile(struct db *db, const char *name)
     struct db_rows *rows = NULL;
     int64_t profile_id;
 
-    assert_status(STATUS_OK, db_run(db, "insert into profiles (name) values ($1) returning profile_id", &value, 1, &rows));
+    assert_status(STATUS_OK,
+                  db_run(db, "insert into profiles (name) values ($1) returning profile_id", &value, 1, &rows));
     profile_id = db_bigint(rows, 0, 0);
     db_rows_close(&rows);
     return profile_id;
@@ -63,14 +65,14 @@ static inline int64_t samples_add_neighbour(struct db *db, const char *name, int
     return profile_id;
 }
 
-/* `count` texts of some `text_bytes` bytes that begin with their label ("0 ..." or "1 ..."), hashed as if by a key, since
- * `seconds_ago`. */
+/* `count` texts of some `text_bytes` bytes that begin with their label ("0 ..." or "1 ..."), hashed as if by a key,
+ * since `seconds_ago`. */
 static inline void samples_fill(struct db *db, int64_t profile_id, int label, int64_t count, int64_t text_bytes,
                                 int64_t seconds_ago)
 {
     const struct db_value values[] = {
-        {.type = DB_BIGINT, .bigint = profile_id}, {.type = DB_BIGINT, .bigint = label},
-        {.type = DB_BIGINT, .bigint = count},      {.type = DB_BIGINT, .bigint = text_bytes},
+        {.type = DB_BIGINT, .bigint = profile_id},  {.type = DB_BIGINT, .bigint = label},
+        {.type = DB_BIGINT, .bigint = count},       {.type = DB_BIGINT, .bigint = text_bytes},
         {.type = DB_BIGINT, .bigint = seconds_ago},
     };
 

@@ -1,0 +1,372 @@
+/* store: one schema, one lock, epochs that fence, profiles that are due when they should be, and versions of models. */
+#include "support/samples.h"
+#include "support/unit.h"
+
+#include "trainer/store.h"
+
+static struct postgres server;
+
+static struct store *open_store(const struct database_settings *settings)
+{
+    struct store *store = NULL;
+
+    assert_status(STATUS_OK, store_open(&store, settings));
+    return store;
+}
+
+static void the_schema_is_made_once_and_its_version_is_known(void **state)
+{
+    struct database_settings settings;
+    struct store *store;
+    struct db *db = NULL;
+    int64_t version = -1;
+
+    (void)state;
+    postgres_create(&server, "schema", &settings);
+    store = open_store(&settings);
+    assert_status(STATUS_OK, store_schema_version(store, &version));
+    assert_int_equal(0, version);
+    assert_status(STATUS_OK, store_create_schema(store));
+    assert_status(STATUS_OK, store_schema_version(store, &version));
+    assert_int_equal(STORE_SCHEMA_VERSION, version);
+    assert_status(STATUS_IO, store_create_schema(store));
+    assert_string_equal("42P07", store_sqlstate(store)); /* duplicate_table */
+    assert_true(store_alive(store));
+    assert_status(STATUS_OK, db_open(&db, &settings, "test"));
+    assert_int_equal(1, samples_number(db, "select count(*) from leader"));
+    assert_int_equal(48, samples_number(db, "select count(*) from pg_class where relname ~ "
+                                            "'^(verdicts|samples_pass|samples_violation)_[0-9]+$'"));
+    assert_status(STATUS_OK, db_script(db, "update schema_version set version = version + 1"));
+    assert_status(STATUS_OK, store_schema_version(store, &version));
+    assert_int_equal(STORE_SCHEMA_VERSION + 1, version);
+    db_close(&db);
+    store_close(&store);
+    store_close(&store);
+}
+
+static void one_session_has_the_lock_until_it_ends(void **state)
+{
+    struct database_settings settings;
+    struct db *db = samples_create(&server, "locks", &settings);
+    struct store *first = open_store(&settings);
+    struct store *second = open_store(&settings);
+    int64_t epoch = 0;
+    int64_t later = 0;
+    int64_t change = -1;
+    bool locked = false;
+
+    (void)state;
+    assert_status(STATUS_OK, store_try_lock(first, &locked));
+    assert_true(locked);
+    assert_status(STATUS_OK, store_try_lock(second, &locked));
+    assert_false(locked);
+    assert_status(STATUS_OK, store_raise_epoch(first, &epoch));
+    assert_status(STATUS_OK, store_check_epoch(first, epoch, &change));
+    assert_int_equal(0, change);
+    assert_int_equal(1, samples_number(db, "select pg_terminate_backend(pid, 5000)::int from pg_locks "
+                                           "where locktype = 'advisory' and granted"));
+    assert_status(STATUS_UNAVAILABLE, store_check_epoch(first, epoch, &change));
+    assert_false(store_alive(first));
+    assert_status(STATUS_OK, store_try_lock(second, &locked));
+    assert_true(locked);
+    assert_status(STATUS_OK, store_raise_epoch(second, &later));
+    assert_true(later > epoch);
+    assert_status(STATUS_STALE, store_check_epoch(second, epoch, &change));
+    assert_status(STATUS_OK, store_check_epoch(second, later, &change));
+    store_close(&first);
+    store_close(&second);
+    db_close(&db);
+}
+
+static struct store_model model_of(int64_t profile_id, int64_t epoch, bool live)
+{
+    return (struct store_model){
+        .profile_id = profile_id,
+        .epoch = epoch,
+        .kind = "hashlinear",
+        .feature_version = 1,
+        .file = BYTES("\0weights"),
+        .sha256 = BYTES("01234567890123456789012345678901"),
+        .figures = BYTES("{\"auc\":0.9}"),
+        .live = live,
+        .trained_at_us = 1700000000000000,
+    };
+}
+
+static void a_stale_epoch_writes_nothing(void **state)
+{
+    struct database_settings settings;
+    struct db *db = samples_create(&server, "fences", &settings);
+    int64_t profile_id = samples_add_profile(db, "default");
+    struct store *store = open_store(&settings);
+    const struct bytes name = BYTES("late");
+    struct store_model model;
+    int64_t stale = 0;
+    int64_t epoch = 0;
+    int64_t version = 0;
+
+    (void)state;
+    assert_status(STATUS_OK, store_raise_epoch(store, &stale));
+    assert_status(STATUS_OK, store_raise_epoch(store, &epoch));
+    model = model_of(profile_id, stale, true);
+    assert_status(STATUS_STALE, store_publish(store, &model, &version));
+    assert_int_equal(0, version);
+    assert_status(STATUS_STALE, store_add_profiles(store, stale, &name, 1));
+    assert_int_equal(0, samples_number(db, "select count(*) from models"));
+    assert_int_equal(1, samples_number(db, "select count(*) from profiles where trained_at = '-infinity'"));
+    assert_int_equal(1, samples_number(db, "select count(*) from profiles"));
+    /* The session is in no transaction any more. */
+    model.epoch = epoch;
+    assert_status(STATUS_OK, store_publish(store, &model, &version));
+    assert_int_equal(1, version);
+    store_close(&store);
+    db_close(&db);
+}
+
+static void profiles_are_added_once(void **state)
+{
+    const struct bytes names[] = {BYTES("default"), BYTES("strict")};
+    struct database_settings settings;
+    struct db *db = samples_create(&server, "profiles", &settings);
+    struct store *store = open_store(&settings);
+    int64_t epoch = 0;
+
+    (void)state;
+    assert_status(STATUS_OK, store_raise_epoch(store, &epoch));
+    for (int turn = 0; turn < 2; turn++) {
+        assert_status(STATUS_OK, store_add_profiles(store, epoch, names, 2));
+        assert_int_equal(2, samples_number(db, "select count(*) from profiles"));
+        assert_int_equal(2, samples_number(db, "select max(profile_id) from profiles"));
+    }
+    assert_status(STATUS_OK, store_add_profiles(store, epoch, names, 0));
+    store_close(&store);
+    db_close(&db);
+}
+
+static void a_new_version_replaces_the_live_one_and_a_refused_one_does_not(void **state)
+{
+    struct database_settings settings;
+    struct db *db = samples_create(&server, "versions", &settings);
+    int64_t profile_id = samples_add_profile(db, "default");
+    int64_t other_id = samples_add_profile(db, "other");
+    struct store *store = open_store(&settings);
+    struct store_model model;
+    struct buffer file;
+    int64_t epoch = 0;
+    int64_t version = 0;
+    int64_t change = 0;
+    int64_t later = 0;
+
+    (void)state;
+    buffer_init(&file, MIB);
+    assert_status(STATUS_OK, store_raise_epoch(store, &epoch));
+    assert_status(STATUS_NOT_FOUND, store_live_model(store, profile_id, &file, &version));
+    model = model_of(profile_id, epoch, true);
+    assert_status(STATUS_OK, store_publish(store, &model, &version));
+    assert_int_equal(1, version);
+    assert_status(STATUS_OK, store_check_epoch(store, epoch, &change));
+    assert_true(change > 0);
+    model.file = BYTES("better\0weights");
+    assert_status(STATUS_OK, store_publish(store, &model, &version));
+    assert_int_equal(2, version);
+    model.live = false;
+    model.file = BYTES("worse");
+    assert_status(STATUS_OK, store_publish(store, &model, &version));
+    assert_int_equal(3, version);
+    assert_status(STATUS_OK, store_check_epoch(store, epoch, &later));
+    assert_true(later > change);
+    assert_status(STATUS_OK, store_live_model(store, profile_id, &file, &version));
+    assert_int_equal(2, version);
+    assert_int_equal(14, file.count);
+    assert_memory_equal("better\0weights", file.data, 14);
+    assert_int_equal(1, samples_number(db, "select count(*) from models where version = 1 and status = 'retired'"));
+    assert_int_equal(1, samples_number(db, "select count(*) from models where version = 3 and status = 'refused' "
+                                           "and figures->>'auc' = '0.9' and kind = 'hashlinear'"));
+    assert_int_equal(
+        1700000000,
+        samples_number(db, "select extract(epoch from trained_at)::bigint from profiles where name = 'default'"));
+    model = model_of(other_id, epoch, true);
+    assert_status(STATUS_OK, store_publish(store, &model, &version));
+    assert_int_equal(1, version);
+    buffer_free(&file);
+    store_close(&store);
+    db_close(&db);
+}
+
+static void old_versions_go_and_the_live_one_stays(void **state)
+{
+    struct database_settings settings;
+    struct db *db = samples_create(&server, "old", &settings);
+    struct store *store = open_store(&settings);
+    struct store_model model;
+    int64_t epoch = 0;
+    int64_t version = 0;
+
+    (void)state;
+    assert_status(STATUS_OK, store_raise_epoch(store, &epoch));
+    model = model_of(samples_add_profile(db, "default"), epoch, true);
+    assert_status(STATUS_OK, store_publish(store, &model, &version));
+    model.live = false;
+    for (int turn = 0; turn < MODEL_VERSIONS_KEPT; turn++) {
+        assert_status(STATUS_OK, store_publish(store, &model, &version));
+    }
+    assert_int_equal(MODEL_VERSIONS_KEPT + 1, version);
+    assert_int_equal(MODEL_VERSIONS_KEPT + 1, samples_number(db, "select count(*) from models"));
+    assert_status(STATUS_OK, store_publish(store, &model, &version));
+    assert_int_equal(MODEL_VERSIONS_KEPT + 1, samples_number(db, "select count(*) from models"));
+    assert_int_equal(1, samples_number(db, "select version from models where status = 'live'"));
+    store_close(&store);
+    db_close(&db);
+}
+
+static size_t due_of(struct store *store, const char *name, int64_t min_samples, int64_t every_ms)
+{
+    const struct store_want wants[] = {
+        {.name = BYTES("nobody"), .min_samples = 1, .every_ms = 0},
+        {.name = bytes_of(name), .min_samples = min_samples, .every_ms = every_ms},
+    };
+    struct store_due due[2];
+    size_t count = 99;
+
+    assert_status(STATUS_OK, store_due(store, wants, 2, due, &count));
+    assert_true(count <= 1);
+    if (count == 1) {
+        assert_int_equal(1, due[0].want);
+    }
+    return count;
+}
+
+static void a_profile_is_due_when_it_has_enough_of_both_labels(void **state)
+{
+    struct database_settings settings;
+    struct db *db = samples_create(&server, "due", &settings);
+    int64_t profile_id = samples_add_profile(db, "default");
+    struct store *store = open_store(&settings);
+
+    (void)state;
+    assert_int_equal(0, due_of(store, "default", 0, 0));
+    samples_fill(db, profile_id, 0, 90, 20, 60);
+    assert_int_equal(0, due_of(store, "default", 50, 3600000));
+    samples_fill(db, profile_id, 1, TRAIN_LABEL_ROWS_MIN - 1, 20, 60);
+    assert_int_equal(0, due_of(store, "default", 50, 3600000));
+    samples_fill(db, profile_id, 1, 1, 20, 61);
+    assert_int_equal(1, due_of(store, "default", 50, 3600000));
+    assert_int_equal(1, due_of(store, "default", 90 + TRAIN_LABEL_ROWS_MIN, 3600000));
+    assert_int_equal(0, due_of(store, "default", 91 + TRAIN_LABEL_ROWS_MIN, 3600000));
+    store_close(&store);
+    db_close(&db);
+}
+
+static void a_trained_profile_is_due_after_its_time_and_for_new_samples_only(void **state)
+{
+    struct database_settings settings;
+    struct db *db = samples_create(&server, "again", &settings);
+    int64_t profile_id = samples_add_profile(db, "default");
+    struct store *store = open_store(&settings);
+
+    (void)state;
+    samples_fill(db, profile_id, 0, 100, 20, 600);
+    samples_fill(db, profile_id, 1, 100, 20, 600);
+    assert_status(STATUS_OK, db_script(db, "update profiles set trained_at = now() - interval '300 seconds'"));
+    assert_int_equal(0, due_of(store, "default", 1, 0));
+    samples_fill(db, profile_id, 1, 30, 20, 100);
+    assert_int_equal(1, due_of(store, "default", 30, 0));
+    assert_int_equal(0, due_of(store, "default", 31, 0));
+    assert_int_equal(1, due_of(store, "default", 30, 299000));
+    assert_int_equal(0, due_of(store, "default", 30, 400000));
+    store_close(&store);
+    db_close(&db);
+}
+
+static void the_longest_untrained_profile_comes_first(void **state)
+{
+    const struct store_want wants[] = {
+        {.name = BYTES("fresh"), .min_samples = 1, .every_ms = 0},
+        {.name = BYTES("new"), .min_samples = 1, .every_ms = 0},
+        {.name = BYTES("stale"), .min_samples = 1, .every_ms = 0},
+    };
+    struct store_due due[3];
+    size_t count = 0;
+    struct database_settings settings;
+    struct db *db = samples_create(&server, "turns", &settings);
+    struct store *store = open_store(&settings);
+
+    (void)state;
+    for (size_t index = 0; index < 3; index++) {
+        char name[16];
+        int64_t profile_id;
+
+        assert_status(STATUS_OK, bytes_copy(wants[index].name, name, sizeof name));
+        profile_id = samples_add_profile(db, name);
+        samples_fill(db, profile_id, 0, 10, 20, 10);
+        samples_fill(db, profile_id, 1, 10, 20, 10);
+    }
+    assert_status(STATUS_OK,
+                  db_script(db, "update profiles set trained_at = now() - interval '1 minute' where name = 'fresh';"
+                                "update profiles set trained_at = now() - interval '1 hour' where name = 'stale'"));
+    assert_status(STATUS_OK, store_due(store, wants, 3, due, &count));
+    assert_int_equal(3, count);
+    assert_int_equal(1, due[0].want);
+    assert_int_equal(2, due[1].want);
+    assert_int_equal(0, due[2].want);
+    assert_status(STATUS_OK, store_due(store, NULL, 0, due, &count));
+    assert_int_equal(0, count);
+    store_close(&store);
+    db_close(&db);
+}
+
+/* sample_put is the only door for labels; here is what the trainer relies on: a relabelled text lies under one label.
+ */
+static void a_relabelled_text_moves_and_a_weaker_source_changes_nothing(void **state)
+{
+    static const char person[] =
+        "select sample_put(1, array['\\x00112233445566778899aabbccddeeff'::bytea], "
+        "array[1::smallint], array[3::smallint], array[2::smallint], array['hate'], array[null::bytea])";
+    static const char reviewer[] = "select sample_put(1, array['\\x00112233445566778899aabbccddeeff'::bytea], "
+                                   "array[0::smallint], array[2::smallint], array[0::smallint], array[null::text], "
+                                   "array['words'::bytea])";
+    struct database_settings settings;
+    struct db *db = samples_create(&server, "relabel", &settings);
+
+    (void)state;
+    assert_int_equal(1, samples_number(db, reviewer));
+    assert_int_equal(1, samples_number(db, "select count(*) from samples where label = 0 and text = 'words'"));
+    assert_int_equal(1, samples_number(db, person));
+    assert_int_equal(0, samples_number(db, "select count(*) from samples where label = 0"));
+    assert_int_equal(1, samples_number(db, "select count(*) from samples where label = 1 and text = 'words'"));
+    assert_int_equal(0, samples_number(db, reviewer));
+    assert_int_equal(1, samples_number(db, "select count(*) from samples where label = 1"));
+    assert_int_equal(1, samples_number(db, "select count(*) from verdicts where label = 1 and source = 3"));
+    db_close(&db);
+}
+
+static int start(void **state)
+{
+    (void)state;
+    postgres_start(&server);
+    return 0;
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    postgres_stop(&server);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_schema_is_made_once_and_its_version_is_known),
+        cmocka_unit_test(one_session_has_the_lock_until_it_ends),
+        cmocka_unit_test(a_stale_epoch_writes_nothing),
+        cmocka_unit_test(profiles_are_added_once),
+        cmocka_unit_test(a_new_version_replaces_the_live_one_and_a_refused_one_does_not),
+        cmocka_unit_test(old_versions_go_and_the_live_one_stays),
+        cmocka_unit_test(a_profile_is_due_when_it_has_enough_of_both_labels),
+        cmocka_unit_test(a_trained_profile_is_due_after_its_time_and_for_new_samples_only),
+        cmocka_unit_test(the_longest_untrained_profile_comes_first),
+        cmocka_unit_test(a_relabelled_text_moves_and_a_weaker_source_changes_nothing),
+    };
+    return cmocka_run_group_tests(tests, start, stop);
+}

@@ -1,0 +1,287 @@
+/* sample: chooses for each label the cheapest way that is still random, and walks it. */
+#include "trainer/sample.h"
+#include "trainer/sample_seen.h"
+
+#include <assert.h>
+#include <math.h>
+#include <string.h>
+
+enum {
+    SAMPLE_DRAWS_MAX = 5,
+    SAMPLE_PILOT_PAGES = 100,  /* some 2 000 rows of the usual 330 bytes */
+    SAMPLE_DRAW_PAGES_MIN = 4, /* a draw of a fraction of a page would mostly draw nothing */
+    SAMPLE_SHARE_DIVISOR = 16, /* below 1/16 of its leaf, pages hold too few rows of the profile to be worth reading */
+    SAMPLE_PIVOTS_COUNT = 16,
+    PIVOT_BITS = 64 - 4, /* 16 stretches of the 64 leading bits of a hash */
+};
+
+static const double draw_margin = 1.1;
+static const double hash_space = 18446744073709551616.0; /* 2^64 */
+
+/* One label's draw. */
+struct sampler {
+    struct store *store;
+    struct store_place place;
+    const struct sample_taker *taker;
+    struct sample_figures *figures;
+    struct sample_seen *seen; /* NULL where no row can come twice */
+    uint64_t dice;
+    int64_t wanted;     /* rows still wanted */
+    int64_t ahead;      /* fresh rows that the stream at hand is expected to bring still */
+    int64_t bytes_left; /* of text */
+    bool full;          /* the bytes are used up: the draw is cut short */
+    int64_t read;       /* rows of the stream at hand */
+};
+
+/* SplitMix64: small, of full period, and good enough to choose rows. */
+static uint64_t roll(uint64_t *dice)
+{
+    uint64_t mixed = *dice += UINT64_C(0x9e3779b97f4a7c15);
+
+    mixed = (mixed ^ (mixed >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    mixed = (mixed ^ (mixed >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return mixed ^ (mixed >> 31);
+}
+
+/* 31 bits: exact in the double that REPEATABLE takes. */
+static int64_t roll_seed(uint64_t *dice)
+{
+    return (int64_t)(roll(dice) >> 33);
+}
+
+static bool is_sound(const struct sampler *sampler, const struct store_sample *row)
+{
+    return row->hash.count == TEXT_HASH_BYTES && row->label == sampler->place.label && row->text_bytes > 0 &&
+           row->text_bytes <= SAMPLE_TEXT_BYTES_MAX;
+}
+
+/* Selection sampling (Knuth's algorithm S): each row ahead is taken with the chance that makes the wanted ones come out
+ * evenly spread, so that a stream in the order of its pages is not cut off at its end, where the newest rows are. */
+static bool is_chosen(struct sampler *sampler)
+{
+    int64_t ahead = sampler->ahead--;
+
+    return ahead <= sampler->wanted || (int64_t)(roll(&sampler->dice) % (uint64_t)ahead) < sampler->wanted;
+}
+
+static enum status take_row(void *context, const struct store_sample *row)
+{
+    struct sampler *sampler = context;
+    const struct sample sample = {.hash = row->hash, .text = row->text, .label = sampler->place.label};
+    enum status status = STATUS_OK;
+
+    sampler->read++;
+    if (!is_sound(sampler, row)) {
+        sampler->figures->broken++;
+        sampler->ahead--;
+        return STATUS_OK;
+    }
+    /* Once nothing is wanted the rest of the stream is short, and a cancel would cost more. */
+    if (sampler->wanted == 0 || (sampler->seen != NULL && sample_seen_has(sampler->seen, row->hash)) ||
+        !is_chosen(sampler)) {
+        return STATUS_OK;
+    }
+    if (row->text_bytes > sampler->bytes_left) {
+        sampler->full = true;
+        return STATUS_FULL;
+    }
+    if (sampler->seen != NULL) {
+        status = sample_seen_add(sampler->seen, row->hash);
+        assert(status == STATUS_OK); /* it has room for all that are wanted */
+    }
+    status = sampler->taker->on_sample(sampler->taker->context, &sample);
+    if (status == STATUS_OK) {
+        sampler->wanted--;
+        sampler->figures->drawn++;
+        sampler->bytes_left -= row->text_bytes;
+    }
+    return status;
+}
+
+/* A draw that stopped at its bound of bytes has not failed. */
+static enum status end_stream(const struct sampler *sampler, enum status status)
+{
+    return status == STATUS_FULL && sampler->full ? STATUS_OK : status;
+}
+
+static enum status read_hashes(struct sampler *sampler, struct bytes from, int64_t limit)
+{
+    const struct store_reader reader = {take_row, sampler};
+
+    sampler->read = 0;
+    return end_stream(sampler, store_read_hashes(sampler->store, sampler->place, from, limit, &reader));
+}
+
+static enum status draw_by_index(struct sampler *sampler)
+{
+    int64_t existing = sampler->figures->existing;
+
+    sampler->figures->way = existing <= sampler->wanted ? SAMPLE_ALL : SAMPLE_PART;
+    sampler->ahead = existing;
+    return read_hashes(sampler, BYTES(""), existing);
+}
+
+/* One TABLESAMPLE: counted first, because only then the choice among its rows can be even. */
+static enum status draw_pages_once(struct sampler *sampler, int64_t leaf_pages)
+{
+    struct sample_figures *figures = sampler->figures;
+    const struct store_reader reader = {take_row, sampler};
+    double fresh = 1.0 - (double)figures->drawn / (double)figures->existing;
+    double percent = 100.0 * draw_margin * (double)sampler->wanted / ((double)figures->existing * fresh);
+    double percent_min = 100.0 * SAMPLE_DRAW_PAGES_MIN / (double)leaf_pages;
+    struct store_draw draw = {.percent = fmin(100.0, fmax(percent, percent_min)), .seed = roll_seed(&sampler->dice)};
+    int64_t rows = 0;
+    enum status status;
+
+    figures->draws++;
+    status = store_count_draw(sampler->store, sampler->place, draw, &rows);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    sampler->ahead = (int64_t)((double)rows * fresh);
+    sampler->read = 0;
+    return end_stream(sampler, store_read_draw(sampler->store, sampler->place, draw, &reader));
+}
+
+static enum status draw_by_pages(struct sampler *sampler, int64_t leaf_pages)
+{
+    enum status status = STATUS_OK;
+
+    sampler->figures->way = SAMPLE_PAGES;
+    while (status == STATUS_OK && sampler->wanted > 0 && !sampler->full && sampler->figures->draws < SAMPLE_DRAWS_MAX) {
+        status = draw_pages_once(sampler, leaf_pages);
+    }
+    return status;
+}
+
+/* One stretch of the primary key from `pivot` on, going on at its beginning where it ends. */
+static enum status walk_stretch(struct sampler *sampler, uint64_t pivot, int64_t rows)
+{
+    char from[sizeof pivot];
+    enum status status;
+
+    for (size_t index = 0; index < sizeof from; index++) {
+        from[index] = (char)(unsigned char)(pivot >> (8 * (sizeof from - 1 - index)));
+    }
+    status = read_hashes(sampler, (struct bytes){from, sizeof from}, rows);
+    if (status != STATUS_OK || sampler->full || sampler->read == rows) {
+        return status;
+    }
+    return read_hashes(sampler, BYTES(""), rows - sampler->read);
+}
+
+static enum status draw_by_pivots(struct sampler *sampler)
+{
+    /* One offset for all: the stretches lie evenly apart and, the rows being more than twice those wanted, do not meet.
+     */
+    uint64_t offset = roll(&sampler->dice) & ((UINT64_C(1) << PIVOT_BITS) - 1);
+    int64_t wanted = sampler->wanted;
+    enum status status = STATUS_OK;
+
+    sampler->figures->way = SAMPLE_PIVOTS;
+    sampler->ahead = 0; /* every row is chosen: the order of hashes is random already */
+    for (int64_t index = 0; index < SAMPLE_PIVOTS_COUNT && status == STATUS_OK && !sampler->full; index++) {
+        int64_t rows = wanted * (index + 1) / SAMPLE_PIVOTS_COUNT - wanted * index / SAMPLE_PIVOTS_COUNT;
+
+        status = walk_stretch(sampler, offset + ((uint64_t)index << PIVOT_BITS), rows);
+    }
+    return status;
+}
+
+/* How many rows the label has, from the hash of its row number `many`: keyed hashes are uniform, so that the part of
+ * their space that `many` rows fill tells how many fill it all (to 1/sqrt(many)). Never below what was counted, nor
+ * above what the leaf holds, should the hashes of an import not be uniform after all. */
+static enum status estimate(struct sampler *sampler, int64_t many, double leaf_rows)
+{
+    unsigned char hash[TEXT_HASH_BYTES];
+    uint64_t bits = 0;
+    double rows;
+    enum status status = store_hash_at(sampler->store, sampler->place, many - 1, hash);
+
+    if (status == STATUS_NOT_FOUND) {
+        return STATUS_OK; /* some were deleted since they were counted: about so many there are */
+    }
+    if (status != STATUS_OK) {
+        return status;
+    }
+    for (size_t index = 0; index < sizeof bits; index++) {
+        bits = bits << 8 | hash[index];
+    }
+    rows = (double)many * hash_space / ((double)bits + 1);
+    sampler->figures->existing = llround(fmax((double)many, fmin(rows, leaf_rows)));
+    return STATUS_OK;
+}
+
+/* More rows than twice those wanted: are its leaf's pages worth reading? A small draw of the leaf says how many rows
+ * they hold. */
+static enum status draw_from_many(struct sampler *sampler, int64_t many)
+{
+    struct store_draw pilot = {.percent = 100.0, .seed = roll_seed(&sampler->dice)};
+    struct store_leaf leaf;
+    double leaf_rows;
+    enum status status = store_find_leaf(sampler->store, sampler->place, &leaf);
+
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (leaf.pages > SAMPLE_PILOT_PAGES) {
+        pilot.percent = 100.0 * SAMPLE_PILOT_PAGES / (double)leaf.pages;
+    }
+    status = store_count_leaf(sampler->store, &leaf, pilot, &leaf_rows);
+    if (status == STATUS_OK) {
+        status = estimate(sampler, many, leaf_rows);
+    }
+    if (status == STATUS_OK) {
+        status = sample_seen_open(&sampler->seen, (size_t)sampler->wanted);
+    }
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if ((double)sampler->figures->existing * SAMPLE_SHARE_DIVISOR < leaf_rows) {
+        return draw_by_pivots(sampler);
+    }
+    return draw_by_pages(sampler, leaf.pages);
+}
+
+static enum status draw_label(struct sampler *sampler)
+{
+    int64_t many = 2 * sampler->wanted + 1;
+    enum status status = store_count(sampler->store, sampler->place, many, &sampler->figures->existing);
+
+    if (status != STATUS_OK) {
+        return status;
+    }
+    return sampler->figures->existing < many ? draw_by_index(sampler) : draw_from_many(sampler, many);
+}
+
+enum status sample_draw(struct store *store, const struct sample_request *request, const struct sample_taker *taker,
+                        struct sample_figures out[SAMPLE_LABELS])
+{
+    enum status status = STATUS_OK;
+
+    assert(request->rows_max >= 0 && request->bytes_max >= 0);
+    memset(out, 0, SAMPLE_LABELS * sizeof *out);
+    for (int label = 0; label < SAMPLE_LABELS && status == STATUS_OK; label++) {
+        struct sampler sampler = {
+            .store = store,
+            .place = {.profile_id = request->profile_id, .label = label},
+            .taker = taker,
+            .figures = &out[label],
+            .dice = request->seed + (uint64_t)label,
+            .wanted = request->rows_max / SAMPLE_LABELS,
+            .bytes_left = request->bytes_max / SAMPLE_LABELS,
+        };
+
+        status = draw_label(&sampler);
+        sample_seen_close(&sampler.seen);
+    }
+    return status;
+}
+
+const char *sample_way_name(enum sample_way way)
+{
+    static const char *const names[] = {"all", "part", "pages", "pivots"};
+
+    assert(way >= 0 && (size_t)way < sizeof names / sizeof names[0]);
+    return names[way];
+}

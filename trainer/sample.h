@@ -1,0 +1,60 @@
+/* sample: draws a balanced set of samples for one training run, row by row, whatever the size of the table.
+ *
+ * Half of the rows of each label, texts at random, no text twice (spec/postgres.md, "Sampler"):
+ *
+ *   rows of the label    way                        what is read
+ *   <= wanted            SAMPLE_ALL                 all, by index
+ *   <= 2 * wanted        SAMPLE_PART                all, by index; wanted of them are chosen on the way
+ *   more, and >= 1/16    SAMPLE_PAGES               whole pages of the label's leaf: TABLESAMPLE SYSTEM, a new seed
+ * until of its leaf                                   enough, at most SAMPLE_DRAWS_MAX times more, but < 1/16
+ * SAMPLE_PIVOTS              16 stretches of the primary key, which is in random order because the of its leaf hashes
+ * are keyed
+ *
+ * No scan reads a table from end to end and no step counts one. Memory: what proto/db holds of one row, and the hashes
+ * of the rows drawn. Equal tables and seeds give equal draws. Thread: that of the store.
+ */
+#ifndef TRAINER_SAMPLE_H
+#define TRAINER_SAMPLE_H
+
+#include "trainer/store.h"
+
+enum { SAMPLE_LABELS = 2 }; /* 0 pass, 1 violation */
+
+struct sample_request {
+    int64_t profile_id;
+    int64_t rows_max;  /* of both labels together; half for each */
+    int64_t bytes_max; /* of all texts; half for each label, which is cut short there */
+    uint64_t seed;
+};
+
+struct sample {
+    struct bytes hash; /* TEXT_HASH_BYTES */
+    struct bytes text; /* 1 to SAMPLE_TEXT_BYTES_MAX bytes, as stored */
+    int label;
+};
+
+/* Gets the rows, those of label 0 first; each is lent for the call. A status other than STATUS_OK ends the draw and is
+ * returned by it. */
+struct sample_taker {
+    enum status (*on_sample)(void *context, const struct sample *sample);
+    void *context;
+};
+
+enum sample_way { SAMPLE_ALL, SAMPLE_PART, SAMPLE_PAGES, SAMPLE_PIVOTS };
+
+struct sample_figures {
+    enum sample_way way;
+    int64_t existing; /* rows of the label in the table: counted (ALL, PART) or estimated to a few per cent */
+    int64_t drawn;    /* rows handed out */
+    int64_t broken;   /* rows passed over: no text, a text or hash of a wrong length, another label */
+    int64_t draws;    /* TABLESAMPLE draws, the pilot aside */
+};
+
+/* `out` is filled for both labels. Returns what the store and the taker return. */
+MUST_CHECK enum status sample_draw(struct store *store, const struct sample_request *request,
+                                   const struct sample_taker *taker, struct sample_figures out[SAMPLE_LABELS]);
+
+/* "all", "part", "pages", "pivots"; static. */
+const char *sample_way_name(enum sample_way way);
+
+#endif
