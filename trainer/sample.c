@@ -4,7 +4,6 @@
 
 #include <assert.h>
 #include <math.h>
-#include <string.h>
 
 enum {
     SAMPLE_DRAWS_MAX = 5,
@@ -114,21 +113,18 @@ static enum status read_hashes(struct sampler *sampler, struct bytes from, int64
 
 static enum status draw_by_index(struct sampler *sampler)
 {
-    int64_t existing = sampler->figures->existing;
-
-    sampler->figures->way = existing <= sampler->wanted ? SAMPLE_ALL : SAMPLE_PART;
-    sampler->ahead = existing;
-    return read_hashes(sampler, BYTES(""), existing);
+    sampler->ahead = sampler->figures->existing;
+    return read_hashes(sampler, BYTES(""), sampler->figures->existing);
 }
 
 /* One TABLESAMPLE: counted first, because only then the choice among its rows can be even. */
-static enum status draw_pages_once(struct sampler *sampler, int64_t leaf_pages)
+static enum status draw_pages_once(struct sampler *sampler)
 {
     struct sample_figures *figures = sampler->figures;
     const struct store_reader reader = {take_row, sampler};
     double fresh = 1.0 - (double)figures->drawn / (double)figures->existing;
     double percent = 100.0 * draw_margin * (double)sampler->wanted / ((double)figures->existing * fresh);
-    double percent_min = 100.0 * SAMPLE_DRAW_PAGES_MIN / (double)leaf_pages;
+    double percent_min = 100.0 * SAMPLE_DRAW_PAGES_MIN / (double)figures->pages;
     struct store_draw draw = {.percent = fmin(100.0, fmax(percent, percent_min)), .seed = roll_seed(&sampler->dice)};
     int64_t rows = 0;
     enum status status;
@@ -143,13 +139,12 @@ static enum status draw_pages_once(struct sampler *sampler, int64_t leaf_pages)
     return end_stream(sampler, store_read_draw(sampler->store, sampler->place, draw, &reader));
 }
 
-static enum status draw_by_pages(struct sampler *sampler, int64_t leaf_pages)
+static enum status draw_by_pages(struct sampler *sampler)
 {
     enum status status = STATUS_OK;
 
-    sampler->figures->way = SAMPLE_PAGES;
     while (status == STATUS_OK && sampler->wanted > 0 && !sampler->full && sampler->figures->draws < SAMPLE_DRAWS_MAX) {
-        status = draw_pages_once(sampler, leaf_pages);
+        status = draw_pages_once(sampler);
     }
     return status;
 }
@@ -178,7 +173,6 @@ static enum status draw_by_pivots(struct sampler *sampler)
     int64_t wanted = sampler->wanted;
     enum status status = STATUS_OK;
 
-    sampler->figures->way = SAMPLE_PIVOTS;
     sampler->ahead = 0; /* every row is chosen: the order of hashes is random already */
     for (int64_t index = 0; index < SAMPLE_PIVOTS_COUNT && status == STATUS_OK && !sampler->full; index++) {
         int64_t rows = wanted * (index + 1) / SAMPLE_PIVOTS_COUNT - wanted * index / SAMPLE_PIVOTS_COUNT;
@@ -188,15 +182,51 @@ static enum status draw_by_pivots(struct sampler *sampler)
     return status;
 }
 
-/* How many rows the label has, from the hash of its row number `many`: keyed hashes are uniform, so that the part of
+static enum status draw_label(struct sampler *sampler)
+{
+    enum status status;
+
+    if (sampler->figures->way == SAMPLE_ALL || sampler->figures->way == SAMPLE_PART) {
+        return draw_by_index(sampler);
+    }
+    status = sample_seen_open(&sampler->seen, (size_t)sampler->wanted);
+    if (status == STATUS_OK) {
+        status = sampler->figures->way == SAMPLE_PAGES ? draw_by_pages(sampler) : draw_by_pivots(sampler);
+    }
+    sample_seen_close(&sampler->seen);
+    return status;
+}
+
+enum status sample_draw(struct store *store, const struct sample_request *request,
+                        struct sample_figures figures[SAMPLE_LABELS], const struct sample_taker *taker)
+{
+    enum status status = STATUS_OK;
+
+    for (int label = 0; label < SAMPLE_LABELS && status == STATUS_OK; label++) {
+        struct sampler sampler = {
+            .store = store,
+            .place = {.profile_id = request->profile_id, .label = label},
+            .taker = taker,
+            .figures = &figures[label],
+            .dice = request->seed + (uint64_t)label,
+            .wanted = request->rows_max / SAMPLE_LABELS,
+            .bytes_left = request->bytes_max / SAMPLE_LABELS,
+        };
+
+        status = draw_label(&sampler);
+    }
+    return status;
+}
+
+/* How many rows a label has, from the hash of its row number `many`: keyed hashes are uniform, so that the part of
  * their space that `many` rows fill tells how many fill it all (to 1/sqrt(many)). Never below what was counted, nor
  * above what the leaf holds, should the hashes of an import not be uniform after all. */
-static enum status estimate(struct sampler *sampler, int64_t many, double leaf_rows)
+static enum status estimate(struct store *store, struct store_place place, int64_t many, double leaf_rows, int64_t *out)
 {
     unsigned char hash[TEXT_HASH_BYTES];
     uint64_t bits = 0;
     double rows;
-    enum status status = store_hash_at(sampler->store, sampler->place, many - 1, hash);
+    enum status status = store_hash_at(store, place, many - 1, hash);
 
     if (status == STATUS_NOT_FOUND) {
         return STATUS_OK; /* some were deleted since they were counted: about so many there are */
@@ -208,72 +238,54 @@ static enum status estimate(struct sampler *sampler, int64_t many, double leaf_r
         bits = bits << 8 | hash[index];
     }
     rows = (double)many * hash_space / ((double)bits + 1);
-    sampler->figures->existing = llround(fmax((double)many, fmin(rows, leaf_rows)));
+    *out = llround(fmax((double)many, fmin(rows, leaf_rows)));
     return STATUS_OK;
 }
 
-/* More rows than twice those wanted: are its leaf's pages worth reading? A small draw of the leaf says how many rows
- * they hold. */
-static enum status draw_from_many(struct sampler *sampler, int64_t many)
+/* More rows than twice those wanted: are its leaf's pages worth reading? A small draw of the leaf says what they hold.
+ */
+static enum status measure_many(struct store *store, struct store_place place, int64_t many, uint64_t seed,
+                                struct sample_figures *figures)
 {
-    struct store_draw pilot = {.percent = 100.0, .seed = roll_seed(&sampler->dice)};
+    struct store_draw pilot = {.percent = 100.0, .seed = roll_seed(&seed)};
     struct store_leaf leaf;
-    double leaf_rows;
-    enum status status = store_find_leaf(sampler->store, sampler->place, &leaf);
+    double leaf_rows = 0;
+    enum status status = store_find_leaf(store, place, &leaf);
 
     if (status != STATUS_OK) {
         return status;
     }
+    figures->pages = leaf.pages;
     if (leaf.pages > SAMPLE_PILOT_PAGES) {
         pilot.percent = 100.0 * SAMPLE_PILOT_PAGES / (double)leaf.pages;
     }
-    status = store_count_leaf(sampler->store, &leaf, pilot, &leaf_rows);
+    status = store_count_leaf(store, &leaf, pilot, &leaf_rows);
     if (status == STATUS_OK) {
-        status = estimate(sampler, many, leaf_rows);
+        status = estimate(store, place, many, leaf_rows, &figures->existing);
     }
-    if (status == STATUS_OK) {
-        status = sample_seen_open(&sampler->seen, (size_t)sampler->wanted);
-    }
-    if (status != STATUS_OK) {
-        return status;
-    }
-    if ((double)sampler->figures->existing * SAMPLE_SHARE_DIVISOR < leaf_rows) {
-        return draw_by_pivots(sampler);
-    }
-    return draw_by_pages(sampler, leaf.pages);
+    figures->way = (double)figures->existing * SAMPLE_SHARE_DIVISOR < leaf_rows ? SAMPLE_PIVOTS : SAMPLE_PAGES;
+    return status;
 }
 
-static enum status draw_label(struct sampler *sampler)
+enum status sample_measure(struct store *store, const struct sample_request *request,
+                           struct sample_figures out[SAMPLE_LABELS])
 {
-    int64_t many = 2 * sampler->wanted + 1;
-    enum status status = store_count(sampler->store, sampler->place, many, &sampler->figures->existing);
-
-    if (status != STATUS_OK) {
-        return status;
-    }
-    return sampler->figures->existing < many ? draw_by_index(sampler) : draw_from_many(sampler, many);
-}
-
-enum status sample_draw(struct store *store, const struct sample_request *request, const struct sample_taker *taker,
-                        struct sample_figures out[SAMPLE_LABELS])
-{
+    int64_t wanted = request->rows_max / SAMPLE_LABELS;
+    int64_t many = 2 * wanted + 1;
     enum status status = STATUS_OK;
 
     assert(request->rows_max >= 0 && request->bytes_max >= 0);
-    memset(out, 0, SAMPLE_LABELS * sizeof *out);
     for (int label = 0; label < SAMPLE_LABELS && status == STATUS_OK; label++) {
-        struct sampler sampler = {
-            .store = store,
-            .place = {.profile_id = request->profile_id, .label = label},
-            .taker = taker,
-            .figures = &out[label],
-            .dice = request->seed + (uint64_t)label,
-            .wanted = request->rows_max / SAMPLE_LABELS,
-            .bytes_left = request->bytes_max / SAMPLE_LABELS,
-        };
+        const struct store_place place = {.profile_id = request->profile_id, .label = label};
+        struct sample_figures *figures = &out[label];
 
-        status = draw_label(&sampler);
-        sample_seen_close(&sampler.seen);
+        *figures = (struct sample_figures){0};
+        status = store_count(store, place, many, &figures->existing);
+        if (status == STATUS_OK && figures->existing < many) {
+            figures->way = figures->existing <= wanted ? SAMPLE_ALL : SAMPLE_PART;
+        } else if (status == STATUS_OK) {
+            status = measure_many(store, place, many, request->seed, figures);
+        }
     }
     return status;
 }

@@ -44,15 +44,20 @@ enum sample_way { SAMPLE_ALL, SAMPLE_PART, SAMPLE_PAGES, SAMPLE_PIVOTS };
 
 struct sample_figures {
     enum sample_way way;
-    int64_t existing; /* rows of the label in the table: counted (ALL, PART) or estimated to a few per cent */
+    int64_t existing; /* rows of the label in the table: counted (ALL, PART) or estimated to a fraction of a per cent */
+    int64_t pages;    /* of the label's leaf; 0 for ALL and PART */
     int64_t drawn;    /* rows handed out */
     int64_t broken;   /* rows passed over: no text, a text or hash of a wrong length, another label */
-    int64_t draws;    /* TABLESAMPLE draws, the pilot aside */
+    int64_t draws;    /* TABLESAMPLE draws */
 };
 
-/* `out` is filled for both labels. Returns what the store and the taker return. */
+/* How many rows there are and how they will be drawn: `existing`, `way` and `pages` of both labels; the rest is 0. */
+MUST_CHECK enum status sample_measure(struct store *store, const struct sample_request *request,
+                                      struct sample_figures out[SAMPLE_LABELS]);
+
+/* Draws what was measured. Returns what the store and the taker return; `figures` then tells how far it came. */
 MUST_CHECK enum status sample_draw(struct store *store, const struct sample_request *request,
-                                   const struct sample_taker *taker, struct sample_figures out[SAMPLE_LABELS]);
+                                   struct sample_figures figures[SAMPLE_LABELS], const struct sample_taker *taker);
 
 /* "all", "part", "pages", "pivots"; static. */
 const char *sample_way_name(enum sample_way way);

@@ -75,7 +75,8 @@ static struct taken draw(const struct sample_request *request, struct sample_fig
 
     assert_status(STATUS_OK, store_open(&store, &settings));
     assert_status(STATUS_OK, sample_seen_open(&taken.seen, SEEN_ROWS));
-    assert_status(STATUS_OK, sample_draw(store, request, &taker, figures));
+    assert_status(STATUS_OK, sample_measure(store, request, figures));
+    assert_status(STATUS_OK, sample_draw(store, request, figures, &taker));
     sample_seen_close(&taken.seen);
     store_close(&store);
     for (int label = 0; label < SAMPLE_LABELS; label++) {
@@ -239,7 +240,8 @@ static void a_taker_that_refuses_ends_the_draw(void **state)
     (void)state;
     assert_status(STATUS_OK, store_open(&store, &settings));
     assert_status(STATUS_OK, sample_seen_open(&taken.seen, SEEN_ROWS));
-    assert_status(STATUS_CLOSED, sample_draw(store, &request, &taker, figures));
+    assert_status(STATUS_OK, sample_measure(store, &request, figures));
+    assert_status(STATUS_CLOSED, sample_draw(store, &request, figures, &taker));
     assert_int_equal(10, taken.rows[0]);
     assert_int_equal(0, taken.rows[1]);
     assert_true(store_alive(store));
