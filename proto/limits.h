@@ -105,6 +105,8 @@ enum {
     LEADER_BACK_OFF_MS = 100,
     LEADER_BACK_OFF_MAX_MS = 5000,
     ANNOUNCE_EVERY_MS = 1000,
+    SUBSCRIPTION_BYTES_MAX = 256,    /* what a subscriber may send: a byte and a topic, which is empty with ours */
+    PUBLISH_TURN_MS = 5000,          /* an announcing loop that has not turned for so long is dead */
 
     /* The database (spec/postgres.md) */
     SAMPLE_BATCH_MAX = 256,

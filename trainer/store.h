@@ -85,8 +85,8 @@ struct store_place {
 /* Rows of the place, counted up to `limit`. */
 MUST_CHECK enum status store_count(struct store *store, struct store_place place, int64_t limit, int64_t *out);
 
-/* The hash of the place's row number `index` (from 0) in the order of hashes; one that is too short is filled with zeros.
- * STATUS_NOT_FOUND when there are not so many rows. */
+/* The hash of the place's row number `index` (from 0) in the order of hashes; one that is too short is filled with
+ * zeros. STATUS_NOT_FOUND when there are not so many rows. */
 MUST_CHECK enum status store_hash_at(struct store *store, struct store_place place, int64_t index,
                                      unsigned char out[TEXT_HASH_BYTES]);
 
