@@ -86,6 +86,20 @@ enum {
     UPSTREAM_FIELDS_BYTES_MAX = 64 * KIB,
     UPSTREAM_FIELDS_MAX = 200,
     SSE_NAME_BYTES_MAX = 16 * KIB, /* the type and the id of an event; real ones have 10 to 40 bytes */
+    UPSTREAM_INTERIM_MAX = 16,           /* 1xx answers before the final one */
+    UPSTREAM_HOSTS_MAX = 2 * ROUTES_MAX, /* scheme, host and port; old ones give way to new ones after a reload */
+    UPSTREAM_URL_BYTES_MAX = 64 * KIB,   /* a route's prefix and the longest request target a setting allows */
+    UPSTREAM_HANDLES_IDLE_MAX = 64,      /* libcurl handles kept for reuse, a loop */
+    UPSTREAM_LIFETIME_S = 300,           /* no connection is reused when older, so that changed addresses are seen */
+    UPSTREAM_TURN_ROUNDS = 4,            /* rounds of work at the end of one loop turn before sockets have their chance */
+    HOST_NAME_BYTES_MAX = 253,           /* RFC 1035 section 2.3.4, in text form */
+
+    /* Names and addresses */
+    RESOLVE_NAMES_MAX = 256,    /* names known or asked for, a loop */
+    RESOLVE_WAITERS_MAX = 1024, /* transfers that wait for one name */
+    RESOLVE_ADDRESSES_MAX = 8,  /* of one name; more are not looked at */
+    RESOLVE_TTL_MS = 30000,     /* getaddrinfo tells no TTL of its own */
+    RESOLVE_MISSING_TTL_MS = 1000,
 
     /* Models and training (spec/models.md) */
     MODEL_FILE_BYTES_MAX = 256 * MIB,
@@ -151,6 +165,7 @@ _Static_assert(TASK_OVERHEAD_BYTES_MAX >= 16 * SEGMENTS_MAX + 1024, "headers of 
 _Static_assert(GATEWAY_SILENCE_MS >= 2 * PING_IDLE_MS, "one lost PING rebuilds no socket");
 _Static_assert(DB_ARRAY_BYTES_MAX / SAMPLE_BATCH_MAX > SAMPLE_TEXT_BYTES_MAX, "a full batch of the longest texts fits");
 _Static_assert(LEADER_CHECK_MS < LEADER_LEASE_MS && LEADER_LEASE_MS < LEADER_SESSION_MS, "silent before fenced");
+_Static_assert(UPSTREAM_HOSTS_MAX >= ROUTES_MAX, "every route may have a host of its own");
 _Static_assert(LOG_LINE_BYTES_MAX < LOG_QUEUE_BYTES_MAX, "a line fits the queue");
 
 #endif
