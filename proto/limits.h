@@ -149,7 +149,11 @@ enum {
     KEYWORD_ERRORS_MAX = 20,  /* told before the reader gives up */
     FOLD_CHUNK_BYTES = 16 * KIB, /* text is folded and scanned in steps of this size: memory does not follow the text */
 
-    /* A moderator's timers */
+    /* A moderator's slots and timers */
+    REPLY_BYTES_MAX = KIB,   /* READY, VERDICT, BUSY as written; far below what the ROUTER takes */
+    SLOT_LEAVE_MS = 1500,    /* at the end: an idle slot waits so long for the PING that it answers with BYE */
+    SLOT_FLUSH_MS = 20,      /* the last replies reach the kernel before their sockets are closed without linger */
+    REVIEW_DRAIN_MS = 10000, /* at the end: reviews that are under way may still answer */
     SLOT_BACKOFF_MS = 100,
     SLOT_BACKOFF_MAX_MS = 5000,
     FEED_SILENCE_MS = 5000,  /* no announcement for so long: look into the table, and say that the feed is stale */
@@ -163,6 +167,9 @@ _Static_assert((RING_JOBS & (RING_JOBS - 1)) == 0, "a ring's size is a power of 
 _Static_assert(MSGPACK_ITEMS_MAX >= 2 * SEGMENTS_MAX + 64, "a full TASK passes the checker");
 _Static_assert(TASK_OVERHEAD_BYTES_MAX >= 16 * SEGMENTS_MAX + 1024, "headers of all segments fit beside the text");
 _Static_assert(GATEWAY_SILENCE_MS >= 2 * PING_IDLE_MS, "one lost PING rebuilds no socket");
+_Static_assert(SLOT_LEAVE_MS > PING_IDLE_MS, "an idle slot hears a PING before it leaves");
+_Static_assert(REPLY_BYTES_MAX >= CATEGORY_BYTES_MAX + 5 * UNSURE_SEGMENTS_MAX + 128, "the longest VERDICT fits");
+_Static_assert((int)REPLY_BYTES_MAX < (int)ROUTER_MESSAGE_BYTES_MAX, "the gateway takes every reply");
 _Static_assert(DB_ARRAY_BYTES_MAX / SAMPLE_BATCH_MAX > SAMPLE_TEXT_BYTES_MAX, "a full batch of the longest texts fits");
 _Static_assert(LEADER_CHECK_MS < LEADER_LEASE_MS && LEADER_LEASE_MS < LEADER_SESSION_MS, "silent before fenced");
 _Static_assert(UPSTREAM_HOSTS_MAX >= ROUTES_MAX, "every route may have a host of its own");

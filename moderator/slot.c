@@ -1,0 +1,208 @@
+/* slot: the lock-step of one REQ socket, its silence and its back-off. */
+#include "moderator/slot.h"
+
+#include "proto/limits.h"
+#include "proto/secret.h"
+
+#include <assert.h>
+
+void slot_init(struct slot *slot, const char *endpoint, const struct message_ready *ready, uint64_t now_ms)
+{
+    assert(slot != NULL && endpoint != NULL && ready != NULL);
+    *slot = (struct slot){.endpoint = endpoint, .ready = *ready, .state = SLOT_CLOSED, .due_ms = now_ms};
+}
+
+void slot_close(struct slot *slot)
+{
+    wire_close(&slot->wire);
+    slot->state = SLOT_GONE;
+    slot->due_ms = UINT64_MAX;
+}
+
+void *slot_socket(const struct slot *slot)
+{
+    return slot->wire == NULL ? NULL : wire_handle(slot->wire);
+}
+
+bool slot_wants_input(const struct slot *slot)
+{
+    return slot->state == SLOT_WAITING;
+}
+
+bool slot_wants_output(const struct slot *slot)
+{
+    return slot->state == SLOT_JOINING;
+}
+
+/* Half of the back-off is fixed and half random, so that slots that lost the same gateway do not come back as one. */
+static uint64_t backoff_ms(unsigned rebuilds)
+{
+    uint64_t whole = SLOT_BACKOFF_MS;
+
+    for (unsigned step = 0; step < rebuilds && whole < SLOT_BACKOFF_MAX_MS; step++) {
+        whole *= 2;
+    }
+    if (whole > SLOT_BACKOFF_MAX_MS) {
+        whole = SLOT_BACKOFF_MAX_MS;
+    }
+    return whole / 2 + secret_random_u64() % (whole / 2 + 1);
+}
+
+static void give_up(struct slot *slot, uint64_t now_ms)
+{
+    wire_close(&slot->wire);
+    if (slot->leaving) {
+        slot_close(slot);
+        return;
+    }
+    slot->state = SLOT_CLOSED;
+    slot->due_ms = now_ms + backoff_ms(slot->rebuilds);
+    slot->heard_ms = 0;
+    slot->rebuilds++;
+}
+
+/* The only way into WAITING. */
+static void wait(struct slot *slot, uint64_t now_ms)
+{
+    slot->state = SLOT_WAITING;
+    slot->due_ms = now_ms + GATEWAY_SILENCE_MS;
+}
+
+/* libzmq connects again by itself while JOINING, so nothing is due until the socket takes output. */
+static enum status open_socket(struct slot *slot, uint64_t now_ms)
+{
+    enum status status = wire_open(&slot->wire, WIRE_SLOT, slot->ready.text_bytes_max + TASK_OVERHEAD_BYTES_MAX);
+
+    if (status == STATUS_OK) {
+        status = wire_attach(slot->wire, slot->endpoint);
+    }
+    if (status != STATUS_OK) {
+        give_up(slot, now_ms);
+        return status;
+    }
+    slot->state = SLOT_JOINING;
+    slot->due_ms = UINT64_MAX;
+    return STATUS_OK;
+}
+
+enum status slot_turn(struct slot *slot, uint64_t now_ms)
+{
+    if (now_ms < slot->due_ms) {
+        return STATUS_OK;
+    }
+    if (slot->state == SLOT_CLOSED) {
+        return open_socket(slot, now_ms);
+    }
+    assert(slot->state == SLOT_WAITING);
+    give_up(slot, now_ms);
+    return STATUS_OK;
+}
+
+/* Sends what `written` says was written into `out`. */
+static void reply(struct slot *slot, uint64_t now_ms, enum status written, const struct buffer *out)
+{
+    assert(written == STATUS_OK); /* our own message, of our own making, into a buffer that fits the longest */
+    if (wire_send(slot->wire, buffer_view(out)) == STATUS_OK) {
+        wait(slot, now_ms);
+    } else {
+        give_up(slot, now_ms);
+    }
+}
+
+#define REPLY_BUFFER(name)                                                                                             \
+    char name##_bytes[REPLY_BYTES_MAX];                                                                                \
+    struct buffer name = {.data = name##_bytes, .room = sizeof name##_bytes, .max = sizeof name##_bytes}
+
+void slot_join(struct slot *slot, uint64_t now_ms)
+{
+    REPLY_BUFFER(out);
+
+    assert(slot->state == SLOT_JOINING);
+    reply(slot, now_ms, message_write_ready(&slot->ready, &out), &out);
+}
+
+static void answer_ping(struct slot *slot, uint64_t now_ms)
+{
+    REPLY_BUFFER(out);
+
+    reply(slot, now_ms, message_write_plain(slot->leaving ? MESSAGE_BYE : MESSAGE_PONG, &out), &out);
+    if (slot->leaving && slot->state == SLOT_WAITING) {
+        /* The socket stays open until slot_close, so that the BYE leaves it. */
+        slot->state = SLOT_GONE;
+        slot->due_ms = UINT64_MAX;
+    }
+}
+
+void slot_verdict(struct slot *slot, uint64_t now_ms, const struct message_verdict *verdict)
+{
+    REPLY_BUFFER(out);
+
+    assert(slot->state == SLOT_WORKING);
+    reply(slot, now_ms, message_write_verdict(verdict, &out), &out);
+}
+
+void slot_busy(struct slot *slot, uint64_t now_ms, const struct message_task_head *head, enum busy_reason reason)
+{
+    struct message_busy busy = {.nonce = head->nonce, .sequence = head->sequence, .reason = reason};
+    REPLY_BUFFER(out);
+
+    assert(slot->state == SLOT_WORKING);
+    reply(slot, now_ms, message_write_busy(&busy, &out), &out);
+}
+
+/* What the frame is: STATUS_OK a task for this slot, STATUS_AGAIN a PING, STATUS_UNSUPPORTED anything else. */
+static enum status read_frame(const struct slot *slot, struct bytes frame, struct message_task *out)
+{
+    enum message_type type;
+
+    if (message_read_type(frame, &type) != STATUS_OK) {
+        return STATUS_UNSUPPORTED;
+    }
+    if (type == MESSAGE_PING) {
+        return STATUS_AGAIN;
+    }
+    if (type != MESSAGE_TASK || message_read_task(frame, out) != STATUS_OK || out->head.kind != slot->ready.kind) {
+        return STATUS_UNSUPPORTED;
+    }
+    return STATUS_OK;
+}
+
+enum status slot_take(struct slot *slot, uint64_t now_ms, struct message_task *out)
+{
+    struct message_task task = {0};
+    struct bytes identity;
+    struct bytes frame;
+    enum status status;
+
+    assert(slot->state == SLOT_WAITING);
+    status = wire_take(slot->wire, &identity, &frame);
+    if (status == STATUS_AGAIN) {
+        return status;
+    }
+    if (status != STATUS_OK && status != STATUS_MALFORMED) {
+        give_up(slot, now_ms);
+        return STATUS_AGAIN;
+    }
+    slot->heard_ms = now_ms;
+    slot->rebuilds = 0;
+    slot->state = SLOT_WORKING; /* nothing is due while the gateway waits for us */
+    slot->due_ms = UINT64_MAX;
+    status = status == STATUS_OK ? read_frame(slot, frame, &task) : STATUS_UNSUPPORTED;
+    if (status == STATUS_AGAIN) {
+        answer_ping(slot, now_ms);
+    } else if (status == STATUS_UNSUPPORTED) {
+        /* Lock-step wants an answer. The head of a frame that is no task was never read: zeroes name no attempt. */
+        slot_busy(slot, now_ms, &task.head, BUSY_UNSUPPORTED);
+    } else {
+        *out = task;
+    }
+    return status;
+}
+
+void slot_leave(struct slot *slot)
+{
+    slot->leaving = true;
+    if (slot->state == SLOT_CLOSED || slot->state == SLOT_JOINING) {
+        slot_close(slot);
+    }
+}

@@ -1,0 +1,61 @@
+/* slot: one REQ socket towards one gateway address: READY, then frame by frame one answer each, for ever.
+ *
+ *   CLOSED ──due──> JOINING ──writable: READY──> WAITING ──TASK──> WORKING
+ *      ^                                          │  ^ └─PING──PONG─┘   │
+ *      └──────── silence, or a send fails ────────┘  └─VERDICT or BUSY──┘
+ *
+ * A REQ that lost its peer waits for ever, so GATEWAY_SILENCE_MS without a frame closes the socket, and after a back-off with
+ * jitter (SLOT_BACKOFF_MS, doubled up to SLOT_BACKOFF_MAX_MS until something is heard) a new one is opened. A REQ may only send
+ * after it received, so BYE takes the place of the next PONG.
+ *
+ * The owner polls: slot_socket() for input while WAITING, for output while JOINING. Thread: the owner's.
+ * Source of the rule: spec/zeromq.md E3, PROTOCOL.md.
+ */
+#ifndef MODERATOR_SLOT_H
+#define MODERATOR_SLOT_H
+
+#include "proto/message.h"
+#include "proto/wire.h"
+
+enum slot_state { SLOT_CLOSED, SLOT_JOINING, SLOT_WAITING, SLOT_WORKING, SLOT_GONE };
+
+struct slot {
+    const char *endpoint;       /* borrowed from the settings */
+    struct message_ready ready; /* what it says of itself; views borrowed */
+    struct wire *wire;          /* NULL while CLOSED or GONE */
+    enum slot_state state;
+    uint64_t due_ms;     /* when slot_turn has something to do; UINT64_MAX = never */
+    uint64_t heard_ms;   /* the last frame; 0 = none on this socket */
+    unsigned rebuilds;   /* since something was heard */
+    bool leaving;        /* the next PING is answered with BYE */
+};
+
+/* CLOSED and due at once. Everything given is borrowed until slot_close. */
+void slot_init(struct slot *slot, const char *endpoint, const struct message_ready *ready, uint64_t now_ms);
+void slot_close(struct slot *slot);
+
+/* The ZeroMQ socket, or NULL when there is none to poll. */
+void *slot_socket(const struct slot *slot);
+bool slot_wants_input(const struct slot *slot);
+bool slot_wants_output(const struct slot *slot);
+
+/* Does what is due: opens the socket, or gives up a silent one. STATUS_NO_MEMORY, STATUS_DENIED, STATUS_MALFORMED, STATUS_IO of
+ * wire_open and wire_attach; the slot is then CLOSED and due again after a back-off. */
+MUST_CHECK enum status slot_turn(struct slot *slot, uint64_t now_ms);
+
+/* The socket takes output: sends READY. */
+void slot_join(struct slot *slot, uint64_t now_ms);
+
+/* The socket has input. STATUS_OK: a task of the slot's kind, and the slot is WORKING until slot_verdict or slot_busy; its views
+ * are lent until then. STATUS_AGAIN: nothing, or a PING that was answered. STATUS_UNSUPPORTED: something that is no task for
+ * this slot was answered with BUSY. */
+MUST_CHECK enum status slot_take(struct slot *slot, uint64_t now_ms, struct message_task *out);
+
+/* The answer to the task, and the next READY. */
+void slot_verdict(struct slot *slot, uint64_t now_ms, const struct message_verdict *verdict);
+void slot_busy(struct slot *slot, uint64_t now_ms, const struct message_task_head *head, enum busy_reason reason);
+
+/* From now on the next PING gets a BYE; a slot that never joined is GONE at once. */
+void slot_leave(struct slot *slot);
+
+#endif

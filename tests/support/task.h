@@ -1,0 +1,42 @@
+/* task: TASK frames for the tests of what reads them. */
+#ifndef TESTS_SUPPORT_TASK_H
+#define TESTS_SUPPORT_TASK_H
+
+#include "support/unit.h"
+
+#include "proto/limits.h"
+#include "proto/message.h"
+#include "proto/settings.h"
+
+/* Packs a TASK with one user segment a text into `out`, which is initialised here; the caller frees it. */
+static inline void task_pack(struct buffer *out, const struct message_task_head *head, const char *profile,
+                             const struct bytes *texts, size_t count)
+{
+    struct message_body body;
+    struct buffer raw;
+
+    buffer_init(&raw, 8 * MIB);
+    buffer_init(out, 8 * MIB);
+    assert_status(STATUS_OK, message_body_open(&body, &raw, bytes_of(profile)));
+    for (size_t index = 0; index < count; index++) {
+        const struct segment segment = {.role = SCOPE_USER, .text = texts[index]};
+
+        assert_status(STATUS_OK, message_body_add(&body, &segment));
+    }
+    message_body_end(&body);
+    assert_status(STATUS_OK, message_write_task(head, buffer_view(&raw), out));
+    buffer_free(&raw);
+}
+
+/* The same, read back; its views are lent by `packed`. */
+static inline struct message_task task_make(struct buffer *packed, const struct message_task_head *head, const char *profile,
+                                            const struct bytes *texts, size_t count)
+{
+    struct message_task task;
+
+    task_pack(packed, head, profile, texts, count);
+    assert_status(STATUS_OK, message_read_task(buffer_view(packed), &task));
+    return task;
+}
+
+#endif
