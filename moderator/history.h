@@ -1,0 +1,42 @@
+/* history: keeps the labels that reviews earn: a bounded queue, and a thread that writes it to PostgreSQL in batches.
+ *
+ *   review ──history_keep──> queue (HISTORY_QUEUE_BYTES_MAX) ──batch of one profile, <= SAMPLE_BATCH_MAX──> sample_put()
+ *
+ * The first label queued waits at most HISTORY_FLUSH_MS for company. While the database is away the labels stay queued and are
+ * tried again with a jittered back-off (DB_BACKOFF_MS to DB_BACKOFF_MAX_MS); a full queue drops the newest, counted. A text is
+ * named by its keyed hash; whether the text itself is kept is the profile's `store`, and a text above SAMPLE_TEXT_BYTES_MAX is
+ * kept by its hash alone.
+ *
+ * Thread: history_keep any; open and close main. Source of the rule: house.md D11, spec/postgres.md.
+ */
+#ifndef MODERATOR_HISTORY_H
+#define MODERATOR_HISTORY_H
+
+#include "proto/message.h"
+#include "proto/metrics.h"
+#include "proto/settings.h"
+#include "proto/status.h"
+
+struct history;
+
+/* A text and what a reviewer said of it. */
+struct history_label {
+    size_t profile; /* index into settings.profiles */
+    bool violation;
+    enum drawn drawn;
+    struct bytes category; /* CATEGORY_BYTES_MAX; empty = none */
+    struct bytes text;
+};
+
+/* Starts the writing thread; it connects by itself. `settings` and `metrics` are borrowed until history_close. What secret_read
+ * says of database.hash_key_file; STATUS_NO_MEMORY. */
+MUST_CHECK enum status history_open(struct history **out, const struct settings *settings, struct metrics *metrics);
+
+/* Writes what is queued, for at most HISTORY_DRAIN_MS (longer only while one statement runs to its own timeout); what is left
+ * is counted as dropped and logged. */
+void history_close(struct history **history);
+
+/* Queues a copy, unless the profile stores nothing. STATUS_FULL or STATUS_NO_MEMORY: dropped and counted. */
+MUST_CHECK enum status history_keep(struct history *history, const struct history_label *label);
+
+#endif

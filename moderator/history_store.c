@@ -1,0 +1,150 @@
+/* history_store: one batch of labels to one call of sample_put(). */
+#include "moderator/history_store.h"
+
+#include "proto/db.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SOURCE_REVIEWER = 2 }; /* verdicts.source in trainer/schema.sql */
+
+struct history_store {
+    const struct settings *settings;
+    struct db *db;          /* NULL = not connected */
+    char sqlstate[8];       /* of the last failure */
+    int64_t profile_ids[];  /* as in settings.profiles; 0 = not yet looked up */
+};
+
+enum status history_store_open(struct history_store **out, const struct settings *settings)
+{
+    struct history_store *store = calloc(1, sizeof *store + settings->profile_count * sizeof *store->profile_ids);
+
+    if (store == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    store->settings = settings;
+    *out = store;
+    return STATUS_OK;
+}
+
+void history_store_close(struct history_store **store)
+{
+    assert(store != NULL);
+    if (*store == NULL) {
+        return;
+    }
+    db_close(&(*store)->db);
+    free(*store);
+    *store = NULL;
+}
+
+const char *history_store_sqlstate(const struct history_store *store)
+{
+    return store->sqlstate;
+}
+
+static enum status select_profile(struct history_store *store, struct bytes name, int64_t *out)
+{
+    const struct db_value value = {.type = DB_TEXT, .bytes = name};
+    struct db_rows *rows = NULL;
+    enum status status = db_run(store->db, "select profile_id from profiles where name = $1", &value, 1, &rows);
+
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (db_rows_count(rows) == 1) {
+        *out = db_bigint(rows, 0, 0);
+    } else {
+        status = STATUS_NOT_FOUND;
+    }
+    db_rows_close(&rows);
+    return status;
+}
+
+/* Looked up before it is inserted: an insert that meets a conflict still takes a number from the sequence. */
+static enum status find_profile(struct history_store *store, size_t profile)
+{
+    struct bytes name = bytes_of(store->settings->profiles[profile].name);
+    const struct db_value value = {.type = DB_TEXT, .bytes = name};
+    enum status status;
+
+    if (store->profile_ids[profile] != 0) {
+        return STATUS_OK;
+    }
+    status = select_profile(store, name, &store->profile_ids[profile]);
+    if (status != STATUS_NOT_FOUND) {
+        return status;
+    }
+    status = db_run(store->db, "insert into profiles (name) values ($1) on conflict (name) do nothing", &value, 1, NULL);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    return select_profile(store, name, &store->profile_ids[profile]);
+}
+
+static enum status put(struct history_store *store, struct history_entry *const *entries, size_t count)
+{
+    struct bytes hashes[SAMPLE_BATCH_MAX];
+    struct bytes categories[SAMPLE_BATCH_MAX];
+    struct bytes texts[SAMPLE_BATCH_MAX];
+    int64_t labels[SAMPLE_BATCH_MAX];
+    int64_t sources[SAMPLE_BATCH_MAX];
+    int64_t drawn[SAMPLE_BATCH_MAX];
+    const struct db_value values[] = {
+        {.type = DB_BIGINT, .bigint = store->profile_ids[entries[0]->profile]},
+        {.type = DB_BYTEA_ARRAY, .array = hashes, .array_count = count},
+        {.type = DB_SMALLINT_ARRAY, .numbers = labels, .array_count = count},
+        {.type = DB_SMALLINT_ARRAY, .numbers = sources, .array_count = count},
+        {.type = DB_SMALLINT_ARRAY, .numbers = drawn, .array_count = count},
+        {.type = DB_TEXT_ARRAY, .array = categories, .array_count = count},
+        {.type = DB_BYTEA_ARRAY, .array = texts, .array_count = count},
+    };
+
+    for (size_t index = 0; index < count; index++) {
+        const struct history_entry *entry = entries[index];
+        bool has_category = entry->category[0] != '\0';
+
+        assert(entry->profile == entries[0]->profile);
+        hashes[index] = (struct bytes){(const char *)entry->hash, sizeof entry->hash};
+        labels[index] = entry->violation ? 1 : 0;
+        sources[index] = SOURCE_REVIEWER;
+        drawn[index] = entry->drawn;
+        categories[index] = has_category ? bytes_of(entry->category) : (struct bytes){NULL, 0};
+        texts[index] = entry->has_text ? (struct bytes){entry->text, entry->text_count} : (struct bytes){NULL, 0};
+    }
+    return db_run(store->db, "select sample_put($1::int, $2, $3, $4, $5, $6, $7)", values, sizeof values / sizeof *values, NULL);
+}
+
+/* Data exceptions and broken constraints (SQLSTATE classes 22 and 23) stay what they are however often they are tried. */
+static bool is_refused_for_ever(const char *sqlstate)
+{
+    return strncmp(sqlstate, "22", 2) == 0 || strncmp(sqlstate, "23", 2) == 0;
+}
+
+enum status history_store_write(struct history_store *store, struct history_entry *const *entries, size_t count)
+{
+    enum status status = STATUS_OK;
+
+    assert(count > 0 && count <= SAMPLE_BATCH_MAX);
+    store->sqlstate[0] = '\0';
+    if (store->db == NULL) {
+        status = db_open(&store->db, &store->settings->database, "prismguard-moderator-history");
+    }
+    if (status == STATUS_OK) {
+        status = find_profile(store, entries[0]->profile);
+    }
+    if (status == STATUS_OK) {
+        status = put(store, entries, count);
+    }
+    if (status == STATUS_OK || store->db == NULL) {
+        return status;
+    }
+    if (bytes_copy(bytes_of(db_sqlstate(store->db)), store->sqlstate, sizeof store->sqlstate) != STATUS_OK) {
+        store->sqlstate[0] = '\0';
+    }
+    if (!db_alive(store->db)) {
+        db_close(&store->db);
+    }
+    return status == STATUS_IO && is_refused_for_ever(store->sqlstate) ? STATUS_MALFORMED : status;
+}

@@ -1,0 +1,43 @@
+/* history_store: labels into PostgreSQL: profile ids, and sample_put() of trainer/schema.sql. Internal to moderator/history.
+ *
+ * Thread: history's own.
+ */
+#ifndef MODERATOR_HISTORY_STORE_H
+#define MODERATOR_HISTORY_STORE_H
+
+#include "proto/bytes.h"
+#include "proto/limits.h"
+#include "proto/message.h"
+#include "proto/settings.h"
+#include "proto/status.h"
+
+/* One label as it waits in the queue; allocated with its text behind it. */
+struct history_entry {
+    struct history_entry *next;
+    size_t profile;
+    uint64_t queued_ms;
+    unsigned char hash[TEXT_HASH_BYTES];
+    char category[CATEGORY_BYTES_MAX + 1];
+    bool violation;
+    bool taken; /* in the batch that is being written */
+    bool has_text;
+    enum drawn drawn;
+    size_t text_count;
+    char text[];
+};
+
+struct history_store;
+
+/* Connects at the first write. Borrows `settings` until history_store_close. STATUS_NO_MEMORY. */
+MUST_CHECK enum status history_store_open(struct history_store **out, const struct settings *settings);
+void history_store_close(struct history_store **store);
+
+/* Writes `count` (1 to SAMPLE_BATCH_MAX) entries of one profile: all or none. STATUS_MALFORMED: the database will never take
+ * one of these rows; STATUS_DENIED, STATUS_UNAVAILABLE, STATUS_TIMEOUT, STATUS_CONFLICT, STATUS_IO, STATUS_NO_MEMORY...: not
+ * now. */
+MUST_CHECK enum status history_store_write(struct history_store *store, struct history_entry *const *entries, size_t count);
+
+/* The SQLSTATE of the last failed write, "" when there was no connection. Lends until the next call. */
+const char *history_store_sqlstate(const struct history_store *store);
+
+#endif

@@ -1,0 +1,214 @@
+/* test_history_store: batches of labels in a real PostgreSQL: what lands, what is refused now and what for ever. */
+#include "support/postgres.h"
+#include "support/unit.h"
+
+#include "moderator/history_store.h"
+#include "proto/secret.h"
+
+static struct postgres server;
+
+static int start_server(void **state)
+{
+    (void)state;
+    assert_status(STATUS_OK, secret_start());
+    postgres_start(&server);
+    return 0;
+}
+
+static int stop_server(void **state)
+{
+    (void)state;
+    postgres_stop(&server);
+    return 0;
+}
+
+/* A database of its own for each test, and a store for two profiles. */
+struct place {
+    struct settings settings;
+    struct profile_settings profiles[2];
+    struct history_store *store;
+    struct db *db; /* for looking */
+};
+
+static void open_place(struct place *place, const char *database)
+{
+    *place = (struct place){.profiles = {{.name = "first"}, {.name = "second"}}};
+    place->settings.profiles = place->profiles;
+    place->settings.profile_count = 2;
+    postgres_create(&server, database, &place->settings.database);
+    assert_status(STATUS_OK, db_open(&place->db, &place->settings.database, "test"));
+    assert_status(STATUS_OK, history_store_open(&place->store, &place->settings));
+}
+
+static void close_place(struct place *place)
+{
+    history_store_close(&place->store);
+    history_store_close(&place->store);
+    db_close(&place->db);
+}
+
+static int64_t number(struct place *place, const char *sql)
+{
+    struct db_rows *rows = NULL;
+    int64_t found;
+
+    assert_status(STATUS_OK, db_run(place->db, sql, NULL, 0, &rows));
+    assert_int_equal(1, db_rows_count(rows));
+    found = db_bigint(rows, 0, 0);
+    db_rows_close(&rows);
+    return found;
+}
+
+/* The hash is the text's first bytes: only its length matters here. */
+static struct history_entry *entry_of(size_t profile, bool violation, const char *text)
+{
+    struct history_entry *entry = calloc(1, sizeof *entry + strlen(text));
+
+    assert_non_null(entry);
+    entry->profile = profile;
+    entry->violation = violation;
+    entry->has_text = true;
+    entry->text_count = strlen(text);
+    memcpy(entry->text, text, strlen(text));
+    memset(entry->hash, '.', sizeof entry->hash);
+    memcpy(entry->hash, text, strlen(text) < sizeof entry->hash ? strlen(text) : sizeof entry->hash);
+    return entry;
+}
+
+static enum status write_one(struct place *place, struct history_entry *entry)
+{
+    enum status status = history_store_write(place->store, &entry, 1);
+
+    free(entry);
+    return status;
+}
+
+static void a_batch_becomes_verdicts_and_samples(void **state)
+{
+    struct history_entry *batch[3] = {entry_of(0, true, "bad"), entry_of(0, false, "good"), entry_of(0, false, "hidden")};
+    struct place place;
+
+    (void)state;
+    open_place(&place, "batch");
+    postgres_apply_schema(place.db);
+    assert_status(STATUS_OK, bytes_copy(BYTES("hate"), batch[0]->category, sizeof batch[0]->category));
+    batch[1]->drawn = DRAWN_RANDOM;
+    batch[2]->has_text = false;
+    assert_status(STATUS_OK, history_store_write(place.store, batch, 3));
+    assert_string_equal("", history_store_sqlstate(place.store));
+    assert_int_equal(3, number(&place, "select count(*) from verdicts v join profiles p using (profile_id) "
+                                       "where p.name = 'first' and v.source = 2"));
+    assert_int_equal(1, number(&place, "select count(*) from verdicts where label = 1 and drawn = 0 and category = 'hate'"));
+    assert_int_equal(1, number(&place, "select count(*) from verdicts where label = 0 and drawn = 1 and category is null"));
+    assert_int_equal(2, number(&place, "select count(*) from samples"));
+    assert_int_equal(1, number(&place, "select count(*) from samples where label = 1 and text = 'bad'::bytea"));
+    assert_int_equal(1, number(&place, "select count(*) from samples where label = 0 and text = 'good'::bytea"));
+    for (size_t index = 0; index < 3; index++) {
+        free(batch[index]);
+    }
+    close_place(&place);
+}
+
+static void a_profile_is_found_or_made_once(void **state)
+{
+    struct place place;
+
+    (void)state;
+    open_place(&place, "profile");
+    postgres_apply_schema(place.db);
+    assert_status(STATUS_OK, db_run(place.db, "insert into profiles (name) values ('second')", NULL, 0, NULL));
+    assert_status(STATUS_OK, write_one(&place, entry_of(1, true, "a")));
+    assert_status(STATUS_OK, write_one(&place, entry_of(0, true, "a")));
+    assert_status(STATUS_OK, write_one(&place, entry_of(1, true, "b")));
+    assert_int_equal(2, number(&place, "select count(*) from profiles"));
+    assert_int_equal(2, number(&place, "select count(*) from verdicts v join profiles p using (profile_id) "
+                                       "where p.name = 'second'"));
+    close_place(&place);
+}
+
+static void a_full_batch_fits_one_call(void **state)
+{
+    struct history_entry *batch[SAMPLE_BATCH_MAX];
+    struct place place;
+    char text[16];
+
+    (void)state;
+    open_place(&place, "whole");
+    postgres_apply_schema(place.db);
+    for (size_t index = 0; index < SAMPLE_BATCH_MAX; index++) {
+        (void)snprintf(text, sizeof text, "text %zu", index);
+        batch[index] = entry_of(0, index % 2 == 0, text);
+    }
+    assert_status(STATUS_OK, history_store_write(place.store, batch, SAMPLE_BATCH_MAX));
+    assert_int_equal(SAMPLE_BATCH_MAX, number(&place, "select count(*) from samples"));
+    for (size_t index = 0; index < SAMPLE_BATCH_MAX; index++) {
+        free(batch[index]);
+    }
+    close_place(&place);
+}
+
+static void before_the_schema_is_there_nothing_is_refused_for_ever(void **state)
+{
+    struct place place;
+
+    (void)state;
+    open_place(&place, "bare");
+    assert_status(STATUS_IO, write_one(&place, entry_of(0, true, "early")));
+    assert_string_equal("42P01", history_store_sqlstate(place.store)); /* undefined table */
+    postgres_apply_schema(place.db);
+    assert_status(STATUS_OK, write_one(&place, entry_of(0, true, "early")));
+    assert_int_equal(1, number(&place, "select count(*) from samples"));
+    close_place(&place);
+}
+
+static void a_row_that_breaks_a_rule_is_refused_for_ever(void **state)
+{
+    struct history_entry *entry = entry_of(0, true, "bad");
+    struct place place;
+
+    (void)state;
+    open_place(&place, "rule");
+    postgres_apply_schema(place.db);
+    assert_status(STATUS_OK, db_run(place.db, "alter table verdicts add check (category <> 'never')", NULL, 0, NULL));
+    assert_status(STATUS_OK, bytes_copy(BYTES("never"), entry->category, sizeof entry->category));
+    assert_status(STATUS_MALFORMED, write_one(&place, entry));
+    assert_string_equal("23514", history_store_sqlstate(place.store)); /* check violation */
+    assert_status(STATUS_OK, write_one(&place, entry_of(0, true, "fine")));
+    close_place(&place);
+}
+
+static void a_server_that_went_away_is_found_again(void **state)
+{
+    struct place place;
+    enum status status;
+
+    (void)state;
+    open_place(&place, "away");
+    postgres_apply_schema(place.db);
+    assert_status(STATUS_OK, write_one(&place, entry_of(0, true, "one")));
+    postgres_kill(&server);
+    db_close(&place.db);
+    status = write_one(&place, entry_of(0, true, "two"));
+    assert_status(STATUS_UNAVAILABLE, status);
+    status = write_one(&place, entry_of(0, true, "two"));
+    assert_status(STATUS_UNAVAILABLE, status);
+    postgres_run(&server);
+    assert_status(STATUS_OK, write_one(&place, entry_of(0, true, "two")));
+    assert_status(STATUS_OK, db_open(&place.db, &place.settings.database, "test"));
+    assert_int_equal(1, number(&place, "select count(*) from samples where text = 'two'::bytea"));
+    close_place(&place);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_batch_becomes_verdicts_and_samples),
+        cmocka_unit_test(a_profile_is_found_or_made_once),
+        cmocka_unit_test(a_full_batch_fits_one_call),
+        cmocka_unit_test(before_the_schema_is_there_nothing_is_refused_for_ever),
+        cmocka_unit_test(a_row_that_breaks_a_rule_is_refused_for_ever),
+        cmocka_unit_test(a_server_that_went_away_is_found_again),
+    };
+
+    return cmocka_run_group_tests(tests, start_server, stop_server);
+}
