@@ -1,0 +1,196 @@
+/* judge: walks the segments of a task, keywords first, and hands what it found to the ladder. */
+#include "moderator/judge.h"
+
+#include "moderator/ladder.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdlib.h>
+
+struct judge {
+    struct judge_parts parts;
+    struct keyword_scanner *scanner;
+    struct live_view *view;
+    uint64_t random; /* state of splitmix64 */
+};
+
+/* The segments most worth a review, best rank first. */
+struct worst {
+    size_t count;
+    double ranks[UNSURE_SEGMENTS_MAX]; /* the score, or without a model the segment's place */
+    uint32_t indices[UNSURE_SEGMENTS_MAX];
+};
+
+enum status judge_open(struct judge **out, const struct judge_parts *parts, uint64_t seed)
+{
+    struct judge *judge = calloc(1, sizeof *judge);
+    enum status status;
+
+    assert(out != NULL && parts != NULL);
+    if (judge == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    judge->parts = *parts;
+    judge->random = seed;
+    status = keyword_scanner_open(&judge->scanner, parts->keywords, parts->settings->profile_count);
+    if (status != STATUS_OK) {
+        goto fail;
+    }
+    status = live_view_open(&judge->view, parts->live);
+    if (status != STATUS_OK) {
+        goto fail;
+    }
+    *out = judge;
+    return STATUS_OK;
+fail:
+    judge_close(&judge);
+    return status;
+}
+
+void judge_close(struct judge **judge)
+{
+    assert(judge != NULL);
+    if (*judge == NULL) {
+        return;
+    }
+    live_view_close(&(*judge)->view);
+    keyword_scanner_close(&(*judge)->scanner);
+    free(*judge);
+    *judge = NULL;
+}
+
+void judge_rest(struct judge *judge)
+{
+    live_view_refresh(judge->view);
+}
+
+/* Uniform, 0 <= draw < 1 (splitmix64, its top 53 bits). Nobody gains by guessing it: it only picks who is reviewed. */
+static double draw(struct judge *judge)
+{
+    uint64_t mixed = (judge->random += 0x9e3779b97f4a7c15u);
+
+    mixed = (mixed ^ (mixed >> 30)) * 0xbf58476d1ce4e5b9u;
+    mixed = (mixed ^ (mixed >> 27)) * 0x94d049bb133111ebu;
+    mixed ^= mixed >> 31;
+    return (double)(mixed >> 11) * 0x1p-53;
+}
+
+/* Whether any segment holds a keyword, and whether there is any text at all. */
+static enum status find_keyword(struct judge *judge, size_t profile, struct bytes rest, enum ladder_find *out)
+{
+    enum ladder_find find = LADDER_NO_TEXT;
+    struct segment segment;
+    enum status status;
+
+    while ((status = message_next_segment(&rest, &segment)) == STATUS_OK) {
+        bool hit = false;
+
+        if (segment.text.count == 0) {
+            continue;
+        }
+        find = LADDER_NO_MODEL;
+        status = keywords_scan(judge->parts.keywords[profile], judge->scanner, segment.text, &hit);
+        if (status != STATUS_OK) {
+            return status;
+        }
+        if (hit) {
+            find = LADDER_KEYWORD;
+            break;
+        }
+    }
+    if (status != STATUS_OK && status != STATUS_NOT_FOUND) {
+        return status;
+    }
+    *out = find;
+    return STATUS_OK;
+}
+
+static void worst_add(struct worst *worst, double rank, uint32_t index)
+{
+    size_t at = worst->count;
+
+    if (at == UNSURE_SEGMENTS_MAX) {
+        if (rank <= worst->ranks[at - 1]) {
+            return;
+        }
+        at--;
+    } else {
+        worst->count++;
+    }
+    for (; at > 0 && rank > worst->ranks[at - 1]; at--) {
+        worst->ranks[at] = worst->ranks[at - 1];
+        worst->indices[at] = worst->indices[at - 1];
+    }
+    worst->ranks[at] = rank;
+    worst->indices[at] = index;
+}
+
+static enum status score_segments(const struct model *model, struct bytes rest, struct worst *out)
+{
+    struct worst worst = {0};
+    struct segment segment;
+    enum status status;
+
+    for (uint32_t index = 0; (status = message_next_segment(&rest, &segment)) == STATUS_OK; index++) {
+        if (segment.text.count > 0) {
+            worst_add(&worst, model == NULL ? (double)index : model_score(model, segment.text), index);
+        }
+    }
+    if (status != STATUS_NOT_FOUND) {
+        return status;
+    }
+    *out = worst;
+    return STATUS_OK;
+}
+
+/* Segments the model is sure to be harmless need no review, unless all are. */
+static void name_unsure(struct message_verdict *out, const struct worst *worst, bool scored, double low)
+{
+    for (size_t at = 0; at < worst->count; at++) {
+        if (scored && at > 0 && worst->ranks[at] < low && worst->ranks[0] >= low) {
+            break;
+        }
+        out->unsure[out->unsure_count++] = worst->indices[at];
+    }
+}
+
+enum status judge_task(struct judge *judge, const struct message_task *task, struct message_verdict *out)
+{
+    const struct settings *settings = judge->parts.settings;
+    const struct profile_settings *profile = settings_profile(settings, task->profile);
+    struct message_verdict verdict = {.nonce = task->head.nonce, .sequence = task->head.sequence, .score = NAN};
+    enum ladder_find find = LADDER_NO_TEXT;
+    const struct model *model = NULL;
+    struct worst worst = {0};
+    enum status status;
+    size_t index;
+
+    if (profile == NULL) {
+        return STATUS_NOT_FOUND;
+    }
+    index = (size_t)(profile - settings->profiles);
+    status = find_keyword(judge, index, task->segments, &find);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    live_view_refresh(judge->view);
+    if (find == LADDER_NO_MODEL) {
+        if (profile->model_kind != MODEL_KIND_NONE) {
+            model = live_view_model(judge->view, index, &verdict.model_version);
+        }
+        status = score_segments(model, task->segments, &worst);
+        if (status != STATUS_OK) {
+            return status;
+        }
+    }
+    if (model != NULL) {
+        find = LADDER_SCORE;
+        verdict.score = (float)worst.ranks[0];
+    }
+    ladder_decide(profile, find, model == NULL ? 0 : worst.ranks[0], draw(judge), &verdict);
+    if (verdict.outcome == OUTCOME_UNSURE) {
+        name_unsure(&verdict, &worst, model != NULL, profile->low);
+    }
+    *out = verdict;
+    return STATUS_OK;
+}

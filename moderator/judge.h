@@ -1,0 +1,37 @@
+/* judge: one TASK to one VERDICT by keywords and the local model; no I/O, no lock.
+ *
+ * Every segment is looked at whole: a keyword in any of them blocks; otherwise the worst score decides (moderator/ladder). With
+ * OUTCOME_UNSURE the verdict names the segments a review should see: those that score `low` or more, worst first, or the worst
+ * ones when a sampled text has none such; without a model the newest first. At most UNSURE_SEGMENTS_MAX.
+ *
+ * Thread: a judge belongs to one thread.
+ */
+#ifndef MODERATOR_JUDGE_H
+#define MODERATOR_JUDGE_H
+
+#include "moderator/keywords.h"
+#include "moderator/live.h"
+#include "proto/message.h"
+#include "proto/settings.h"
+
+struct judge;
+
+/* What all judges of the process share; borrowed until judge_close. */
+struct judge_parts {
+    const struct settings *settings;
+    struct keywords *const *keywords; /* one a profile, as in settings.profiles; an entry may be NULL */
+    struct live *live;
+};
+
+/* `seed` begins the random choice of sampled texts. STATUS_NO_MEMORY, STATUS_UNAVAILABLE (fold_open). */
+MUST_CHECK enum status judge_open(struct judge **out, const struct judge_parts *parts, uint64_t seed);
+void judge_close(struct judge **judge);
+
+/* Lets go of models that were replaced; judge_task does it too. For a thread that has long had no task. */
+void judge_rest(struct judge *judge);
+
+/* Fills all of `out` but worker_us; its category is a literal. STATUS_NOT_FOUND when the profile is unknown, STATUS_MALFORMED
+ * when the segments are, STATUS_NO_MEMORY, STATUS_TOO_LARGE (keywords_scan). */
+MUST_CHECK enum status judge_task(struct judge *judge, const struct message_task *task, struct message_verdict *out);
+
+#endif

@@ -1,0 +1,297 @@
+/* worker: polls the local slots of each thread, judges their tasks and counts what came of them. */
+#include "moderator/worker.h"
+
+#include "moderator/worker_slots.h"
+#include "proto/clock.h"
+#include "proto/limits.h"
+#include "proto/log.h"
+#include "proto/secret.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+#include <zmq.h>
+
+enum { OUTCOMES = OUTCOME_UNSURE + 1, SOURCES = SOURCE_UNDECIDED + 1, REASONS = BUSY_FAILED + 1 };
+
+struct thread {
+    struct worker *worker;
+    pthread_t handle;
+    bool started;
+    struct judge *judge;
+    struct worker_slots set;
+    zmq_pollitem_t *items;  /* [0] = stop, [1 + n] = slot n */
+    struct series **judged; /* [profile][outcome][source], looked up when first needed */
+};
+
+struct worker {
+    struct worker_parts parts;
+    int stop; /* eventfd: readable from worker_close on */
+    _Atomic uint64_t heard_ms;
+    struct series *judge_seconds;
+    struct series *tasks_refused[REASONS]; /* by enum busy_reason */
+    size_t thread_count;
+    struct thread threads[];
+};
+
+uint64_t worker_heard_ms(const struct worker *worker)
+{
+    return atomic_load_explicit(&worker->heard_ms, memory_order_relaxed);
+}
+
+static void count_verdict(struct thread *thread, const struct profile_settings *profile, const struct message_verdict *verdict)
+{
+    const struct settings *settings = thread->worker->parts.judge.settings;
+    size_t index = (size_t)(profile - settings->profiles) * OUTCOMES * SOURCES + verdict->outcome * SOURCES + verdict->source;
+
+    if (thread->judged[index] == NULL) {
+        const struct metric_label labels[] = {
+            {"profile", profile->name},
+            {"outcome", outcome_name(verdict->outcome)},
+            {"source", verdict_source_name(verdict->source)},
+        };
+
+        thread->judged[index] = metrics_series(thread->worker->parts.metrics, METRIC_COUNTER, "prismguard_moderator_judged_total",
+                                               "Texts judged by keywords and the local model", labels, 3);
+    }
+    series_add(thread->judged[index], 1);
+}
+
+static void refuse(struct thread *thread, struct slot *slot, const struct message_task *task, enum busy_reason reason)
+{
+    series_add(thread->worker->tasks_refused[reason], 1);
+    log_event_limited(LOG_WARN, "task_refused", LOG_BYTES("profile", task->profile), LOG_NUMBER("reason", reason));
+    slot_busy(slot, clock_ms(), &task->head, reason);
+}
+
+static void judge_one(struct thread *thread, struct slot *slot, const struct message_task *task)
+{
+    uint64_t started_us = clock_us();
+    struct message_verdict verdict;
+    enum status status = judge_task(thread->judge, task, &verdict);
+    uint64_t took_us = clock_us() - started_us;
+
+    /* Counted before it is answered: a failed answer closes the socket that lends the task. */
+    if (status == STATUS_OK) {
+        verdict.worker_us = took_us < UINT32_MAX ? (uint32_t)took_us : UINT32_MAX;
+        series_observe(thread->worker->judge_seconds, (double)took_us / 1e6);
+        count_verdict(thread, settings_profile(thread->worker->parts.judge.settings, task->profile), &verdict);
+        slot_verdict(slot, clock_ms(), &verdict);
+        return;
+    }
+    refuse(thread, slot, task, status == STATUS_NOT_FOUND ? BUSY_UNKNOWN_PROFILE : BUSY_FAILED);
+}
+
+/* `seen_ms`: when the poll said that the task was there; it has waited at least since then, behind other tasks. */
+static void serve(struct thread *thread, struct slot *slot, uint64_t seen_ms)
+{
+    uint64_t now_ms = clock_ms();
+    struct message_task task;
+    enum status status = slot_take(slot, now_ms, &task);
+
+    if (slot->heard_ms == now_ms) {
+        atomic_store_explicit(&thread->worker->heard_ms, now_ms, memory_order_relaxed);
+    }
+    if (status == STATUS_UNSUPPORTED) {
+        series_add(thread->worker->tasks_refused[BUSY_UNSUPPORTED], 1);
+        log_event_limited(LOG_WARN, "frame_refused", LOG_TEXT("gateway", slot->endpoint));
+    }
+    if (status != STATUS_OK) {
+        return;
+    }
+    if (now_ms - seen_ms >= task.head.remaining_ms) {
+        refuse(thread, slot, &task, BUSY_EXPIRED);
+        return;
+    }
+    judge_one(thread, slot, &task);
+}
+
+/* One turn of the loop: timers, poll, and every slot that the poll named; back by `until_ms` at the latest. */
+static void turn(struct thread *thread, uint64_t until_ms)
+{
+    uint64_t now_ms = clock_ms();
+    uint64_t due_ms = worker_slots_turn(&thread->set, now_ms);
+    long wait_ms = -1;
+
+    due_ms = until_ms < due_ms ? until_ms : due_ms;
+    if (due_ms != UINT64_MAX) {
+        wait_ms = due_ms > now_ms ? (long)(due_ms - now_ms) : 0;
+    }
+    worker_slots_poll(&thread->set, thread->items + 1);
+    if (zmq_poll(thread->items, (int)(1 + thread->set.count), wait_ms) <= 0) {
+        return; /* nothing but time, or a signal */
+    }
+    now_ms = clock_ms();
+    judge_rest(thread->judge);
+    for (size_t index = 0; index < thread->set.count; index++) {
+        if ((thread->items[1 + index].revents & ZMQ_POLLIN) != 0) {
+            serve(thread, &thread->set.slots[index], now_ms);
+        } else if ((thread->items[1 + index].revents & ZMQ_POLLOUT) != 0) {
+            slot_join(&thread->set.slots[index], now_ms);
+        }
+    }
+}
+
+static void leave(struct thread *thread)
+{
+    uint64_t until_ms = clock_ms() + SLOT_LEAVE_MS;
+
+    thread->items[0].fd = -1; /* it stays readable and has been heard */
+    worker_slots_leave(&thread->set);
+    while (!worker_slots_gone(&thread->set) && clock_ms() < until_ms) {
+        turn(thread, until_ms);
+    }
+    /* Sockets linger 0 ms, so the last replies get a moment of their own. */
+    (void)zmq_poll(NULL, 0, SLOT_FLUSH_MS);
+}
+
+static void *run(void *context)
+{
+    struct thread *thread = context;
+
+    while ((thread->items[0].revents & ZMQ_POLLIN) == 0) {
+        turn(thread, UINT64_MAX);
+    }
+    leave(thread);
+    worker_slots_close(&thread->set); /* a socket is closed by the thread that used it */
+    return NULL;
+}
+
+static void add_slots(struct thread *thread)
+{
+    const struct worker_parts *parts = &thread->worker->parts;
+    const struct settings *settings = parts->judge.settings;
+    const struct message_ready ready = {
+        .worker = parts->identity,
+        .kind = SLOT_LOCAL,
+        .text_bytes_max = settings->gateway.limits.moderated_text_bytes,
+    };
+
+    for (size_t gateway = 0; gateway < settings->moderator.gateways.count; gateway++) {
+        for (uint64_t slot = 0; slot < settings->moderator.slots; slot++) {
+            (void)worker_slots_add(&thread->set, settings->moderator.gateways.at[gateway], &ready, clock_ms());
+        }
+    }
+}
+
+static enum status thread_open(struct thread *thread, struct worker *worker)
+{
+    const struct settings *settings = worker->parts.judge.settings;
+    size_t slot_count = settings->moderator.gateways.count * settings->moderator.slots;
+    enum status status;
+
+    thread->worker = worker;
+    thread->items = calloc(1 + slot_count, sizeof *thread->items);
+    thread->judged = calloc(settings->profile_count * OUTCOMES * SOURCES, sizeof *thread->judged);
+    if (thread->items == NULL || (thread->judged == NULL && settings->profile_count > 0)) {
+        return STATUS_NO_MEMORY;
+    }
+    thread->items[0] = (zmq_pollitem_t){.fd = worker->stop, .events = ZMQ_POLLIN};
+    status = worker_slots_open(&thread->set, slot_count, SLOT_LOCAL, worker->parts.metrics);
+    if (status == STATUS_OK) {
+        status = judge_open(&thread->judge, &worker->parts.judge, secret_random_u64());
+    }
+    if (status != STATUS_OK) {
+        return status;
+    }
+    add_slots(thread);
+    if (pthread_create(&thread->handle, NULL, run, thread) != 0) {
+        return STATUS_NO_MEMORY;
+    }
+    thread->started = true;
+    return STATUS_OK;
+}
+
+static size_t thread_count(const struct settings *settings)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+
+    if (settings->moderator.threads != SETTINGS_AUTO) {
+        return settings->moderator.threads;
+    }
+    return cores > 0 ? (size_t)cores : 1;
+}
+
+static void find_series(struct worker *worker)
+{
+    static const char *const reasons[REASONS] = {
+        [BUSY_EXPIRED] = "expired",
+        [BUSY_UNKNOWN_PROFILE] = "unknown_profile",
+        [BUSY_UNSUPPORTED] = "unsupported",
+        [BUSY_FAILED] = "failed",
+    };
+
+    worker->judge_seconds = metrics_series(worker->parts.metrics, METRIC_HISTOGRAM, "prismguard_moderator_judge_seconds",
+                                           "Time to judge a text by keywords and the local model", NULL, 0);
+    for (int reason = BUSY_EXPIRED; reason < REASONS; reason++) {
+        const struct metric_label label = {"reason", reasons[reason]};
+
+        worker->tasks_refused[reason] = metrics_series(worker->parts.metrics, METRIC_COUNTER,
+                                                       "prismguard_moderator_tasks_refused_total",
+                                                       "Frames from a gateway that were answered with BUSY", &label, 1);
+    }
+}
+
+enum status worker_open(struct worker **out, const struct worker_parts *parts)
+{
+    size_t count = thread_count(parts->judge.settings);
+    struct worker *worker = calloc(1, sizeof *worker + count * sizeof *worker->threads);
+    enum status status = STATUS_OK;
+
+    assert(out != NULL);
+    if (worker == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    worker->parts = *parts;
+    worker->thread_count = count;
+    worker->stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (worker->stop < 0) {
+        status = STATUS_UNAVAILABLE;
+        goto fail;
+    }
+    find_series(worker);
+    for (size_t index = 0; index < count; index++) {
+        status = thread_open(&worker->threads[index], worker);
+        if (status != STATUS_OK) {
+            goto fail;
+        }
+    }
+    *out = worker;
+    return STATUS_OK;
+fail:
+    worker_close(&worker);
+    return status;
+}
+
+static void thread_close(struct thread *thread)
+{
+    if (thread->started) {
+        (void)pthread_join(thread->handle, NULL);
+    }
+    worker_slots_close(&thread->set);
+    judge_close(&thread->judge);
+    free(thread->items);
+    free(thread->judged);
+}
+
+void worker_close(struct worker **worker)
+{
+    assert(worker != NULL);
+    if (*worker == NULL) {
+        return;
+    }
+    if ((*worker)->stop >= 0) {
+        (void)eventfd_write((*worker)->stop, 1); /* never read: every thread sees it */
+    }
+    for (size_t index = 0; index < (*worker)->thread_count; index++) {
+        thread_close(&(*worker)->threads[index]);
+    }
+    if ((*worker)->stop >= 0) {
+        (void)close((*worker)->stop);
+    }
+    free(*worker);
+    *worker = NULL;
+}

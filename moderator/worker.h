@@ -1,0 +1,32 @@
+/* worker: the threads that judge: each holds `slots` local slots for every gateway address and judges what they receive.
+ *
+ *   thread 0: zmq_poll over [stop, slot, slot, ...] -> judge -> VERDICT      all share keywords and live models, and nothing
+ *   thread 1: the same                                                       else but counters
+ *
+ * worker_close stops them: every slot says BYE instead of its next PONG (at most SLOT_LEAVE_MS), tasks that come before that
+ * are still judged.
+ */
+#ifndef MODERATOR_WORKER_H
+#define MODERATOR_WORKER_H
+
+#include "moderator/judge.h"
+#include "proto/metrics.h"
+#include "proto/status.h"
+
+struct worker;
+
+/* Borrowed until worker_close. */
+struct worker_parts {
+    struct judge_parts judge;
+    struct metrics *metrics;
+    struct bytes identity; /* of this process, in every READY */
+};
+
+/* Starts the threads (settings.moderator.threads, or one a core). STATUS_NO_MEMORY, STATUS_UNAVAILABLE. */
+MUST_CHECK enum status worker_open(struct worker **out, const struct worker_parts *parts);
+void worker_close(struct worker **worker);
+
+/* clock_ms() of the last frame that any thread heard of a gateway; 0 = none yet. Thread: any. */
+uint64_t worker_heard_ms(const struct worker *worker);
+
+#endif
