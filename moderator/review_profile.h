@@ -1,0 +1,42 @@
+/* review_profile: what a review of one profile needs beside the settings: its policy text and its target with the key.
+ *
+ * Internal to moderator/review. Thread: opened by main, then constant.
+ */
+#ifndef MODERATOR_REVIEW_PROFILE_H
+#define MODERATOR_REVIEW_PROFILE_H
+
+#include "moderator/review_call.h"
+#include "proto/metrics.h"
+#include "proto/settings.h"
+
+#include <stdio.h>
+
+/* How a review ended; the label of prismguard_moderator_reviews_total. */
+enum review_result {
+    REVIEW_ALLOW,
+    REVIEW_BLOCK,
+    REVIEW_NO_VERDICT, /* an answer that is not strict */
+    REVIEW_HTTP_ERROR, /* another status than 200 */
+    REVIEW_TIMEOUT,
+    REVIEW_FAILED, /* no connection, or it broke; an answer beyond its bound */
+    REVIEW_TOO_LARGE, /* the texts do not fit the request */
+    REVIEW_RESULTS,
+};
+
+struct review_profile {
+    const struct profile_settings *settings; /* borrowed; NULL = the profile has no review */
+    struct buffer policy_file;               /* empty when there is no prompt file */
+    struct bytes policy;
+    struct review_target *target;
+    struct series *results[REVIEW_RESULTS];
+};
+
+/* STATUS_MALFORMED with a line on `errors` that names the file or the URL; STATUS_NO_MEMORY. */
+MUST_CHECK enum status review_profile_open(struct review_profile *out, const struct profile_settings *settings,
+                                           struct metrics *metrics, FILE *errors);
+void review_profile_close(struct review_profile *profile);
+
+/* "allow", "no_verdict", ... static. */
+const char *review_result_name(enum review_result result);
+
+#endif
