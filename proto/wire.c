@@ -15,21 +15,23 @@ struct wire {
     enum wire_role role;
     zmq_msg_t identity; /* what wire_take lends */
     zmq_msg_t frame;
+    const struct wire_security *security; /* NULL: the NULL mechanism */
     char endpoint[PATH_BYTES_MAX + 1];
 };
 
 struct role {
     int type;
     bool binds;
+    enum wire_party peer; /* whom one that connects talks to */
     int send_messages; /* high water, each direction */
     int receive_messages;
 };
 
 static const struct role roles[] = {
-    [WIRE_POOL] = {ZMQ_ROUTER, true, ZMQ_HWM_MESSAGES, ZMQ_HWM_MESSAGES},
-    [WIRE_SLOT] = {ZMQ_REQ, false, ZMQ_HWM_MESSAGES, ZMQ_SLOT_HWM_MESSAGES},
-    [WIRE_ANNOUNCE] = {ZMQ_XPUB, true, ZMQ_ANNOUNCE_HWM_MESSAGES, ZMQ_ANNOUNCE_HWM_MESSAGES},
-    [WIRE_LISTEN] = {ZMQ_SUB, false, ZMQ_ANNOUNCE_HWM_MESSAGES, ZMQ_ANNOUNCE_HWM_MESSAGES},
+    [WIRE_POOL] = {ZMQ_ROUTER, true, WIRE_MODERATOR, ZMQ_HWM_MESSAGES, ZMQ_HWM_MESSAGES},
+    [WIRE_SLOT] = {ZMQ_REQ, false, WIRE_GATEWAY, ZMQ_HWM_MESSAGES, ZMQ_SLOT_HWM_MESSAGES},
+    [WIRE_ANNOUNCE] = {ZMQ_XPUB, true, WIRE_MODERATOR, ZMQ_ANNOUNCE_HWM_MESSAGES, ZMQ_ANNOUNCE_HWM_MESSAGES},
+    [WIRE_LISTEN] = {ZMQ_SUB, false, WIRE_TRAINER, ZMQ_ANNOUNCE_HWM_MESSAGES, ZMQ_ANNOUNCE_HWM_MESSAGES},
 };
 
 static enum status status_of(int error)
@@ -194,14 +196,14 @@ static bool host_is_loopback(const char *host)
     return strcmp(host, "localhost") == 0;
 }
 
-/* May this endpoint be used with the security the socket has? That is the NULL mechanism, so: only where no stranger can
- * come from (house D16: one endless message takes an open ROUTER to a gigabyte in three seconds). CURVE will widen it. */
-static enum status check_endpoint(struct bytes endpoint, bool *out_ipv6)
+/* May this endpoint be used with the security the socket has? Without CURVE only where no stranger can come from (house
+ * D16: one endless message takes an open ROUTER to a gigabyte in three seconds). */
+static enum status check_endpoint(struct bytes endpoint, bool secured, bool *out_tcp, bool *out_ipv6)
 {
     char host[PATH_BYTES_MAX + 1];
     struct in_addr four;
 
-    *out_ipv6 = false;
+    *out_tcp = *out_ipv6 = false;
     if (endpoint.count > PATH_BYTES_MAX) {
         return STATUS_MALFORMED;
     }
@@ -214,16 +216,26 @@ static enum status check_endpoint(struct bytes endpoint, bool *out_ipv6)
     }
     /* With IPv6 on, an IPv4 address would be told back as "[::ffff:...]". */
     *out_ipv6 = inet_pton(AF_INET, host, &four) != 1;
-    return host_is_loopback(host) ? STATUS_OK : STATUS_DENIED;
+    *out_tcp = true;
+    return secured || host_is_loopback(host) ? STATUS_OK : STATUS_DENIED;
+}
+
+void wire_secure(struct wire *wire, const struct wire_security *security)
+{
+    wire->security = security;
 }
 
 enum status wire_attach(struct wire *wire, const char *endpoint)
 {
     void *handle = handle_of(wire);
     size_t room = sizeof wire->endpoint;
+    bool tcp;
     bool ipv6;
-    enum status status = check_endpoint(bytes_of(endpoint), &ipv6);
+    enum status status = check_endpoint(bytes_of(endpoint), wire->security != NULL, &tcp, &ipv6);
 
+    if (status == STATUS_OK && tcp && wire->security != NULL) {
+        status = wire_security_apply(wire->security, handle, roles[wire->role].binds, roles[wire->role].peer);
+    }
     if (status != STATUS_OK) {
         return status;
     }

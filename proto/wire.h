@@ -9,7 +9,8 @@
  * Why 1,024 at the slot: probes of a busy slot wait unread in its pipe. A full pipe stops libzmq from reading the connection
  * at all, ZMTP heartbeats included, and cuts a healthy slot after 3 s in the middle of a long review. A probe has a few bytes.
  *
- * NULL security is accepted on loopback, ipc and inproc only: any other tcp endpoint is STATUS_DENIED until CURVE joins.
+ * A socket with wire_secure() uses CURVE on every tcp endpoint. One without uses NULL, which is accepted on loopback, ipc and
+ * inproc only: any other tcp endpoint is STATUS_DENIED.
  * Thread: a socket belongs to the thread that uses it; it may be handed over once, before its first use by the other.
  */
 #ifndef PROTO_WIRE_H
@@ -17,6 +18,7 @@
 
 #include "proto/bytes.h"
 #include "proto/status.h"
+#include "proto/wire_security.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -33,9 +35,13 @@ MUST_CHECK enum status wire_start(void);
 MUST_CHECK enum status wire_open(struct wire **out, enum wire_role role, size_t message_bytes_max);
 void wire_close(struct wire **wire);
 
+/* From now on this socket's tcp endpoints use CURVE. `security` (borrowed until wire_close) may be NULL: nothing changes. */
+void wire_secure(struct wire *wire, const struct wire_security *security);
+
 /* Binds (WIRE_POOL, WIRE_ANNOUNCE) or connects (the others) to "tcp://host:port", "ipc://path" or "inproc://name". Loopback
  * is 127.0.0.0/8, [::1] or localhost (a name: for connecting only). A bind to port 0 or * picks one. A WIRE_LISTEN may be
- * attached several times. STATUS_DENIED, STATUS_MALFORMED, STATUS_IO (taken, no such path). */
+ * attached several times. STATUS_DENIED, STATUS_MALFORMED, STATUS_IO (taken, no such path), STATUS_UNAVAILABLE (no ZAP
+ * handler answers). */
 MUST_CHECK enum status wire_attach(struct wire *wire, const char *endpoint);
 
 /* The endpoint really bound or connected last, with its port. Lends until wire_close. */

@@ -1,0 +1,47 @@
+/* wire_zap: the ZAP handler of this process (ZeroMQ RFC 27): one thread that admits the CURVE keys of one file.
+ *
+ * libzmq asks it for every connection to a socket with CURVE. A request that is not exactly of the form, another mechanism or
+ * domain, or a key that is not in the file is refused and counted. It must not end before it is closed: any error of its
+ * socket aborts the process, because libzmq would then admit everybody.
+ */
+#ifndef PROTO_WIRE_ZAP_H
+#define PROTO_WIRE_ZAP_H
+
+#include "proto/status.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define WIRE_ZAP_DOMAIN "prismguard"
+
+enum { CURVE_KEY_BYTES = 32, CURVE_KEY_TEXT_BYTES = 40, CURVE_KEYS_MAX = 64 };
+
+struct wire_zap_keys {
+    size_t count;
+    uint8_t at[CURVE_KEYS_MAX][CURVE_KEY_BYTES];
+};
+
+struct wire_zap;
+
+/* A file of public keys, one Z85 text of 40 characters a line, `#` comments and empty lines. STATUS_IO, STATUS_MALFORMED
+ * (something else, or no key at all), STATUS_FULL. */
+MUST_CHECK enum status wire_zap_read_keys(struct wire_zap_keys *out, const char *file);
+
+bool wire_zap_admits(const struct wire_zap_keys *keys, const uint8_t key[CURVE_KEY_BYTES]);
+
+/* Reads the file and starts the thread. STATUS_CONFLICT when this process has a handler already. */
+MUST_CHECK enum status wire_zap_open(struct wire_zap **out, const char *file);
+
+/* The file anew; the old list stays when it cannot be used. Any thread. */
+MUST_CHECK enum status wire_zap_reload(struct wire_zap *zap);
+
+/* Does a handler answer, and refuse a key of zeroes? Waits at most a second. Any thread; NULL asks whoever answers. */
+bool wire_zap_answers(const struct wire_zap *zap);
+
+uint64_t wire_zap_denied(const struct wire_zap *zap);
+
+/* After every socket with CURVE. Takes NULL. */
+void wire_zap_close(struct wire_zap **zap);
+
+#endif

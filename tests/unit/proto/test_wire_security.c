@@ -1,0 +1,292 @@
+/* wire_security: the right key comes in, no other does, and nothing is bound where nobody guards the door. */
+#include "support/unit.h"
+
+#include "proto/clock.h"
+#include "proto/limits.h"
+#include "proto/secret.h"
+#include "proto/wire.h"
+#include "proto/wire_zap.h"
+
+#include <czmq.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+struct fixture {
+    char dir[64];
+    char other[64];
+};
+
+static const char *const names[] = {"gateway", "moderator", "trainer"};
+
+static int setup(void **state)
+{
+    struct fixture *fixture = calloc(1, sizeof *fixture);
+
+    assert_non_null(fixture);
+    (void)snprintf(fixture->dir, sizeof fixture->dir, "/tmp/prismguard-keys-XXXXXX");
+    (void)snprintf(fixture->other, sizeof fixture->other, "/tmp/prismguard-keys-XXXXXX");
+    assert_non_null(mkdtemp(fixture->dir));
+    assert_non_null(mkdtemp(fixture->other));
+    assert_status(STATUS_OK, wire_security_make_keys(fixture->dir));
+    assert_status(STATUS_OK, wire_security_make_keys(fixture->other));
+    *state = fixture;
+    return 0;
+}
+
+static const char *path_in(const char *dir, const char *name, const char *ending)
+{
+    static char path[256];
+
+    (void)snprintf(path, sizeof path, "%s/%s.%s", dir, name, ending);
+    return path;
+}
+
+static void remove_keys(const char *dir)
+{
+    for (size_t index = 0; index < 3; index++) {
+        (void)unlink(path_in(dir, names[index], "key"));
+        (void)unlink(path_in(dir, names[index], "pub"));
+    }
+    (void)rmdir(dir);
+}
+
+static int teardown(void **state)
+{
+    struct fixture *fixture = *state;
+
+    remove_keys(fixture->dir);
+    remove_keys(fixture->other);
+    free(fixture);
+    return 0;
+}
+
+static void write_file(const char *path, const char *text, const char *mode)
+{
+    FILE *file = fopen(path, mode);
+
+    assert_non_null(file);
+    assert_true(fputs(text, file) >= 0);
+    assert_int_equal(0, fclose(file));
+}
+
+static bool readable(struct wire *wire, long patience_ms)
+{
+    zmq_pollitem_t item = {wire_handle(wire), 0, ZMQ_POLLIN, 0};
+
+    return zmq_poll(&item, 1, patience_ms) == 1;
+}
+
+/* A slot with the keys of `dir` says READY; does the pool hear it? */
+static bool slot_is_heard(struct wire *pool, const struct wire_security *keys, long patience_ms)
+{
+    struct wire *slot = NULL;
+    struct bytes identity;
+    struct bytes frame;
+    zmq_pollitem_t item;
+    bool heard = false;
+
+    assert_status(STATUS_OK, wire_open(&slot, WIRE_SLOT, MIB));
+    wire_secure(slot, keys);
+    assert_status(STATUS_OK, wire_attach(slot, wire_endpoint(pool)));
+    item = (zmq_pollitem_t){wire_handle(slot), 0, ZMQ_POLLOUT, 0};
+    /* IMMEDIATE: writable only once the handshake is through. */
+    if (zmq_poll(&item, 1, patience_ms) == 1) {
+        assert_status(STATUS_OK, wire_send(slot, BYTES("READY")));
+        heard = readable(pool, patience_ms);
+        if (heard) {
+            assert_status(STATUS_OK, wire_take(pool, &identity, &frame));
+            assert_bytes("READY", frame);
+        }
+    }
+    wire_close(&slot);
+    return heard;
+}
+
+static void made_keys_are_six_files_and_are_never_overwritten(void **state)
+{
+    struct fixture *fixture = *state;
+    struct stat seen;
+
+    for (size_t index = 0; index < 3; index++) {
+        assert_int_equal(0, stat(path_in(fixture->dir, names[index], "key"), &seen));
+        assert_int_equal(0600, seen.st_mode & 0777);
+        assert_int_equal(CURVE_KEY_TEXT_BYTES + 1, seen.st_size);
+        assert_int_equal(0, stat(path_in(fixture->dir, names[index], "pub"), &seen));
+    }
+    assert_status(STATUS_CONFLICT, wire_security_make_keys(fixture->dir));
+}
+
+static void the_right_key_comes_in_and_a_stranger_s_does_not(void **state)
+{
+    struct fixture *fixture = *state;
+    struct wire_security *gateway = NULL;
+    struct wire_security *moderator = NULL;
+    struct wire_security *stranger = NULL;
+    struct wire *pool = NULL;
+
+    assert_status(STATUS_OK, wire_security_open(&gateway, fixture->dir, WIRE_GATEWAY));
+    assert_status(STATUS_OK, wire_security_open(&moderator, fixture->dir, WIRE_MODERATOR));
+    /* The stranger knows the gateway's public key, but brings a key of its own. */
+    assert_int_equal(0, unlink(path_in(fixture->other, "gateway", "pub")));
+    {
+        char text[64] = {0};
+        FILE *file = fopen(path_in(fixture->dir, "gateway", "pub"), "r");
+
+        assert_non_null(file);
+        assert_non_null(fgets(text, sizeof text, file));
+        assert_int_equal(0, fclose(file));
+        write_file(path_in(fixture->other, "gateway", "pub"), text, "w");
+    }
+    assert_status(STATUS_OK, wire_security_open(&stranger, fixture->other, WIRE_MODERATOR));
+    assert_status(STATUS_OK, wire_open(&pool, WIRE_POOL, ROUTER_MESSAGE_BYTES_MAX));
+    wire_secure(pool, gateway);
+    assert_status(STATUS_OK, wire_attach(pool, "tcp://127.0.0.1:*"));
+    assert_true(slot_is_heard(pool, moderator, 5000));
+    assert_int_equal(0, wire_security_denied(gateway));
+    assert_false(slot_is_heard(pool, stranger, 500));
+    assert_true(wire_security_denied(gateway) >= 1);
+    assert_false(slot_is_heard(pool, NULL, 500));
+    assert_true(slot_is_heard(pool, moderator, 5000));
+    wire_close(&pool);
+    wire_security_close(&stranger);
+    wire_security_close(&moderator);
+    wire_security_close(&gateway);
+}
+
+static void a_reloaded_list_lets_a_new_key_in_and_a_broken_one_changes_nothing(void **state)
+{
+    struct fixture *fixture = *state;
+    struct wire_zap *zap = NULL;
+    struct wire_zap_keys added;
+    const char *path = path_in(fixture->dir, "moderator", "pub");
+    char list[256];
+    char line[64] = {0};
+    FILE *file;
+
+    (void)snprintf(list, sizeof list, "%s", path);
+    assert_status(STATUS_OK, wire_zap_open(&zap, list));
+    file = fopen(path_in(fixture->other, "moderator", "pub"), "r");
+    assert_non_null(file);
+    assert_non_null(fgets(line, sizeof line, file));
+    assert_int_equal(0, fclose(file));
+    write_file(list, "# a second machine\n", "a");
+    write_file(list, line, "a");
+    assert_status(STATUS_OK, wire_zap_reload(zap));
+    assert_status(STATUS_OK, wire_zap_read_keys(&added, list));
+    assert_int_equal(2, added.count);
+    write_file(list, "not a key\n", "a");
+    assert_status(STATUS_MALFORMED, wire_zap_reload(zap));
+    assert_true(wire_zap_answers(zap));
+    wire_zap_close(&zap);
+}
+
+static void without_a_handler_nothing_is_bound(void **state)
+{
+    struct fixture *fixture = *state;
+    struct wire_security *gateway = NULL;
+    struct wire_zap *zap = NULL;
+    struct wire *pool = NULL;
+
+    assert_false(wire_zap_answers(zap));
+    assert_status(STATUS_OK, wire_security_open(&gateway, fixture->dir, WIRE_GATEWAY));
+    assert_true(wire_zap_answers(NULL));
+    assert_status(STATUS_CONFLICT, wire_zap_open(&zap, path_in(fixture->dir, "moderator", "pub")));
+    assert_status(STATUS_OK, wire_open(&pool, WIRE_POOL, ROUTER_MESSAGE_BYTES_MAX));
+    /* Without keys an address beyond loopback is refused before it is tried. */
+    assert_status(STATUS_DENIED, wire_attach(pool, "tcp://0.0.0.0:*"));
+    wire_secure(pool, gateway);
+    assert_status(STATUS_OK, wire_attach(pool, "tcp://0.0.0.0:*"));
+    wire_close(&pool);
+    wire_security_close(&gateway);
+}
+
+static void the_handler_is_gone_once_its_owner_closed_it(void **state)
+{
+    struct fixture *fixture = *state;
+    struct wire_security *gateway = NULL;
+
+    assert_status(STATUS_OK, wire_security_open(&gateway, fixture->dir, WIRE_GATEWAY));
+    wire_security_close(&gateway);
+    assert_null(gateway);
+    assert_false(wire_zap_answers(NULL));
+}
+
+/* Runs in a process of its own: a handler whose socket is torn away under it. */
+static int lose_the_handler(const char *list)
+{
+    struct wire_zap *zap = NULL;
+
+    if (wire_zap_open(&zap, list) != STATUS_OK || !wire_zap_answers(zap)) {
+        return 1;
+    }
+    zsys_shutdown(); /* the context goes, the handler's wait fails */
+    return 2;
+}
+
+static void a_handler_that_dies_takes_the_process_with_it(void **state)
+{
+    struct fixture *fixture = *state;
+    char list[256];
+    char *arguments[] = {(char *)(uintptr_t)"test", list, NULL};
+    char *environment[] = {NULL};
+    pid_t child;
+    int how;
+
+    (void)snprintf(list, sizeof list, "%s", path_in(fixture->dir, "moderator", "pub"));
+    assert_int_equal(0, posix_spawn(&child, "/proc/self/exe", NULL, NULL, arguments, environment));
+    assert_int_equal(child, waitpid(child, &how, 0));
+    assert_true(WIFSIGNALED(how) && WTERMSIG(how) == SIGABRT);
+}
+
+static void files_that_are_no_keys_are_refused(void **state)
+{
+    struct fixture *fixture = *state;
+    struct wire_security *security = NULL;
+    struct wire_zap_keys keys;
+    const char *pub = path_in(fixture->dir, "moderator", "pub");
+    char path[256];
+
+    (void)snprintf(path, sizeof path, "%s", pub);
+    write_file(path, "", "w");
+    assert_status(STATUS_MALFORMED, wire_zap_read_keys(&keys, path));
+    write_file(path, "0123456789012345678901234567890123456789 x\n", "w");
+    assert_status(STATUS_MALFORMED, wire_zap_read_keys(&keys, path));
+    write_file(path, "", "w");
+    for (int line = 0; line < CURVE_KEYS_MAX; line++) {
+        write_file(path, "0123456789012345678901234567890123456789\n", "a");
+    }
+    assert_status(STATUS_OK, wire_zap_read_keys(&keys, path));
+    write_file(path, "0123456789012345678901234567890123456789\n", "a");
+    assert_status(STATUS_FULL, wire_zap_read_keys(&keys, path));
+    /* A secret key whose public twin is not in its .pub file. */
+    write_file(path, "0123456789012345678901234567890123456789\n", "w");
+    assert_status(STATUS_MALFORMED, wire_security_open(&security, fixture->dir, WIRE_MODERATOR));
+    assert_int_equal(0, unlink(path));
+    assert_status(STATUS_IO, wire_security_open(&security, fixture->dir, WIRE_MODERATOR));
+    assert_null(security);
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(made_keys_are_six_files_and_are_never_overwritten, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_right_key_comes_in_and_a_stranger_s_does_not, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_reloaded_list_lets_a_new_key_in_and_a_broken_one_changes_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(without_a_handler_nothing_is_bound, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_handler_is_gone_once_its_owner_closed_it, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_handler_that_dies_takes_the_process_with_it, setup, teardown),
+        cmocka_unit_test_setup_teardown(files_that_are_no_keys_are_refused, setup, teardown),
+    };
+    if (secret_start() != STATUS_OK || wire_start() != STATUS_OK) {
+        return 1;
+    }
+    if (argc > 1) {
+        return lose_the_handler(argv[1]);
+    }
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
