@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum status job_open(struct job **out, size_t loop_index, void *owner, const struct profile_settings *profile,
                      size_t text_bytes_max)
@@ -56,6 +57,30 @@ enum status job_add(struct job *job, const struct segment *segment)
         job->text_bytes += segment->text.count;
     }
     return status;
+}
+
+void job_take_verdict(struct job *job, enum slot_kind kind, const struct message_verdict *verdict,
+                      const unsigned char worker[WORKER_ID_BYTES])
+{
+    struct job_result *result = &job->result;
+    bool unsure = verdict->outcome == OUTCOME_UNSURE;
+
+    if (kind == SLOT_REVIEW && unsure) {
+        return; /* the review did not know better */
+    }
+    if (kind == SLOT_LOCAL) {
+        result->score = verdict->score;
+        result->model_version = verdict->model_version;
+    }
+    result->outcome = unsure ? verdict->fallback : verdict->outcome;
+    result->source = verdict->source;
+    result->category_bytes = result->outcome == OUTCOME_ALLOW ? 0 : verdict->category.count;
+    assert(result->category_bytes < sizeof result->category);
+    if (result->category_bytes > 0) {
+        memcpy(result->category, verdict->category.data, result->category_bytes);
+    }
+    result->category[result->category_bytes] = '\0';
+    memcpy(result->worker, worker, WORKER_ID_BYTES);
 }
 
 struct bytes job_category(const struct job *job)

@@ -58,7 +58,6 @@ struct job {
     uint64_t sent_us;     /* the attempt under way */
     uint64_t queued_ms;   /* when it began to wait; the queue's */
     unsigned attempts;    /* local tasks sent; more than one comes with retries */
-    enum outcome fallback; /* while under review: what the first verdict said will do */
     struct job *next;     /* the queue's */
     struct job *previous;
 };
@@ -71,6 +70,12 @@ void job_close(struct job **job);
 /* One more piece of text; copied. STATUS_FULL past SEGMENTS_MAX, STATUS_TOO_LARGE past text_bytes_max (all pieces together),
  * STATUS_NO_MEMORY; what was added before stays. */
 MUST_CHECK enum status job_add(struct job *job, const struct segment *segment);
+
+/* Takes a moderator's verdict into the result: who decided, what, why. The local verdict comes first, the review's over it;
+ * score and model version stay the local model's. An unsure one leaves what decides without a review: the local verdict's
+ * fallback. Thread: the pool's. */
+void job_take_verdict(struct job *job, enum slot_kind kind, const struct message_verdict *verdict,
+                      const unsigned char worker[WORKER_ID_BYTES]);
 
 /* The category as a view; lent until job_close. */
 struct bytes job_category(const struct job *job);

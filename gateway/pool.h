@@ -31,7 +31,8 @@ struct pool_options {
     size_t loop_count;
     struct metrics *metrics; /* lent until pool_close */
 
-    /* Called by the pool's thread when jobs are ready to be taken by that loop; must not wait (uv_async_send). */
+    /* Called by the pool's thread when jobs are ready to be taken by that loop; must not wait (uv_async_send). May be called
+     * until pool_close has returned: what it wakes must live as long. */
     void (*wake)(void *context, size_t loop_index);
     void *context;
 

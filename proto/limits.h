@@ -33,6 +33,7 @@ enum {
     ZMQ_HWM_MESSAGES = 2,
     ZMQ_SLOT_HWM_MESSAGES = 1024,         /* what may wait at a busy REQ: probes, a few bytes each (PROTOCOL.md) */
     ZMQ_ANNOUNCE_HWM_MESSAGES = 16,
+    IDENTITY_BYTES_MAX = 255,             /* of a ZeroMQ peer; libzmq knows no longer one */
     ZMQ_SOCKETS_MAX = 8192,               /* of one process; a moderator has threads x slots x gateways */
     ZMQ_HEARTBEAT_MS = 1000,
     ZMQ_HEARTBEAT_TIMEOUT_MS = 3000,
@@ -45,6 +46,12 @@ enum {
     GATEWAY_SILENCE_MS = 3000,            /* a slot that heard nothing for so long rebuilds its socket */
     PING_IDLE_MS = 1000,                  /* an idle slot hears from the gateway once in this time */
     PROBE_BUSY_MS = 100,                  /* a busy slot is probed once in this time */
+    PROBES_MAX = 1000,                    /* for one task: unread ones wait at the slot */
+    BAD_FRAMES_MAX = 3,                   /* of one slot, then it is forgotten */
+
+    /* What the pool's thread takes in one turn from one source, so that no source starves the others */
+    POOL_TURN_FRAMES = 256,
+    POOL_TURN_JOBS = 64,
 
     /* Rings between a loop and the pool thread */
     RING_JOBS = 1024, /* power of two; at least the in-flight limit of a loop */
@@ -166,6 +173,7 @@ enum {
 _Static_assert((RING_JOBS & (RING_JOBS - 1)) == 0, "a ring's size is a power of two");
 _Static_assert(MSGPACK_ITEMS_MAX >= 2 * SEGMENTS_MAX + 64, "a full TASK passes the checker");
 _Static_assert(TASK_OVERHEAD_BYTES_MAX >= 16 * SEGMENTS_MAX + 1024, "headers of all segments fit beside the text");
+_Static_assert(PROBES_MAX + 2 <= ZMQ_SLOT_HWM_MESSAGES, "probes never fill a slot's pipe");
 _Static_assert(GATEWAY_SILENCE_MS >= 2 * PING_IDLE_MS, "one lost PING rebuilds no socket");
 _Static_assert(SLOT_LEAVE_MS > PING_IDLE_MS, "an idle slot hears a PING before it leaves");
 _Static_assert(REPLY_BYTES_MAX >= CATEGORY_BYTES_MAX + 5 * UNSURE_SEGMENTS_MAX + 128, "the longest VERDICT fits");

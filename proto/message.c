@@ -233,3 +233,8 @@ const char *outcome_name(enum outcome outcome)
 
     return (unsigned)outcome <= OUTCOME_UNSURE ? names[outcome] : "unknown";
 }
+
+const char *slot_kind_name(enum slot_kind kind)
+{
+    return kind == SLOT_LOCAL ? "local" : kind == SLOT_REVIEW ? "review" : "unknown";
+}

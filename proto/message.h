@@ -153,8 +153,9 @@ MUST_CHECK enum status message_read_model(struct bytes frame, struct message_mod
 /* The next segment of a task and forward; STATUS_NOT_FOUND after the last. `*rest` begins as task.segments. */
 MUST_CHECK enum status message_next_segment(struct bytes *rest, struct segment *out);
 
-/* "keyword", "model", ... static. */
+/* "keyword", "model", ...; "allow", ...; "local", "review"; "unknown" for a number that is none. Static. */
 const char *verdict_source_name(enum verdict_source source);
 const char *outcome_name(enum outcome outcome);
+const char *slot_kind_name(enum slot_kind kind);
 
 #endif

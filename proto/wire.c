@@ -269,6 +269,20 @@ static bool make_part(zmq_msg_t *part, struct bytes content)
     return true;
 }
 
+/* libzmq looks at what its own thread reported (room in a pipe, a peer gone) only now and then, to save time, and may say
+ * "full" of a pipe that has long been read. Asking for the socket's events makes it look. */
+static enum status send_part(void *handle, zmq_msg_t *part, int flags)
+{
+    int events;
+    size_t room = sizeof events;
+    enum status status = zmq_msg_send(part, handle, flags | ZMQ_DONTWAIT) < 0 ? status_of(errno) : STATUS_OK;
+
+    if (status == STATUS_AGAIN && zmq_getsockopt(handle, ZMQ_EVENTS, &events, &room) == 0) {
+        status = zmq_msg_send(part, handle, flags | ZMQ_DONTWAIT) < 0 ? status_of(errno) : STATUS_OK;
+    }
+    return status;
+}
+
 /* All parts are made before the first is sent: a message begun must be ended. */
 static enum status send_parts(struct wire *wire, const struct bytes *contents, size_t count)
 {
@@ -286,11 +300,8 @@ static enum status send_parts(struct wire *wire, const struct bytes *contents, s
         status = STATUS_NO_MEMORY;
     }
     while (status == STATUS_OK && sent < count) {
-        int flags = ZMQ_DONTWAIT | (sent + 1 < count ? ZMQ_SNDMORE : 0);
-
-        if (zmq_msg_send(&parts[sent], handle_of(wire), flags) < 0) {
-            status = status_of(errno);
-        } else {
+        status = send_part(handle_of(wire), &parts[sent], sent + 1 < count ? ZMQ_SNDMORE : 0);
+        if (status == STATUS_OK) {
             sent++;
         }
     }

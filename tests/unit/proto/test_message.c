@@ -363,7 +363,7 @@ static void the_examples_of_the_protocol_are_what_is_written(void **state)
     enum { DOCUMENT_BYTES_MAX = 64 * KIB };
     static char document[DOCUMENT_BYTES_MAX];
     static const enum message_type plain[] = {MESSAGE_PING, MESSAGE_PONG, MESSAGE_BYE};
-    FILE *file = fopen(TEST_VECTORS "/../../proto/PROTOCOL.md", "rb");
+    FILE *file = fopen(TEST_ROOT "/proto/PROTOCOL.md", "rb");
     struct message_ready ready = {BYTES(worker), SLOT_LOCAL, BYTES(""), 4 * MIB};
     struct message_task_head head = {0x1122334455667788, 7, SLOT_LOCAL, 800, DRAWN_UNSURE, NAN, 0};
     struct message_verdict block = {.nonce = head.nonce, .sequence = 7, .outcome = OUTCOME_BLOCK, .source = SOURCE_KEYWORD,
@@ -403,7 +403,7 @@ static void the_examples_of_the_protocol_are_what_is_written(void **state)
     buffer_free(&out);
 }
 
-static void sources_and_outcomes_have_names(void **state)
+static void sources_outcomes_and_kinds_have_names(void **state)
 {
     (void)state;
     assert_string_equal("none", verdict_source_name(SOURCE_NONE));
@@ -412,6 +412,9 @@ static void sources_and_outcomes_have_names(void **state)
     assert_string_equal("allow", outcome_name(OUTCOME_ALLOW));
     assert_string_equal("unsure", outcome_name(OUTCOME_UNSURE));
     assert_string_equal("unknown", outcome_name((enum outcome)3));
+    assert_string_equal("local", slot_kind_name(SLOT_LOCAL));
+    assert_string_equal("review", slot_kind_name(SLOT_REVIEW));
+    assert_string_equal("unknown", slot_kind_name((enum slot_kind)2));
 }
 
 int main(void)
@@ -430,7 +433,7 @@ int main(void)
         cmocka_unit_test(a_damaged_message_is_refused_or_sound),
         cmocka_unit_test(outputs_are_untouched_when_a_message_is_refused),
         cmocka_unit_test(the_examples_of_the_protocol_are_what_is_written),
-        cmocka_unit_test(sources_and_outcomes_have_names),
+        cmocka_unit_test(sources_outcomes_and_kinds_have_names),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,64 @@
+/* pool_counts: looks the pool's series up once and picks the right one. */
+#include "gateway/pool_counts.h"
+
+enum { RESULT_ALLOW, RESULT_BLOCK, RESULT_UNAVAILABLE, RESULT_FULL, RESULT_TIMEOUT, RESULT_ABANDONED, RESULTS };
+
+_Static_assert(RESULTS == sizeof((struct pool_counts *)0)->results / sizeof(struct series *), "a series for each result");
+
+const char *pool_counts_bad_name(enum pool_bad why)
+{
+    static const char *const names[BAD_REASONS] = {
+        [BAD_PARTS] = "parts",     [BAD_MALFORMED] = "malformed", [BAD_VERSION] = "version",       [BAD_TURN] = "turn",
+        [BAD_UNKNOWN] = "unknown", [BAD_PEERS] = "peers",         [BAD_TEXT_BOUND] = "text_bound",
+    };
+
+    return names[why];
+}
+
+void pool_counts_init(struct pool_counts *counts, struct metrics *metrics)
+{
+    static const char *const results[RESULTS] = {
+        [RESULT_ALLOW] = "allow", [RESULT_BLOCK] = "block",     [RESULT_UNAVAILABLE] = "unavailable",
+        [RESULT_FULL] = "full",   [RESULT_TIMEOUT] = "timeout", [RESULT_ABANDONED] = "abandoned",
+    };
+
+    for (size_t index = 0; index < RESULTS; index++) {
+        const struct metric_label label = {"result", results[index]};
+
+        counts->results[index] = metrics_series(metrics, METRIC_COUNTER, "prismguard_gateway_pool_jobs_total",
+                                                "Jobs answered, by what came of them.", &label, 1);
+    }
+    for (size_t index = 0; index < BAD_REASONS; index++) {
+        const struct metric_label label = {"why", pool_counts_bad_name((enum pool_bad)index)};
+
+        counts->bad[index] = metrics_series(metrics, METRIC_COUNTER, "prismguard_gateway_pool_bad_messages_total",
+                                            "Messages of moderators that were dropped.", &label, 1);
+    }
+    counts->late = metrics_series(metrics, METRIC_COUNTER, "prismguard_gateway_pool_late_verdicts_total",
+                                  "Answers that came when nobody waited for them any more.", NULL, 0);
+    counts->hop = metrics_series(metrics, METRIC_HISTOGRAM, "prismguard_gateway_pool_hop_seconds",
+                                 "From task to verdict, without the moderator's own time.", NULL, 0);
+}
+
+void pool_counts_result(const struct pool_counts *counts, const struct job_result *result)
+{
+    size_t index = RESULT_UNAVAILABLE;
+
+    switch (result->status) {
+    case STATUS_OK:
+        index = result->outcome == OUTCOME_ALLOW ? RESULT_ALLOW : RESULT_BLOCK;
+        break;
+    case STATUS_FULL:
+        index = RESULT_FULL;
+        break;
+    case STATUS_TIMEOUT:
+        index = RESULT_TIMEOUT;
+        break;
+    case STATUS_CLOSED:
+        index = RESULT_ABANDONED;
+        break;
+    default:
+        break;
+    }
+    series_add(counts->results[index], 1);
+}

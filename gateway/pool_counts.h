@@ -1,0 +1,41 @@
+/* pool_counts: what the pool counts: jobs by result, dropped messages by reason, late verdicts, the time of the hop.
+ *
+ * Thread: the pool's.
+ */
+#ifndef GATEWAY_POOL_COUNTS_H
+#define GATEWAY_POOL_COUNTS_H
+
+#include "gateway/job.h"
+#include "proto/metrics.h"
+
+#include <stdint.h>
+
+/* Why a moderator's message was dropped; PROTOCOL.md, "Who drops what". */
+enum pool_bad {
+    BAD_PARTS,      /* not identity, delimiter, frame */
+    BAD_MALFORMED,  /* no message */
+    BAD_VERSION,    /* of another version, or of an unknown type */
+    BAD_TURN,       /* an answer to nothing */
+    BAD_UNKNOWN,    /* from a connection that is not registered */
+    BAD_PEERS,      /* READY of one slot too many */
+    BAD_TEXT_BOUND, /* READY of a slot that takes too little text */
+    BAD_REASONS
+};
+
+struct pool_counts {
+    struct series *results[6];
+    struct series *bad[BAD_REASONS];
+    struct series *late;
+    struct series *hop;
+};
+
+/* Lends `metrics` for as long as the counts are used. */
+void pool_counts_init(struct pool_counts *counts, struct metrics *metrics);
+
+/* One job more that has come to its end; its result is set. */
+void pool_counts_result(const struct pool_counts *counts, const struct job_result *result);
+
+/* "malformed", ... static. */
+const char *pool_counts_bad_name(enum pool_bad why);
+
+#endif

@@ -1,0 +1,271 @@
+/* pool_dispatch: a job from its submission to its end: sent, waiting, reviewed, failed. */
+#include "gateway/pool_inside.h"
+
+#include "proto/clock.h"
+#include "proto/log.h"
+#include "proto/secret.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum status pool_dispatch_open(struct pool_dispatch **out, const struct pool_options *options, struct wire *wire,
+                               void (*finish)(void *context, struct job *job), void *context)
+{
+    struct pool_dispatch *dispatch = calloc(1, sizeof *dispatch);
+    enum status status;
+
+    if (dispatch == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    *dispatch = (struct pool_dispatch){
+        .wire = wire,
+        .deadline_ms = {[SLOT_LOCAL] = options->settings->deadline_local_ms,
+                        [SLOT_REVIEW] = options->settings->deadline_review_ms},
+        .text_bytes_max = options->text_bytes_max,
+        .ping_idle_ms = options->ping_idle_ms != 0 ? options->ping_idle_ms : PING_IDLE_MS,
+        .silence_ms = options->silence_ms != 0 ? options->silence_ms : GATEWAY_SILENCE_MS,
+        .probe_busy_ms = options->probe_busy_ms != 0 ? options->probe_busy_ms : PROBE_BUSY_MS,
+        .nonce = secret_random_u64(),
+        .finish = finish,
+        .context = context,
+    };
+    buffer_init(&dispatch->frame, options->text_bytes_max + TASK_OVERHEAD_BYTES_MAX);
+    buffer_init(&dispatch->body, options->text_bytes_max + TASK_OVERHEAD_BYTES_MAX);
+    pool_queue_init(&dispatch->queue, options->settings, options->metrics);
+    pool_counts_init(&dispatch->counts, options->metrics);
+    status = pool_slots_open(&dispatch->slots, options->settings->peers, options->metrics);
+    if (status != STATUS_OK) {
+        pool_dispatch_close(&dispatch);
+        return status;
+    }
+    *out = dispatch;
+    return STATUS_OK;
+}
+
+void pool_dispatch_close(struct pool_dispatch **dispatch)
+{
+    assert(dispatch != NULL);
+    if (*dispatch == NULL) {
+        return;
+    }
+    assert((*dispatch)->queue.count == 0);
+    pool_slots_close(&(*dispatch)->slots);
+    buffer_free(&(*dispatch)->frame);
+    buffer_free(&(*dispatch)->body);
+    free(*dispatch);
+    *dispatch = NULL;
+}
+
+static bool is_abandoned(struct job *job)
+{
+    return atomic_load_explicit(&job->abandoned, memory_order_relaxed);
+}
+
+/* The end of every job. */
+void dispatch_finish(struct pool_dispatch *dispatch, struct job *job, enum status status)
+{
+    job->result.status = status;
+    pool_counts_result(&dispatch->counts, &job->result);
+    dispatch->finish(dispatch->context, job);
+}
+
+/* A task will get no answer. A review that fails leaves what the first verdict said; a local one leaves nothing (a second
+ * attempt at another moderator will begin here). */
+void dispatch_fail(struct pool_dispatch *dispatch, enum slot_kind kind, struct job *job, enum status why)
+{
+    if (kind == SLOT_REVIEW) {
+        job->result.review_us = (uint32_t)(clock_us() - job->sent_us);
+        dispatch_finish(dispatch, job, STATUS_OK);
+    } else {
+        dispatch_finish(dispatch, job, why);
+    }
+}
+
+/* Takes the job off its slot, which is to be moved or forgotten next. */
+struct job *dispatch_release(struct slot *slot)
+{
+    struct job *job = slot->job;
+
+    slot->job = NULL;
+    return job;
+}
+
+/* The slot's connection is gone, or it is not trusted any more: its task fails now, not at its deadline. */
+void dispatch_forget(struct pool_dispatch *dispatch, struct slot *slot, const char *why)
+{
+    enum slot_kind kind = slot->kind;
+    struct job *job = dispatch_release(slot);
+
+    log_event(LOG_DEBUG, "slot_gone", LOG_TEXT("why", why), LOG_TEXT("kind", slot_kind_name(kind)));
+    pool_slots_remove(dispatch->slots, slot);
+    if (job != NULL) {
+        dispatch_fail(dispatch, kind, job, STATUS_UNAVAILABLE);
+    }
+    if (kind == SLOT_LOCAL && pool_slots_count(dispatch->slots, SLOT_LOCAL) == 0) {
+        log_event(LOG_WARN, "moderators_gone", LOG_TEXT("why", why), LOG_NUMBER("waiting", dispatch->queue.count));
+    }
+}
+
+/* STATUS_OK: the slot has the job. STATUS_CLOSED: the slot was gone and is forgotten. STATUS_NO_MEMORY. */
+static enum status send_task(struct pool_dispatch *dispatch, struct slot *slot, struct job *job,
+                             struct message_task_head *head, struct bytes body, uint64_t now_ms)
+{
+    struct bytes identity = {slot->identity, slot->identity_bytes};
+    enum status status;
+
+    head->nonce = dispatch->nonce;
+    head->sequence = ++dispatch->sequence;
+    head->kind = slot->kind;
+    head->remaining_ms = (uint32_t)dispatch->deadline_ms[slot->kind];
+    buffer_clear(&dispatch->frame);
+    status = message_write_task(head, body, &dispatch->frame);
+    if (status == STATUS_OK) {
+        status = wire_send_to(dispatch->wire, identity, buffer_view(&dispatch->frame));
+    }
+    switch (status) {
+    case STATUS_OK:
+        slot->job = job;
+        slot->sequence = head->sequence;
+        pool_slots_move(dispatch->slots, slot, SLOT_BUSY, now_ms);
+        job->sent_us = clock_us();
+        return STATUS_OK;
+    case STATUS_NO_MEMORY:
+        return STATUS_NO_MEMORY;
+    default:
+        /* Gone; or its queue is full, which nobody's is that reads what it is sent: the credit is one frame. */
+        dispatch_forget(dispatch, slot, "unreachable");
+        return STATUS_CLOSED;
+    }
+}
+
+/* STATUS_AGAIN: no local slot is idle. STATUS_NO_MEMORY. */
+static enum status send_local(struct pool_dispatch *dispatch, struct job *job, uint64_t now_ms)
+{
+    struct message_task_head head = {.drawn = DRAWN_UNSURE, .score = NAN};
+    struct slot *slot;
+
+    while ((slot = pool_slots_idle(dispatch->slots, SLOT_LOCAL, job->profile->name)) != NULL) {
+        enum status status = send_task(dispatch, slot, job, &head, buffer_view(&job->body), now_ms);
+
+        if (status == STATUS_OK) {
+            job->attempts++;
+            job->result.queue_us = (uint32_t)(job->sent_us - job->submitted_us);
+        }
+        if (status != STATUS_CLOSED) {
+            return status;
+        }
+    }
+    return STATUS_AGAIN;
+}
+
+/* Gives idle slots the jobs that wait; with no slot left to wait for, none waits. */
+void dispatch_give(struct pool_dispatch *dispatch, uint64_t now_ms)
+{
+    struct job *job;
+
+    while ((job = dispatch->queue.first) != NULL) {
+        enum status status = is_abandoned(job) ? STATUS_CLOSED : send_local(dispatch, job, now_ms);
+
+        if (status == STATUS_AGAIN) {
+            break;
+        }
+        (void)pool_queue_pop(&dispatch->queue, now_ms);
+        if (status != STATUS_OK) {
+            dispatch_finish(dispatch, job, status == STATUS_CLOSED ? STATUS_CLOSED : STATUS_UNAVAILABLE);
+        }
+    }
+    while (pool_slots_count(dispatch->slots, SLOT_LOCAL) == 0 &&
+           (job = pool_queue_pop(&dispatch->queue, now_ms)) != NULL) {
+        dispatch_finish(dispatch, job, STATUS_UNAVAILABLE);
+    }
+}
+
+void pool_dispatch_submit(struct pool_dispatch *dispatch, struct job *job, uint64_t now_ms)
+{
+    enum status status = STATUS_AGAIN;
+
+    if (dispatch->stopped) {
+        dispatch_finish(dispatch, job, STATUS_UNAVAILABLE);
+        return;
+    }
+    if (is_abandoned(job)) {
+        dispatch_finish(dispatch, job, STATUS_CLOSED);
+        return;
+    }
+    if (dispatch->queue.count == 0) { /* nobody is passed */
+        status = send_local(dispatch, job, now_ms);
+    }
+    if (status == STATUS_AGAIN && pool_slots_count(dispatch->slots, SLOT_LOCAL) > 0) {
+        status = pool_queue_push(&dispatch->queue, job, now_ms);
+    }
+    if (status != STATUS_OK) {
+        dispatch_finish(dispatch, job, status == STATUS_FULL ? STATUS_FULL : STATUS_UNAVAILABLE);
+    }
+}
+
+/* The local judge is unsure: asks a review slot of the profile, or takes what the result already says. */
+void dispatch_review(struct pool_dispatch *dispatch, struct job *job, const struct message_verdict *verdict,
+                       uint64_t now_ms)
+{
+    const struct review_settings *review = &job->profile->review;
+    struct message_task_head head = {
+        .drawn = verdict->drawn, .score = verdict->score, .model_version = verdict->model_version};
+    struct slot *slot;
+    enum status status;
+
+    if (is_abandoned(job) || review->url[0] == '\0') {
+        dispatch_finish(dispatch, job, is_abandoned(job) ? STATUS_CLOSED : STATUS_OK);
+        return;
+    }
+    buffer_clear(&dispatch->body);
+    status = message_body_select(buffer_view(&job->body), verdict->unsure, verdict->unsure_count, &dispatch->body);
+    while (status == STATUS_OK && (slot = pool_slots_idle(dispatch->slots, SLOT_REVIEW, job->profile->name)) != NULL) {
+        enum status sent = send_task(dispatch, slot, job, &head, buffer_view(&dispatch->body), now_ms);
+
+        if (sent == STATUS_OK) {
+            return;
+        }
+        status = sent == STATUS_CLOSED ? STATUS_OK : sent;
+    }
+    /* Nobody to ask. A text that was only drawn at random is not undecided: the model knew. */
+    if (verdict->drawn == DRAWN_UNSURE && review->when_full == WHEN_FULL_BLOCK) {
+        job->result.outcome = OUTCOME_BLOCK;
+        job->result.source = SOURCE_UNDECIDED;
+    }
+    dispatch_finish(dispatch, job, STATUS_OK);
+}
+
+void pool_dispatch_sweep(struct pool_dispatch *dispatch, uint64_t now_ms)
+{
+    struct job *job;
+
+    while ((job = pool_queue_pop_abandoned(&dispatch->queue, now_ms)) != NULL) {
+        dispatch_finish(dispatch, job, STATUS_CLOSED);
+    }
+}
+
+void pool_dispatch_stop(struct pool_dispatch *dispatch, uint64_t now_ms)
+{
+    struct job *job;
+
+    dispatch->stopped = true;
+    for (size_t kind = 0; kind <= SLOT_REVIEW; kind++) {
+        struct slot *slot;
+
+        while ((slot = pool_slots_first(dispatch->slots, (enum slot_kind)kind, SLOT_BUSY)) != NULL) {
+            job = dispatch_release(slot);
+            pool_slots_move(dispatch->slots, slot, SLOT_QUARANTINED, now_ms);
+            dispatch_finish(dispatch, job, STATUS_UNAVAILABLE);
+        }
+    }
+    while ((job = pool_queue_pop(&dispatch->queue, now_ms)) != NULL) {
+        dispatch_finish(dispatch, job, STATUS_UNAVAILABLE);
+    }
+}
+
+size_t pool_dispatch_slot_count(const struct pool_dispatch *dispatch)
+{
+    return pool_slots_count(dispatch->slots, SLOT_LOCAL);
+}

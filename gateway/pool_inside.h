@@ -1,0 +1,53 @@
+/* pool_inside: what the three files of the pool's dispatch share: pool_dispatch.c (jobs), pool_answers.c (messages of the
+ * slots) and pool_due.c (what time brings). For them alone.
+ *
+ * Every job in here is in exactly one place: in the queue, or at one busy slot. Thread: the pool's.
+ */
+#ifndef GATEWAY_POOL_INSIDE_H
+#define GATEWAY_POOL_INSIDE_H
+
+#include "gateway/pool_counts.h"
+#include "gateway/pool_dispatch.h"
+#include "gateway/pool_queue.h"
+#include "gateway/pool_slots.h"
+
+struct pool_dispatch {
+    struct wire *wire; /* lent */
+    struct pool_slots *slots;
+    struct pool_queue queue;
+    uint64_t deadline_ms[SLOT_REVIEW + 1];
+    uint64_t text_bytes_max;
+    uint64_t ping_idle_ms;
+    uint64_t silence_ms;
+    uint64_t probe_busy_ms;
+    uint64_t probe_at_ms; /* not before */
+    uint64_t nonce;
+    uint64_t sequence;
+    bool stopped;
+    struct buffer frame; /* the message being sent */
+    struct buffer body;  /* what a review sees */
+    void (*finish)(void *context, struct job *job);
+    void *context;
+    struct pool_counts counts;
+};
+
+/* The end of every job: gives it back. */
+void dispatch_finish(struct pool_dispatch *dispatch, struct job *job, enum status status);
+
+/* A task will get no answer, and its job is off the slot: finishes the job. */
+void dispatch_fail(struct pool_dispatch *dispatch, enum slot_kind kind, struct job *job, enum status why);
+
+/* Takes the job off its slot, which is to be moved or forgotten next; NULL when it has none. */
+struct job *dispatch_release(struct slot *slot);
+
+/* The slot is gone, or not trusted any more: its task fails now, not at its deadline. `why` is for the log. */
+void dispatch_forget(struct pool_dispatch *dispatch, struct slot *slot, const char *why);
+
+/* Gives idle slots the jobs that wait; with no slot left to wait for, none waits. */
+void dispatch_give(struct pool_dispatch *dispatch, uint64_t now_ms);
+
+/* The local judge is unsure: asks a review slot of the profile, or takes what the job's result says already. */
+void dispatch_review(struct pool_dispatch *dispatch, struct job *job, const struct message_verdict *verdict,
+                     uint64_t now_ms);
+
+#endif

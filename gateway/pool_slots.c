@@ -1,0 +1,213 @@
+/* pool_slots: one array of slots, a hash table by identity, and a list for each kind and state. */
+#include "gateway/pool_slots.h"
+
+#include <assert.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { KINDS = SLOT_REVIEW + 1 };
+
+struct list {
+    struct slot *first;
+    struct slot *last;
+};
+
+struct pool_slots {
+    size_t peers;
+    struct slot *all;    /* peers of them */
+    struct slot *unused; /* by chain */
+    size_t mask;
+    struct slot **buckets;
+    struct list lists[KINDS][SLOT_STATES];
+    struct series *gauges[KINDS][SLOT_STATES];
+    _Atomic size_t counts[KINDS];
+};
+
+static void open_gauges(struct pool_slots *slots, struct metrics *metrics)
+{
+    static const char *const states[SLOT_STATES] = {
+        [SLOT_IDLE] = "idle", [SLOT_PINGED] = "pinged", [SLOT_BUSY] = "busy", [SLOT_QUARANTINED] = "quarantined"};
+
+    for (size_t kind = 0; kind < KINDS; kind++) {
+        for (size_t state = 0; state < SLOT_STATES; state++) {
+            const struct metric_label labels[] = {{"kind", slot_kind_name((enum slot_kind)kind)}, {"state", states[state]}};
+
+            slots->gauges[kind][state] = metrics_series(metrics, METRIC_GAUGE, "prismguard_gateway_pool_slots",
+                                                        "Moderator slots by kind and what they are doing.", labels, 2);
+        }
+    }
+}
+
+enum status pool_slots_open(struct pool_slots **out, size_t peers, struct metrics *metrics)
+{
+    struct pool_slots *slots = calloc(1, sizeof *slots);
+    size_t bucket_count = 1;
+
+    assert(peers > 0 && peers < SIZE_MAX / 4);
+    if (slots == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    while (bucket_count < 2 * peers) {
+        bucket_count *= 2;
+    }
+    slots->peers = peers;
+    slots->mask = bucket_count - 1;
+    slots->all = calloc(peers, sizeof *slots->all);
+    slots->buckets = calloc(bucket_count, sizeof(struct slot *));
+    if (slots->all == NULL || slots->buckets == NULL) {
+        pool_slots_close(&slots);
+        return STATUS_NO_MEMORY;
+    }
+    for (size_t index = peers; index > 0; index--) {
+        slots->all[index - 1].chain = slots->unused;
+        slots->unused = &slots->all[index - 1];
+    }
+    for (size_t kind = 0; kind < KINDS; kind++) {
+        atomic_init(&slots->counts[kind], 0);
+    }
+    open_gauges(slots, metrics);
+    *out = slots;
+    return STATUS_OK;
+}
+
+void pool_slots_close(struct pool_slots **slots)
+{
+    assert(slots != NULL);
+    if (*slots == NULL) {
+        return;
+    }
+    free((*slots)->all);
+    free((*slots)->buckets);
+    free(*slots);
+    *slots = NULL;
+}
+
+/* FNV-1a. libzmq makes most of an identity at random; who chooses one badly makes a chain of at most `peers`. */
+static struct slot **bucket_of(const struct pool_slots *slots, struct bytes identity)
+{
+    uint64_t hash = 0xcbf29ce484222325u;
+
+    for (size_t index = 0; index < identity.count; index++) {
+        hash = (hash ^ (unsigned char)identity.data[index]) * 0x100000001b3u;
+    }
+    return &slots->buckets[(hash ^ hash >> 32) & slots->mask];
+}
+
+static struct bytes identity_of(const struct slot *slot)
+{
+    return (struct bytes){slot->identity, slot->identity_bytes};
+}
+
+struct slot *pool_slots_find(const struct pool_slots *slots, struct bytes identity)
+{
+    struct slot *slot = *bucket_of(slots, identity);
+
+    while (slot != NULL && !bytes_equal(identity_of(slot), identity)) {
+        slot = slot->chain;
+    }
+    return slot;
+}
+
+static void list_append(struct list *list, struct slot *slot)
+{
+    slot->next = NULL;
+    slot->previous = list->last;
+    *(list->last == NULL ? &list->first : &list->last->next) = slot;
+    list->last = slot;
+}
+
+static void list_remove(struct list *list, struct slot *slot)
+{
+    *(slot->previous == NULL ? &list->first : &slot->previous->next) = slot->next;
+    *(slot->next == NULL ? &list->last : &slot->next->previous) = slot->previous;
+}
+
+static void enter(struct pool_slots *slots, struct slot *slot, enum slot_state state, uint64_t now_ms)
+{
+    slot->state = state;
+    slot->since_ms = now_ms;
+    list_append(&slots->lists[slot->kind][state], slot);
+    series_add(slots->gauges[slot->kind][state], 1);
+}
+
+static void leave(struct pool_slots *slots, struct slot *slot)
+{
+    list_remove(&slots->lists[slot->kind][slot->state], slot);
+    series_add(slots->gauges[slot->kind][slot->state], -1);
+}
+
+enum status pool_slots_add(struct pool_slots *slots, struct bytes identity, const struct message_ready *ready,
+                           uint64_t now_ms, struct slot **out)
+{
+    struct slot **bucket = bucket_of(slots, identity);
+    struct slot *slot = slots->unused;
+    enum status status;
+
+    assert(pool_slots_find(slots, identity) == NULL);
+    assert(ready->worker.count == WORKER_ID_BYTES);
+    if (identity.count == 0 || identity.count > IDENTITY_BYTES_MAX) {
+        return STATUS_TOO_LARGE;
+    }
+    if (slot == NULL) {
+        return STATUS_FULL;
+    }
+    slots->unused = slot->chain;
+    *slot = (struct slot){.kind = ready->kind, .identity_bytes = (unsigned char)identity.count, .chain = *bucket};
+    *bucket = slot;
+    memcpy(slot->identity, identity.data, identity.count);
+    memcpy(slot->worker, ready->worker.data, WORKER_ID_BYTES);
+    status = bytes_copy(ready->profile, slot->profile, sizeof slot->profile);
+    assert(status == STATUS_OK); /* message_read_ready bounds it */
+    enter(slots, slot, SLOT_IDLE, now_ms);
+    atomic_fetch_add_explicit(&slots->counts[slot->kind], 1, memory_order_relaxed);
+    *out = slot;
+    return STATUS_OK;
+}
+
+void pool_slots_move(struct pool_slots *slots, struct slot *slot, enum slot_state state, uint64_t now_ms)
+{
+    assert((state == SLOT_BUSY) == (slot->job != NULL));
+    leave(slots, slot);
+    if (state == SLOT_BUSY) {
+        slot->probe_count = 0;
+    }
+    enter(slots, slot, state, now_ms);
+}
+
+void pool_slots_remove(struct pool_slots *slots, struct slot *slot)
+{
+    struct slot **link = bucket_of(slots, identity_of(slot));
+
+    assert(slot->job == NULL);
+    while (*link != slot) {
+        assert(*link != NULL);
+        link = &(*link)->chain;
+    }
+    *link = slot->chain;
+    leave(slots, slot);
+    atomic_fetch_sub_explicit(&slots->counts[slot->kind], 1, memory_order_relaxed);
+    slot->chain = slots->unused;
+    slots->unused = slot;
+}
+
+struct slot *pool_slots_first(const struct pool_slots *slots, enum slot_kind kind, enum slot_state state)
+{
+    return slots->lists[kind][state].first;
+}
+
+struct slot *pool_slots_idle(const struct pool_slots *slots, enum slot_kind kind, const char *profile)
+{
+    struct slot *slot = slots->lists[kind][SLOT_IDLE].first;
+
+    /* A local slot serves every profile. */
+    while (slot != NULL && kind == SLOT_REVIEW && strcmp(slot->profile, profile) != 0) {
+        slot = slot->next;
+    }
+    return slot;
+}
+
+size_t pool_slots_count(const struct pool_slots *slots, enum slot_kind kind)
+{
+    return atomic_load_explicit(&slots->counts[kind], memory_order_relaxed);
+}

@@ -1,0 +1,71 @@
+/* pool_slots: which moderator slots are known, by identity, and what each is doing; every state is a list.
+ *
+ *   state         of a slot that ...                          leaves it by
+ *   idle          waits for a frame                           a TASK, a PING
+ *   pinged        owes a PONG                                 its answer; forgotten after the silence
+ *   busy          has a task, and a job waits for it          its answer; its deadline
+ *   quarantined   owes the answer of a task that is over      its answer; forgotten after the silence
+ *
+ *   lists[kind][state]:  longest in that state <──> ... <──> newest     (idle: the first is the least recently used)
+ *
+ * At most as many slots as the constructor was told (moderation.peers); memory is taken once.
+ * Thread: the pool's, but for pool_slots_count.
+ */
+#ifndef GATEWAY_POOL_SLOTS_H
+#define GATEWAY_POOL_SLOTS_H
+
+#include "gateway/job.h"
+#include "proto/message.h"
+#include "proto/metrics.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum slot_state { SLOT_IDLE, SLOT_PINGED, SLOT_BUSY, SLOT_QUARANTINED, SLOT_STATES };
+
+struct slot {
+    enum slot_kind kind;
+    enum slot_state state;
+    uint64_t since_ms;    /* in this state */
+    uint64_t sequence;    /* busy, quarantined: of its task */
+    struct job *job;      /* busy: borrowed; NULL in every other state */
+    unsigned probe_count; /* since it became busy */
+    unsigned bad_count;   /* frames that were none of PROTOCOL.md */
+    unsigned char worker[WORKER_ID_BYTES];
+    char profile[PROFILE_NAME_BYTES_MAX + 1]; /* of a review slot */
+    unsigned char identity_bytes;
+    char identity[IDENTITY_BYTES_MAX];
+    struct slot *next; /* in its list */
+    struct slot *previous;
+    struct slot *chain; /* in its bucket, or among the unused */
+};
+
+struct pool_slots;
+
+MUST_CHECK enum status pool_slots_open(struct pool_slots **out, size_t peers, struct metrics *metrics);
+void pool_slots_close(struct pool_slots **slots);
+
+/* NULL when there is no such slot. Lends until pool_slots_remove. */
+struct slot *pool_slots_find(const struct pool_slots *slots, struct bytes identity);
+
+/* A new idle slot. STATUS_FULL when `peers` are known, STATUS_TOO_LARGE for an identity that ZeroMQ would not give. The
+ * identity must not be known. Copies all. */
+MUST_CHECK enum status pool_slots_add(struct pool_slots *slots, struct bytes identity, const struct message_ready *ready,
+                                      uint64_t now_ms, struct slot **out);
+
+/* The one door between states. A slot that has a job is busy, and a busy slot has one: set or clear `job` before. */
+void pool_slots_move(struct pool_slots *slots, struct slot *slot, enum slot_state state, uint64_t now_ms);
+
+/* Forgets it; it has no job. */
+void pool_slots_remove(struct pool_slots *slots, struct slot *slot);
+
+/* The slot longest in that state, or NULL; walk on by `next`. */
+struct slot *pool_slots_first(const struct pool_slots *slots, enum slot_kind kind, enum slot_state state);
+
+/* The least recently used idle slot that serves this profile, or NULL. */
+struct slot *pool_slots_idle(const struct pool_slots *slots, enum slot_kind kind, const char *profile);
+
+/* Known slots of a kind, in any state. Any thread. */
+size_t pool_slots_count(const struct pool_slots *slots, enum slot_kind kind);
+
+#endif

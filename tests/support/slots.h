@@ -1,0 +1,187 @@
+/* slots: moderator slots that say what a test tells them to, over real ZeroMQ sockets, and the jobs they are asked about. */
+#ifndef TESTS_SUPPORT_SLOTS_H
+#define TESTS_SUPPORT_SLOTS_H
+
+#include "support/unit.h"
+
+#include "gateway/job.h"
+#include "proto/clock.h"
+#include "proto/message.h"
+#include "proto/wire.h"
+
+#include <math.h>
+#include <zmq.h>
+
+enum { SCRIPT_WAIT_MS = 10000, SCRIPT_TEXT_BYTES_MAX = 64 * KIB };
+
+struct scripted {
+    struct wire *wire;
+    struct buffer out;
+    struct message_task task; /* the last one; its views live until the next frame */
+    unsigned pings;           /* answered on the way */
+};
+
+/* One frame, now or when the connection is up. */
+static inline void scripted_send(struct scripted *slot, struct bytes frame)
+{
+    uint64_t end_ms = clock_ms() + SCRIPT_WAIT_MS;
+    enum status status;
+
+    while ((status = wire_send(slot->wire, frame)) == STATUS_AGAIN && clock_ms() < end_ms) {
+        zmq_pollitem_t item = {wire_handle(slot->wire), 0, ZMQ_POLLOUT, 0};
+
+        (void)zmq_poll(&item, 1, 100);
+    }
+    assert_status(STATUS_OK, status);
+}
+
+/* What has been packed into slot->out. */
+static inline void scripted_flush(struct scripted *slot)
+{
+    scripted_send(slot, buffer_view(&slot->out));
+    buffer_clear(&slot->out);
+}
+
+static inline void scripted_ready(struct scripted *slot, enum slot_kind kind, const char *profile, uint64_t text_bytes_max)
+{
+    struct message_ready ready = {BYTES("worker-worker-16"), kind, bytes_of(profile), text_bytes_max};
+
+    assert_status(STATUS_OK, message_write_ready(&ready, &slot->out));
+    scripted_flush(slot);
+}
+
+/* Connected, and silent. */
+static inline void scripted_connect(struct scripted *slot, const char *endpoint)
+{
+    *slot = (struct scripted){0};
+    buffer_init(&slot->out, SCRIPT_TEXT_BYTES_MAX + TASK_OVERHEAD_BYTES_MAX);
+    assert_status(STATUS_OK, wire_open(&slot->wire, WIRE_SLOT, SCRIPT_TEXT_BYTES_MAX + TASK_OVERHEAD_BYTES_MAX));
+    assert_status(STATUS_OK, wire_attach(slot->wire, endpoint));
+}
+
+/* Connected, and READY is on its way. `profile` is "" for a local slot. */
+static inline void scripted_open(struct scripted *slot, const char *endpoint, enum slot_kind kind, const char *profile)
+{
+    scripted_connect(slot, endpoint);
+    scripted_ready(slot, kind, profile, SCRIPT_TEXT_BYTES_MAX);
+}
+
+/* Without a word, as a killed process. */
+static inline void scripted_close(struct scripted *slot)
+{
+    wire_close(&slot->wire);
+    buffer_free(&slot->out);
+}
+
+/* The next frame, whatever it is. */
+static inline enum status scripted_take(struct scripted *slot, struct bytes *frame, uint64_t wait_ms)
+{
+    uint64_t end_ms = clock_ms() + wait_ms;
+    enum status status;
+
+    do {
+        zmq_pollitem_t item = {wire_handle(slot->wire), 0, ZMQ_POLLIN, 0};
+        struct bytes none;
+
+        (void)zmq_poll(&item, 1, (long)(wait_ms < 100 ? wait_ms : 100));
+        status = wire_take(slot->wire, &none, frame);
+    } while (status == STATUS_AGAIN && clock_ms() < end_ms);
+    return status;
+}
+
+/* The next TASK; PINGs before it are answered. STATUS_AGAIN when none came in time. */
+static inline enum status scripted_try_task(struct scripted *slot, uint64_t wait_ms)
+{
+    uint64_t end_ms = clock_ms() + wait_ms;
+    struct bytes frame;
+    enum message_type type;
+    enum status status = STATUS_OK;
+
+    while (status == STATUS_OK && clock_ms() <= end_ms) {
+        status = scripted_take(slot, &frame, wait_ms);
+        if (status != STATUS_OK) {
+            break;
+        }
+        assert_status(STATUS_OK, message_read_type(frame, &type));
+        if (type != MESSAGE_PING) {
+            assert_status(STATUS_OK, message_read_task(frame, &slot->task));
+            return STATUS_OK;
+        }
+        slot->pings++;
+        assert_status(STATUS_OK, message_write_plain(MESSAGE_PONG, &slot->out));
+        scripted_flush(slot);
+    }
+    return STATUS_AGAIN;
+}
+
+static inline void scripted_task(struct scripted *slot)
+{
+    assert_status(STATUS_OK, scripted_try_task(slot, SCRIPT_WAIT_MS));
+}
+
+/* A verdict on the last task, with what every test leaves alone. */
+static inline struct message_verdict scripted_verdict(const struct scripted *slot, enum outcome outcome)
+{
+    return (struct message_verdict){.nonce = slot->task.head.nonce,
+                                    .sequence = slot->task.head.sequence,
+                                    .outcome = outcome,
+                                    .source = SOURCE_MODEL,
+                                    .category = outcome == OUTCOME_BLOCK ? BYTES("violence") : BYTES(""),
+                                    .score = outcome == OUTCOME_ALLOW ? 0.125f : 0.875f,
+                                    .model_version = 12,
+                                    .worker_us = 1};
+}
+
+static inline void scripted_send_verdict(struct scripted *slot, const struct message_verdict *verdict)
+{
+    assert_status(STATUS_OK, message_write_verdict(verdict, &slot->out));
+    scripted_flush(slot);
+}
+
+static inline void scripted_answer(struct scripted *slot, enum outcome outcome)
+{
+    struct message_verdict verdict = scripted_verdict(slot, outcome);
+
+    scripted_send_verdict(slot, &verdict);
+}
+
+/* Unsure of the segment `index`; without a review it is `fallback`. */
+static inline void scripted_unsure(struct scripted *slot, enum outcome fallback, enum drawn drawn, uint32_t index)
+{
+    struct message_verdict verdict = scripted_verdict(slot, OUTCOME_UNSURE);
+
+    verdict.fallback = fallback;
+    verdict.drawn = drawn;
+    verdict.score = 0.5f;
+    verdict.category = fallback == OUTCOME_BLOCK ? BYTES("nearer") : BYTES("");
+    verdict.unsure_count = 1;
+    verdict.unsure[0] = index;
+    scripted_send_verdict(slot, &verdict);
+}
+
+static inline void scripted_busy(struct scripted *slot, enum busy_reason reason)
+{
+    struct message_busy busy = {slot->task.head.nonce, slot->task.head.sequence, reason};
+
+    assert_status(STATUS_OK, message_write_busy(&busy, &slot->out));
+    scripted_flush(slot);
+}
+
+static inline void scripted_plain(struct scripted *slot, enum message_type type)
+{
+    assert_status(STATUS_OK, message_write_plain(type, &slot->out));
+    scripted_flush(slot);
+}
+
+/* A job with two segments, "first" of the system and `text` of the user. */
+static inline struct job *scripted_job(const struct profile_settings *profile, size_t loop_index, const char *text)
+{
+    struct job *job = NULL;
+
+    assert_status(STATUS_OK, job_open(&job, loop_index, NULL, profile, SCRIPT_TEXT_BYTES_MAX));
+    assert_status(STATUS_OK, job_add(job, &(struct segment){SCOPE_SYSTEM, BYTES("first")}));
+    assert_status(STATUS_OK, job_add(job, &(struct segment){SCOPE_USER, bytes_of(text)}));
+    return job;
+}
+
+#endif

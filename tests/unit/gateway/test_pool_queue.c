@@ -1,0 +1,154 @@
+/* pool_queue: first in, first out; jobs, bytes and age are bounded exactly. */
+#include "support/unit.h"
+
+#include "gateway/pool_queue.h"
+
+enum { NOW_MS = 5000 };
+
+static const struct profile_settings profile = {.name = "default"};
+
+struct fixture {
+    struct metrics *metrics;
+    struct pool_queue queue;
+};
+
+static void open_fixture(struct fixture *fixture, uint64_t jobs, uint64_t bytes)
+{
+    struct pool_settings settings = {.queue_jobs = jobs, .queue_bytes = bytes, .queue_age_ms = 2000};
+
+    assert_status(STATUS_OK, metrics_open(&fixture->metrics));
+    pool_queue_init(&fixture->queue, &settings, fixture->metrics);
+}
+
+static void close_fixture(struct fixture *fixture)
+{
+    struct job *job;
+
+    while ((job = pool_queue_pop(&fixture->queue, NOW_MS + 9999)) != NULL) {
+        job_close(&job);
+    }
+    assert_int_equal(0, fixture->queue.count);
+    assert_int_equal(0, fixture->queue.bytes);
+    assert_int_equal(0, series_value(fixture->queue.gauge));
+    metrics_close(&fixture->metrics);
+}
+
+static struct job *make_job(void)
+{
+    struct job *job = NULL;
+
+    assert_status(STATUS_OK, job_open(&job, 0, NULL, &profile, KIB));
+    return job;
+}
+
+static void jobs_leave_in_the_order_they_came(void **state)
+{
+    struct fixture fixture;
+    struct job *jobs[3];
+
+    (void)state;
+    open_fixture(&fixture, 8, MIB);
+    assert_null(pool_queue_pop(&fixture.queue, NOW_MS));
+    for (size_t index = 0; index < 3; index++) {
+        jobs[index] = make_job();
+        assert_status(STATUS_OK, pool_queue_push(&fixture.queue, jobs[index], NOW_MS));
+    }
+    assert_int_equal(3, series_value(fixture.queue.gauge));
+    for (size_t index = 0; index < 3; index++) {
+        assert_ptr_equal(jobs[index], pool_queue_pop(&fixture.queue, NOW_MS));
+        job_close(&jobs[index]);
+    }
+    assert_null(pool_queue_pop(&fixture.queue, NOW_MS));
+    close_fixture(&fixture);
+}
+
+static void the_number_of_jobs_is_bounded_exactly(void **state)
+{
+    struct fixture fixture;
+    struct job *extra = make_job();
+
+    (void)state;
+    open_fixture(&fixture, 2, MIB);
+    assert_status(STATUS_OK, pool_queue_push(&fixture.queue, make_job(), NOW_MS));
+    assert_status(STATUS_OK, pool_queue_push(&fixture.queue, make_job(), NOW_MS));
+    assert_status(STATUS_FULL, pool_queue_push(&fixture.queue, extra, NOW_MS));
+    assert_int_equal(2, fixture.queue.count);
+    job_close(&extra);
+    close_fixture(&fixture);
+}
+
+static void the_bytes_of_all_jobs_are_bounded_exactly(void **state)
+{
+    struct fixture fixture;
+    struct job *job = make_job();
+    struct job *extra = make_job();
+
+    (void)state;
+    open_fixture(&fixture, 8, 2 * job->body.count);
+    assert_status(STATUS_OK, job_add(extra, &(struct segment){SCOPE_USER, BYTES("")})); /* two bytes more than the other */
+    assert_status(STATUS_OK, pool_queue_push(&fixture.queue, job, NOW_MS));
+    assert_status(STATUS_FULL, pool_queue_push(&fixture.queue, extra, NOW_MS));
+    assert_status(STATUS_OK, pool_queue_push(&fixture.queue, make_job(), NOW_MS));
+    assert_int_equal(fixture.queue.bytes_max, fixture.queue.bytes);
+    job_close(&extra);
+    close_fixture(&fixture);
+}
+
+static void a_job_is_aged_when_it_has_waited_the_whole_age(void **state)
+{
+    struct fixture fixture;
+    struct job *job = make_job();
+
+    (void)state;
+    open_fixture(&fixture, 8, MIB);
+    assert_true(pool_queue_aged_at_ms(&fixture.queue) == UINT64_MAX);
+    assert_null(pool_queue_pop_aged(&fixture.queue, UINT64_MAX - 1));
+    assert_status(STATUS_OK, pool_queue_push(&fixture.queue, job, NOW_MS));
+    assert_status(STATUS_OK, pool_queue_push(&fixture.queue, make_job(), NOW_MS + 1));
+    assert_int_equal(NOW_MS + 2000, pool_queue_aged_at_ms(&fixture.queue));
+    assert_null(pool_queue_pop_aged(&fixture.queue, NOW_MS + 1999));
+    assert_ptr_equal(job, pool_queue_pop_aged(&fixture.queue, NOW_MS + 2000));
+    assert_null(pool_queue_pop_aged(&fixture.queue, NOW_MS + 2000));
+    job_close(&job);
+    close_fixture(&fixture);
+}
+
+static void abandoned_jobs_leave_from_any_place(void **state)
+{
+    struct fixture fixture;
+    struct job *jobs[5];
+
+    (void)state;
+    open_fixture(&fixture, 8, MIB);
+    for (size_t index = 0; index < 5; index++) {
+        jobs[index] = make_job();
+        assert_status(STATUS_OK, pool_queue_push(&fixture.queue, jobs[index], NOW_MS));
+    }
+    assert_null(pool_queue_pop_abandoned(&fixture.queue, NOW_MS));
+    for (size_t index = 0; index < 5; index += 2) { /* the first, one in the middle, the last */
+        atomic_store(&jobs[index]->abandoned, true);
+    }
+    for (size_t index = 0; index < 5; index += 2) {
+        assert_ptr_equal(jobs[index], pool_queue_pop_abandoned(&fixture.queue, NOW_MS));
+        job_close(&jobs[index]);
+    }
+    assert_null(pool_queue_pop_abandoned(&fixture.queue, NOW_MS));
+    assert_ptr_equal(jobs[1], pool_queue_pop(&fixture.queue, NOW_MS));
+    assert_ptr_equal(jobs[3], pool_queue_pop(&fixture.queue, NOW_MS));
+    job_close(&jobs[1]);
+    job_close(&jobs[3]);
+    close_fixture(&fixture);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(jobs_leave_in_the_order_they_came),
+        cmocka_unit_test(the_number_of_jobs_is_bounded_exactly),
+        cmocka_unit_test(the_bytes_of_all_jobs_are_bounded_exactly),
+        cmocka_unit_test(a_job_is_aged_when_it_has_waited_the_whole_age),
+        cmocka_unit_test(abandoned_jobs_leave_from_any_place),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
