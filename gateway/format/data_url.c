@@ -1,0 +1,111 @@
+/* data_url: reads the head of a data URL and decodes base64. */
+#include "gateway/format/data_url.h"
+
+#include "proto/limits.h"
+
+#include <stddef.h>
+
+enum { NO_DIGIT = -1, SKIPPED = -2, PADDING = -3 };
+
+/* clang-format off */
+static const signed char digits_of_ascii[128] = {
+    -1, -1, -1, -1, -1, -1, -1, -1, -1, -2, -2, -1, -1, -2, -1, -1,
+    -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1,
+    -2, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 62, -1, 62, -1, 63,
+    52, 53, 54, 55, 56, 57, 58, 59, 60, 61, -1, -1, -1, -3, -1, -1,
+    -1,  0,  1,  2,  3,  4,  5,  6,  7,  8,  9, 10, 11, 12, 13, 14,
+    15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, -1, -1, -1, -1, 63,
+    -1, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40,
+    41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, -1, -1, -1, -1, -1,
+};
+/* clang-format on */
+
+static int digit_of(char byte)
+{
+    unsigned char place = (unsigned char)byte;
+
+    return place < sizeof digits_of_ascii ? digits_of_ascii[place] : NO_DIGIT;
+}
+
+static bool starts_with_nocase(struct bytes text, struct bytes prefix)
+{
+    return text.count >= prefix.count && bytes_equal_nocase(bytes_first(text, prefix.count), prefix);
+}
+
+bool data_url_read(struct bytes text, struct data_url *out)
+{
+    static const char scheme[] = "data:";
+    static const char encoding[] = ";base64";
+    ptrdiff_t comma = bytes_find(text, ',');
+    ptrdiff_t semicolon;
+    struct bytes head;
+
+    if (!starts_with_nocase(text, BYTES(scheme)) || comma < 0) {
+        return false;
+    }
+    out->data = bytes_from(text, (size_t)comma + 1);
+    head = bytes_from(bytes_first(text, (size_t)comma), sizeof scheme - 1);
+    out->base64 = head.count >= sizeof encoding - 1 &&
+                  bytes_equal_nocase(bytes_from(head, head.count - (sizeof encoding - 1)), BYTES(encoding));
+    semicolon = bytes_find(head, ';');
+    out->media_type = semicolon < 0 ? head : bytes_first(head, (size_t)semicolon);
+    return true;
+}
+
+bool data_url_is_family(struct bytes media_type, const char *family)
+{
+    return starts_with_nocase(media_type, bytes_of(family));
+}
+
+enum status data_url_decode(struct bytes base64, struct buffer *out)
+{
+    size_t room = base64.count / 4 * 3 + 3;
+    size_t used = 0;
+    size_t digits = 0;
+    unsigned bits = 0; /* not written yet: the last bit_count ones */
+    unsigned bit_count = 0;
+    bool padded = false;
+    char *decoded;
+    enum status status;
+
+    room = room < out->max - out->count ? room : out->max - out->count;
+    status = buffer_reserve(out, room, &decoded);
+    for (size_t index = 0; index < base64.count && status == STATUS_OK; index++) {
+        int digit = digit_of(base64.data[index]);
+
+        if (digit == PADDING) {
+            padded = true;
+        } else if (digit == NO_DIGIT || (digit != SKIPPED && padded)) {
+            status = STATUS_MALFORMED;
+        } else if (digit != SKIPPED) {
+            digits++;
+            bits = bits << 6 | (unsigned)digit;
+            bit_count += 6;
+        }
+        if (bit_count >= 8) {
+            if (used == room) {
+                status = STATUS_TOO_LARGE;
+                break;
+            }
+            bit_count -= 8;
+            decoded[used++] = (char)(unsigned char)(bits >> bit_count);
+        }
+    }
+    buffer_used(out, used);
+    return status == STATUS_OK && digits % 4 == 1 ? STATUS_MALFORMED : status; /* six bits are no byte */
+}
+
+bool data_url_is_base64_run(struct bytes text)
+{
+    if (text.count < BASE64_RUN_BYTES_MIN) {
+        return false;
+    }
+    for (size_t index = 0; index < text.count; index++) {
+        int digit = digit_of(text.data[index]);
+
+        if (digit == NO_DIGIT || digit == SKIPPED) {
+            return false;
+        }
+    }
+    return true;
+}

@@ -1,0 +1,36 @@
+/* data_url: what a data URL (RFC 2397) or bare base64 (RFC 4648) says it holds, and its bytes.
+ *
+ *   data:text/plain;charset=utf-8;base64,aGVsbG8=
+ *        ^media_type                    ^data        (without "base64": percent-encoded text, which is not decoded
+ * here)
+ *
+ * Thread: any.
+ */
+#ifndef GATEWAY_FORMAT_DATA_URL_H
+#define GATEWAY_FORMAT_DATA_URL_H
+
+#include "proto/bytes.h"
+#include "proto/status.h"
+
+#include <stdbool.h>
+
+struct data_url {
+    struct bytes media_type; /* without parameters; empty when there is none */
+    bool base64;
+    struct bytes data; /* still encoded */
+};
+
+/* False, and *out untouched, when `text` is no data URL. Lends from `text`. */
+bool data_url_read(struct bytes text, struct data_url *out);
+
+/* "image/PNG" is of family "image/". */
+bool data_url_is_family(struct bytes media_type, const char *family);
+
+/* Appends the decoded bytes. Both alphabets, with or without padding; line ends and spaces are skipped, as decoders
+ * behind us skip them. STATUS_MALFORMED, STATUS_TOO_LARGE, STATUS_NO_MEMORY; what was decoded until then stays. */
+MUST_CHECK enum status data_url_decode(struct bytes base64, struct buffer *out);
+
+/* At least BASE64_RUN_BYTES_MIN bytes of the two alphabets and nothing else. */
+bool data_url_is_base64_run(struct bytes text);
+
+#endif

@@ -1,0 +1,132 @@
+/* data_url: heads of data URLs are split as RFC 2397 says, and base64 of either alphabet decodes to its bytes or is
+ * refused. */
+#include "support/unit.h"
+
+#include "gateway/format/data_url.h"
+#include "proto/limits.h"
+
+static struct buffer out;
+
+static int set_up(void **state)
+{
+    (void)state;
+    buffer_init(&out, KIB);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    buffer_free(&out);
+    return 0;
+}
+
+static void a_data_url_is_split_at_its_marks(void **state)
+{
+    static const struct {
+        const char *text;
+        const char *media_type;
+        bool base64;
+        const char *data;
+    } cases[] = {
+        {"data:text/plain;base64,aGk=", "text/plain", true, "aGk="},
+        {"data:text/plain;charset=utf-8;base64,aGk=", "text/plain", true, "aGk="},
+        {"DATA:Image/PNG;BASE64,AA==", "Image/PNG", true, "AA=="},
+        {"data:,hello", "", false, "hello"},
+        {"data:;base64,", "", true, ""},
+        {"data:text/plain,a,b;base64", "text/plain", false, "a,b;base64"},
+    };
+    struct data_url url;
+
+    (void)state;
+    for (size_t index = 0; index < sizeof cases / sizeof cases[0]; index++) {
+        assert_true(data_url_read(bytes_of(cases[index].text), &url));
+        assert_bytes(cases[index].media_type, url.media_type);
+        assert_int_equal(cases[index].base64, url.base64);
+        assert_bytes(cases[index].data, url.data);
+    }
+    assert_false(data_url_read(BYTES("data"), &url));
+    assert_false(data_url_read(BYTES("data:text/plain;base64"), &url));
+    assert_false(data_url_read(BYTES("https://host/a,b"), &url));
+    assert_false(data_url_read(BYTES(""), &url));
+}
+
+static void families_compare_without_case(void **state)
+{
+    (void)state;
+    assert_true(data_url_is_family(BYTES("Image/PNG"), "image/"));
+    assert_false(data_url_is_family(BYTES("image"), "image/"));
+    assert_false(data_url_is_family(BYTES("text/image"), "image/"));
+}
+
+static void base64_decodes_in_both_alphabets(void **state)
+{
+    static const struct {
+        const char *base64;
+        enum status status;
+        const char *decoded;
+    } cases[] = {
+        {"", STATUS_OK, ""},
+        {"Zg==", STATUS_OK, "f"},
+        {"Zm8=", STATUS_OK, "fo"},
+        {"Zm9v", STATUS_OK, "foo"},
+        {"Zm9vYg", STATUS_OK, "foob"},
+        {"Zm9v\r\nYmFy ", STATUS_OK, "foobar"},
+        {"+/-_", STATUS_OK, "\xFB\xFF\xBF"},
+        {"Z", STATUS_MALFORMED, ""},
+        {"Zm9vY", STATUS_MALFORMED, "foo"},
+        {"Zm9v.", STATUS_MALFORMED, "foo"},
+        {"Zg==Zg==", STATUS_MALFORMED, "f"},
+        {"Zm9v\xC3\xA9", STATUS_MALFORMED, "foo"},
+    };
+
+    (void)state;
+    for (size_t index = 0; index < sizeof cases / sizeof cases[0]; index++) {
+        buffer_clear(&out);
+        assert_status(cases[index].status, data_url_decode(bytes_of(cases[index].base64), &out));
+        assert_bytes(cases[index].decoded, buffer_view(&out));
+    }
+}
+
+static void decoding_stops_at_the_bound(void **state)
+{
+    struct buffer small;
+
+    (void)state;
+    buffer_init(&small, 6);
+    assert_status(STATUS_OK, data_url_decode(BYTES("Zm9vYmFy"), &small));
+    assert_bytes("foobar", buffer_view(&small));
+    buffer_clear(&small);
+    assert_status(STATUS_TOO_LARGE, data_url_decode(BYTES("Zm9vYmFyIQ=="), &small));
+    assert_bytes("foobar", buffer_view(&small));
+    buffer_free(&small);
+}
+
+static void a_run_is_base64_from_its_least_length_on(void **state)
+{
+    char text[BASE64_RUN_BYTES_MIN];
+
+    (void)state;
+    memset(text, 'A', sizeof text);
+    text[7] = '-';
+    text[8] = '_';
+    text[sizeof text - 1] = '=';
+    assert_true(data_url_is_base64_run((struct bytes){text, sizeof text}));
+    assert_false(data_url_is_base64_run((struct bytes){text, sizeof text - 1}));
+    text[100] = ' ';
+    assert_false(data_url_is_base64_run((struct bytes){text, sizeof text}));
+    text[100] = '.';
+    assert_false(data_url_is_base64_run((struct bytes){text, sizeof text}));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_data_url_is_split_at_its_marks, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(families_compare_without_case, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(base64_decodes_in_both_alphabets, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(decoding_stops_at_the_bound, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_run_is_base64_from_its_least_length_on, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

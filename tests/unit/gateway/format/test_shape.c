@@ -1,0 +1,191 @@
+/* shape: members go to their readers, what no table names is scanned or refused, and a refusal says where. */
+#include "support/segments.h"
+#include "support/unit.h"
+
+#include "gateway/format/shape.h"
+
+static struct segments segments;
+static struct json json;
+static struct extract *extract;
+static struct problem problem;
+static struct shape_walk walk;
+
+static int set_up(void **state)
+{
+    const struct extract_options options = {
+        .scope_roles = SCOPE_USER, .text_bytes_max = KIB, .add = segments_add, .context = &segments};
+
+    (void)state;
+    segments_init(&segments);
+    json_init(&json);
+    assert_status(STATUS_OK, extract_open(&extract, &options));
+    walk = (struct shape_walk){.json = &json, .extract = extract, .problem = &problem, .unknown = UNKNOWN_SCAN};
+    extract_begin(extract, SCOPE_USER);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    extract_close(&extract);
+    json_free(&json);
+    segments_free(&segments);
+    return 0;
+}
+
+static const struct json_token *token(const char *text)
+{
+    assert_status(STATUS_OK, json_read(&json, bytes_of(text), JSON_REFUSE_DUPLICATES));
+    return &json.tokens[0];
+}
+
+static void assert_extracted(const char *expected)
+{
+    struct extract_result result;
+
+    extract_end(extract);
+    assert_status(STATUS_OK, extract_finish(extract, &result));
+    assert_bytes(expected, buffer_view(&segments.text));
+    extract_begin(extract, SCOPE_USER);
+}
+
+enum { KIND_ONE = 1, KIND_TWO = 2 };
+
+static const struct shape_member members[] = {
+    {"text", SHAPE_ANY, shape_text},        {"only_one", KIND_ONE, shape_text},    {"id", SHAPE_ANY, shape_identifier},
+    {"skipped", SHAPE_ANY, shape_anything}, {"argument", SHAPE_ANY, shape_string},
+};
+
+static enum status read_members(const char *text, unsigned kind)
+{
+    return shape_members(&walk, token(text), members, sizeof members / sizeof members[0], kind);
+}
+
+static void known_members_go_to_their_readers(void **state)
+{
+    (void)state;
+    assert_status(STATUS_OK,
+                  read_members("{\"te\\u0078t\":\"a\",\"only_one\":\"b\",\"id\":\"c\",\"skipped\":{\"d\":\"e\"},"
+                               "\"argument\":\"f\"}",
+                               KIND_ONE));
+    assert_extracted("user:ab\n;");
+}
+
+static void unknown_members_are_scanned(void **state)
+{
+    (void)state;
+    assert_status(STATUS_OK, read_members("{\"only_one\":\"a\",\"x\":[\"b\"],\"y\":7,\"z\":null}", KIND_TWO));
+    assert_extracted("user:a\nb\n;");
+}
+
+static void unknown_members_are_refused_where_the_profile_says_so(void **state)
+{
+    (void)state;
+    walk.unknown = UNKNOWN_BLOCK;
+    walk.array = "messages";
+    walk.index = 3;
+    assert_status(STATUS_OK, read_members("{\"text\":\"a\",\"y\":7,\"n\":true,\"z\":null}", KIND_TWO));
+    assert_status(STATUS_UNSUPPORTED, read_members("{\"x\":[]}", KIND_TWO));
+    assert_string_equal("messages[3] has an unknown member", problem.sentence);
+    assert_status(STATUS_UNSUPPORTED, read_members("{\"only_one\":\"a\"}", KIND_TWO));
+    assert_string_equal("messages[3]", problem.path);
+}
+
+static void null_is_as_if_it_were_not_there(void **state)
+{
+    (void)state;
+    walk.unknown = UNKNOWN_BLOCK;
+    assert_status(STATUS_OK, read_members("{\"text\":null,\"id\":null,\"argument\":null,\"x\":null}", KIND_ONE));
+    assert_extracted("");
+}
+
+static void a_wrong_type_is_refused_or_scanned_when_text_can_be_in_it(void **state)
+{
+    (void)state;
+    assert_status(STATUS_MALFORMED, read_members("{\"text\":7}", KIND_ONE));
+    assert_string_equal("text must be a string", problem.sentence);
+    assert_status(STATUS_OK, read_members("{\"text\":{\"a\":[\"hidden\"]}}", KIND_ONE));
+    walk.unknown = UNKNOWN_BLOCK;
+    assert_status(STATUS_MALFORMED, read_members("{\"text\":{\"a\":[\"hidden\"]}}", KIND_ONE));
+    assert_extracted("user:hidden\n;");
+}
+
+static void an_identifier_with_a_space_or_an_escape_is_unknown_text(void **state)
+{
+    (void)state;
+    assert_status(STATUS_OK, shape_identifier(&walk, token("\"call_1:~!\""), "id"));
+    assert_status(STATUS_OK, shape_identifier(&walk, token("\"two words\""), "id"));
+    assert_status(STATUS_OK, shape_identifier(&walk, token("\"two\\u0020words\""), "id"));
+    assert_status(STATUS_OK, shape_identifier(&walk, token("\"\xE6\x97\xA5\""), "id"));
+    assert_extracted("user:two words\ntwo words\n\xE6\x97\xA5\n;");
+}
+
+static void an_identifier_beyond_its_bound_is_unknown_text(void **state)
+{
+    char text[IDENTIFIER_BYTES_MAX + 16];
+
+    (void)state;
+    for (int more = 0; more <= 1; more++) {
+        (void)snprintf(text, sizeof text, "\"%0*d\"", IDENTIFIER_BYTES_MAX + more, 0);
+        walk.unknown = UNKNOWN_BLOCK;
+        assert_status(more == 0 ? STATUS_OK : STATUS_UNSUPPORTED, shape_identifier(&walk, token(text), "id"));
+        walk.unknown = UNKNOWN_SCAN;
+        assert_status(STATUS_OK, shape_identifier(&walk, token(text), "id"));
+    }
+    (void)snprintf(text, sizeof text, "user:%0*d\n;", IDENTIFIER_BYTES_MAX + 1, 0);
+    assert_extracted(text);
+}
+
+static enum status refuse_item(struct shape_walk *at, const struct json_token *item)
+{
+    static const struct shape_member inner[] = {{"url", SHAPE_ANY, shape_text}};
+
+    return item->type == JSON_NULL ? STATUS_OK : shape_inner(at, item, "image_url", inner, 1);
+}
+
+static void a_path_leads_from_the_array_to_the_member(void **state)
+{
+    (void)state;
+    walk.array = "messages";
+    walk.index = 2047;
+    assert_status(STATUS_MALFORMED, shape_list(&walk, token("[null,null,{\"url\":7}]"), "content", refuse_item));
+    assert_string_equal("messages[2047].content[2].image_url.url", problem.path);
+    assert_status(STATUS_MALFORMED, shape_list(&walk, token("[null,7]"), "content", refuse_item));
+    assert_string_equal("messages[2047].content[1].image_url", problem.path);
+    assert_status(STATUS_OK, shape_list(&walk, token("[null,{\"url\":\"x\"}]"), "content", refuse_item));
+    assert_status(STATUS_MALFORMED, shape_refuse(&walk, STATUS_MALFORMED, "role", "is missing"));
+    assert_string_equal("messages[2047].role", problem.path);
+    walk.array = NULL;
+    assert_status(STATUS_MALFORMED, shape_refuse(&walk, STATUS_MALFORMED, "model", "is missing"));
+    assert_string_equal("model", problem.path);
+    assert_status(STATUS_MALFORMED, shape_refuse(&walk, STATUS_MALFORMED, NULL, "no"));
+    assert_string_equal("", problem.path);
+}
+
+static void media_of_no_known_form_are_unknown_text(void **state)
+{
+    (void)state;
+    assert_status(STATUS_OK, shape_file(&walk, token("\"data:text/plain,hello\""), "file_data"));
+    assert_status(STATUS_OK, shape_image(&walk, token("\"https://host/x\""), "url"));
+    assert_status(STATUS_MALFORMED, shape_audio(&walk, token("7"), "data"));
+    assert_extracted("user:data:text/plain,hello\n;");
+    walk.unknown = UNKNOWN_BLOCK;
+    assert_status(STATUS_UNSUPPORTED, shape_file(&walk, token("\"data:text/plain,hello\""), "file_data"));
+    assert_string_equal("file_data is unknown", problem.sentence);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(known_members_go_to_their_readers, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(unknown_members_are_scanned, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(unknown_members_are_refused_where_the_profile_says_so, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(null_is_as_if_it_were_not_there, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_wrong_type_is_refused_or_scanned_when_text_can_be_in_it, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_identifier_with_a_space_or_an_escape_is_unknown_text, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_identifier_beyond_its_bound_is_unknown_text, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_path_leads_from_the_array_to_the_member, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(media_of_no_known_form_are_unknown_text, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
