@@ -1,0 +1,106 @@
+/* sampling: reads one profile's samples, by the trainer's sampler or whole, and tells its time and its peak memory. */
+#include "proto/clock.h"
+#include "trainer/sample.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct seen {
+    int64_t rows;
+    int64_t bytes;
+};
+
+static enum status count(void *context, const struct sample *sample)
+{
+    struct seen *seen = context;
+
+    seen->rows++;
+    seen->bytes += (int64_t)sample->text.count;
+    return STATUS_OK;
+}
+
+static enum status draw(const struct database_settings *settings, int64_t profile_id, uint64_t seed, struct seen *seen,
+                        struct sample_figures figures[SAMPLE_LABELS])
+{
+    const struct sample_request request = {
+        .profile_id = profile_id, .rows_max = 50000, .bytes_max = TRAIN_BYTES_MAX, .seed = seed};
+    const struct sample_taker taker = {count, seen};
+    struct store *store = NULL;
+    enum status status = store_open(&store, settings);
+
+    if (status == STATUS_OK) {
+        status = sample_measure(store, &request, figures);
+    }
+    if (status == STATUS_OK) {
+        status = sample_draw(store, &request, figures, &taker);
+    }
+    store_close(&store);
+    return status;
+}
+
+/* As the predecessor did: every row of the profile in memory, then choose. */
+static enum status read_all(const struct database_settings *settings, int64_t profile_id, struct seen *seen)
+{
+    const struct db_value value = {.type = DB_BIGINT, .bigint = profile_id};
+    struct db *db = NULL;
+    struct db_rows *rows = NULL;
+    enum status status = db_open(&db, settings, "bench");
+
+    if (status == STATUS_OK) {
+        status = db_run(db, "select label, text from samples where profile_id = $1::int", &value, 1, &rows);
+    }
+    for (size_t row = 0; status == STATUS_OK && row < db_rows_count(rows); row++) {
+        seen->rows++;
+        seen->bytes += (int64_t)db_bytes(rows, row, 1).count;
+    }
+    db_rows_close(&rows);
+    db_close(&db);
+    return status;
+}
+
+static long peak_kib(void)
+{
+    FILE *file = fopen("/proc/self/status", "re");
+    char line[256];
+    long kib = -1;
+
+    while (file != NULL && fgets(line, sizeof line, file) != NULL) {
+        if (strncmp(line, "VmHWM:", 6) == 0) {
+            kib = strtol(line + 6, NULL, 10);
+        }
+    }
+    if (file != NULL) {
+        (void)fclose(file);
+    }
+    return kib;
+}
+
+int main(int argc, char **argv)
+{
+    struct database_settings settings = {0};
+    struct sample_figures figures[SAMPLE_LABELS] = {{0}};
+    struct seen seen = {0};
+    uint64_t started_us = clock_us();
+    enum status status;
+
+    if (argc != 5 || bytes_copy(bytes_of(argv[1]), settings.url, sizeof settings.url) != STATUS_OK) {
+        (void)fprintf(stderr, "usage: bench_sampling URL PROFILE_ID draw|all SEED\n");
+        return 2;
+    }
+    if (strcmp(argv[3], "draw") == 0) {
+        status = draw(&settings, strtoll(argv[2], NULL, 10), strtoull(argv[4], NULL, 10), &seen, figures);
+    } else {
+        status = read_all(&settings, strtoll(argv[2], NULL, 10), &seen);
+    }
+    if (status != STATUS_OK) {
+        (void)fprintf(stderr, "bench_sampling: %s\n", status_sentence(status));
+        return 1;
+    }
+    (void)printf("{\"rows\":%lld,\"mib\":%.1f,\"ms\":%.1f,\"peak_kib\":%ld,\"pass\":\"%s %lld of %lld\",\"violation\":"
+                 "\"%s %lld of %lld\"}\n",
+                 (long long)seen.rows, (double)seen.bytes / MIB, (double)(clock_us() - started_us) / 1000, peak_kib(),
+                 sample_way_name(figures[0].way), (long long)figures[0].drawn, (long long)figures[0].existing,
+                 sample_way_name(figures[1].way), (long long)figures[1].drawn, (long long)figures[1].existing);
+    return 0;
+}
