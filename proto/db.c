@@ -3,6 +3,7 @@
 
 #include "proto/clock.h"
 #include "proto/db_values.h"
+#include "proto/join.h"
 #include "proto/limits.h"
 #include "proto/secret.h"
 
@@ -15,10 +16,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 /* libpq counts its connect timeout in whole seconds, so that it may come up to one second early. */
-enum { SQLSTATE_BYTES = 5, NUMBER_TEXT_BYTES = 24, DB_SILENCE_MS = 1000 * (DB_CONNECT_S - 1) };
+enum { SQLSTATE_BYTES = 5, NUMBER_TEXT_BYTES = 24, MS_PER_S = 1000, DB_SILENCE_MS = MS_PER_S * (DB_CONNECT_S - 1) };
 
 struct db {
     PGconn *connection;
@@ -385,7 +385,6 @@ static void *cancel_on_thread(void *cancel)
 static void cancel_query(struct db *db)
 {
     PGcancel *cancel = PQgetCancel(db->connection);
-    struct timespec until;
     pthread_t thread;
 
     if (cancel == NULL || pthread_create(&thread, NULL, cancel_on_thread, cancel) != 0) {
@@ -393,9 +392,7 @@ static void cancel_query(struct db *db)
         db->broken = true;
         return;
     }
-    (void)clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += DB_CONNECT_S;
-    if (pthread_timedjoin_np(thread, NULL, &until) != 0) {
+    if (join_within(thread, DB_CONNECT_S * MS_PER_S) != STATUS_OK) {
         (void)pthread_detach(thread);
         db->broken = true;
     }

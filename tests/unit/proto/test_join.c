@@ -2,7 +2,7 @@
 #include "support/unit.h"
 
 #include "proto/clock.h"
-#include "trainer/join.h"
+#include "proto/join.h"
 
 #include <sys/eventfd.h>
 #include <unistd.h>

@@ -1,6 +1,6 @@
-/* join: waits for a thread to end, but not for ever. */
-#ifndef TRAINER_JOIN_H
-#define TRAINER_JOIN_H
+/* join: waits for a thread to end, but not for ever. Thread: any, but one for a given thread. */
+#ifndef PROTO_JOIN_H
+#define PROTO_JOIN_H
 
 #include "proto/status.h"
 

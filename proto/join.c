@@ -1,5 +1,5 @@
 /* join: pthread_clockjoin_np with milliseconds. */
-#include "trainer/join.h"
+#include "proto/join.h"
 
 #include <assert.h>
 #include <errno.h>
