@@ -213,6 +213,7 @@ enum status pool_open(struct pool **out, const struct pool_options *options)
         status = wire_open(&pool->wire, WIRE_POOL, ROUTER_MESSAGE_BYTES_MAX);
     }
     if (status == STATUS_OK) {
+        wire_secure(pool->wire, options->security);
         status = wire_attach(pool->wire, options->settings->bind);
     }
     if (status == STATUS_OK) {

@@ -18,6 +18,7 @@
 #include "proto/metrics.h"
 #include "proto/settings.h"
 #include "proto/status.h"
+#include "proto/wire_security.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -30,6 +31,7 @@ struct pool_options {
     uint64_t text_bytes_max;              /* limits.moderated_text: a moderator that takes less is refused */
     size_t loop_count;
     struct metrics *metrics; /* lent until pool_close */
+    const struct wire_security *security; /* NULL: no CURVE, and so loopback only; lent until pool_close */
 
     /* Called by the pool's thread when jobs are ready to be taken by that loop; must not wait (uv_async_send). May be called
      * until pool_close has returned: what it wakes must live as long. */
@@ -43,7 +45,7 @@ struct pool_options {
 };
 
 /* Binds settings->bind and starts the thread; wire_start() and secret_start() come first. STATUS_DENIED (an endpoint beyond
- * loopback), STATUS_MALFORMED, STATUS_IO, STATUS_NO_MEMORY, STATUS_FULL. Any thread. */
+ * loopback without security), STATUS_MALFORMED, STATUS_IO, STATUS_NO_MEMORY, STATUS_FULL. Any thread. */
 MUST_CHECK enum status pool_open(struct pool **out, const struct pool_options *options);
 
 /* From now on every job, held or new, comes back with STATUS_UNAVAILABLE. Any thread. */

@@ -2,6 +2,7 @@
 #include "proto/message_pack.h"
 
 #include "proto/message_check.h"
+#include "proto/utf8.h"
 
 #include <math.h>
 
@@ -197,34 +198,17 @@ enum status unpack_end(const struct unpacker *unpacker)
     return unpacker->bad || unpacker->rest.count > 0 ? STATUS_MALFORMED : STATUS_OK;
 }
 
-/* RFC 3629: no overlong form, no surrogate, nothing above U+10FFFF; and no C0 control, no DEL. */
 bool name_is_sound(struct bytes name, size_t bytes_max)
 {
-    size_t at = 0;
-
-    if (name.count > bytes_max) {
+    if (name.count > bytes_max || utf8_sound_bytes(name) != name.count) {
         return false;
     }
-    while (at < name.count) {
-        unsigned char first = (unsigned char)name.data[at];
-        size_t more = first < 0x80 ? 0 : first < 0xe0 ? 1 : first < 0xf0 ? 2 : 3;
-        unsigned low = first == 0xe0 ? 0xa0 : first == 0xf0 ? 0x90 : 0x80;
-        unsigned high = first == 0xed ? 0x9f : first == 0xf4 ? 0x8f : 0xbf;
+    for (size_t index = 0; index < name.count; index++) {
+        unsigned char byte = (unsigned char)name.data[index];
 
-        if (first < 0x20 || first == 0x7f || (first >= 0x80 && first < 0xc2) || first > 0xf4 ||
-            more >= name.count - at) {
+        if (byte < 0x20 || byte == 0x7f) {
             return false;
         }
-        for (size_t index = 1; index <= more; index++) {
-            unsigned next = (unsigned char)name.data[at + index];
-
-            if (next < low || next > high) {
-                return false;
-            }
-            low = 0x80; /* only the second byte of a character has narrower bounds */
-            high = 0xbf;
-        }
-        at += more + 1;
     }
     return true;
 }
