@@ -1,40 +1,91 @@
 /* connection: one client socket on a loop: bytes in and out, timers, keep-alive.
  *
- *   socket -> request (parser) -> exchange          reading stops while an exchange runs past its body
- *   socket <- out buffer <- reply / relay           unsent bytes are counted; nobody writes past `relay_buffer` + one chunk
+ *   socket -> request (parser) -> events -> exchange     what comes while an exchange runs is kept up to a small bound;
+ *   socket <- connection_out   <- reply, relay           the socket is read on, so that a client that leaves is seen
  *
- * Writing tries the socket at once and keeps only what it did not take. A connection that took no byte for `write_stall`
- * is cut and counted. Everything here runs on the loop's thread; no callback is made from inside connection_write.
+ *              accept                     state     timer                 its end
+ *                v
+ *        +---> HEAD ---> BODY ---+        HEAD      header_time, total    408, or closed when nothing had come
+ *        |       |               v        BODY      body_time, total      408
+ *       IDLE     +------------> BUSY      BUSY      the exchange's own
+ *        ^                       v        SENDING   write_stall           cut
+ *        +------------------- SENDING     IDLE      keep_alive            closed
+ *                                v        LINGER    LINGER_MS             closed
+ *                     LINGER -> CLOSING   any       write_stall while bytes are unsent: cut
+ *
+ * Writing collects small pieces until the end of the turn (connection_out). Nothing that the connection tells is told from
+ * inside connection_write, connection_answer_done, connection_finish, connection_break or connection_abort: events come from
+ * a callback of the loop or from connection_set_turn.
+ *
+ * Thread: the loop's.
  */
 #ifndef GATEWAY_CONNECTION_H
 #define GATEWAY_CONNECTION_H
 
+#include "gateway/request.h"
 #include "proto/bytes.h"
 #include "proto/status.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 
 struct connection;
 
-/* Copies what the socket does not take at once. STATUS_CLOSED when the client is gone, STATUS_TOO_LARGE when the unsent bytes
- * would pass the connection's bound (the caller did not pause in time: an error of ours). */
+struct connection_events {
+    /* A checked head has come. The answer may be written at once. Returns the exchange that lives on, NULL when the answer is
+     * done already. */
+    void *(*head)(void *context, struct connection *connection);
+    /* A part of the body, lent during the call. Statuses of struct request_sink. */
+    enum status (*body)(void *exchange, struct bytes part);
+    /* The request is complete. The exchange may answer and end inside this call. */
+    void (*complete)(void *exchange);
+    /* The request is refused: answer, with connection_answer_done(connection, false). `exchange` is the one that was reading
+     * the body (it ends with this answer), or NULL. */
+    void (*refused)(void *context, struct connection *connection, void *exchange, enum request_refusal refusal);
+    /* The client left or was cut. The connection is not to be used any more, not even in this call. */
+    void (*gone)(void *exchange);
+    /* The time to end has come (drain): finish soon. */
+    void (*end_now)(void *exchange);
+    /* A connection is closed and its memory given back: there is room for another. */
+    void (*closed)(void *context);
+    void *context; /* borrowed until connection_set_close */
+};
+
+/* Copies. STATUS_CLOSED when the client is gone, STATUS_TOO_LARGE when the unsent bytes would pass the connection's bound of
+ * relay_buffer + UPSTREAM_CHUNK_BYTES + REPLY_HEAD_BYTES_MAX (the caller did not pause in time: an error of ours). */
 MUST_CHECK enum status connection_write(struct connection *connection, struct bytes bytes);
 
 /* Bytes written and not yet taken by the socket. */
 size_t connection_unsent(const struct connection *connection);
 
-/* Calls `drained` once, from a later callback of the loop, when at most `low_bytes` are unsent. Replaces an earlier wish; NULL
- * withdraws it. Never called from inside this function. */
+/* Calls `drained` once, from connection_set_turn, when at most `low_bytes` are unsent. Replaces an earlier wish; NULL withdraws
+ * it. */
 void connection_when_drained(struct connection *connection, size_t low_bytes, void (*drained)(void *context),
                              void *context);
 
-/* The answer is complete: keeps the connection for the next request when both sides may, else closes it once all is sent. */
+/* The answer is complete and so is the exchange: no event comes to it any more. The connection is kept for the next request
+ * when `keep_alive` and connection_may_keep, else closed once all is sent. */
 void connection_answer_done(struct connection *connection, bool keep_alive);
 
 /* Closes as soon as what is unsent has been sent (or has stalled). */
 void connection_finish(struct connection *connection);
 
-/* Closes now; unsent bytes are lost (the client sees a broken message: never a clean end). */
+/* The same with a reset, for answers that end with the connection: a client must be able to tell that one was broken. */
+void connection_break(struct connection *connection);
+
+/* Closes now, with a reset; unsent bytes are lost (the client sees a broken message: never a clean end). */
 void connection_abort(struct connection *connection);
+
+/* The head of the request at hand; only from `head` to the end of the answer. Lends. */
+const struct request_head *connection_head(const struct connection *connection);
+
+/* Whether another request could follow on this connection, as far as is known now. */
+bool connection_may_keep(const struct connection *connection);
+
+/* The client's address without its port. Lends as long as the connection lives. */
+struct bytes connection_address(const struct connection *connection);
+
+/* The value of a Date field, of this second. Lends until the next connection_set_tick. */
+struct bytes connection_date(const struct connection *connection);
 
 #endif

@@ -31,11 +31,15 @@ struct reply {
     uint64_t left_bytes; /* REPLY_LENGTH: still owed */
 };
 
+/* Whether a field belongs to one hop and is never passed on, in either direction (RFC 9110 section 7.6.1). The list is fixed:
+ * a Connection field takes no further field away (spec/reliability.md B.1 row 2). */
+bool reply_is_hop_field(struct bytes name);
+
 /* What the request allows: filled in by the exchange before the answer begins. */
 void reply_init(struct reply *reply, struct connection *connection, bool http_1_0, bool head_only, bool keep_alive);
 
-/* Writes the head. `fields` (may be NULL) are end-to-end fields; framing fields, Connection and Date are added here.
- * `body_bytes` >= 0 is a known length, -1 an unknown one. */
+/* Writes the head. `fields` (may be NULL) may hold hop fields, which are left out; framing fields, Connection and (where none
+ * is there) Date are added here. `body_bytes` >= 0 is a known length, -1 an unknown one. Statuses of connection_write. */
 MUST_CHECK enum status reply_head(struct reply *reply, unsigned status, const struct fields *fields, int64_t body_bytes);
 
 /* A part of the body, framed. STATUS_MALFORMED when more comes than the announced length. An empty part writes nothing. */

@@ -447,20 +447,12 @@ static enum request_progress read_body(struct request *request, struct bytes in,
     return REQUEST_DONE;
 }
 
-static enum request_progress stay_done(struct request *request, struct bytes in, size_t *used)
+/* Bytes behind the end are not ours. */
+static enum request_progress stay(struct request *request, struct bytes in, size_t *used)
 {
-    (void)request;
     (void)in;
     (void)used;
-    return REQUEST_DONE;
-}
-
-static enum request_progress stay_refused(struct request *request, struct bytes in, size_t *used)
-{
-    (void)request;
-    (void)in;
-    (void)used;
-    return REQUEST_REFUSED;
+    return request->state == STATE_DONE ? REQUEST_DONE : REQUEST_REFUSED;
 }
 
 static const struct {
@@ -470,8 +462,8 @@ static const struct {
     [STATE_REQUEST_LINE] = {"request_line", read_lines},
     [STATE_FIELDS] = {"fields", read_lines},
     [STATE_BODY] = {"body", read_body},
-    [STATE_DONE] = {"done", stay_done},
-    [STATE_REFUSED] = {"refused", stay_refused},
+    [STATE_DONE] = {"done", stay},
+    [STATE_REFUSED] = {"refused", stay},
 };
 
 enum request_progress request_read(struct request *request, struct bytes in, size_t *used)
@@ -483,6 +475,11 @@ enum request_progress request_read(struct request *request, struct bytes in, siz
 bool request_begun(const struct request *request)
 {
     return request->state != STATE_REQUEST_LINE || request->line_bytes > (request->after_cr ? 1 : 0);
+}
+
+bool request_is_complete(const struct request *request)
+{
+    return request->state == STATE_DONE;
 }
 
 const struct request_head *request_head(const struct request *request)

@@ -53,6 +53,9 @@ MUST_CHECK enum request_progress request_read(struct request *request, struct by
 /* Whether any byte of a message (empty lines before it not counted) has been used since the last reset. */
 bool request_begun(const struct request *request);
 
+/* Whether the last byte of the message has been used. True from REQUEST_HEAD on where no body follows. */
+bool request_is_complete(const struct request *request);
+
 /* Lends; only after REQUEST_HEAD. */
 const struct request_head *request_head(const struct request *request);
 

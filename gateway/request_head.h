@@ -39,6 +39,9 @@
     row(REFUSAL_TRAILERS, "trailers", 431, "the trailer fields are too long or too many")                              \
     row(REFUSAL_BODY_SIZE, "body_size", 413, "the request body is too large")                                          \
     row(REFUSAL_BODY_BUDGET, "body_budget", 503, "the gateway holds as many request bodies as it may")                 \
+    row(REFUSAL_HEADER_TIME, "header_time", 408, "the request's head took too long to arrive")                         \
+    row(REFUSAL_BODY_TIME, "body_time", 408, "the request's body took too long to arrive")                             \
+    row(REFUSAL_CONNECTIONS, "connections", 503, "the gateway has as many connections as it may")                      \
     row(REFUSAL_MEMORY, "memory", 503, "the gateway is out of memory")
 
 enum request_refusal {

@@ -95,6 +95,20 @@ enum {
     TRAILER_BYTES_MAX = 8 * KIB,          /* of one message; read and forgotten */
     TRAILER_FIELDS_MAX = 16,
 
+    READ_BUFFER_BYTES = 64 * KIB,        /* one a loop, shared by its connections: an idle one owns no read buffer */
+    READ_AHEAD_BYTES_MAX = 16 * KIB,     /* of the next request, while the one before it is answered */
+    CORK_BYTES = 16 * KIB,               /* what waits for the end of the turn; more is written at once */
+    REPLY_HEAD_BYTES_MAX = 96 * KIB,     /* an upstream's fields at their most, with our own, and an event for an error */
+    CONNECTION_KEPT_BYTES = 4 * KIB,     /* what an idle connection may keep of its write buffer */
+    LINGER_MS = 5000,                    /* after an early answer: the client may still send, and must see the answer */
+    LINGER_BYTES_MAX = 64 * MIB,
+    LISTEN_BACKLOG = 511,
+    SPARE_CONNECTIONS = 64,              /* above limits.connections: each hears why it is refused */
+    RETRY_AFTER_S = 1,                   /* with every 503 */
+    LOOP_TICK_MS = 100,                  /* how exact the timers of connections are */
+    LOOP_ALIVE_MS = 5000,                /* a loop that has not turned for so long is not alive */
+    DRAIN_LAST_MS = 2000,                /* after limits.drain: for error events and answers on their way */
+
     /* The upstream side */
     UPSTREAM_CHUNK_BYTES = 16 * KIB,     /* libcurl's CURL_MAX_WRITE_SIZE: the most one write callback hands over */
     UPSTREAM_FIELDS_BYTES_MAX = 64 * KIB,
@@ -188,6 +202,8 @@ _Static_assert((int)REPLY_BYTES_MAX < (int)ROUTER_MESSAGE_BYTES_MAX, "the gatewa
 _Static_assert(DB_ARRAY_BYTES_MAX / SAMPLE_BATCH_MAX > SAMPLE_TEXT_BYTES_MAX, "a full batch of the longest texts fits");
 _Static_assert(LEADER_CHECK_MS < LEADER_LEASE_MS && LEADER_LEASE_MS < LEADER_SESSION_MS, "silent before fenced");
 _Static_assert(UPSTREAM_HOSTS_MAX >= ROUTES_MAX, "every route may have a host of its own");
+_Static_assert(REPLY_HEAD_BYTES_MAX >= UPSTREAM_FIELDS_BYTES_MAX + 4 * UPSTREAM_FIELDS_MAX + 16 * KIB,
+               "the largest head of an upstream fits with our own fields");
 _Static_assert(LOG_LINE_BYTES_MAX < LOG_QUEUE_BYTES_MAX, "a line fits the queue");
 
 #endif

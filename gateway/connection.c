@@ -1,0 +1,466 @@
+/* connection: the life of a client's socket, from accept to close. */
+#include "gateway/connection.h"
+
+#include "gateway/connection_inside.h"
+#include "proto/clock.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+static enum connection_state state_of(const struct connection *connection)
+{
+    return (enum connection_state)connection->member.state;
+}
+
+struct connection *connection_of(struct roster_member *member)
+{
+    return (struct connection *)((char *)member - offsetof(struct connection, member));
+}
+
+/* The only function that changes the state. */
+static void enter(struct connection *connection, enum connection_state state)
+{
+    roster_enter(&connection->home->roster, &connection->member, state, clock_ms());
+}
+
+static void want_turn(struct connection *connection)
+{
+    roster_want_turn(&connection->home->roster, &connection->member);
+}
+
+static void unwatch(struct connection *connection)
+{
+    if (connection->watched) {
+        roster_leave(&connection->home->stalls, &connection->watch);
+        connection->watched = false;
+    }
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct connection *connection = (struct connection *)handle;
+    struct connection_set *home = connection->home;
+
+    roster_leave(&home->roster, &connection->member);
+    out_free(&connection->out);
+    buffer_free(&connection->ahead);
+    request_close(&connection->request);
+    free(connection);
+    home->events->closed(home->events->context);
+}
+
+void connection_close(struct connection *connection, enum close_reason reason, bool reset)
+{
+    if (state_of(connection) == CLOSING) {
+        return;
+    }
+    enter(connection, CLOSING);
+    unwatch(connection);
+    connection->drained = NULL;
+    series_add(connection->home->closed[reason], 1);
+    /* A reset is refused by libuv once the write side has been shut down; then closing says it too. */
+    if (!reset || uv_tcp_close_reset(&connection->socket, on_closed) != 0) {
+        uv_close((uv_handle_t *)&connection->socket, on_closed);
+    }
+}
+
+/* The client left or must be cut: closes, and tells the exchange in the same turn. */
+void connection_lose(struct connection *connection, enum close_reason reason)
+{
+    void *exchange = connection->exchange;
+
+    connection->exchange = NULL;
+    connection_close(connection, reason, true);
+    if (exchange != NULL) {
+        connection->home->events->gone(exchange);
+    }
+}
+
+/* For callers that may not be called back: connections_turn does the rest. */
+static void mark_lost(struct connection *connection, enum close_reason reason)
+{
+    if (state_of(connection) != CLOSING) {
+        connection->reason = reason;
+        enter(connection, LOST);
+        want_turn(connection);
+    }
+}
+
+/* Whether the answer at hand has been given up or is only being sent. */
+static bool is_over(const struct connection *connection)
+{
+    return state_of(connection) == LOST || state_of(connection) == CLOSING || state_of(connection) == LINGER;
+}
+
+void connection_refuse(struct connection *connection, enum request_refusal refusal)
+{
+    const struct connection_events *events = connection->home->events;
+    void *exchange = connection->exchange;
+
+    connection->exchange = NULL;
+    enter(connection, BUSY);
+    events->refused(events->context, connection, exchange, refusal);
+}
+
+/* A head has come. A client that waits for a 100 gets it when the exchange wants the body and none of it is here. */
+static void begin_exchange(struct connection *connection, bool body_has_come)
+{
+    const struct connection_events *events = connection->home->events;
+    void *exchange;
+
+    enter(connection, BODY);
+    connection->requests++;
+    exchange = events->head(events->context, connection);
+    connection->exchange = exchange;
+    assert(exchange != NULL || state_of(connection) != BODY);
+    if (state_of(connection) == BODY && request_head(connection->request)->wants_continue && !body_has_come &&
+        connection_write(connection, BYTES("HTTP/1.1 100 Continue\r\n\r\n")) != STATUS_OK) {
+        mark_lost(connection, BY_CLIENT);
+    }
+}
+
+static bool is_reading_request(const struct connection *connection)
+{
+    return state_of(connection) == HEAD || state_of(connection) == IDLE || state_of(connection) == BODY;
+}
+
+/* Gives bytes to the parser until they are used or an exchange is at work; keeps what is left for later. */
+static void consume(struct connection *connection, struct bytes in)
+{
+    while (is_reading_request(connection)) {
+        size_t used;
+        enum request_progress progress = request_read(connection->request, in, &used);
+
+        in = bytes_from(in, used);
+        if (state_of(connection) == IDLE && request_begun(connection->request)) {
+            enter(connection, HEAD);
+        }
+        if (progress == REQUEST_HEAD) {
+            begin_exchange(connection, in.count > 0);
+        } else if (progress == REQUEST_DONE) {
+            enter(connection, BUSY);
+            connection->home->events->complete(connection->exchange);
+        } else if (progress == REQUEST_REFUSED) {
+            connection_refuse(connection, request_refusal(connection->request));
+        } else {
+            return;
+        }
+    }
+    if (!is_over(connection) && buffer_append(&connection->ahead, in) != STATUS_OK) {
+        mark_lost(connection, BY_CLIENT); /* no memory for a request that has not begun */
+    }
+}
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
+{
+    struct connection *connection = (struct connection *)handle;
+    size_t room = READ_BUFFER_BYTES;
+
+    (void)suggested;
+    if (state_of(connection) == BUSY || state_of(connection) == SENDING) {
+        room = READ_AHEAD_BYTES_MAX - connection->ahead.count; /* not 0: update_reading stops before */
+    }
+    *out = uv_buf_init(connection->home->read_buffer, (unsigned)room);
+}
+
+/* The client will send no more: it left, or it waits for the rest of an answer that is complete on our side. */
+static void end_of_input(struct connection *connection, bool broken)
+{
+    connection->ended = true;
+    if (state_of(connection) == SENDING && !broken) {
+        connection->after = connection->after == AFTER_KEEP ? AFTER_CLOSE : connection->after;
+        want_turn(connection);
+    } else if (state_of(connection) == LINGER) {
+        connection_close(connection, BY_ANSWER, false);
+    } else {
+        connection_lose(connection, BY_CLIENT);
+    }
+}
+
+static void update_reading(struct connection *connection);
+
+static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer)
+{
+    struct connection *connection = (struct connection *)stream;
+    struct bytes in = {buffer->base, count > 0 ? (size_t)count : 0};
+
+    if (count < 0) {
+        end_of_input(connection, count != UV_EOF);
+    } else if (state_of(connection) == LINGER) {
+        connection->lingered_bytes += in.count;
+        if (connection->lingered_bytes > LINGER_BYTES_MAX) {
+            connection_close(connection, BY_ANSWER, true);
+        }
+    } else if (is_reading_request(connection)) {
+        consume(connection, in);
+    } else if (!is_over(connection) && buffer_append(&connection->ahead, in) != STATUS_OK) {
+        connection_lose(connection, BY_CLIENT);
+    }
+    update_reading(connection);
+}
+
+/* The one place where reading starts and stops: a client may be one request and a small bound ahead. */
+static void update_reading(struct connection *connection)
+{
+    bool ahead_has_room = connection->ahead.count < READ_AHEAD_BYTES_MAX;
+    bool wanted = false;
+
+    switch (state_of(connection)) {
+    case HEAD:
+    case IDLE:
+    case BODY:
+    case LINGER:
+        wanted = true;
+        break;
+    case BUSY:
+    case SENDING:
+        wanted = ahead_has_room;
+        break;
+    case LOST:
+    case CLOSING:
+        break;
+    }
+    wanted = wanted && !connection->ended;
+    if (wanted == connection->reading || state_of(connection) == CLOSING) {
+        return;
+    }
+    connection->reading = wanted;
+    if (!wanted) {
+        (void)uv_read_stop((uv_stream_t *)&connection->socket);
+    } else if (uv_read_start((uv_stream_t *)&connection->socket, on_alloc, on_read) != 0) {
+        mark_lost(connection, BY_CLIENT);
+    }
+}
+
+static void on_shutdown(uv_shutdown_t *shutdown, int result)
+{
+    (void)shutdown;
+    (void)result; /* the linger timer closes whatever became of it */
+}
+
+/* The answer has gone before its request had come whole: a plain close would answer late bytes with a reset, which takes
+ * the answer away from the client (RFC 9112 section 9.6). */
+static void linger(struct connection *connection)
+{
+    buffer_free(&connection->ahead);
+    if (connection->ended || uv_shutdown(&connection->shutdown, (uv_stream_t *)&connection->socket, on_shutdown) != 0) {
+        connection_close(connection, BY_ANSWER, false);
+        return;
+    }
+    enter(connection, LINGER);
+}
+
+static void next_request(struct connection *connection)
+{
+    struct buffer ahead = connection->ahead;
+
+    request_reset(connection->request);
+    out_trim(&connection->out, CONNECTION_KEPT_BYTES);
+    enter(connection, IDLE);
+    if (ahead.count > 0) {
+        buffer_init(&connection->ahead, ahead.max);
+        consume(connection, buffer_view(&ahead));
+        buffer_free(&ahead);
+    }
+}
+
+static void after_answer(struct connection *connection)
+{
+    if (connection->after == AFTER_KEEP && !connection->home->draining) {
+        next_request(connection);
+    } else if (connection->after == AFTER_RESET) {
+        connection_close(connection, BY_BROKEN_ANSWER, true);
+    } else if (request_is_complete(connection->request) && connection->ahead.count == 0) {
+        connection_close(connection, BY_ANSWER, false);
+    } else {
+        linger(connection);
+    }
+}
+
+/* While bytes are unsent somebody looks at whether they move. */
+static void watch_stall(struct connection *connection)
+{
+    bool unsent = out_unsent(&connection->out) > 0;
+
+    if (!unsent) {
+        unwatch(connection);
+    } else if (!connection->watched) {
+        (void)out_moved(&connection->out);
+        connection->moved_ms = clock_ms();
+        connection->watched = true;
+        roster_join(&connection->home->stalls, &connection->watch, WATCH_STALL, connection->moved_ms);
+    }
+}
+
+void connection_settle(struct roster_member *member)
+{
+    struct connection *connection = connection_of(member);
+    void (*drained)(void *context) = connection->drained;
+
+    if (state_of(connection) == CLOSING) {
+        return;
+    }
+    if (state_of(connection) == LOST || out_flush(&connection->out) != STATUS_OK) {
+        connection_lose(connection, state_of(connection) == LOST ? connection->reason : BY_CLIENT);
+        return;
+    }
+    watch_stall(connection);
+    if (drained != NULL && out_unsent(&connection->out) <= connection->low_bytes) {
+        connection->drained = NULL;
+        drained(connection->drained_context);
+    }
+    if (state_of(connection) == SENDING && out_unsent(&connection->out) == 0) {
+        after_answer(connection);
+    }
+    update_reading(connection);
+}
+
+static void on_sent(struct connection_out *out, enum status status)
+{
+    struct connection *connection = (struct connection *)((char *)out - offsetof(struct connection, out));
+
+    if (status != STATUS_OK) {
+        mark_lost(connection, BY_CLIENT);
+    }
+    want_turn(connection);
+}
+
+static enum status pass_body(void *context, struct bytes part)
+{
+    struct connection *connection = context;
+
+    return connection->home->events->body(connection->exchange, part);
+}
+
+enum status connection_begin(struct connection **out, struct connection_set *home, uv_stream_t *listener)
+{
+    struct connection *connection = calloc(1, sizeof *connection);
+    struct request_sink sink = {pass_body, connection};
+    enum status status;
+
+    if (connection == NULL || uv_tcp_init(home->loop, &connection->socket) != 0) {
+        free(connection);
+        home->events->closed(home->events->context);
+        return STATUS_NO_MEMORY;
+    }
+    /* From here on the socket is libuv's until on_closed, which frees all of it. */
+    connection->home = home;
+    roster_join(&home->roster, &connection->member, HEAD, clock_ms());
+    buffer_init(&connection->ahead, READ_BUFFER_BYTES);
+    out_init(&connection->out, (uv_stream_t *)&connection->socket,
+             home->limits->relay_buffer_bytes + UPSTREAM_CHUNK_BYTES + REPLY_HEAD_BYTES_MAX, on_sent);
+    status = uv_accept(listener, (uv_stream_t *)&connection->socket) == 0 ? STATUS_OK : STATUS_IO;
+    if (status == STATUS_OK) {
+        status = request_open(&connection->request, &home->request_limits, &sink);
+    }
+    if (status != STATUS_OK) {
+        connection_close(connection, BY_CLIENT, true);
+        return status;
+    }
+    *out = connection;
+    return STATUS_OK;
+}
+
+void connection_greet(struct connection *connection, enum request_refusal refusal)
+{
+    struct sockaddr_storage address;
+    int count = sizeof address;
+
+    (void)uv_tcp_nodelay(&connection->socket, 1); /* an event of a stream must not wait for the one before it */
+    if (uv_tcp_getpeername(&connection->socket, (struct sockaddr *)&address, &count) != 0 ||
+        uv_ip_name((const struct sockaddr *)&address, connection->address, sizeof connection->address) != 0) {
+        connection_close(connection, BY_CLIENT, true);
+        return;
+    }
+    if (refusal != REFUSAL_NONE) {
+        connection_refuse(connection, refusal);
+    }
+    update_reading(connection);
+}
+
+enum status connection_write(struct connection *connection, struct bytes bytes)
+{
+    enum status status;
+
+    if (state_of(connection) == LOST || state_of(connection) == CLOSING) {
+        return STATUS_CLOSED;
+    }
+    status = out_append(&connection->out, bytes);
+    if (status == STATUS_CLOSED) {
+        mark_lost(connection, BY_CLIENT);
+    }
+    want_turn(connection);
+    return status;
+}
+
+size_t connection_unsent(const struct connection *connection)
+{
+    return out_unsent(&connection->out);
+}
+
+void connection_when_drained(struct connection *connection, size_t low_bytes, void (*drained)(void *context),
+                             void *context)
+{
+    connection->drained = drained;
+    connection->drained_context = context;
+    connection->low_bytes = low_bytes;
+    if (drained != NULL) {
+        want_turn(connection);
+    }
+}
+
+static void end_answer(struct connection *connection, enum connection_after after)
+{
+    connection->exchange = NULL;
+    connection->drained = NULL;
+    if (!is_over(connection)) {
+        connection->after = after;
+        enter(connection, SENDING);
+        want_turn(connection);
+    }
+}
+
+void connection_answer_done(struct connection *connection, bool keep_alive)
+{
+    end_answer(connection, keep_alive && connection_may_keep(connection) ? AFTER_KEEP : AFTER_CLOSE);
+}
+
+void connection_finish(struct connection *connection)
+{
+    end_answer(connection, AFTER_CLOSE);
+}
+
+void connection_break(struct connection *connection)
+{
+    end_answer(connection, AFTER_RESET);
+}
+
+void connection_abort(struct connection *connection)
+{
+    connection->exchange = NULL;
+    connection_close(connection, BY_BROKEN_ANSWER, true);
+}
+
+const struct request_head *connection_head(const struct connection *connection)
+{
+    return request_head(connection->request);
+}
+
+bool connection_may_keep(const struct connection *connection)
+{
+    const struct connection_set *home = connection->home;
+
+    return request_is_complete(connection->request) && request_head(connection->request)->keep_alive &&
+           !connection->ended && !home->draining && connection->requests < home->limits->connection_requests;
+}
+
+struct bytes connection_address(const struct connection *connection)
+{
+    return bytes_of(connection->address);
+}
+
+struct bytes connection_date(const struct connection *connection)
+{
+    return (struct bytes){connection->home->date, DATE_BYTES};
+}

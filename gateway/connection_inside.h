@@ -1,0 +1,90 @@
+/* connection_inside: what connection.c and connection_set.c share and nobody else sees.
+ *
+ * Thread: the loop's.
+ */
+#ifndef GATEWAY_CONNECTION_INSIDE_H
+#define GATEWAY_CONNECTION_INSIDE_H
+
+#include "gateway/connection_out.h"
+#include "gateway/request.h"
+#include "gateway/roster.h"
+#include "proto/limits.h"
+#include "proto/metrics.h"
+#include "proto/settings.h"
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <time.h>
+#include <uv.h>
+
+struct connection_events;
+
+enum connection_state { HEAD, IDLE, BODY, BUSY, SENDING, LINGER, LOST, CLOSING };
+
+/* What follows when the last byte of the answer has gone. */
+enum connection_after { AFTER_KEEP, AFTER_CLOSE, AFTER_RESET };
+
+/* Why a connection ended; the names are label values of prismguard_gateway_connections_closed_total. */
+enum close_reason { BY_CLIENT, BY_ANSWER, BY_IDLE, BY_HEADER_TIME, BY_WRITE_STALL, BY_BROKEN_ANSWER, BY_DRAIN, REASON_COUNT };
+
+enum { DATE_BYTES = 29, WATCH_STALL = 0 };
+
+struct connection {
+    uv_tcp_t socket; /* first: libuv gives it back */
+    struct connection_set *home;
+    struct roster_member member; /* its state is enum connection_state */
+    struct roster_member watch;  /* in home->stalls while bytes are unsent */
+    bool watched;
+    bool reading; /* libuv reads */
+    bool ended;   /* the client will send no more */
+    enum connection_after after;
+    enum close_reason reason;
+    struct request *request;
+    void *exchange;
+    uint64_t requests;
+    uint64_t moved_ms; /* the socket took bytes, or nothing was unsent */
+    uint64_t lingered_bytes;
+    struct buffer ahead; /* bytes of the next request */
+    struct connection_out out;
+    void (*drained)(void *context);
+    void *drained_context;
+    size_t low_bytes;
+    uv_shutdown_t shutdown;
+    char address[INET6_ADDRSTRLEN];
+};
+
+struct connection_set {
+    uv_loop_t *loop;
+    const struct limit_settings *limits;
+    const struct connection_events *events;
+    struct request_limits request_limits;
+    struct series *closed[REASON_COUNT];
+    struct roster roster;
+    struct roster stalls;
+    bool draining;
+    time_t date_second;
+    char date[DATE_BYTES + 1];
+    char read_buffer[READ_BUFFER_BYTES];
+};
+
+/* Accepts; the connection owns itself until it is closed. On failure `closed` comes too. */
+MUST_CHECK enum status connection_begin(struct connection **out, struct connection_set *home, uv_stream_t *listener);
+
+/* Starts reading, or tells a connection that it is one too many. */
+void connection_greet(struct connection *connection, enum request_refusal refusal);
+
+/* The end of a turn for one that asked for it. */
+void connection_settle(struct roster_member *member);
+
+/* Lets the exchange answer for a request that will not be taken. */
+void connection_refuse(struct connection *connection, enum request_refusal refusal);
+
+/* Closes, with a reset or without; the exchange is not told. */
+void connection_close(struct connection *connection, enum close_reason reason, bool reset);
+
+/* Closes and tells the exchange. */
+void connection_lose(struct connection *connection, enum close_reason reason);
+
+struct connection *connection_of(struct roster_member *member);
+
+#endif

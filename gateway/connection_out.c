@@ -1,0 +1,110 @@
+/* connection_out: one buffer filling while the other is on its way. */
+#include "gateway/connection_out.h"
+
+#include "proto/limits.h"
+
+#include <assert.h>
+
+void out_init(struct connection_out *out, uv_stream_t *stream, size_t bytes_max,
+              void (*sent)(struct connection_out *out, enum status status))
+{
+    *out = (struct connection_out){.stream = stream, .sent = sent};
+    buffer_init(&out->waiting, bytes_max);
+    buffer_init(&out->sending, bytes_max);
+    out->write.data = out;
+}
+
+void out_free(struct connection_out *out)
+{
+    assert(!out->busy);
+    buffer_free(&out->waiting);
+    buffer_free(&out->sending);
+}
+
+size_t out_unsent(const struct connection_out *out)
+{
+    return out->waiting.count + (out->busy ? uv_stream_get_write_queue_size(out->stream) : 0);
+}
+
+static void on_write(uv_write_t *write, int result)
+{
+    struct connection_out *out = write->data;
+
+    out->busy = false;
+    buffer_clear(&out->sending);
+    out->sent(out, result == 0 ? STATUS_OK : STATUS_CLOSED);
+}
+
+/* What the socket did not take changes sides: the two buffers trade places, nothing is copied. */
+static enum status send_rest(struct connection_out *out, size_t taken)
+{
+    struct buffer full = out->waiting;
+    uv_buf_t rest;
+
+    out->waiting = out->sending;
+    out->sending = full;
+    rest = uv_buf_init(full.data + taken, (unsigned)(full.count - taken));
+    if (uv_write(&out->write, out->stream, &rest, 1, on_write) != 0) {
+        buffer_clear(&out->sending);
+        return STATUS_CLOSED;
+    }
+    out->busy = true;
+    return STATUS_OK;
+}
+
+enum status out_flush(struct connection_out *out)
+{
+    uv_buf_t all;
+    int taken;
+
+    if (out->busy || out->waiting.count == 0) {
+        return STATUS_OK;
+    }
+    all = uv_buf_init(out->waiting.data, (unsigned)out->waiting.count);
+    taken = uv_try_write(out->stream, &all, 1);
+    if (taken < 0 && taken != UV_EAGAIN) {
+        buffer_clear(&out->waiting);
+        return STATUS_CLOSED;
+    }
+    taken = taken < 0 ? 0 : taken;
+    if ((size_t)taken < out->waiting.count) {
+        return send_rest(out, (size_t)taken);
+    }
+    buffer_clear(&out->waiting);
+    return STATUS_OK;
+}
+
+enum status out_append(struct connection_out *out, struct bytes bytes)
+{
+    enum status status;
+
+    if (bytes.count > out->waiting.max - out_unsent(out)) {
+        return STATUS_TOO_LARGE;
+    }
+    status = buffer_append(&out->waiting, bytes);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    out->appended += bytes.count;
+    return out->waiting.count >= CORK_BYTES ? out_flush(out) : STATUS_OK;
+}
+
+bool out_moved(struct connection_out *out)
+{
+    size_t unsent = out_unsent(out);
+    uint64_t taken = out->appended - unsent;
+    bool moved = taken > out->seen_taken || unsent == 0;
+
+    out->seen_taken = taken;
+    return moved;
+}
+
+void out_trim(struct connection_out *out, size_t bytes_kept)
+{
+    if (out_unsent(out) == 0 && !out->busy) {
+        if (out->waiting.room > bytes_kept) {
+            buffer_free(&out->waiting);
+        }
+        buffer_free(&out->sending);
+    }
+}

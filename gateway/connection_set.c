@@ -1,0 +1,196 @@
+/* connection_set: all client connections of a loop together. */
+#include "gateway/connection_set.h"
+
+#include "gateway/connection_inside.h"
+#include "proto/clock.h"
+
+#include <assert.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+static const char *const reasons[REASON_COUNT] = {
+    [BY_CLIENT] = "client",           [BY_ANSWER] = "answer",           [BY_IDLE] = "idle",   [BY_HEADER_TIME] = "header_time",
+    [BY_WRITE_STALL] = "write_stall", [BY_BROKEN_ANSWER] = "broken",    [BY_DRAIN] = "drain",
+};
+
+enum { STALL_LOOKS = 8 }; /* a stall is seen to an eighth of its time */
+
+static void write_date(struct connection_set *set)
+{
+    time_t second = (time_t)(clock_wall_us() / 1000000);
+    struct tm parts;
+
+    if (second != set->date_second && gmtime_r(&second, &parts) != NULL) {
+        size_t count = strftime(set->date, sizeof set->date, "%a, %d %b %Y %H:%M:%S GMT", &parts);
+
+        assert(count == DATE_BYTES);
+        set->date_second = second;
+    }
+}
+
+enum status connection_set_open(struct connection_set **out, uv_loop_t *loop, const struct limit_settings *limits,
+                                struct metrics *metrics, const struct connection_events *events)
+{
+    struct connection_set *set = calloc(1, sizeof *set);
+
+    if (set == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    set->loop = loop;
+    set->limits = limits;
+    set->events = events;
+    set->request_limits = (struct request_limits){
+        .line_bytes = limits->header_line_bytes,
+        .header_bytes = limits->header_bytes,
+        .fields = limits->header_fields,
+        .body_bytes = limits->request_bytes,
+    };
+    for (enum close_reason reason = 0; reason < REASON_COUNT; reason++) {
+        set->closed[reason] = metrics_series(metrics, METRIC_COUNTER, "prismguard_gateway_connections_closed_total",
+                                             "Client connections closed, by what closed them",
+                                             &(struct metric_label){"reason", reasons[reason]}, 1);
+    }
+    roster_init(&set->roster);
+    set->roster.limit_ms[HEAD] = limits->header_time_ms;
+    set->roster.limit_ms[IDLE] = limits->keep_alive_ms;
+    set->roster.limit_ms[BODY] = limits->body_time_ms;
+    set->roster.limit_ms[LINGER] = LINGER_MS;
+    roster_init(&set->stalls);
+    set->stalls.limit_ms[WATCH_STALL] = limits->write_stall_ms / STALL_LOOKS + 1;
+    write_date(set);
+    *out = set;
+    return STATUS_OK;
+}
+
+void connection_set_close(struct connection_set **set)
+{
+    if (*set != NULL) {
+        assert((*set)->roster.count == 0);
+        free(*set);
+        *set = NULL;
+    }
+}
+
+enum status connection_set_accept(struct connection_set *set, uv_stream_t *listener, enum request_refusal refusal)
+{
+    struct connection *connection;
+    enum status status = connection_begin(&connection, set, listener);
+
+    if (status == STATUS_OK) {
+        connection_greet(connection, refusal);
+    }
+    return status;
+}
+
+/* For all members of the set's list of unsent ones, a few times in each write_stall. */
+static void look_at_stall(struct roster_member *member)
+{
+    struct connection *connection = (struct connection *)((char *)member - offsetof(struct connection, watch));
+    uint64_t now_ms = clock_ms();
+
+    if (out_moved(&connection->out)) {
+        connection->moved_ms = now_ms;
+    }
+    if (now_ms - connection->moved_ms >= connection->home->limits->write_stall_ms) {
+        connection_lose(connection, BY_WRITE_STALL);
+    } else {
+        roster_enter(&connection->home->stalls, member, WATCH_STALL, now_ms);
+    }
+}
+
+static void expired(struct roster_member *member)
+{
+    struct connection *connection = connection_of(member);
+
+    switch (connection->member.state) {
+    case HEAD:
+        if (request_begun(connection->request)) {
+            connection_refuse(connection, REFUSAL_HEADER_TIME);
+        } else {
+            connection_close(connection, BY_HEADER_TIME, false);
+        }
+        break;
+    case BODY:
+        connection_refuse(connection, REFUSAL_BODY_TIME);
+        break;
+    case IDLE:
+        connection_close(connection, BY_IDLE, false);
+        break;
+    default: /* LINGER; the other states have no limit here */
+        connection_close(connection, BY_ANSWER, true);
+        break;
+    }
+}
+
+void connection_set_turn(struct connection_set *set)
+{
+    roster_turn(&set->roster, connection_settle);
+}
+
+void connection_set_tick(struct connection_set *set)
+{
+    uint64_t now_ms = clock_ms();
+
+    write_date(set);
+    roster_tick(&set->roster, now_ms, expired);
+    roster_tick(&set->stalls, now_ms, look_at_stall);
+}
+
+size_t connection_set_count(const struct connection_set *set)
+{
+    return set->roster.count;
+}
+
+/* Calls `end` for each member of a state's list that is there now; it may change its state or not. */
+static void for_each(struct connection_set *set, enum connection_state state, void (*end)(struct connection *connection))
+{
+    struct roster_member *member = roster_oldest(&set->roster, state);
+
+    while (member != NULL) {
+        struct roster_member *next = TAILQ_NEXT(member, in_state);
+
+        end(connection_of(member));
+        member = next;
+    }
+}
+
+static void close_idle(struct connection *connection)
+{
+    if (!request_begun(connection->request)) {
+        connection_close(connection, BY_DRAIN, false);
+    }
+}
+
+static void end_exchange(struct connection *connection)
+{
+    if (connection->exchange != NULL) {
+        connection->home->events->end_now(connection->exchange);
+    }
+}
+
+static void cut(struct connection *connection)
+{
+    connection_lose(connection, BY_DRAIN);
+}
+
+void connection_set_drain(struct connection_set *set)
+{
+    set->draining = true;
+    for_each(set, IDLE, close_idle);
+    for_each(set, HEAD, close_idle);
+}
+
+void connection_set_end_now(struct connection_set *set)
+{
+    for_each(set, HEAD, cut);
+    for_each(set, BODY, cut);
+    for_each(set, LINGER, cut);
+    for_each(set, BUSY, end_exchange);
+}
+
+void connection_set_abort(struct connection_set *set)
+{
+    for (enum connection_state state = HEAD; state < CLOSING; state++) {
+        for_each(set, state, cut);
+    }
+}

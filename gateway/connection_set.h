@@ -1,0 +1,48 @@
+/* connection_set: the client connections of one loop: accepting, timers, the end of each turn, and the drain.
+ *
+ * Thread: the loop's.
+ */
+#ifndef GATEWAY_CONNECTION_SET_H
+#define GATEWAY_CONNECTION_SET_H
+
+#include "gateway/connection.h"
+#include "proto/metrics.h"
+#include "proto/settings.h"
+#include "proto/status.h"
+
+#include <stddef.h>
+#include <uv.h>
+
+struct connection_set;
+
+/* `limits`, `metrics` and `events` are borrowed until connection_set_close. */
+MUST_CHECK enum status connection_set_open(struct connection_set **out, uv_loop_t *loop, const struct limit_settings *limits,
+                                        struct metrics *metrics, const struct connection_events *events);
+
+/* All connections must be closed. */
+void connection_set_close(struct connection_set **set);
+
+/* Accepts the connection that waits at `listener`. With REFUSAL_NONE it is served; otherwise it hears the refusal and is
+ * closed. STATUS_IO when it is gone already or cannot be had, STATUS_NO_MEMORY. The event `closed` comes once for each call,
+ * whatever the answer is. */
+MUST_CHECK enum status connection_set_accept(struct connection_set *set, uv_stream_t *listener,
+                                          enum request_refusal refusal);
+
+/* At the end of each loop turn, before the loop sleeps: writes, tells what drained, begins pipelined requests. */
+void connection_set_turn(struct connection_set *set);
+
+/* Every LOOP_TICK_MS: timers. */
+void connection_set_tick(struct connection_set *set);
+
+size_t connection_set_count(const struct connection_set *set);
+
+/* From now on each connection ends with its answer; idle ones end now. */
+void connection_set_drain(struct connection_set *set);
+
+/* The end of the drain: tells every exchange to end; closes what has none. */
+void connection_set_end_now(struct connection_set *set);
+
+/* Cuts what is left. */
+void connection_set_abort(struct connection_set *set);
+
+#endif
