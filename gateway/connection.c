@@ -47,7 +47,7 @@ static void on_closed(uv_handle_t *handle)
     buffer_free(&connection->ahead);
     request_close(&connection->request);
     free(connection);
-    home->events->closed(home->events->context);
+    home->events->closed(home->events->closed_context);
 }
 
 void connection_close(struct connection *connection, enum close_reason reason, bool reset)
@@ -341,7 +341,7 @@ enum status connection_begin(struct connection **out, struct connection_set *hom
 
     if (connection == NULL || uv_tcp_init(home->loop, &connection->socket) != 0) {
         free(connection);
-        home->events->closed(home->events->context);
+        home->events->closed(home->events->closed_context);
         return STATUS_NO_MEMORY;
     }
     /* From here on the socket is libuv's until on_closed, which frees all of it. */

@@ -46,9 +46,10 @@ struct connection_events {
     void (*gone)(void *exchange);
     /* The time to end has come (drain): finish soon. */
     void (*end_now)(void *exchange);
+    void *context; /* of head and refused; borrowed until connection_set_close */
     /* A connection is closed and its memory given back: there is room for another. */
     void (*closed)(void *context);
-    void *context; /* borrowed until connection_set_close */
+    void *closed_context; /* the same */
 };
 
 /* Copies. STATUS_CLOSED when the client is gone, STATUS_TOO_LARGE when the unsent bytes would pass the connection's bound of

@@ -4,6 +4,8 @@
 #include "proto/limits.h"
 
 #include <assert.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 
 void out_init(struct connection_out *out, uv_stream_t *stream, size_t bytes_max,
               void (*sent)(struct connection_out *out, enum status status))
@@ -89,10 +91,23 @@ enum status out_append(struct connection_out *out, struct bytes bytes)
     return out->waiting.count >= CORK_BYTES ? out_flush(out) : STATUS_OK;
 }
 
+/* What the kernel holds and the client's side has not acknowledged. It can be megabytes: our own buffer may stand still for
+ * a long time in front of a slow client that reads on. */
+static uint64_t kernel_unsent(const struct connection_out *out)
+{
+    uv_os_fd_t fd;
+    int bytes = 0;
+
+    if (uv_fileno((const uv_handle_t *)out->stream, &fd) != 0 || ioctl(fd, SIOCOUTQ, &bytes) != 0 || bytes < 0) {
+        return 0;
+    }
+    return (uint64_t)bytes;
+}
+
 bool out_moved(struct connection_out *out)
 {
     size_t unsent = out_unsent(out);
-    uint64_t taken = out->appended - unsent;
+    uint64_t taken = out->appended - unsent - kernel_unsent(out);
     bool moved = taken > out->seen_taken || unsent == 0;
 
     out->seen_taken = taken;

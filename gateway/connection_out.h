@@ -21,8 +21,8 @@ struct connection_out {
     struct buffer waiting; /* not yet offered to the socket */
     struct buffer sending; /* libuv's until the write's callback */
     bool busy;             /* a write is on its way */
-    uint64_t appended;     /* all bytes ever; without the unsent ones: what the socket has taken */
-    uint64_t seen_taken;   /* at the last look of out_moved */
+    uint64_t appended;     /* all bytes ever */
+    uint64_t seen_taken;   /* bytes that the client had taken at the last look of out_moved */
     uv_write_t write;
     /* From a callback of the loop: what was sending is gone. STATUS_CLOSED when the socket broke. */
     void (*sent)(struct connection_out *out, enum status status);
@@ -44,7 +44,7 @@ MUST_CHECK enum status out_flush(struct connection_out *out);
 /* Bytes that the socket has not taken. */
 size_t out_unsent(const struct connection_out *out);
 
-/* Whether the socket has taken anything since the last call, or there is nothing to take. */
+/* Whether the client's side has taken anything since the last call, or there is nothing to take. */
 bool out_moved(struct connection_out *out);
 
 /* Gives back memory beyond `bytes_kept` when nothing is unsent. */

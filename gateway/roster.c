@@ -68,9 +68,12 @@ void roster_tick(struct roster *roster, uint64_t now_ms, void (*expired)(struct 
         struct roster_member *oldest = TAILQ_FIRST(&roster->states[state]);
 
         while (roster->limit_ms[state] > 0 && oldest != NULL && now_ms - oldest->since_ms >= roster->limit_ms[state]) {
+            struct roster_member *next;
+
             expired(oldest);
-            assert(TAILQ_FIRST(&roster->states[state]) != oldest); /* or this would never end */
-            oldest = TAILQ_FIRST(&roster->states[state]);
+            next = TAILQ_FIRST(&roster->states[state]);
+            assert(next != oldest || next->since_ms == now_ms); /* or this would never end */
+            oldest = next;
         }
     }
 }

@@ -100,6 +100,12 @@ enum {
     CORK_BYTES = 16 * KIB,               /* what waits for the end of the turn; more is written at once */
     REPLY_HEAD_BYTES_MAX = 96 * KIB,     /* an upstream's fields at their most, with our own, and an event for an error */
     CONNECTION_KEPT_BYTES = 4 * KIB,     /* what an idle connection may keep of its write buffer */
+    BODY_FIRST_BYTES = 4 * KIB,          /* a body's first reservation; most need no second one */
+    SCRATCH_BYTES_MAX = 16 * KIB,        /* an error's body, a credential */
+    FORWARDED_FIELDS_OWN = 2,            /* Authorization and Content-Type, beside the caller's fields */
+    FORWARDED_BYTES_OWN = 8 * KIB,
+    ADDED_FIELDS_MAX = 8,                /* fields of our own in an answer */
+    ADDED_BYTES_MAX = KIB,
     LINGER_MS = 5000,                    /* after an early answer: the client may still send, and must see the answer */
     LINGER_BYTES_MAX = 64 * MIB,
     LISTEN_BACKLOG = 511,

@@ -1,0 +1,51 @@
+/* exchange: one request's life as a table of named steps, from its head to the log line about it.
+ *
+ *   head -> route -> admit -> read -> body -> judge -> obey -> connect -> relay -> finish
+ *     \_______\________\_______\_______\_______\_______\___________\______\-> refuse -> finish
+ *
+ * A step looks at what is there and names the next one, or waits for an event: the request's last byte (read), the verdict
+ * (judge), the end of the upstream's answer (relay). A client that leaves takes its exchange along in the same turn: the
+ * upstream is cancelled, the job abandoned. What was judged is what is sent, byte for byte (house D7, D9).
+ *
+ * Thread: the loop's.
+ */
+#ifndef GATEWAY_EXCHANGE_H
+#define GATEWAY_EXCHANGE_H
+
+#include "gateway/admit.h"
+#include "gateway/connection.h"
+#include "gateway/pool.h"
+#include "gateway/route.h"
+#include "gateway/upstream.h"
+#include "proto/metrics.h"
+#include "proto/settings.h"
+#include "proto/status.h"
+
+#include <stddef.h>
+
+struct exchanges; /* all of one loop, and what they share */
+
+struct exchange_services { /* all borrowed until exchanges_close */
+    const struct settings *settings;
+    const struct routes *routes;
+    struct admit *admit;
+    struct metrics *metrics;
+    struct upstream *upstream;
+    size_t loop_index;
+};
+
+MUST_CHECK enum status exchanges_open(struct exchanges **out, const struct exchange_services *services);
+
+/* No exchange may be left. */
+void exchanges_close(struct exchanges **exchanges);
+
+/* Before the first request. Borrowed until the loop has ended. */
+void exchanges_use_pool(struct exchanges *exchanges, struct pool *pool);
+
+/* What the connections of the loop tell; `closed` is left to the loop. */
+struct connection_events exchanges_events(struct exchanges *exchanges);
+
+/* A job that pool_take gave back. Takes it. */
+void exchange_judged(struct exchanges *exchanges, struct job *job);
+
+#endif

@@ -1,0 +1,153 @@
+/* exchange_inside: what the files of exchange share and nobody else sees.
+ *
+ * Thread: the loop's.
+ */
+#ifndef GATEWAY_EXCHANGE_INSIDE_H
+#define GATEWAY_EXCHANGE_INSIDE_H
+
+#include "gateway/admit.h"
+#include "gateway/connection.h"
+#include "gateway/fields.h"
+#include "gateway/format/problem.h"
+#include "gateway/pool.h"
+#include "gateway/relay.h"
+#include "gateway/reply.h"
+#include "gateway/route.h"
+#include "gateway/upstream.h"
+#include "proto/json.h"
+#include "proto/metrics.h"
+#include "proto/settings.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum step {
+    STEP_HEAD,
+    STEP_ROUTE,
+    STEP_ADMIT,
+    STEP_READ,
+    STEP_BODY,
+    STEP_JUDGE,
+    STEP_OBEY,
+    STEP_CONNECT,
+    STEP_RELAY,
+    STEP_REFUSE,
+    STEP_FINISH,
+    STEP_COUNT,
+    STEP_WAIT = STEP_COUNT, /* an event goes on */
+    STEP_END,               /* the exchange is gone */
+};
+
+/* What decided, for the log and the metrics, where no verdict did. */
+#define SOURCE_NAME_UNJUDGED "unjudged"       /* the route is not moderated, or the request brings no text */
+#define SOURCE_NAME_REFUSED "refused"         /* refused before it could be judged */
+#define SOURCE_NAME_UNAVAILABLE "unavailable" /* no verdict */
+
+struct exchange {
+    struct exchanges *home;
+    struct exchange *next; /* among the spare ones */
+    struct connection *connection; /* NULL when the client is gone */
+    enum step step;
+    char decision[DECISION_ID_BYTES + 1];
+    uint64_t begun_us;
+
+    const struct request_head *head; /* lent by the connection until the answer is done */
+    struct bytes method;             /* static */
+    const struct route *route;       /* NULL until it is found */
+    struct bytes rest;               /* of the path; lent by the head */
+    enum dialect dialect;
+    bool admitted;
+    bool judged; /* the body is to be judged */
+
+    struct buffer body;
+    size_t body_charged; /* bytes of the process's body budget */
+    uint64_t read_us;
+
+    struct job *job; /* ours, or the pool's while the step is judge */
+    struct job_result verdict;
+    bool has_verdict;
+    const char *source;
+    size_t segment_count;
+    size_t text_bytes;
+    uint64_t judge_us;
+
+    struct buffer url;
+    struct fields *forwarded; /* to the upstream */
+    struct fields *added;     /* to the client */
+    struct reply reply;
+    struct relay *relay;
+    struct relay_result relayed;
+
+    struct problem problem;
+    unsigned status;  /* of the answer, 0 = none */
+    const char *end;  /* in one word, for the log */
+};
+
+struct exchange_metrics {
+    struct series *read;
+    struct series *judge;
+    struct series *first_byte;
+    struct series *total;
+    struct series *unjudged; /* let through without a verdict, because the profile says so */
+    struct series *rejected[REFUSAL_COUNT];
+};
+
+/* The series of answers that were met last: a look-up in the registry takes a lock, this does not. */
+struct answer_series {
+    const struct route *route;
+    unsigned status;
+    const char *source;
+    struct series *series;
+};
+
+enum {
+    ANSWER_SERIES = 64,
+    SPARE_EXCHANGES = 64,
+    STATUS_CLIENT_LEFT = 499, /* in the log only: no answer was sent */
+};
+
+struct exchanges {
+    const struct settings *settings;
+    const struct limit_settings *limits;
+    const struct routes *routes;
+    struct admit *admit;
+    struct metrics *metrics;
+    struct upstream *upstream;
+    struct pool *pool;
+    size_t loop_index;
+    struct json json;      /* of the body at hand: parsed and extracted in one call */
+    struct fields *early;  /* of an answer without an exchange */
+    struct buffer scratch; /* an error's body, a field's value */
+    struct exchange_metrics series;
+    struct answer_series answers[ANSWER_SERIES];
+    struct exchange *spare;
+    size_t spare_count;
+    size_t live_count;
+};
+
+/* Runs step after step until one waits or ends. False when the exchange has ended: it is not to be used any more. */
+bool exchange_go(struct exchange *exchange, enum step step);
+
+/* The steps. */
+enum step exchange_head(struct exchange *exchange);
+enum step exchange_route(struct exchange *exchange);
+enum step exchange_admit(struct exchange *exchange);
+enum step exchange_read(struct exchange *exchange);
+enum step exchange_body(struct exchange *exchange);
+enum step exchange_judge(struct exchange *exchange);
+enum step exchange_obey(struct exchange *exchange);
+enum step exchange_connect(struct exchange *exchange);
+enum step exchange_relay(struct exchange *exchange);
+enum step exchange_refuse(struct exchange *exchange);
+enum step exchange_finish(struct exchange *exchange);
+
+/* Says what is wrong; the next step is STEP_REFUSE, which is returned. `status` 0 = the kind's own. */
+enum step exchange_problem(struct exchange *exchange, enum error_kind kind, unsigned status, const char *sentence);
+
+/* The same for a rule of HTTP. */
+enum step exchange_rejected(struct exchange *exchange, enum request_refusal refusal);
+
+/* Answers a connection whose request has no exchange. */
+void exchange_reject_early(struct exchanges *home, struct connection *connection, enum request_refusal refusal);
+
+#endif

@@ -1,0 +1,49 @@
+/* route: which upstream a path leads to, by whose rules.
+ *
+ *   routes: /openai -> https://api.openai.com        POST /openai/v1/chat/completions?x=1
+ *           the longest prefix that ends at a segment's boundary wins and is taken off ("/" takes nothing off):
+ *           https://api.openai.com + /v1/chat/completions + ?x=1
+ *
+ * A path that could mean another one to somebody behind us (dot segments, encoded slashes, dots and control bytes) is refused
+ * before it is looked at (spec/reliability.md B.1 row 12). Thread: made by main(), read by all loops.
+ */
+#ifndef GATEWAY_ROUTE_H
+#define GATEWAY_ROUTE_H
+
+#include "gateway/format/dialect.h"
+#include "proto/bytes.h"
+#include "proto/settings.h"
+#include "proto/status.h"
+
+#include <stdbool.h>
+
+struct routes;
+
+struct route {
+    const struct route_settings *settings;
+    const struct profile_settings *profile; /* NULL: nothing is judged on this route */
+    struct bytes prefix;                    /* without a slash at its end; empty for "/" */
+    struct bytes upstream;                  /* without a slash at its end */
+    struct bytes key;                       /* of the route's key file; empty = the caller's credential is passed on */
+};
+
+/* Reads the key files. `settings` is borrowed until routes_close. On failure *bad is the route at fault. Statuses of
+ * secret_read, STATUS_NOT_FOUND when a profile does not exist, STATUS_NO_MEMORY. */
+MUST_CHECK enum status routes_open(struct routes **out, const struct settings *settings,
+                                   const struct route_settings **bad);
+
+/* Wipes the keys. */
+void routes_close(struct routes **routes);
+
+/* The route of `path` into *out, lent until routes_close, and what is left of the path behind its prefix into *rest, lent as
+ * long as `path`. STATUS_MALFORMED for a path that is refused, STATUS_NOT_FOUND when no prefix fits. */
+MUST_CHECK enum status route_find(const struct routes *routes, struct bytes path, const struct route **out,
+                                  struct bytes *rest);
+
+/* Appends upstream, rest and query. STATUS_TOO_LARGE past the buffer's bound, STATUS_NO_MEMORY. */
+MUST_CHECK enum status route_url(const struct route *route, struct bytes rest, struct bytes query, struct buffer *out);
+
+/* Whether bodies sent to `rest` can be judged on this route; *dialect is then the shape of them. */
+bool route_knows_endpoint(const struct route *route, struct bytes rest, enum dialect *dialect);
+
+#endif

@@ -1,0 +1,155 @@
+/* server: a loop's own listening socket. */
+#include "gateway/server.h"
+
+#include "proto/limits.h"
+#include "proto/log.h"
+
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct server {
+    uv_tcp_t socket; /* first: libuv gives it back */
+    struct connection_set *set;
+    struct admit *admit;
+    bool one_waits; /* libuv holds it and accepts no other until we take it */
+};
+
+enum status server_address(struct server_address *out, const char *listen)
+{
+    struct bytes text = bytes_of(listen);
+    const char *colon = strrchr(listen, ':');
+    char host[PATH_BYTES_MAX + 1];
+    struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
+    struct addrinfo *found = NULL;
+    struct bytes name;
+    unsigned long long port;
+
+    if (colon == NULL || bytes_number(bytes_of(colon + 1), UINT16_MAX, &port) != STATUS_OK) {
+        return STATUS_MALFORMED;
+    }
+    name = bytes_first(text, (size_t)(colon - listen));
+    if (name.count >= 2 && name.data[0] == '[' && name.data[name.count - 1] == ']') {
+        name = (struct bytes){name.data + 1, name.count - 2};
+    }
+    if (bytes_copy(name, host, sizeof host) != STATUS_OK) {
+        return STATUS_MALFORMED;
+    }
+    if (getaddrinfo(host[0] == '\0' ? NULL : host, colon + 1, &hints, &found) != 0 || found == NULL) {
+        return STATUS_NOT_FOUND;
+    }
+    *out = (struct server_address){.socket_bytes = found->ai_addrlen};
+    memcpy(&out->socket, found->ai_addr, found->ai_addrlen);
+    freeaddrinfo(found);
+    return STATUS_OK;
+}
+
+enum status server_address_text(const struct server_address *address, struct buffer *out)
+{
+    const struct sockaddr *socket_address = (const struct sockaddr *)&address->socket;
+    bool six = address->socket.ss_family == AF_INET6;
+    uint16_t port = six ? ((const struct sockaddr_in6 *)socket_address)->sin6_port
+                        : ((const struct sockaddr_in *)socket_address)->sin_port;
+    char name[INET6_ADDRSTRLEN];
+
+    if (uv_ip_name(socket_address, name, sizeof name) != 0) {
+        return STATUS_TOO_LARGE;
+    }
+    return buffer_append_format(out, six ? "[%s]:%u" : "%s:%u", name, ntohs(port));
+}
+
+/* Accepts, or lets it wait: libuv asks for no other until this one is taken. */
+static void take(struct server *server)
+{
+    enum status room = admit_connection(server->admit);
+    enum status status;
+
+    server->one_waits = room == STATUS_AGAIN;
+    if (server->one_waits) {
+        return;
+    }
+    status = connection_set_accept(server->set, (uv_stream_t *)&server->socket,
+                                   room == STATUS_OK ? REFUSAL_NONE : REFUSAL_CONNECTIONS);
+    if (status != STATUS_OK) {
+        log_event_limited(LOG_WARN, "accept_failed", LOG_STATUS("status", status));
+    }
+}
+
+static void on_connection(uv_stream_t *stream, int result)
+{
+    if (result == 0) {
+        take((struct server *)stream);
+    } else {
+        log_event_limited(LOG_WARN, "accept_failed", LOG_TEXT("reason", uv_err_name(result)));
+    }
+}
+
+void server_room(struct server *server)
+{
+    if (server->one_waits) {
+        take(server);
+    }
+}
+
+/* A socket that is bound beside those of the other loops. */
+static int bind_socket(struct server_address *address)
+{
+    int yes = 1;
+    int fd = socket(address->socket.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+    if (fd < 0) {
+        return -1;
+    }
+    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) != 0 ||
+        setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &yes, sizeof yes) != 0 ||
+        bind(fd, (const struct sockaddr *)&address->socket, address->socket_bytes) != 0 ||
+        getsockname(fd, (struct sockaddr *)&address->socket, &address->socket_bytes) != 0) {
+        (void)close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+enum status server_open(struct server **out, uv_loop_t *loop, struct server_address *address, struct connection_set *set,
+                        struct admit *admit)
+{
+    struct server *server = calloc(1, sizeof *server);
+    int fd;
+
+    if (server == NULL || uv_tcp_init(loop, &server->socket) != 0) {
+        free(server);
+        return STATUS_NO_MEMORY;
+    }
+    server->set = set;
+    server->admit = admit;
+    fd = bind_socket(address);
+    if (fd < 0 || uv_tcp_open(&server->socket, fd) != 0) {
+        if (fd >= 0) {
+            (void)close(fd);
+        }
+        server_close(&server);
+        return STATUS_IO;
+    }
+    if (uv_listen((uv_stream_t *)&server->socket, LISTEN_BACKLOG, on_connection) != 0) {
+        server_close(&server);
+        return STATUS_IO;
+    }
+    *out = server;
+    return STATUS_OK;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    free(handle);
+}
+
+void server_close(struct server **server)
+{
+    if (*server != NULL) {
+        uv_close((uv_handle_t *)&(*server)->socket, on_closed);
+        *server = NULL;
+    }
+}

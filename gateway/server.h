@@ -1,0 +1,44 @@
+/* server: listens for one loop and accepts while there is room.
+ *
+ * Every loop has a socket of its own on the same address (SO_REUSEPORT), so that the kernel spreads connections and loops
+ * share nothing. Beyond limits.connections a connection hears 503 and is closed; beyond SPARE_CONNECTIONS more it waits in the
+ * kernel's queue until one ends. Thread: the loop's, but for server_address.
+ */
+#ifndef GATEWAY_SERVER_H
+#define GATEWAY_SERVER_H
+
+#include "gateway/admit.h"
+#include "gateway/connection_set.h"
+#include "proto/bytes.h"
+#include "proto/status.h"
+
+#include <stddef.h>
+#include <sys/socket.h>
+#include <uv.h>
+
+struct server;
+
+struct server_address {
+    struct sockaddr_storage socket;
+    socklen_t socket_bytes;
+};
+
+/* "host:port" or "[v6]:port" of the settings; a name is looked up (this may wait: for main() at start). STATUS_MALFORMED,
+ * STATUS_NOT_FOUND. Any thread. */
+MUST_CHECK enum status server_address(struct server_address *out, const char *listen);
+
+/* "127.0.0.1:8080". STATUS_TOO_LARGE. */
+MUST_CHECK enum status server_address_text(const struct server_address *address, struct buffer *out);
+
+/* Listens. Port 0 picks one and writes it into *address, for the other loops. `set` and `admit` are borrowed until
+ * server_close has ended. STATUS_IO, STATUS_NO_MEMORY. */
+MUST_CHECK enum status server_open(struct server **out, uv_loop_t *loop, struct server_address *address,
+                                   struct connection_set *set, struct admit *admit);
+
+/* A connection of this loop has ended: takes the one that waits. Also every tick, for those that ended on other loops. */
+void server_room(struct server *server);
+
+/* Stops listening. The loop must turn until it is closed. Takes NULL and sets it. */
+void server_close(struct server **server);
+
+#endif

@@ -1,0 +1,258 @@
+/* client_world: a connection set on a loop, an owner that records what it is told, and a client on a real loopback socket.
+ *
+ * One thread is the loop and the client in turn, so that a test sees every turn. For tests of gateway/{connection,reply,server}.
+ */
+#ifndef TESTS_SUPPORT_CLIENT_WORLD_H
+#define TESTS_SUPPORT_CLIENT_WORLD_H
+
+#include "support/unit.h"
+
+#include "gateway/connection.h"
+#include "gateway/connection_set.h"
+#include "proto/clock.h"
+#include "proto/limits.h"
+#include "proto/metrics.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { TURNS_MAX = 20000, TEXT_BYTES_MAX = 4 * MIB };
+
+/* What the owner of the connections was told, and what it is to do. */
+struct world {
+    uv_loop_t uv;
+    uv_tcp_t listener;
+    uv_check_t check;
+    struct limit_settings limits;
+    struct metrics *metrics;
+    struct connection_events events;
+    struct connection_set *set;
+    struct connection *connection; /* of the last head */
+    struct buffer body;
+    enum request_refusal refusal;  /* the last one */
+    enum request_refusal greeting; /* for the next to be accepted */
+    const char *answer;            /* sent when the request is complete; NULL: not now */
+    void (*complete)(struct world *world); /* called instead, when set */
+    bool answer_at_head;
+    int accepted;
+    int heads;
+    int completes;
+    int gone;
+    int ended_now;
+    int closed;
+    int drained;
+    int client;
+};
+
+static inline void send_answer(struct world *world, const char *text)
+{
+    assert_status(STATUS_OK, connection_write(world->connection, bytes_of(text)));
+    connection_answer_done(world->connection, true);
+}
+
+static inline void *on_head(void *context, struct connection *connection)
+{
+    struct world *world = context;
+
+    world->heads++;
+    world->connection = connection;
+    buffer_clear(&world->body);
+    if (world->answer_at_head) {
+        send_answer(world, world->answer);
+        return NULL;
+    }
+    return world;
+}
+
+static inline enum status on_body(void *exchange, struct bytes part)
+{
+    struct world *world = exchange;
+
+    return buffer_append(&world->body, part);
+}
+
+static inline void on_complete(void *exchange)
+{
+    struct world *world = exchange;
+
+    world->completes++;
+    if (world->complete != NULL) {
+        world->complete(world);
+    } else if (world->answer != NULL) {
+        send_answer(world, world->answer);
+    }
+}
+
+static inline void on_refused(void *context, struct connection *connection, void *exchange, enum request_refusal refusal)
+{
+    struct world *world = context;
+
+    assert_true(exchange == NULL || exchange == world);
+    world->refusal = refusal;
+    assert_status(STATUS_OK, connection_write(connection, BYTES("refused")));
+    connection_answer_done(connection, false);
+}
+
+static inline void on_gone(void *exchange)
+{
+    ((struct world *)exchange)->gone++;
+}
+
+static inline void on_end_now(void *exchange)
+{
+    ((struct world *)exchange)->ended_now++;
+}
+
+static inline void on_closed(void *context)
+{
+    ((struct world *)context)->closed++;
+}
+
+static inline void on_drained(void *context)
+{
+    ((struct world *)context)->drained++;
+}
+
+static inline void on_connection(uv_stream_t *stream, int result)
+{
+    struct world *world = stream->data;
+
+    assert_int_equal(0, result);
+    assert_status(STATUS_OK, connection_set_accept(world->set, stream, world->greeting));
+    world->accepted++;
+}
+
+static inline void on_check(uv_check_t *check)
+{
+    connection_set_turn(((struct world *)check->data)->set);
+}
+
+static inline int world_open(void **state)
+{
+    struct world *world = test_calloc(1, sizeof *world);
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+
+    world->limits = (struct limit_settings){.connection_requests = 100, .keep_alive_ms = 30000, .header_line_bytes = 1024,
+        .header_bytes = 4096, .header_fields = 20, .request_bytes = MIB, .header_time_ms = 10000, .body_time_ms = 20000,
+        .write_stall_ms = 8000, .relay_buffer_bytes = 64 * KIB};
+    world->events = (struct connection_events){on_head, on_body, on_complete, on_refused, on_gone, on_end_now,
+                                               world,   on_closed, world};
+    world->client = -1;
+    buffer_init(&world->body, MIB);
+    assert_status(STATUS_OK, metrics_open(&world->metrics));
+    assert_int_equal(0, uv_loop_init(&world->uv));
+    assert_status(STATUS_OK, connection_set_open(&world->set, &world->uv, &world->limits, world->metrics, &world->events));
+    assert_int_equal(0, uv_tcp_init(&world->uv, &world->listener));
+    assert_int_equal(0, uv_tcp_bind(&world->listener, (const struct sockaddr *)&address, 0));
+    assert_int_equal(0, uv_listen((uv_stream_t *)&world->listener, 16, on_connection));
+    assert_int_equal(0, uv_check_init(&world->uv, &world->check));
+    assert_int_equal(0, uv_check_start(&world->check, on_check));
+    world->listener.data = world->check.data = world;
+    *state = world;
+    return 0;
+}
+
+static inline int world_close(void **state)
+{
+    struct world *world = *state;
+
+    clock_freeze(0);
+    if (world->client >= 0) {
+        (void)close(world->client);
+    }
+    connection_set_abort(world->set);
+    uv_close((uv_handle_t *)&world->listener, NULL);
+    uv_close((uv_handle_t *)&world->check, NULL);
+    assert_int_equal(0, uv_run(&world->uv, UV_RUN_DEFAULT));
+    assert_int_equal(world->accepted, world->closed);
+    assert_int_equal(0, uv_loop_close(&world->uv));
+    connection_set_close(&world->set);
+    metrics_close(&world->metrics);
+    buffer_free(&world->body);
+    test_free(world);
+    return 0;
+}
+
+/* Turns the loop until `condition` is true; the bound is far beyond what loopback needs. */
+#define turn_until(condition)                                                                                          \
+    do {                                                                                                               \
+        int turns_left = TURNS_MAX;                                                                                    \
+        while (!(condition) && turns_left-- > 0) {                                                                     \
+            (void)uv_run(&world->uv, UV_RUN_NOWAIT);                                                                   \
+        }                                                                                                              \
+        assert_true(condition);                                                                                        \
+    } while (0)
+
+static inline void turn_a_while(struct world *world)
+{
+    for (int turn = 0; turn < 50; turn++) {
+        (void)uv_run(&world->uv, UV_RUN_NOWAIT);
+    }
+}
+
+static inline void connect_client(struct world *world)
+{
+    struct sockaddr_in address;
+    int count = sizeof address;
+    int before = world->accepted;
+
+    assert_int_equal(0, uv_tcp_getsockname(&world->listener, (struct sockaddr *)&address, &count));
+    world->client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(0, connect(world->client, (const struct sockaddr *)&address, sizeof address));
+    assert_true(fcntl(world->client, F_SETFL, O_NONBLOCK) >= 0);
+    turn_until(world->accepted == before + 1);
+}
+
+static inline void say(struct world *world, const char *text)
+{
+    assert_int_equal(strlen(text), send(world->client, text, strlen(text), MSG_NOSIGNAL));
+}
+
+/* What the client can read until `count` bytes are there. */
+static inline struct bytes hear(struct world *world, char *room, size_t count)
+{
+    size_t heard = 0;
+
+    for (int turn = 0; turn < TURNS_MAX && heard < count; turn++) {
+        ssize_t more = recv(world->client, room + heard, count - heard, 0);
+
+        (void)uv_run(&world->uv, UV_RUN_NOWAIT);
+        heard += more > 0 ? (size_t)more : 0;
+    }
+    return (struct bytes){room, heard};
+}
+
+#define assert_hears(text)                                                                                             \
+    do {                                                                                                               \
+        char heard_room[256];                                                                                          \
+        assert_bytes(text, hear(world, heard_room, strlen(text)));                                                     \
+    } while (0)
+
+/* 0 = end of stream, else errno. */
+static inline int hear_end(struct world *world)
+{
+    char byte[4096];
+    ssize_t count = -1;
+
+    errno = EAGAIN;
+    for (int turn = 0; turn < TURNS_MAX && ((count < 0 && errno == EAGAIN) || count > 0); turn++) {
+        (void)uv_run(&world->uv, UV_RUN_NOWAIT);
+        count = recv(world->client, byte, sizeof byte, 0);
+    }
+    return count == 0 ? 0 : errno;
+}
+
+static inline bool is_silent(struct world *world)
+{
+    char byte;
+
+    turn_a_while(world);
+    return recv(world->client, &byte, 1, 0) < 0 && errno == EAGAIN;
+}
+
+#endif

@@ -1,0 +1,126 @@
+/* Tests of admit: both sides of each bound, and that what is given back can be taken again. */
+#include "gateway/admit.h"
+
+#include "proto/limits.h"
+#include "support/unit.h"
+
+#include <pthread.h>
+
+struct fixture {
+    struct limit_settings limits;
+    struct metrics *metrics;
+    struct admit *admit;
+};
+
+static int set_up(void **state)
+{
+    struct fixture *fixture = test_calloc(1, sizeof *fixture);
+
+    fixture->limits = (struct limit_settings){.connections = 2, .in_flight = 3, .body_budget_bytes = 1000};
+    assert_status(STATUS_OK, metrics_open(&fixture->metrics));
+    assert_status(STATUS_OK, admit_open(&fixture->admit, &fixture->limits, fixture->metrics));
+    *state = fixture;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *fixture = *state;
+
+    admit_close(&fixture->admit);
+    admit_close(&fixture->admit);
+    metrics_close(&fixture->metrics);
+    test_free(fixture);
+    return 0;
+}
+
+static void connections_are_served_then_told_then_left_waiting(void **state)
+{
+    struct admit *admit = ((struct fixture *)*state)->admit;
+
+    assert_status(STATUS_OK, admit_connection(admit));
+    assert_status(STATUS_OK, admit_connection(admit));
+    for (int index = 0; index < SPARE_CONNECTIONS; index++) {
+        assert_status(STATUS_FULL, admit_connection(admit));
+    }
+    assert_status(STATUS_AGAIN, admit_connection(admit));
+    assert_int_equal(2 + SPARE_CONNECTIONS, admit_connections(admit));
+    admit_connection_end(admit);
+    assert_status(STATUS_FULL, admit_connection(admit));
+    for (int index = 0; index < 2 + SPARE_CONNECTIONS; index++) {
+        admit_connection_end(admit);
+    }
+    assert_int_equal(0, admit_connections(admit));
+    assert_status(STATUS_OK, admit_connection(admit));
+    admit_connection_end(admit);
+}
+
+static void requests_in_flight_have_a_bound(void **state)
+{
+    struct admit *admit = ((struct fixture *)*state)->admit;
+
+    for (int index = 0; index < 3; index++) {
+        assert_status(STATUS_OK, admit_request(admit));
+    }
+    assert_status(STATUS_FULL, admit_request(admit));
+    assert_int_equal(3, admit_in_flight(admit));
+    admit_request_end(admit);
+    assert_status(STATUS_OK, admit_request(admit));
+    for (int index = 0; index < 3; index++) {
+        admit_request_end(admit);
+    }
+}
+
+static void body_bytes_have_a_bound_together(void **state)
+{
+    struct admit *admit = ((struct fixture *)*state)->admit;
+
+    assert_status(STATUS_FULL, admit_body(admit, 1001));
+    assert_status(STATUS_FULL, admit_body(admit, SIZE_MAX));
+    assert_int_equal(0, admit_body_bytes(admit));
+    assert_status(STATUS_OK, admit_body(admit, 999));
+    assert_status(STATUS_FULL, admit_body(admit, 2));
+    assert_status(STATUS_OK, admit_body(admit, 1));
+    admit_body_end(admit, 1000);
+    assert_status(STATUS_OK, admit_body(admit, 1000));
+    admit_body_end(admit, 1000);
+}
+
+static void *take_and_give(void *context)
+{
+    struct admit *admit = context;
+
+    for (int index = 0; index < 20000; index++) {
+        if (admit_request(admit) == STATUS_OK) {
+            assert_true(admit_in_flight(admit) > 0);
+            admit_request_end(admit);
+        }
+    }
+    return NULL;
+}
+
+static void many_threads_leave_nothing_behind(void **state)
+{
+    struct admit *admit = ((struct fixture *)*state)->admit;
+    pthread_t threads[4];
+
+    for (int index = 0; index < 4; index++) {
+        assert_int_equal(0, pthread_create(&threads[index], NULL, take_and_give, admit));
+    }
+    for (int index = 0; index < 4; index++) {
+        assert_int_equal(0, pthread_join(threads[index], NULL));
+    }
+    assert_int_equal(0, admit_in_flight(admit));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(connections_are_served_then_told_then_left_waiting, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(requests_in_flight_have_a_bound, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(body_bytes_have_a_bound_together, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(many_threads_leave_nothing_behind, set_up, tear_down),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

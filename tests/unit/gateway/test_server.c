@@ -1,0 +1,178 @@
+/* Tests of server: addresses, ports that are shared by loops, and what happens when there is no room. */
+#include "gateway/server.h"
+
+#include "support/client_world.h"
+
+struct fixture {
+    struct world *world;
+    struct admit *admit;
+    struct server *server;
+    struct server_address address;
+};
+
+static void on_server_room(void *context)
+{
+    struct fixture *fixture = context;
+
+    fixture->world->closed++;
+    admit_connection_end(fixture->admit);
+    if (fixture->server != NULL) {
+        server_room(fixture->server);
+    }
+}
+
+static int set_up(void **state)
+{
+    struct fixture *fixture = test_calloc(1, sizeof *fixture);
+
+    assert_int_equal(0, world_open((void **)&fixture->world));
+    fixture->world->limits.connections = 1;
+    fixture->world->answer = "ok";
+    fixture->world->events.closed = on_server_room;
+    fixture->world->events.closed_context = fixture;
+    assert_status(STATUS_OK, admit_open(&fixture->admit, &fixture->world->limits, fixture->world->metrics));
+    assert_status(STATUS_OK, server_address(&fixture->address, "127.0.0.1:0"));
+    assert_status(STATUS_OK, server_open(&fixture->server, &fixture->world->uv, &fixture->address, fixture->world->set,
+                                         fixture->admit));
+    *state = fixture;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *fixture = *state;
+
+    server_close(&fixture->server);
+    server_close(&fixture->server);
+    fixture->world->accepted = 0;
+    connection_set_abort(fixture->world->set);
+    for (int turn = 0; turn < 100; turn++) {
+        (void)uv_run(&fixture->world->uv, UV_RUN_NOWAIT);
+    }
+    assert_int_equal(0, admit_connections(fixture->admit));
+    fixture->world->closed = 0;
+    assert_int_equal(0, world_close((void **)&fixture->world));
+    admit_close(&fixture->admit);
+    test_free(fixture);
+    return 0;
+}
+
+/* A client of its own; the fixture's server accepts it when it has room. */
+static int connect_to(const struct server_address *address)
+{
+    int fd = socket(address->socket.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    assert_int_equal(0, connect(fd, (const struct sockaddr *)&address->socket, address->socket_bytes));
+    assert_true(fcntl(fd, F_SETFL, O_NONBLOCK) >= 0);
+    assert_int_equal(27, send(fd, "GET / HTTP/1.1\r\nHost: t\r\n\r\n", 27, MSG_NOSIGNAL));
+    return fd;
+}
+
+static bool hears(struct fixture *fixture, int fd, const char *text)
+{
+    char room[64];
+    size_t heard = 0;
+
+    for (int turn = 0; turn < 2000 && heard < strlen(text); turn++) {
+        ssize_t more = recv(fd, room + heard, sizeof room - heard, 0);
+
+        (void)uv_run(&fixture->world->uv, UV_RUN_NOWAIT);
+        heard += more > 0 ? (size_t)more : 0;
+    }
+    return heard == strlen(text) && memcmp(room, text, heard) == 0;
+}
+
+static void an_address_is_a_host_and_a_port(void **state)
+{
+    static const char *const good[][2] = {{"127.0.0.1:80", "127.0.0.1:80"}, {"[::1]:8080", "[::1]:8080"},
+                                          {"0.0.0.0:0", "0.0.0.0:0"}};
+    static const char *const bad[] = {"", "127.0.0.1", "127.0.0.1:x", "127.0.0.1:99999999", "[::1"};
+    struct server_address address;
+    struct buffer text;
+
+    (void)state;
+    buffer_init(&text, 100);
+    for (size_t index = 0; index < sizeof good / sizeof good[0]; index++) {
+        buffer_clear(&text);
+        assert_status(STATUS_OK, server_address(&address, good[index][0]));
+        assert_status(STATUS_OK, server_address_text(&address, &text));
+        assert_bytes(good[index][1], buffer_view(&text));
+    }
+    for (size_t index = 0; index < sizeof bad / sizeof bad[0]; index++) {
+        assert_int_not_equal(STATUS_OK, server_address(&address, bad[index]));
+    }
+    buffer_free(&text);
+}
+
+static void two_loops_share_a_port_that_was_picked_by_the_first(void **state)
+{
+    struct fixture *fixture = *state;
+    struct server *second = NULL;
+    struct server_address address = fixture->address;
+    struct buffer before, after;
+
+    buffer_init(&before, 100);
+    buffer_init(&after, 100);
+    assert_status(STATUS_OK, server_address_text(&address, &before));
+    assert_false(bytes_ends_with(buffer_view(&before), BYTES(":0")));
+    assert_status(STATUS_OK, server_open(&second, &fixture->world->uv, &address, fixture->world->set, fixture->admit));
+    assert_status(STATUS_OK, server_address_text(&address, &after));
+    assert_true(bytes_equal(buffer_view(&before), buffer_view(&after)));
+    server_close(&second);
+    buffer_free(&before);
+    buffer_free(&after);
+}
+
+static void an_address_of_another_machine_cannot_be_had(void **state)
+{
+    struct fixture *fixture = *state;
+    struct server *server = NULL;
+    struct server_address address;
+
+    assert_status(STATUS_OK, server_address(&address, "192.0.2.1:0"));
+    assert_status(STATUS_IO, server_open(&server, &fixture->world->uv, &address, fixture->world->set, fixture->admit));
+    assert_null(server);
+}
+
+static void beyond_the_bound_a_connection_is_told_and_then_left_waiting_for_room(void **state)
+{
+    struct fixture *fixture = *state;
+    int served = connect_to(&fixture->address);
+    int told[SPARE_CONNECTIONS];
+    int waiting;
+
+    assert_true(hears(fixture, served, "ok"));
+    for (int index = 0; index < SPARE_CONNECTIONS; index++) {
+        told[index] = connect_to(&fixture->address);
+        assert_true(hears(fixture, told[index], "refused"));
+        assert_int_equal(REFUSAL_CONNECTIONS, fixture->world->refusal);
+    }
+    waiting = connect_to(&fixture->address);
+    assert_false(hears(fixture, waiting, "refused"));
+    assert_int_equal(1 + SPARE_CONNECTIONS, admit_connections(fixture->admit));
+    assert_int_equal(0, close(served));
+    assert_true(hears(fixture, waiting, "refused"));
+    assert_int_equal(0, close(waiting));
+    for (int index = 0; index < SPARE_CONNECTIONS; index++) {
+        assert_int_equal(0, close(told[index]));
+    }
+    for (int turn = 0; turn < TURNS_MAX && admit_connections(fixture->admit) > 0; turn++) {
+        (void)uv_run(&fixture->world->uv, UV_RUN_NOWAIT);
+    }
+    served = connect_to(&fixture->address);
+    assert_true(hears(fixture, served, "ok"));
+    assert_int_equal(0, close(served));
+}
+
+int main(void)
+{
+#define with_server(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        with_server(an_address_is_a_host_and_a_port),
+        with_server(two_loops_share_a_port_that_was_picked_by_the_first),
+        with_server(an_address_of_another_machine_cannot_be_had),
+        with_server(beyond_the_bound_a_connection_is_told_and_then_left_waiting_for_room),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
