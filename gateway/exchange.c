@@ -1,0 +1,301 @@
+/* exchange: the driver of the steps, and what makes it go on: connections, verdicts. */
+#include "gateway/exchange.h"
+
+#include "gateway/exchange_inside.h"
+#include "proto/clock.h"
+#include "proto/limits.h"
+#include "proto/secret.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+static const struct {
+    const char *name;
+    enum step (*run)(struct exchange *exchange);
+} steps[STEP_COUNT] = {
+    [STEP_HEAD] = {"head", exchange_head},          [STEP_ROUTE] = {"route", exchange_route},
+    [STEP_ADMIT] = {"admit", exchange_admit},       [STEP_READ] = {"read", exchange_read},
+    [STEP_BODY] = {"body", exchange_body},          [STEP_JUDGE] = {"judge", exchange_judge},
+    [STEP_OBEY] = {"obey", exchange_obey},          [STEP_CONNECT] = {"connect", exchange_connect},
+    [STEP_RELAY] = {"relay", exchange_relay},       [STEP_REFUSE] = {"refuse", exchange_refuse},
+    [STEP_FINISH] = {"finish", exchange_finish},
+};
+
+static void free_exchange(struct exchange *exchange)
+{
+    buffer_free(&exchange->url);
+    fields_close(&exchange->forwarded);
+    fields_close(&exchange->added);
+    free(exchange);
+}
+
+/* Gives an exchange back; its lists of fields are kept for the next one. */
+static void give_back(struct exchange *exchange)
+{
+    struct exchanges *home = exchange->home;
+
+    assert(exchange->job == NULL && exchange->relay == NULL);
+    if (exchange->admitted) {
+        admit_request_end(home->admit);
+    }
+    admit_body_end(home->admit, exchange->body_charged);
+    buffer_free(&exchange->body);
+    home->live_count--;
+    if (home->spare_count < SPARE_EXCHANGES) {
+        exchange->next = home->spare;
+        home->spare = exchange;
+        home->spare_count++;
+    } else {
+        free_exchange(exchange);
+    }
+}
+
+bool exchange_go(struct exchange *exchange, enum step step)
+{
+    while (step < STEP_COUNT) {
+        exchange->step = step;
+        step = steps[step].run(exchange);
+    }
+    if (step == STEP_END) {
+        give_back(exchange);
+    }
+    return step != STEP_END;
+}
+
+/* A spare one, or a new one with its lists. */
+static struct exchange *take(struct exchanges *home)
+{
+    const struct limit_settings *limits = home->limits;
+    struct exchange *exchange = home->spare;
+
+    if (exchange != NULL) {
+        home->spare = exchange->next;
+        home->spare_count--;
+        *exchange = (struct exchange){
+            .url = exchange->url, .forwarded = exchange->forwarded, .added = exchange->added};
+        return exchange;
+    }
+    exchange = calloc(1, sizeof *exchange);
+    if (exchange == NULL) {
+        return NULL;
+    }
+    buffer_init(&exchange->url, PATH_BYTES_MAX + limits->header_line_bytes);
+    if (fields_open(&exchange->forwarded, limits->header_fields + FORWARDED_FIELDS_OWN,
+                    limits->header_bytes + FORWARDED_BYTES_OWN) != STATUS_OK ||
+        fields_open(&exchange->added, ADDED_FIELDS_MAX, ADDED_BYTES_MAX + 2 * limits->header_line_bytes) != STATUS_OK) {
+        free_exchange(exchange);
+        return NULL;
+    }
+    return exchange;
+}
+
+static void *on_head(void *context, struct connection *connection)
+{
+    struct exchanges *home = context;
+    struct exchange *exchange = take(home);
+
+    if (exchange == NULL) {
+        exchange_reject_early(home, connection, REFUSAL_MEMORY);
+        return NULL;
+    }
+    exchange->home = home;
+    exchange->connection = connection;
+    exchange->head = connection_head(connection);
+    exchange->method = exchange->head->method;
+    exchange->begun_us = clock_us();
+    exchange->source = SOURCE_NAME_REFUSED;
+    exchange->end = "complete";
+    secret_decision_id(exchange->decision);
+    buffer_init(&exchange->body, home->limits->request_bytes);
+    buffer_clear(&exchange->url);
+    fields_clear(exchange->forwarded);
+    fields_clear(exchange->added);
+    home->live_count++;
+    return exchange_go(exchange, STEP_HEAD) ? exchange : NULL;
+}
+
+/* Charges the process's budget before the body grows, by as much as the buffer will reserve: it doubles its room. */
+static enum status on_body(void *context, struct bytes part)
+{
+    struct exchange *exchange = context;
+    struct buffer *body = &exchange->body;
+    size_t needed = body->count + part.count;
+    size_t room = body->room == 0 ? BODY_FIRST_BYTES : body->room;
+    enum status status = STATUS_OK;
+    char *at;
+
+    while (room < needed) {
+        room *= 2; /* needed is within limits.request_bytes: the request's reader has seen to it */
+    }
+    room = room < body->max ? room : body->max;
+    if (room > body->room) {
+        status = admit_body(exchange->home->admit, room - body->room);
+        if (status != STATUS_OK) {
+            return status;
+        }
+        exchange->body_charged += room - body->room;
+        status = buffer_reserve(body, room - body->count, &at);
+    }
+    return status == STATUS_OK ? buffer_append(body, part) : status;
+}
+
+static void on_complete(void *context)
+{
+    struct exchange *exchange = context;
+
+    assert(exchange->step == STEP_READ);
+    exchange->read_us = clock_us() - exchange->begun_us;
+    (void)exchange_go(exchange, exchange->judged ? STEP_BODY : STEP_CONNECT);
+}
+
+static void on_refused(void *context, struct connection *connection, void *current, enum request_refusal refusal)
+{
+    struct exchange *exchange = current;
+
+    if (exchange == NULL) {
+        exchange_reject_early(context, connection, refusal);
+    } else {
+        (void)exchange_go(exchange, exchange_rejected(exchange, refusal));
+    }
+}
+
+/* The pool keeps the job until it comes back; nobody waits for it any more. */
+static void let_go(struct exchange *exchange)
+{
+    if (exchange->step == STEP_JUDGE && exchange->job != NULL) {
+        exchange->job->owner = NULL;
+        pool_abandon(exchange->home->pool, exchange->job);
+        exchange->job = NULL;
+    }
+    relay_close(&exchange->relay);
+}
+
+static void on_gone(void *context)
+{
+    struct exchange *exchange = context;
+
+    exchange->connection = NULL;
+    exchange->end = "client_left";
+    exchange->status = exchange->status == 0 ? STATUS_CLIENT_LEFT : exchange->status;
+    let_go(exchange);
+    (void)exchange_go(exchange, STEP_FINISH);
+}
+
+static void on_end_now(void *context)
+{
+    struct exchange *exchange = context;
+
+    if (exchange->step == STEP_RELAY) {
+        relay_end_now(exchange->relay);
+        return;
+    }
+    let_go(exchange);
+    (void)exchange_go(exchange, exchange_problem(exchange, ERROR_OVERLOADED, 0, "the gateway is being shut down"));
+}
+
+struct connection_events exchanges_events(struct exchanges *exchanges)
+{
+    return (struct connection_events){
+        .head = on_head,
+        .body = on_body,
+        .complete = on_complete,
+        .refused = on_refused,
+        .gone = on_gone,
+        .end_now = on_end_now,
+        .context = exchanges,
+    };
+}
+
+void exchange_judged(struct exchanges *exchanges, struct job *job)
+{
+    struct exchange *exchange = job->owner;
+
+    if (exchange != NULL) {
+        assert(exchange->step == STEP_JUDGE && exchange->job == job);
+        exchange->job = NULL;
+        exchange->verdict = job->result;
+        exchange->judge_us = clock_us() - exchange->begun_us - exchange->read_us;
+    }
+    admit_body_end(exchanges->admit, job->body.room);
+    job_close(&job);
+    if (exchange != NULL) {
+        (void)exchange_go(exchange, STEP_OBEY);
+    }
+}
+
+static struct series *stage_series(struct metrics *metrics, const char *stage)
+{
+    return metrics_series(metrics, METRIC_HISTOGRAM, "prismguard_gateway_request_seconds",
+                          "Time of requests by stage: the body's arrival, the verdict, the upstream's head, all of it",
+                          &(struct metric_label){"stage", stage}, 1);
+}
+
+static void open_series(struct exchanges *exchanges)
+{
+    struct metrics *metrics = exchanges->metrics;
+
+    exchanges->series.read = stage_series(metrics, "read");
+    exchanges->series.judge = stage_series(metrics, "judge");
+    exchanges->series.first_byte = stage_series(metrics, "first_byte");
+    exchanges->series.total = stage_series(metrics, "total");
+    exchanges->series.unjudged =
+        metrics_series(metrics, METRIC_COUNTER, "prismguard_gateway_unavailable_allowed_total",
+                       "Requests let through without a verdict, because their profile allows it", NULL, 0);
+    for (enum request_refusal refusal = 0; refusal < REFUSAL_COUNT; refusal++) {
+        exchanges->series.rejected[refusal] =
+            metrics_series(metrics, METRIC_COUNTER, "prismguard_gateway_http_rejected_total",
+                           "Requests that broke a rule of HTTP or a bound, by rule",
+                           &(struct metric_label){"rule", refusal_rule(refusal)}, 1);
+    }
+}
+
+enum status exchanges_open(struct exchanges **out, const struct exchange_services *services)
+{
+    struct exchanges *exchanges = calloc(1, sizeof *exchanges);
+    enum status status;
+
+    if (exchanges == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    exchanges->settings = services->settings;
+    exchanges->limits = &services->settings->gateway.limits;
+    exchanges->routes = services->routes;
+    exchanges->admit = services->admit;
+    exchanges->metrics = services->metrics;
+    exchanges->upstream = services->upstream;
+    exchanges->loop_index = services->loop_index;
+    json_init(&exchanges->json);
+    buffer_init(&exchanges->scratch, SCRATCH_BYTES_MAX);
+    status = fields_open(&exchanges->early, ADDED_FIELDS_MAX, ADDED_BYTES_MAX);
+    if (status != STATUS_OK) {
+        exchanges_close(&exchanges);
+        return status;
+    }
+    open_series(exchanges);
+    *out = exchanges;
+    return STATUS_OK;
+}
+
+void exchanges_use_pool(struct exchanges *exchanges, struct pool *pool)
+{
+    exchanges->pool = pool;
+}
+
+void exchanges_close(struct exchanges **exchanges)
+{
+    if (*exchanges == NULL) {
+        return;
+    }
+    assert((*exchanges)->live_count == 0);
+    while ((*exchanges)->spare != NULL) {
+        struct exchange *spare = (*exchanges)->spare;
+
+        (*exchanges)->spare = spare->next;
+        free_exchange(spare);
+    }
+    fields_close(&(*exchanges)->early);
+    json_free(&(*exchanges)->json);
+    buffer_free(&(*exchanges)->scratch);
+    free(*exchanges);
+    *exchanges = NULL;
+}

@@ -1,0 +1,187 @@
+/* exchange_answer: answers of our own, and what is written down about a request. */
+#include "gateway/exchange_inside.h"
+
+#include "proto/clock.h"
+#include "proto/limits.h"
+#include "proto/log.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdint.h>
+#include <stdio.h>
+
+enum step exchange_problem(struct exchange *exchange, enum error_kind kind, unsigned status, const char *sentence)
+{
+    problem_set(&exchange->problem, kind, "", sentence);
+    exchange->status = status;
+    return STEP_REFUSE;
+}
+
+/* Which kind of error a refusal of HTTP is in a dialect; its status is the rule's. */
+static enum error_kind kind_of(enum request_refusal refusal)
+{
+    switch (refusal_status(refusal)) {
+    case 413:
+        return ERROR_TOO_LARGE;
+    case 503:
+        return ERROR_OVERLOADED;
+    default:
+        return ERROR_INVALID_REQUEST;
+    }
+}
+
+enum step exchange_rejected(struct exchange *exchange, enum request_refusal refusal)
+{
+    series_add(exchange->home->series.rejected[refusal], 1);
+    return exchange_problem(exchange, kind_of(refusal), refusal_status(refusal), refusal_sentence(refusal));
+}
+
+/* An error in the client's dialect, whole. A failure means that the client is gone or memory is: the connection is closed
+ * either way. */
+static void answer(struct exchanges *home, struct reply *reply, unsigned status, const struct problem *problem,
+                   enum dialect dialect, struct fields *fields)
+{
+    struct buffer *body = &home->scratch;
+    enum status written;
+    char seconds[12];
+
+    buffer_clear(body);
+    written = errors_body(dialect, problem->kind, bytes_of(problem->sentence), problem_param(problem), body);
+    if (written == STATUS_OK) {
+        written = fields_add(fields, BYTES("Content-Type"), BYTES("application/json"));
+    }
+    if (written == STATUS_OK && status == 503) {
+        (void)snprintf(seconds, sizeof seconds, "%d", RETRY_AFTER_S);
+        written = fields_add(fields, BYTES("Retry-After"), bytes_of(seconds));
+    }
+    if (written == STATUS_OK && status == 405) {
+        written = fields_add(fields, BYTES("Allow"), BYTES("GET, POST, PUT, PATCH, DELETE, HEAD, OPTIONS"));
+    }
+    if (written == STATUS_OK) {
+        written = reply_head(reply, status, fields, (int64_t)body->count);
+    }
+    if (written == STATUS_OK) {
+        written = reply_body(reply, buffer_view(body));
+    }
+    if (written == STATUS_OK) {
+        written = reply_end(reply);
+    }
+    if (written != STATUS_OK) {
+        connection_finish(reply->connection);
+    }
+}
+
+/* What every answer of ours carries: the decision to ask about, and an id that the SDKs show ("request_id"). */
+static enum status add_ids(struct exchange *exchange)
+{
+    struct bytes decision = bytes_of(exchange->decision);
+    struct bytes id = decision;
+    enum status status;
+
+    (void)fields_find(exchange->head->fields, BYTES("x-request-id"), &id);
+    fields_clear(exchange->added);
+    status = fields_add(exchange->added, BYTES("x-prismguard-decision"), decision);
+    return status == STATUS_OK ? fields_add(exchange->added, BYTES("x-request-id"), id) : status;
+}
+
+enum step exchange_refuse(struct exchange *exchange)
+{
+    const struct request_head *head = exchange->head;
+    bool head_only = bytes_equal(head->method, BYTES("HEAD"));
+
+    if (exchange->status == 0) {
+        exchange->status = errors_status(exchange->dialect, exchange->problem.kind);
+    }
+    if (exchange->relayed.failure == TRANSFER_OK) {
+        exchange->end = "refused";
+    }
+    reply_init(&exchange->reply, exchange->connection, head->http_1_0, head_only,
+               connection_may_keep(exchange->connection));
+    if (add_ids(exchange) == STATUS_OK) {
+        answer(exchange->home, &exchange->reply, exchange->status, &exchange->problem, exchange->dialect, exchange->added);
+    } else {
+        connection_finish(exchange->connection);
+    }
+    return STEP_FINISH;
+}
+
+void exchange_reject_early(struct exchanges *home, struct connection *connection, enum request_refusal refusal)
+{
+    struct problem problem;
+    struct reply reply;
+
+    series_add(home->series.rejected[refusal], 1);
+    log_event_limited(LOG_INFO, "http_rejected", LOG_TEXT("rule", refusal_rule(refusal)),
+                      LOG_NUMBER("status", refusal_status(refusal)), LOG_BYTES("client", connection_address(connection)));
+    problem_set(&problem, kind_of(refusal), "", refusal_sentence(refusal));
+    reply_init(&reply, connection, false, false, false);
+    fields_clear(home->early);
+    answer(home, &reply, refusal_status(refusal), &problem, DIALECT_OPENAI_CHAT, home->early);
+}
+
+static const char *route_name(const struct exchange *exchange)
+{
+    return exchange->route == NULL ? "none" : exchange->route->settings->path;
+}
+
+/* The series of an answer of this kind. `source` is compared by its address: it is one of a few literals. */
+static struct series *answer_series(struct exchange *exchange)
+{
+    uintptr_t mixed = (uintptr_t)exchange->route / sizeof(struct route) + exchange->status + (uintptr_t)exchange->source;
+    struct answer_series *slot = &exchange->home->answers[mixed % ANSWER_SERIES];
+    char status[12];
+
+    if (slot->series == NULL || slot->route != exchange->route || slot->status != exchange->status ||
+        slot->source != exchange->source) {
+        (void)snprintf(status, sizeof status, "%u", exchange->status);
+        slot->series = metrics_series(exchange->home->metrics, METRIC_COUNTER, "prismguard_gateway_requests_total",
+                                      "Requests by route, status of the answer, and what decided",
+                                      (const struct metric_label[]){{"route", route_name(exchange)},
+                                                                    {"status", status},
+                                                                    {"source", exchange->source}},
+                                      3);
+        slot->route = exchange->route;
+        slot->status = exchange->status;
+        slot->source = exchange->source;
+    }
+    return slot->series;
+}
+
+static const char *outcome_of(const struct exchange *exchange)
+{
+    return exchange->has_verdict ? outcome_name(exchange->verdict.outcome) : "none";
+}
+
+/* One line a request. Counts, times and names of ours; never a text. */
+static void write_down(const struct exchange *exchange, uint64_t total_us)
+{
+    const struct job_result *verdict = &exchange->verdict;
+
+    log_event(LOG_INFO, "request_done", LOG_TEXT("decision", exchange->decision),
+              LOG_BYTES("method", exchange->method), LOG_TEXT("route", route_name(exchange)),
+              LOG_NUMBER("status", exchange->status), LOG_TEXT("outcome", outcome_of(exchange)),
+              LOG_TEXT("source", exchange->source), LOG_TEXT("category", verdict->category),
+              LOG_REAL("score", exchange->has_verdict ? (double)verdict->score : (double)NAN),
+              LOG_NUMBER("model_version", verdict->model_version), LOG_NUMBER("segments", exchange->segment_count),
+              LOG_NUMBER("text_bytes", exchange->text_bytes), LOG_NUMBER("body_bytes", exchange->body.count),
+              LOG_NUMBER("answer_bytes", exchange->relayed.body_bytes), LOG_NUMBER("read_us", exchange->read_us),
+              LOG_NUMBER("judge_us", exchange->judge_us), LOG_NUMBER("first_byte_us", exchange->relayed.first_byte_us),
+              LOG_NUMBER("total_us", total_us), LOG_NUMBER("stream", exchange->relayed.stream),
+              LOG_TEXT("end", exchange->end));
+}
+
+enum step exchange_finish(struct exchange *exchange)
+{
+    const struct exchange_metrics *series = &exchange->home->series;
+    uint64_t total_us = clock_us() - exchange->begun_us;
+
+    assert(exchange->status != 0);
+    series_add(answer_series(exchange), 1);
+    series_observe(series->read, (double)exchange->read_us / 1e6);
+    if (exchange->relayed.first_byte_us > 0) {
+        series_observe(series->first_byte, (double)exchange->relayed.first_byte_us / 1e6);
+    }
+    series_observe(series->total, (double)total_us / 1e6);
+    write_down(exchange, total_us);
+    return STEP_END;
+}

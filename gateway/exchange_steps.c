@@ -1,0 +1,336 @@
+/* exchange_steps: from a checked head to a request on its way to the upstream. */
+#include "gateway/exchange_inside.h"
+
+#include "gateway/format/chat_request.h"
+#include "gateway/format/extract.h"
+#include "proto/clock.h"
+#include "proto/limits.h"
+#include "proto/log.h"
+
+#include <assert.h>
+
+static bool is_method(const struct exchange *exchange, const char *method)
+{
+    return bytes_equal(exchange->head->method, bytes_of(method));
+}
+
+/* Methods that LLM APIs have. The rest of HTTP's is known to the parser and not served. */
+enum step exchange_head(struct exchange *exchange)
+{
+    static const char *const served[] = {"POST", "GET", "DELETE", "HEAD", "OPTIONS", "PUT", "PATCH"};
+
+    for (size_t index = 0; index < sizeof served / sizeof served[0]; index++) {
+        if (is_method(exchange, served[index])) {
+            return STEP_ROUTE;
+        }
+    }
+    return exchange_problem(exchange, ERROR_INVALID_REQUEST, 405, "the method is not supported here");
+}
+
+/* "application/json", with no parameter but charset=utf-8: an upstream that reads the same bytes in another way would read
+ * another text than the one that was judged. None at all is taken for JSON and sent on as JSON. */
+static bool is_json(struct bytes type)
+{
+    ptrdiff_t mark = bytes_find(type, ';');
+    struct bytes media = mark < 0 ? type : bytes_first(type, (size_t)mark);
+    struct bytes parameter = mark < 0 ? (struct bytes){NULL, 0} : bytes_from(type, (size_t)mark + 1);
+
+    while (media.count > 0 && media.data[media.count - 1] == ' ') {
+        media.count--;
+    }
+    while (parameter.count > 0 && parameter.data[0] == ' ') {
+        parameter = bytes_from(parameter, 1);
+    }
+    return bytes_equal_nocase(media, BYTES("application/json")) &&
+           (mark < 0 || bytes_equal_nocase(parameter, BYTES("charset=utf-8")) ||
+            bytes_equal_nocase(parameter, BYTES("charset=\"utf-8\"")));
+}
+
+/* What is judged must be readable as it is (house D7). */
+static enum step check_content(struct exchange *exchange)
+{
+    struct bytes value;
+
+    if (fields_find(exchange->head->fields, BYTES("content-encoding"), &value) &&
+        !bytes_equal_nocase(value, BYTES("identity"))) {
+        return exchange_problem(exchange, ERROR_INVALID_REQUEST, 415, "the Content-Encoding is not supported");
+    }
+    if (fields_find(exchange->head->fields, BYTES("content-type"), &value) && !is_json(value)) {
+        return exchange_problem(exchange, ERROR_INVALID_REQUEST, 415, "the Content-Type must be application/json");
+    }
+    return STEP_ADMIT;
+}
+
+enum step exchange_route(struct exchange *exchange)
+{
+    enum status status = bytes_equal(exchange->head->path, BYTES("*"))
+                             ? STATUS_NOT_FOUND
+                             : route_find(exchange->home->routes, exchange->head->path, &exchange->route, &exchange->rest);
+    bool bodiless = exchange->head->body_bytes == 0 && !is_method(exchange, "POST");
+
+    if (status == STATUS_MALFORMED) {
+        return exchange_problem(exchange, ERROR_INVALID_REQUEST, 0,
+                                "the path must not have dot segments or encoded slashes, dots or control bytes");
+    }
+    if (status != STATUS_OK) {
+        return exchange_problem(exchange, ERROR_ENDPOINT, 0, "no route of this gateway serves this path");
+    }
+    exchange->judged = exchange->route->profile != NULL && !bodiless;
+    if (!exchange->judged) {
+        exchange->source = SOURCE_NAME_UNJUDGED;
+        return STEP_ADMIT;
+    }
+    /* A body that cannot be understood cannot be judged, and what is not judged is not sent. */
+    if (!is_method(exchange, "POST") || !route_knows_endpoint(exchange->route, exchange->rest, &exchange->dialect)) {
+        return exchange_problem(exchange, ERROR_ENDPOINT, 0, "this endpoint cannot be moderated and is not served");
+    }
+    return check_content(exchange);
+}
+
+enum step exchange_admit(struct exchange *exchange)
+{
+    if (admit_request(exchange->home->admit) != STATUS_OK) {
+        return exchange_problem(exchange, ERROR_OVERLOADED, 0, "the gateway has as many requests in flight as it may");
+    }
+    exchange->admitted = true;
+    return STEP_READ;
+}
+
+enum step exchange_read(struct exchange *exchange)
+{
+    (void)exchange;
+    return STEP_WAIT; /* for the connection's `complete` */
+}
+
+static enum status add_segment(void *context, const struct segment *segment)
+{
+    struct exchange *exchange = context;
+
+    return job_add(exchange->job, segment);
+}
+
+/* Reads the body and packs its text into the job. On a failure *problem says what to answer. */
+static enum status pack_text(struct exchange *exchange, struct problem *problem)
+{
+    const struct profile_settings *profile = exchange->route->profile;
+    struct extract_options options = {
+        .scope_roles = profile->scope_roles,
+        .text_bytes_max = exchange->home->limits->moderated_text_bytes,
+        .add = add_segment,
+        .context = exchange,
+    };
+    struct extract *extract = NULL;
+    struct extract_result extracted;
+    struct chat_request request;
+    enum status status = extract_open(&extract, &options);
+
+    if (status != STATUS_OK) {
+        problem_set(problem, ERROR_OVERLOADED, "", "the gateway is out of memory");
+        return status;
+    }
+    status = chat_request_read(&exchange->home->json, buffer_view(&exchange->body), profile->unknown, extract, &request,
+                               problem);
+    if (status == STATUS_OK && extract_finish(extract, &extracted) == STATUS_OK) {
+        exchange->segment_count = extracted.segment_count;
+        exchange->text_bytes = extracted.text_bytes;
+    }
+    extract_close(&extract);
+    return status;
+}
+
+enum step exchange_body(struct exchange *exchange)
+{
+    struct exchanges *home = exchange->home;
+    enum status status = job_open(&exchange->job, home->loop_index, exchange, exchange->route->profile,
+                                  home->limits->moderated_text_bytes);
+
+    if (status != STATUS_OK) {
+        return exchange_problem(exchange, ERROR_OVERLOADED, 0, "the gateway is out of memory");
+    }
+    status = pack_text(exchange, &exchange->problem);
+    if (status != STATUS_OK) {
+        job_close(&exchange->job);
+        return STEP_REFUSE;
+    }
+    if (exchange->segment_count == 0) { /* nothing in scope */
+        job_close(&exchange->job);
+        exchange->source = verdict_source_name(SOURCE_NONE);
+        return STEP_CONNECT;
+    }
+    /* The pool keeps the text until the verdict, also when the client leaves: it has an account of its own. */
+    if (admit_body(home->admit, exchange->job->body.room) != STATUS_OK) {
+        job_close(&exchange->job);
+        return exchange_rejected(exchange, REFUSAL_BODY_BUDGET);
+    }
+    return STEP_JUDGE;
+}
+
+enum step exchange_judge(struct exchange *exchange)
+{
+    struct job *job = exchange->job;
+
+    if (pool_submit(exchange->home->pool, job) != STATUS_OK) {
+        admit_body_end(exchange->home->admit, job->body.room);
+        job_close(&exchange->job);
+        return exchange_problem(exchange, ERROR_MODERATION_BUSY, 0, "too many requests wait for moderation");
+    }
+    return STEP_WAIT; /* for exchange_judged */
+}
+
+/* No verdict is never "allow", unless the profile says so (house D6). */
+static enum step obey_silence(struct exchange *exchange)
+{
+    exchange->source = SOURCE_NAME_UNAVAILABLE;
+    if (exchange->verdict.status == STATUS_FULL) {
+        return exchange_problem(exchange, ERROR_MODERATION_BUSY, 0, "too many requests wait for moderation");
+    }
+    if (exchange->route->profile->when_unavailable == WHEN_UNAVAILABLE_ALLOW) {
+        series_add(exchange->home->series.unjudged, 1);
+        log_event_limited(LOG_WARN, "unavailable_allowed", LOG_TEXT("decision", exchange->decision),
+                          LOG_TEXT("profile", exchange->route->profile->name),
+                          LOG_STATUS("reason", exchange->verdict.status));
+        return STEP_CONNECT;
+    }
+    return exchange_problem(exchange, ERROR_MODERATION_UNAVAILABLE, 0, "no moderation is available right now");
+}
+
+enum step exchange_obey(struct exchange *exchange)
+{
+    const struct job_result *verdict = &exchange->verdict;
+    struct errors_refusal refusal;
+
+    series_observe(exchange->home->series.judge, (double)exchange->judge_us / 1e6);
+    if (verdict->status != STATUS_OK) {
+        return obey_silence(exchange);
+    }
+    exchange->has_verdict = true;
+    exchange->source = verdict_source_name(verdict->source);
+    if (verdict->outcome == OUTCOME_ALLOW) {
+        return STEP_CONNECT;
+    }
+    errors_refusal(&refusal, (struct bytes){verdict->category, verdict->category_bytes}, bytes_of(exchange->decision));
+    return exchange_problem(exchange, ERROR_CONTENT_FILTER, 0, refusal.text);
+}
+
+/* Fields of the caller that are not the upstream's business, beside those of one hop. */
+static bool is_kept_back(struct bytes name, bool has_key)
+{
+    static const struct bytes names[] = {{"host", 4},     {"accept-encoding", 15}, {"cookie", 6}, {"expect", 6},
+                                         {"forwarded", 9}, {"x-real-ip", 9}};
+    static const struct bytes credentials[] = {{"authorization", 13}, {"x-api-key", 9}, {"x-goog-api-key", 14}};
+
+    for (size_t index = 0; index < sizeof names / sizeof names[0]; index++) {
+        if (bytes_equal_nocase(name, names[index])) {
+            return true;
+        }
+    }
+    for (size_t index = 0; has_key && index < sizeof credentials / sizeof credentials[0]; index++) {
+        if (bytes_equal_nocase(name, credentials[index])) {
+            return true;
+        }
+    }
+    return bytes_equal_nocase(bytes_first(name, 12), BYTES("x-forwarded-")) ||
+           bytes_equal_nocase(bytes_first(name, 13), BYTES("x-prismguard-"));
+}
+
+static enum status add_key(struct exchange *exchange)
+{
+    struct buffer *value = &exchange->home->scratch;
+    enum status status;
+
+    buffer_clear(value);
+    status = buffer_append_text(value, "Bearer ");
+    if (status == STATUS_OK) {
+        status = buffer_append(value, exchange->route->key);
+    }
+    return status == STATUS_OK ? fields_add(exchange->forwarded, BYTES("Authorization"), buffer_view(value)) : status;
+}
+
+static enum status forward_fields(struct exchange *exchange)
+{
+    const struct fields *from = exchange->head->fields;
+    bool has_key = exchange->route->key.count > 0;
+    enum status status = has_key ? add_key(exchange) : STATUS_OK;
+    bool typed = false;
+
+    for (size_t index = 0; status == STATUS_OK && index < fields_count(from); index++) {
+        struct field field = fields_at(from, index);
+
+        if (!reply_is_hop_field(field.name) && !is_kept_back(field.name, has_key)) {
+            typed = typed || bytes_equal_nocase(field.name, BYTES("content-type"));
+            status = fields_add(exchange->forwarded, field.name, field.value);
+        }
+    }
+    if (status == STATUS_OK && exchange->judged && !typed) {
+        status = fields_add(exchange->forwarded, BYTES("Content-Type"), BYTES("application/json"));
+    }
+    return status;
+}
+
+/* The upstream's answer has come to its end, one way or the other. */
+static void on_relayed(void *context, const struct relay_result *result)
+{
+    static const enum error_kind kinds[] = {
+        [TRANSFER_RESOLVE] = ERROR_BAD_GATEWAY, [TRANSFER_FORBIDDEN] = ERROR_UPSTREAM_NOT_ALLOWED,
+        [TRANSFER_CONNECT] = ERROR_BAD_GATEWAY, [TRANSFER_FIRST_BYTE] = ERROR_TIMEOUT,
+        [TRANSFER_IDLE] = ERROR_TIMEOUT,        [TRANSFER_TOTAL] = ERROR_TIMEOUT,
+        [TRANSFER_BROKEN] = ERROR_BAD_GATEWAY,  [TRANSFER_TOO_LARGE] = ERROR_BAD_GATEWAY,
+    };
+    struct exchange *exchange = context;
+
+    exchange->relayed = *result;
+    exchange->status = result->status;
+    relay_close(&exchange->relay);
+    if (result->end != RELAY_COMPLETE) {
+        exchange->end = transfer_failure_name(exchange->relayed.failure);
+    }
+    if (result->end == RELAY_FAILED_BEFORE) {
+        (void)exchange_go(exchange, exchange_problem(exchange, kinds[exchange->relayed.failure], 0,
+                                                     "the upstream gave no usable answer"));
+    } else {
+        (void)exchange_go(exchange, STEP_FINISH);
+    }
+}
+
+enum step exchange_connect(struct exchange *exchange)
+{
+    struct exchanges *home = exchange->home;
+    const struct request_head *head = exchange->head;
+    struct relay_options options = {
+        .limits = home->limits,
+        .metrics = home->metrics,
+        .add_fields = exchange->added,
+        .done = on_relayed,
+        .context = exchange,
+    };
+    struct transfer_request request = {.method = head->method, .has_body = head->body_bytes != 0};
+    enum status status = route_url(exchange->route, exchange->rest, head->query, &exchange->url);
+
+    if (status == STATUS_OK) {
+        status = forward_fields(exchange);
+    }
+    if (status == STATUS_OK) {
+        status = fields_add(exchange->added, BYTES("x-prismguard-decision"), bytes_of(exchange->decision));
+    }
+    if (status == STATUS_OK) {
+        request.url = buffer_view(&exchange->url);
+        request.fields = exchange->forwarded;
+        request.body = buffer_view(&exchange->body);
+        reply_init(&exchange->reply, exchange->connection, head->http_1_0, is_method(exchange, "HEAD"),
+                   connection_may_keep(exchange->connection));
+        status = relay_open(&exchange->relay, home->upstream, &request, &exchange->reply, &options);
+    }
+    if (status == STATUS_OK) {
+        return STEP_RELAY;
+    }
+    fields_clear(exchange->added);
+    return status == STATUS_MALFORMED
+               ? exchange_problem(exchange, ERROR_BAD_GATEWAY, 0, "the upstream cannot be called")
+               : exchange_problem(exchange, ERROR_OVERLOADED, 0, "the upstream has as many requests as it may");
+}
+
+enum step exchange_relay(struct exchange *exchange)
+{
+    (void)exchange;
+    return STEP_WAIT; /* for on_relayed */
+}

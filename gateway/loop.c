@@ -1,0 +1,275 @@
+/* loop: the thread, its turn, and its end. */
+#include "gateway/loop.h"
+
+#include "gateway/connection_set.h"
+#include "gateway/exchange.h"
+#include "gateway/upstream.h"
+#include "proto/clock.h"
+#include "proto/limits.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <uv.h>
+
+enum life { LIFE_RUNNING, LIFE_DRAINING, LIFE_ENDING, LIFE_ENDED };
+
+struct loop {
+    const struct gateway_settings *settings;
+    pthread_t thread;
+    bool started;
+    uv_loop_t uv;
+    bool uv_open;
+    uv_async_t wake;
+    uv_timer_t tick;
+    uv_prepare_t before_sleep; /* timers have run */
+    uv_check_t after_sleep;    /* sockets have been served */
+    struct pool *pool;
+    struct server *server;
+    struct connection_set *connections;
+    struct connection_events events;
+    struct upstream *upstream;
+    struct exchanges *exchanges;
+    struct admit *admit;
+    size_t index;
+    enum life life;
+    uint64_t drain_began_ms;
+    _Atomic bool drain_wanted;
+    _Atomic uint64_t turned_ms;
+};
+
+static void begin_drain(struct loop *loop)
+{
+    loop->life = LIFE_DRAINING;
+    loop->drain_began_ms = clock_ms();
+    server_close(&loop->server);
+    connection_set_drain(loop->connections);
+}
+
+/* Whether it is time for the next part of the end. */
+static void go_on_ending(struct loop *loop)
+{
+    uint64_t drained_ms = clock_ms() - loop->drain_began_ms;
+
+    if (loop->life == LIFE_DRAINING && drained_ms >= loop->settings->limits.drain_ms) {
+        loop->life = LIFE_ENDING;
+        connection_set_end_now(loop->connections);
+    }
+    if (loop->life == LIFE_ENDING && drained_ms >= loop->settings->limits.drain_ms + DRAIN_LAST_MS) {
+        connection_set_abort(loop->connections);
+    }
+    if (loop->life != LIFE_RUNNING && connection_set_count(loop->connections) == 0) {
+        loop->life = LIFE_ENDED;
+        uv_stop(&loop->uv);
+    }
+}
+
+static void on_wake(uv_async_t *wake)
+{
+    struct loop *loop = wake->data;
+    struct job *job;
+
+    while (loop->pool != NULL && (job = pool_take(loop->pool, loop->index)) != NULL) {
+        exchange_judged(loop->exchanges, job);
+    }
+    if (loop->life == LIFE_RUNNING && atomic_load_explicit(&loop->drain_wanted, memory_order_relaxed)) {
+        begin_drain(loop);
+    }
+}
+
+static void on_tick(uv_timer_t *tick)
+{
+    struct loop *loop = tick->data;
+
+    atomic_store_explicit(&loop->turned_ms, clock_ms(), memory_order_relaxed);
+    connection_set_tick(loop->connections);
+    if (loop->life == LIFE_RUNNING) {
+        server_room(loop->server);
+    } else {
+        go_on_ending(loop);
+    }
+}
+
+static void on_prepare(uv_prepare_t *prepare)
+{
+    struct loop *loop = prepare->data;
+
+    connection_set_turn(loop->connections);
+}
+
+static void on_check(uv_check_t *check)
+{
+    struct loop *loop = check->data;
+
+    connection_set_turn(loop->connections);
+}
+
+static void on_connection_closed(void *context)
+{
+    struct loop *loop = context;
+
+    admit_connection_end(loop->admit);
+    if (loop->server != NULL) {
+        server_room(loop->server);
+    }
+}
+
+/* Everything but the handles that only libuv can end. */
+static enum status open_parts(struct loop *loop, const struct loop_options *options, struct server_address *address)
+{
+    const struct limit_settings *limits = &options->settings->gateway.limits;
+    struct exchange_services services = {
+        .settings = options->settings,
+        .routes = options->routes,
+        .admit = options->admit,
+        .metrics = options->metrics,
+        .loop_index = options->index,
+    };
+    enum status status = upstream_open(&loop->upstream, &loop->uv, &options->settings->gateway, options->metrics);
+
+    services.upstream = loop->upstream;
+    if (status == STATUS_OK) {
+        status = exchanges_open(&loop->exchanges, &services);
+    }
+    if (status == STATUS_OK) {
+        loop->events = exchanges_events(loop->exchanges);
+        loop->events.closed = on_connection_closed;
+        loop->events.closed_context = loop;
+        status = connection_set_open(&loop->connections, &loop->uv, limits, options->metrics, &loop->events);
+    }
+    if (status == STATUS_OK) {
+        status = server_open(&loop->server, &loop->uv, address, loop->connections, options->admit);
+    }
+    return status;
+}
+
+static void set_data(struct loop *loop)
+{
+    loop->wake.data = loop;
+    loop->tick.data = loop;
+    loop->before_sleep.data = loop;
+    loop->after_sleep.data = loop;
+}
+
+/* None of these can fail once the loop exists, but for the one that takes a file descriptor. */
+static enum status open_handles(struct loop *loop)
+{
+    if (uv_loop_init(&loop->uv) != 0) {
+        return STATUS_NO_MEMORY;
+    }
+    loop->uv_open = true;
+    if (uv_async_init(&loop->uv, &loop->wake, on_wake) != 0) {
+        return STATUS_IO;
+    }
+    (void)uv_timer_init(&loop->uv, &loop->tick);
+    (void)uv_prepare_init(&loop->uv, &loop->before_sleep);
+    (void)uv_check_init(&loop->uv, &loop->after_sleep);
+    (void)uv_timer_start(&loop->tick, on_tick, LOOP_TICK_MS, LOOP_TICK_MS);
+    (void)uv_prepare_start(&loop->before_sleep, on_prepare);
+    (void)uv_check_start(&loop->after_sleep, on_check);
+    set_data(loop);
+    return STATUS_OK;
+}
+
+enum status loop_open(struct loop **out, const struct loop_options *options, struct server_address *address)
+{
+    struct loop *loop = calloc(1, sizeof *loop);
+    enum status status;
+
+    if (loop == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    loop->settings = &options->settings->gateway;
+    loop->index = options->index;
+    loop->admit = options->admit;
+    status = open_handles(loop);
+    if (status == STATUS_OK) {
+        status = open_parts(loop, options, address);
+    }
+    if (status != STATUS_OK) {
+        loop_close(&loop);
+        return status;
+    }
+    *out = loop;
+    return STATUS_OK;
+}
+
+static void *run(void *context)
+{
+    struct loop *loop = context;
+
+    (void)uv_run(&loop->uv, UV_RUN_DEFAULT);
+    return NULL;
+}
+
+enum status loop_start(struct loop *loop, struct pool *pool)
+{
+    loop->pool = pool;
+    exchanges_use_pool(loop->exchanges, pool);
+    atomic_store(&loop->turned_ms, clock_ms());
+    if (pthread_create(&loop->thread, NULL, run, loop) != 0) {
+        return STATUS_NO_MEMORY;
+    }
+    loop->started = true;
+    return STATUS_OK;
+}
+
+void loop_wake(struct loop *loop)
+{
+    (void)uv_async_send(&loop->wake);
+}
+
+void loop_drain(struct loop *loop)
+{
+    atomic_store_explicit(&loop->drain_wanted, true, memory_order_relaxed);
+    (void)uv_async_send(&loop->wake);
+}
+
+bool loop_is_alive(const struct loop *loop)
+{
+    return clock_ms() - atomic_load_explicit(&loop->turned_ms, memory_order_relaxed) < LOOP_ALIVE_MS;
+}
+
+void loop_join(struct loop *loop)
+{
+    if (loop->started) {
+        (void)pthread_join(loop->thread, NULL);
+        loop->started = false;
+    }
+}
+
+static void upstream_closed(void *context)
+{
+    (void)context; /* nothing waits for it: uv_run below ends when the last handle is closed */
+}
+
+void loop_close(struct loop **out)
+{
+    struct loop *loop = *out;
+
+    if (loop == NULL) {
+        return;
+    }
+    assert(!loop->started);
+    server_close(&loop->server);
+    if (loop->upstream != NULL) {
+        upstream_close(loop->upstream, upstream_closed, NULL);
+    }
+    if (loop->uv_open) {
+        uv_handle_t *own[] = {(uv_handle_t *)&loop->wake, (uv_handle_t *)&loop->tick, (uv_handle_t *)&loop->before_sleep,
+                              (uv_handle_t *)&loop->after_sleep};
+
+        for (size_t index = 0; index < sizeof own / sizeof own[0]; index++) {
+            if (own[index]->data != NULL) { /* it was opened */
+                uv_close(own[index], NULL);
+            }
+        }
+        (void)uv_run(&loop->uv, UV_RUN_DEFAULT);
+        (void)uv_loop_close(&loop->uv);
+    }
+    connection_set_close(&loop->connections);
+    exchanges_close(&loop->exchanges);
+    free(loop);
+    *out = NULL;
+}
