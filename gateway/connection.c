@@ -26,7 +26,12 @@ static void enter(struct connection *connection, enum connection_state state)
 
 static void want_turn(struct connection *connection)
 {
-    roster_want_turn(&connection->home->roster, &connection->member);
+    struct connection_set *home = connection->home;
+
+    if (TAILQ_EMPTY(&home->roster.turn)) {
+        home->events->turn_wanted(home->events->owner);
+    }
+    roster_want_turn(&home->roster, &connection->member);
 }
 
 static void unwatch(struct connection *connection)
@@ -47,7 +52,7 @@ static void on_closed(uv_handle_t *handle)
     buffer_free(&connection->ahead);
     request_close(&connection->request);
     free(connection);
-    home->events->closed(home->events->closed_context);
+    home->events->closed(home->events->owner);
 }
 
 void connection_close(struct connection *connection, enum close_reason reason, bool reset)
@@ -341,7 +346,7 @@ enum status connection_begin(struct connection **out, struct connection_set *hom
 
     if (connection == NULL || uv_tcp_init(home->loop, &connection->socket) != 0) {
         free(connection);
-        home->events->closed(home->events->closed_context);
+        home->events->closed(home->events->owner);
         return STATUS_NO_MEMORY;
     }
     /* From here on the socket is libuv's until on_closed, which frees all of it. */

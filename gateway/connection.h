@@ -48,8 +48,10 @@ struct connection_events {
     void (*end_now)(void *exchange);
     void *context; /* of head and refused; borrowed until connection_set_close */
     /* A connection is closed and its memory given back: there is room for another. */
-    void (*closed)(void *context);
-    void *closed_context; /* the same */
+    void (*closed)(void *owner);
+    /* Something waits for connection_set_turn: the loop must not sleep before it. */
+    void (*turn_wanted)(void *owner);
+    void *owner; /* the same */
 };
 
 /* Copies. STATUS_CLOSED when the client is gone, STATUS_TOO_LARGE when the unsent bytes would pass the connection's bound of

@@ -28,7 +28,8 @@ void connection_set_close(struct connection_set **set);
 MUST_CHECK enum status connection_set_accept(struct connection_set *set, uv_stream_t *listener,
                                           enum request_refusal refusal);
 
-/* At the end of each loop turn, before the loop sleeps: writes, tells what drained, begins pipelined requests. */
+/* At the end of a loop turn, after its sockets: writes, tells what drained, begins pipelined requests. Whoever asks for it in
+ * another part of the turn has the event turn_wanted, so that nothing waits while the loop sleeps. */
 void connection_set_turn(struct connection_set *set);
 
 /* Every LOOP_TICK_MS: timers. */

@@ -23,8 +23,8 @@ struct loop {
     bool uv_open;
     uv_async_t wake;
     uv_timer_t tick;
-    uv_prepare_t before_sleep; /* timers have run */
-    uv_check_t after_sleep;    /* sockets have been served */
+    uv_check_t turn_end; /* sockets have been served */
+    uv_idle_t awake;     /* while it runs, the loop looks at its sockets without sleeping */
     struct pool *pool;
     struct server *server;
     struct connection_set *connections;
@@ -91,23 +91,30 @@ static void on_tick(uv_timer_t *tick)
     }
 }
 
-static void on_prepare(uv_prepare_t *prepare)
+static void on_turn_end(uv_check_t *turn_end)
 {
-    struct loop *loop = prepare->data;
+    struct loop *loop = turn_end->data;
 
     connection_set_turn(loop->connections);
+    (void)uv_idle_stop(&loop->awake);
 }
 
-static void on_check(uv_check_t *check)
+static void on_awake(uv_idle_t *awake)
 {
-    struct loop *loop = check->data;
-
-    connection_set_turn(loop->connections);
+    (void)awake; /* running is all it does */
 }
 
-static void on_connection_closed(void *context)
+/* Asked for by a timer, or at the end of the upstream's turn: without this it would wait for the next event. */
+static void on_turn_wanted(void *owner)
 {
-    struct loop *loop = context;
+    struct loop *loop = owner;
+
+    (void)uv_idle_start(&loop->awake, on_awake);
+}
+
+static void on_connection_closed(void *owner)
+{
+    struct loop *loop = owner;
 
     admit_connection_end(loop->admit);
     if (loop->server != NULL) {
@@ -135,7 +142,8 @@ static enum status open_parts(struct loop *loop, const struct loop_options *opti
     if (status == STATUS_OK) {
         loop->events = exchanges_events(loop->exchanges);
         loop->events.closed = on_connection_closed;
-        loop->events.closed_context = loop;
+        loop->events.turn_wanted = on_turn_wanted;
+        loop->events.owner = loop;
         status = connection_set_open(&loop->connections, &loop->uv, limits, options->metrics, &loop->events);
     }
     if (status == STATUS_OK) {
@@ -148,8 +156,8 @@ static void set_data(struct loop *loop)
 {
     loop->wake.data = loop;
     loop->tick.data = loop;
-    loop->before_sleep.data = loop;
-    loop->after_sleep.data = loop;
+    loop->turn_end.data = loop;
+    loop->awake.data = loop;
 }
 
 /* None of these can fail once the loop exists, but for the one that takes a file descriptor. */
@@ -163,11 +171,10 @@ static enum status open_handles(struct loop *loop)
         return STATUS_IO;
     }
     (void)uv_timer_init(&loop->uv, &loop->tick);
-    (void)uv_prepare_init(&loop->uv, &loop->before_sleep);
-    (void)uv_check_init(&loop->uv, &loop->after_sleep);
+    (void)uv_check_init(&loop->uv, &loop->turn_end);
+    (void)uv_idle_init(&loop->uv, &loop->awake);
     (void)uv_timer_start(&loop->tick, on_tick, LOOP_TICK_MS, LOOP_TICK_MS);
-    (void)uv_prepare_start(&loop->before_sleep, on_prepare);
-    (void)uv_check_start(&loop->after_sleep, on_check);
+    (void)uv_check_start(&loop->turn_end, on_turn_end);
     set_data(loop);
     return STATUS_OK;
 }
@@ -257,8 +264,8 @@ void loop_close(struct loop **out)
         upstream_close(loop->upstream, upstream_closed, NULL);
     }
     if (loop->uv_open) {
-        uv_handle_t *own[] = {(uv_handle_t *)&loop->wake, (uv_handle_t *)&loop->tick, (uv_handle_t *)&loop->before_sleep,
-                              (uv_handle_t *)&loop->after_sleep};
+        uv_handle_t *own[] = {(uv_handle_t *)&loop->wake, (uv_handle_t *)&loop->tick, (uv_handle_t *)&loop->turn_end,
+                              (uv_handle_t *)&loop->awake};
 
         for (size_t index = 0; index < sizeof own / sizeof own[0]; index++) {
             if (own[index]->data != NULL) { /* it was opened */

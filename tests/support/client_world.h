@@ -46,6 +46,7 @@ struct world {
     int ended_now;
     int closed;
     int drained;
+    int turns_wanted;
     int client;
 };
 
@@ -113,6 +114,12 @@ static inline void on_closed(void *context)
     ((struct world *)context)->closed++;
 }
 
+/* The test turns the loop without sleeping. */
+static inline void on_turn_wanted(void *owner)
+{
+    ((struct world *)owner)->turns_wanted++;
+}
+
 static inline void on_drained(void *context)
 {
     ((struct world *)context)->drained++;
@@ -141,7 +148,7 @@ static inline int world_open(void **state)
         .header_bytes = 4096, .header_fields = 20, .request_bytes = MIB, .header_time_ms = 10000, .body_time_ms = 20000,
         .write_stall_ms = 8000, .relay_buffer_bytes = 64 * KIB};
     world->events = (struct connection_events){on_head, on_body, on_complete, on_refused, on_gone, on_end_now,
-                                               world,   on_closed, world};
+                                               world,   on_closed, on_turn_wanted, world};
     world->client = -1;
     buffer_init(&world->body, MIB);
     assert_status(STATUS_OK, metrics_open(&world->metrics));

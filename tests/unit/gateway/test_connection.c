@@ -274,11 +274,14 @@ static void small_pieces_of_one_turn_leave_together_and_do_not_wait_for_another(
 {
     struct world *world = *state;
     char room[16];
+    int wanted;
 
     connect_client(world);
     say(world, GET);
     turn_until(world->completes == 1);
+    wanted = world->turns_wanted;
     assert_status(STATUS_OK, connection_write(world->connection, BYTES("head")));
+    assert_int_equal(wanted + 1, world->turns_wanted); /* the loop must not sleep on it */
     assert_status(STATUS_OK, connection_write(world->connection, BYTES("body")));
     assert_true(recv(world->client, room, sizeof room, 0) < 0);
     connection_set_turn(world->set);

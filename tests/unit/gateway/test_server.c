@@ -21,6 +21,11 @@ static void on_server_room(void *context)
     }
 }
 
+static void on_server_turn(void *context)
+{
+    ((struct fixture *)context)->world->turns_wanted++;
+}
+
 static int set_up(void **state)
 {
     struct fixture *fixture = test_calloc(1, sizeof *fixture);
@@ -29,7 +34,8 @@ static int set_up(void **state)
     fixture->world->limits.connections = 1;
     fixture->world->answer = "ok";
     fixture->world->events.closed = on_server_room;
-    fixture->world->events.closed_context = fixture;
+    fixture->world->events.turn_wanted = on_server_turn;
+    fixture->world->events.owner = fixture;
     assert_status(STATUS_OK, admit_open(&fixture->admit, &fixture->world->limits, fixture->world->metrics));
     assert_status(STATUS_OK, server_address(&fixture->address, "127.0.0.1:0"));
     assert_status(STATUS_OK, server_open(&fixture->server, &fixture->world->uv, &fixture->address, fixture->world->set,
