@@ -171,6 +171,11 @@ enum {
     DB_VALUES_MAX = 16,              /* parameters of one statement */
     DB_ARRAY_BYTES_MAX = 320 * MIB,  /* array parameters of one statement, encoded */
 
+    /* Samples on disk while the database is away */
+    SPOOL_RECORD_BYTES_MAX = SAMPLE_TEXT_BYTES_MAX + 4 * KIB, /* a text and what is known of it */
+    SPOOL_SEGMENT_BYTES = 4 * MIB,                            /* one file */
+    SPOOL_SEGMENTS_MAX = 1024,
+
     /* The reviewing LLM */
     REVIEW_ANSWER_BYTES_MAX = 64 * KIB,
     REVIEW_PROMPT_BYTES_MAX = 64 * KIB,
