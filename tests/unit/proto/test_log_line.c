@@ -59,7 +59,7 @@ static void every_kind_of_field_has_its_form_in_json(void **state)
     const struct log_field fields[] = {
         LOG_TEXT("text", "a b"),          LOG_BYTES("bytes", BYTES("c")),       LOG_NUMBER("number", -9223372036854775807 - 1),
         LOG_REAL("real", 0.25),           LOG_STATUS("status", STATUS_TIMEOUT), LOG_TEXT("nothing", NULL),
-        LOG_REAL("not_a_number", NAN),    LOG_REAL("endless", INFINITY),        LOG_BYTES("empty", ((struct bytes){NULL, 0})),
+        LOG_REAL("not_a_number", (double)NAN),    LOG_REAL("endless", (double)INFINITY),        LOG_BYTES("empty", ((struct bytes){NULL, 0})),
     };
 
     (void)state;
