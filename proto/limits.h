@@ -81,6 +81,12 @@ enum {
     /* Settings */
     SETTINGS_FILE_BYTES_MAX = MIB,
     SETTINGS_DEPTH_MAX = 8,
+    SETTINGS_NODES_MAX = 65536,   /* values, lists and mappings of one file */
+    SETTINGS_ENTRIES_MAX = 1024,  /* of one list or mapping */
+    SETTINGS_VALUE_BYTES_MAX = 4096, /* one value, variables replaced */
+    SETTINGS_FOUND_BYTES_MAX = 80,   /* as much of a bad value is shown */
+    SETTINGS_ERRORS_MAX = 20,     /* told, then no more */
+    SETTINGS_ITEMS_MAX = 16,      /* of one list value: the largest of the three below */
     PATH_BYTES_MAX = 512, /* file names, URLs and endpoints in settings */
     ROUTES_MAX = 256,
     PROFILES_MAX = 1024,
@@ -216,5 +222,9 @@ _Static_assert(UPSTREAM_HOSTS_MAX >= ROUTES_MAX, "every route may have a host of
 _Static_assert(REPLY_HEAD_BYTES_MAX >= UPSTREAM_FIELDS_BYTES_MAX + 4 * UPSTREAM_FIELDS_MAX + 16 * KIB,
                "the largest head of an upstream fits with our own fields");
 _Static_assert(LOG_LINE_BYTES_MAX < LOG_QUEUE_BYTES_MAX, "a line fits the queue");
+_Static_assert(SETTINGS_ENTRIES_MAX >= PROFILES_MAX && SETTINGS_ENTRIES_MAX >= ROUTES_MAX, "full tables can be written down");
+_Static_assert(SETTINGS_ITEMS_MAX >= ENDPOINTS_MAX && SETTINGS_ITEMS_MAX >= FILES_MAX && SETTINGS_ITEMS_MAX >= MODELS_MAX,
+               "every list of the settings fits");
+_Static_assert(SETTINGS_VALUE_BYTES_MAX > PATH_BYTES_MAX, "a value too long for its setting is read, and refused by name");
 
 #endif

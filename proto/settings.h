@@ -4,7 +4,8 @@
  * the reader, --check, the environment names (PRISMGUARD_GATEWAY_LISTEN) and the README's table. An unknown key, a bad
  * value or a bad unit refuses the file, with file:line, the key, what was found and what is allowed.
  *
- * Shapes: strings are terminated arrays inside the struct; sizes are bytes; times are milliseconds (`_ms`).
+ * Shapes: strings are terminated arrays inside the struct; sizes are bytes; times are milliseconds (`_ms`). Names of files are
+ * absolute: relative ones are taken from the folder of prismguard.yaml, keywords and prompts from profiles/NAME/ in it.
  * Thread: read whole at start; afterwards the struct is constant and may be read by any thread.
  */
 #ifndef PROTO_SETTINGS_H
@@ -67,7 +68,7 @@ enum format_choice { FORMAT_AUTO, FORMAT_OPENAI_CHAT, FORMAT_SAME }; /* the othe
 struct route_settings {
     char path[PATH_BYTES_MAX + 1];     /* prefix, begins with '/' */
     char upstream[PATH_BYTES_MAX + 1]; /* http(s)://host[:port][/prefix], no query, no user */
-    char key_file[PATH_BYTES_MAX + 1]; /* empty = the caller's credential is passed on */
+    char key_file[PATH_BYTES_MAX + 1]; /* empty = the caller's credential is passed on; absolute once read, as every _file */
     enum format_choice from;
     enum format_choice to;
     char moderation[PROFILE_NAME_BYTES_MAX + 1]; /* a profile's name, or "none" */
@@ -105,7 +106,7 @@ struct review_settings {
     size_t model_count;
     char models[MODELS_MAX][PROFILE_NAME_BYTES_MAX + 1];
     char key_file[PATH_BYTES_MAX + 1];
-    char prompt_file[PATH_BYTES_MAX + 1]; /* absolute once read: profiles/NAME/ beside the file is prefixed */
+    char prompt_file[PATH_BYTES_MAX + 1]; /* empty = built in; absolute once read: profiles/NAME/ beside the file is prefixed */
     double sample_rate;                   /* 0 to 1 */
     uint64_t timeout_ms;
     uint64_t concurrency;
@@ -190,6 +191,17 @@ const struct profile_settings *settings_profile(const struct settings *settings,
 
 /* What the configuration means, in words: who may call, what is judged, what blocks, what is undecided. For --check. */
 void settings_explain(const struct settings *settings, FILE *out);
+
+/* Whether the files of keywords and prompts can be read: each that cannot is one line on `errors`. STATUS_NOT_FOUND then.
+ * --check asks; the moderator, which reads them, finds out by itself; the other services need not have them. */
+MUST_CHECK enum status settings_check_files(const struct settings *settings, FILE *errors);
+
+/* The host (without brackets) and the port of a listener's "host:port" or "[address]:port". STATUS_MALFORMED,
+ * STATUS_TOO_LARGE (host_room); outputs untouched then. */
+MUST_CHECK enum status settings_split_listen(const char *listen, char *host, size_t host_room, unsigned *port);
+
+/* Whether a listener's "host:port" is on loopback (127.x.x.x, [::1], localhost). */
+bool settings_is_loopback(const char *listen);
 
 /* The table as Markdown, for the documentation (`prismguard-gateway --settings`). */
 void settings_print_table(FILE *out);

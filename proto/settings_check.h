@@ -1,0 +1,14 @@
+/* settings_check: what no single value shows: values that contradict each other, and files that are not there.
+ *
+ * Of the parts of proto/settings.c, for them and their tests; settings_check_files stands in proto/settings.h. Thread: any.
+ */
+#ifndef PROTO_SETTINGS_CHECK_H
+#define PROTO_SETTINGS_CHECK_H
+
+#include "proto/settings.h"
+#include "proto/settings_reader.h"
+
+/* Adds every contradiction to `errors`. Routes must still stand in the order of the file. */
+void settings_check(const struct settings *settings, const struct settings_document *document, struct settings_errors *errors);
+
+#endif

@@ -1,0 +1,259 @@
+/* settings_form: strict little grammars over bytes, each a page shorter than a library's and without its surprises. */
+#include "proto/settings_form.h"
+
+#include "proto/settings.h"
+
+#include <assert.h>
+#include <string.h>
+
+enum { PORT_MAX = 65535 };
+
+static bool is_alphanumeric(char byte)
+{
+    return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') || (byte >= '0' && byte <= '9');
+}
+
+static bool all_of(struct bytes text, const char *others)
+{
+    for (size_t index = 0; index < text.count; index++) {
+        if (!is_alphanumeric(text.data[index]) && (text.data[index] == '\0' || strchr(others, text.data[index]) == NULL)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Visible ASCII, without the bytes that end or confuse a URL. */
+static bool is_url_text(struct bytes text)
+{
+    return all_of(text, "-._~:/?#[]@!$&'()*+,;=%");
+}
+
+static bool is_printable(struct bytes text)
+{
+    for (size_t index = 0; index < text.count; index++) {
+        unsigned char byte = (unsigned char)text.data[index];
+
+        if (byte < 0x20 || byte == 0x7F) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* A name, an IPv4 address, or an IPv6 address in brackets. */
+static bool is_host(struct bytes host)
+{
+    if (host.count > 2 && host.data[0] == '[' && host.data[host.count - 1] == ']') {
+        struct bytes inside = bytes_first(bytes_from(host, 1), host.count - 2);
+
+        for (size_t index = 0; index < inside.count; index++) {
+            if (inside.data[index] == '\0' || strchr("0123456789abcdefABCDEF:.", inside.data[index]) == NULL) {
+                return false;
+            }
+        }
+        return bytes_find(inside, ':') >= 0;
+    }
+    return host.count > 0 && all_of(host, "-._") && host.data[0] != '.' && host.data[0] != '-';
+}
+
+/* Cuts at the last colon that is not inside brackets. False when there is none. */
+static bool split_port(struct bytes text, struct bytes *out_host, struct bytes *out_port)
+{
+    size_t at = text.count;
+
+    while (at > 0 && text.data[at - 1] != ':' && text.data[at - 1] != ']') {
+        at--;
+    }
+    if (at == 0 || text.data[at - 1] != ':') {
+        return false;
+    }
+    *out_host = bytes_first(text, at - 1);
+    *out_port = bytes_from(text, at);
+    return true;
+}
+
+static bool is_port(struct bytes port, unsigned long long min)
+{
+    unsigned long long number;
+
+    return bytes_number(port, PORT_MAX, &number) == STATUS_OK && number >= min;
+}
+
+static bool is_listen(struct bytes text)
+{
+    struct bytes host;
+    struct bytes port;
+
+    return split_port(text, &host, &port) && is_host(host) && is_port(port, 0);
+}
+
+static bool is_url(struct bytes url, bool query_allowed)
+{
+    bool https = bytes_starts_with(url, BYTES("https://"));
+    struct bytes rest = bytes_from(url, https ? 8 : 7);
+    struct bytes authority = rest;
+    struct bytes host;
+    struct bytes port;
+
+    if ((!https && !bytes_starts_with(url, BYTES("http://"))) || !is_url_text(url)) {
+        return false;
+    }
+    for (size_t index = 0; index < rest.count; index++) {
+        if (rest.data[index] == '/' || rest.data[index] == '?' || rest.data[index] == '#') {
+            authority = bytes_first(rest, index);
+            break;
+        }
+    }
+    if (bytes_find(url, '#') >= 0 || (bytes_find(url, '?') >= 0 && !query_allowed)) {
+        return false;
+    }
+    if (split_port(authority, &host, &port)) {
+        return is_host(host) && is_port(port, 1);
+    }
+    return is_host(authority);
+}
+
+/* "/", or segments of which none is empty, "." or "..": what is compared as bytes must be written in one way only. */
+static bool is_prefix(struct bytes path)
+{
+    size_t begin = 1;
+
+    if (path.data[0] != '/' || !all_of(path, "-._~/")) {
+        return false;
+    }
+    for (size_t at = 1; path.count > 1 && at <= path.count; at++) {
+        if (at == path.count || path.data[at] == '/') {
+            struct bytes segment = {path.data + begin, at - begin};
+
+            if (segment.count == 0 || bytes_equal(segment, BYTES(".")) || bytes_equal(segment, BYTES(".."))) {
+                return false;
+            }
+            begin = at + 1;
+        }
+    }
+    return true;
+}
+
+bool setting_form_is_profile_name(struct bytes name)
+{
+    return name.count > 0 && name.count <= PROFILE_NAME_BYTES_MAX && all_of(name, "-_") && is_alphanumeric(name.data[0]) &&
+           !bytes_equal(name, BYTES("none"));
+}
+
+/* tcp://host:port, ipc://path, inproc://name (the last for tests, inside one process). A socket that binds may be given "*"
+ * as address, and 0 or "*" as port. */
+static bool is_endpoint(struct bytes text, bool binds)
+{
+    struct bytes host;
+    struct bytes port;
+
+    if (bytes_starts_with(text, BYTES("ipc://"))) {
+        return text.count > 6 && is_printable(text);
+    }
+    if (bytes_starts_with(text, BYTES("inproc://"))) {
+        return text.count > 9 && is_printable(text);
+    }
+    if (!bytes_starts_with(text, BYTES("tcp://")) || !split_port(bytes_from(text, 6), &host, &port)) {
+        return false;
+    }
+    if (binds) {
+        return (is_host(host) || bytes_equal(host, BYTES("*"))) && (is_port(port, 0) || bytes_equal(port, BYTES("*")));
+    }
+    return is_host(host) && is_port(port, 1);
+}
+
+static bool is_model(struct bytes text)
+{
+    return is_printable(text) && bytes_find(text, ' ') < 0;
+}
+
+bool setting_form_holds(enum setting_type type, struct bytes text)
+{
+    assert(text.count > 0);
+    switch (type) {
+    case SETTING_TEXT:
+    case SETTING_FILE:
+    case SETTING_PROFILE_FILE:
+        return is_printable(text);
+    case SETTING_NAME:
+        return setting_form_is_profile_name(text) || bytes_equal(text, BYTES("none"));
+    case SETTING_PREFIX:
+        return is_prefix(text);
+    case SETTING_LISTEN:
+        return is_listen(text);
+    case SETTING_UPSTREAM:
+        return is_url(text, false);
+    case SETTING_URL:
+        return is_url(text, true);
+    case SETTING_BIND:
+        return is_endpoint(text, true);
+    case SETTING_CONNECT:
+        return is_endpoint(text, false);
+    case SETTING_MODEL:
+        return is_model(text);
+    default:
+        assert(false);
+        return false;
+    }
+}
+
+enum status settings_split_listen(const char *listen, char *host, size_t host_room, unsigned *port)
+{
+    struct bytes left;
+    struct bytes right;
+    unsigned long long number;
+    enum status status;
+
+    if (!is_listen(bytes_of(listen)) || !split_port(bytes_of(listen), &left, &right)) {
+        return STATUS_MALFORMED;
+    }
+    if (left.data[0] == '[') {
+        left = bytes_first(bytes_from(left, 1), left.count - 2);
+    }
+    status = bytes_number(right, PORT_MAX, &number);
+    if (status == STATUS_OK) {
+        status = bytes_copy(left, host, host_room);
+    }
+    if (status == STATUS_OK) {
+        *port = (unsigned)number;
+    }
+    return status;
+}
+
+/* 127.0.0.0/8 in its usual writing, ::1, or localhost. A name such as 127.evil.example is none: all four parts are numbers. */
+static bool is_loopback_host(struct bytes host)
+{
+    size_t points = 0;
+
+    if (bytes_equal(host, BYTES("localhost")) || bytes_equal(host, BYTES("[::1]"))) {
+        return true;
+    }
+    for (size_t index = 0; index < host.count; index++) {
+        if (host.data[index] == '.') {
+            points++;
+        } else if (host.data[index] < '0' || host.data[index] > '9') {
+            return false;
+        }
+    }
+    return points == 3 && bytes_starts_with(host, BYTES("127."));
+}
+
+bool settings_is_loopback(const char *listen)
+{
+    struct bytes host;
+    struct bytes port;
+
+    return split_port(bytes_of(listen), &host, &port) && is_loopback_host(host);
+}
+
+bool setting_form_is_local(struct bytes endpoint)
+{
+    struct bytes host;
+    struct bytes port;
+
+    if (!bytes_starts_with(endpoint, BYTES("tcp://"))) {
+        return true;
+    }
+    return split_port(bytes_from(endpoint, 6), &host, &port) && is_loopback_host(host);
+}

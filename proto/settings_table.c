@@ -1,0 +1,435 @@
+/* settings_table: the table itself: what every key of prismguard.yaml is, may be, and is by default. */
+#include "proto/settings_table.h"
+
+#include "proto/log.h"
+#include "proto/settings.h"
+
+#include <assert.h>
+#include <stddef.h>
+
+#define TEXT_MAX .max = PATH_BYTES_MAX
+#define AT(member) .offset = offsetof(struct settings, member)
+#define LIMIT(member) AT(gateway.limits.member)
+#define ROUTE(member) .offset = offsetof(struct route_settings, member)
+#define PROFILE(member) .offset = offsetof(struct profile_settings, member)
+
+enum {
+    SECOND = 1000,
+    MINUTE = 60 * SECOND,
+    HOUR = 60 * MINUTE,
+    COUNT_MAX = 1000000, /* of connections and the like: more is a slip of the finger */
+};
+
+static const struct setting_choice from_choices[] = {
+    {"auto", FORMAT_AUTO}, {"openai_chat", FORMAT_OPENAI_CHAT}, {NULL, 0}};
+static const struct setting_choice to_choices[] = {
+    {"same", FORMAT_SAME}, {"openai_chat", FORMAT_OPENAI_CHAT}, {NULL, 0}};
+static const struct setting_choice when_unavailable_choices[] = {
+    {"block", WHEN_UNAVAILABLE_BLOCK}, {"allow", WHEN_UNAVAILABLE_ALLOW}, {NULL, 0}};
+static const struct setting_choice undecided_choices[] = {
+    {"model", UNDECIDED_MODEL}, {"block", UNDECIDED_BLOCK}, {"allow", UNDECIDED_ALLOW}, {NULL, 0}};
+static const struct setting_choice unknown_choices[] = {
+    {"scan", UNKNOWN_SCAN}, {"block", UNKNOWN_BLOCK}, {NULL, 0}};
+static const struct setting_choice role_choices[] = {
+    {"system", SCOPE_SYSTEM},     {"user", SCOPE_USER},           {"tool", SCOPE_TOOL},
+    {"document", SCOPE_DOCUMENT}, {"assistant", SCOPE_ASSISTANT}, {NULL, 0}};
+static const struct setting_choice model_kind_choices[] = {
+    {"hashlinear", MODEL_KIND_HASHLINEAR}, {"none", MODEL_KIND_NONE}, {NULL, 0}};
+static const struct setting_choice when_full_choices[] = {
+    {"undecided", WHEN_FULL_UNDECIDED}, {"block", WHEN_FULL_BLOCK}, {NULL, 0}};
+static const struct setting_choice store_choices[] = {
+    {"text", STORE_TEXT}, {"hash", STORE_HASH}, {"off", STORE_OFF}, {NULL, 0}};
+static const struct setting_choice level_choices[] = {
+    {"debug", LOG_DEBUG}, {"info", LOG_INFO}, {"warn", LOG_WARN}, {"error", LOG_ERROR}, {NULL, 0}};
+static const struct setting_choice log_format_choices[] = {
+    {"json", LOG_FORMAT_JSON}, {"text", LOG_FORMAT_TEXT}, {NULL, 0}};
+
+static const struct setting rows[] = {
+    {"gateway.listen", SETTING_LISTEN, .min = 1, TEXT_MAX, .fallback = "127.0.0.1:8080", AT(gateway.listen),
+     .sentence = "The public port: LLM API traffic only. Port 0 picks one."},
+    {"gateway.admin_listen", SETTING_LISTEN, .automatic = true, TEXT_MAX, .fallback = "127.0.0.1:9090",
+     AT(gateway.admin_listen), .sentence = "Health and metrics: a listener of its own, never the public port."},
+    {"gateway.threads", SETTING_NUMBER, .automatic = true, .min = 1, .max = 64, .fallback = "auto", AT(gateway.threads),
+     .sentence = "Event loops; auto is one a core."},
+    {"gateway.open", SETTING_BOOLEAN, .fallback = "false", AT(gateway.open),
+     .sentence = "Lets callers without keys in when `listen` is not loopback."},
+    {"gateway.allow_private_upstreams", SETTING_BOOLEAN, .fallback = "false", AT(gateway.allow_private_upstreams),
+     .sentence = "Lets an upstream resolve to loopback or private addresses (tests, sidecars)."},
+
+    {"gateway.limits.connections", SETTING_NUMBER, .min = 1, .max = COUNT_MAX, .fallback = "1024", LIMIT(connections),
+     .sentence = "Client connections of the process."},
+    {"gateway.limits.connections_per_address", SETTING_NUMBER, .min = 1, .max = COUNT_MAX, .fallback = "128",
+     LIMIT(connections_per_address), .sentence = "Client connections of one address."},
+    {"gateway.limits.connection_requests", SETTING_NUMBER, .min = 1, .max = COUNT_MAX, .fallback = "1000",
+     LIMIT(connection_requests), .sentence = "Requests on one connection before it is closed."},
+    {"gateway.limits.keep_alive", SETTING_TIME, .min = 100, .max = HOUR, .fallback = "30s", LIMIT(keep_alive_ms),
+     .sentence = "An idle client connection is closed after it."},
+    {"gateway.limits.header_line", SETTING_BYTES, .min = KIB, .max = 64 * KIB, .fallback = "8KiB",
+     LIMIT(header_line_bytes), .sentence = "The request line; a field is at most twice that."},
+    {"gateway.limits.header_bytes", SETTING_BYTES, .min = 2 * KIB, .max = MIB, .fallback = "32KiB", LIMIT(header_bytes),
+     .sentence = "All fields of a request together."},
+    {"gateway.limits.header_fields", SETTING_NUMBER, .min = 10, .max = 1000, .fallback = "100", LIMIT(header_fields),
+     .sentence = "Fields of a request."},
+    {"gateway.limits.request_bytes", SETTING_BYTES, .min = KIB, .max = 256 * MIB, .fallback = "16MiB",
+     LIMIT(request_bytes), .sentence = "A request's body."},
+    {"gateway.limits.moderated_text", SETTING_BYTES, .min = KIB, .max = 64 * MIB, .fallback = "4MiB",
+     LIMIT(moderated_text_bytes), .sentence = "Text judged for one request; more is refused, never cut."},
+    {"gateway.limits.body_budget", SETTING_BYTES, .min = MIB, .max = 65536ULL * MIB, .fallback = "256MiB",
+     LIMIT(body_budget_bytes), .sentence = "All request bodies of the process together."},
+    {"gateway.limits.in_flight", SETTING_NUMBER, .min = 1, .max = 65536, .fallback = "512", LIMIT(in_flight),
+     .sentence = "Requests being answered at once."},
+    {"gateway.limits.header_time", SETTING_TIME, .min = 100, .max = HOUR, .fallback = "10s", LIMIT(header_time_ms),
+     .sentence = "For all of a request's head."},
+    {"gateway.limits.body_time", SETTING_TIME, .min = 100, .max = HOUR, .fallback = "30s", LIMIT(body_time_ms),
+     .sentence = "For all of a request's body."},
+    {"gateway.limits.write_stall", SETTING_TIME, .min = 100, .max = HOUR, .fallback = "30s", LIMIT(write_stall_ms),
+     .sentence = "A client that takes no byte for so long is cut."},
+    {"gateway.limits.relay_buffer", SETTING_BYTES, .min = 2 * UPSTREAM_CHUNK_BYTES, .max = 16 * MIB, .fallback = "64KiB",
+     LIMIT(relay_buffer_bytes), .sentence = "Unsent bytes of one answer above which its upstream is paused."},
+    {"gateway.limits.response_bytes", SETTING_BYTES, .min = KIB, .max = 256 * MIB, .fallback = "16MiB",
+     LIMIT(response_bytes), .sentence = "An answer that is not a stream."},
+    {"gateway.limits.upstream_connections", SETTING_NUMBER, .min = 1, .max = COUNT_MAX, .fallback = "256",
+     LIMIT(upstream_connections), .sentence = "Connections to one upstream host."},
+    {"gateway.limits.upstream_idle", SETTING_NUMBER, .max = COUNT_MAX, .fallback = "32", LIMIT(upstream_idle),
+     .sentence = "Idle connections kept to one upstream host."},
+    {"gateway.limits.resolve", SETTING_TIME, .min = 10, .max = HOUR, .fallback = "2s", LIMIT(resolve_ms),
+     .sentence = "For looking up an upstream's name."},
+    {"gateway.limits.connect", SETTING_TIME, .min = 10, .max = HOUR, .fallback = "5s", LIMIT(connect_ms),
+     .sentence = "For connecting to an upstream, TLS included."},
+    {"gateway.limits.first_byte", SETTING_TIME, .min = 10, .max = HOUR, .fallback = "600s", LIMIT(first_byte_ms),
+     .sentence = "For the first byte of an answer: some models think first."},
+    {"gateway.limits.idle", SETTING_TIME, .min = 10, .max = HOUR, .fallback = "300s", LIMIT(idle_ms),
+     .sentence = "Silence inside an answer."},
+    {"gateway.limits.total_plain", SETTING_TIME, .min = 10, .max = 24 * HOUR, .fallback = "600s", LIMIT(total_plain_ms),
+     .sentence = "For an answer that is not a stream."},
+    {"gateway.limits.total", SETTING_TIME, .min = 10, .max = 24 * HOUR, .fallback = "3600s", LIMIT(total_ms),
+     .sentence = "For any answer."},
+    {"gateway.limits.drain", SETTING_TIME, .max = HOUR, .fallback = "60s", LIMIT(drain_ms),
+     .sentence = "Running answers may finish so long after SIGTERM."},
+
+    {"routes[].path", SETTING_PREFIX, .required = true, .min = 1, TEXT_MAX, ROUTE(path),
+     .sentence = "Prefix of the request's path; the longest wins and is stripped (`/` strips nothing)."},
+    {"routes[].upstream", SETTING_UPSTREAM, .required = true, .min = 1, TEXT_MAX, ROUTE(upstream),
+     .sentence = "Where it goes: http or https, host, optional port and path prefix."},
+    {"routes[].key_file", SETTING_FILE, TEXT_MAX, .fallback = "", ROUTE(key_file),
+     .sentence = "Holds the provider's key; without it the caller's own credential is passed on."},
+    {"routes[].from", SETTING_CHOICE, .choices = from_choices, .fallback = "auto", ROUTE(from),
+     .sentence = "The API format that clients speak."},
+    {"routes[].to", SETTING_CHOICE, .choices = to_choices, .fallback = "same", ROUTE(to),
+     .sentence = "The API format of the upstream."},
+    {"routes[].moderation", SETTING_NAME, .min = 1, .max = PROFILE_NAME_BYTES_MAX, .fallback = "default", ROUTE(moderation),
+     .sentence = "The profile that judges, or none."},
+
+    {"moderation.bind", SETTING_BIND, .min = 1, TEXT_MAX, .fallback = "tcp://127.0.0.1:5555", AT(moderation.bind),
+     .sentence = "The gateway's ROUTER socket: moderators connect here."},
+    {"moderation.queue.jobs", SETTING_NUMBER, .min = 1, .max = 65536, .fallback = "1024", AT(moderation.queue_jobs),
+     .sentence = "Texts waiting for a moderator."},
+    {"moderation.queue.bytes", SETTING_BYTES, .min = MIB, .max = 16384ULL * MIB, .fallback = "64MiB",
+     AT(moderation.queue_bytes), .sentence = "Bytes of all texts waiting for a moderator."},
+    {"moderation.queue.age", SETTING_TIME, .min = 10, .max = HOUR, .fallback = "2s", AT(moderation.queue_age_ms),
+     .sentence = "A text that waited longer is answered as if there were no moderator."},
+    {"moderation.deadline.local", SETTING_TIME, .min = 10, .max = HOUR, .fallback = "800ms",
+     AT(moderation.deadline_local_ms), .sentence = "For a local verdict; it starts when the text is sent."},
+    {"moderation.deadline.review", SETTING_TIME, .min = 10, .max = HOUR, .fallback = "10s",
+     AT(moderation.deadline_review_ms), .sentence = "For a review by the LLM."},
+    {"moderation.peers", SETTING_NUMBER, .min = 1, .max = 65536, .fallback = "1024", AT(moderation.peers),
+     .sentence = "REQ sockets of all moderators together."},
+
+    {"profiles.*.when_unavailable", SETTING_CHOICE, .choices = when_unavailable_choices, .fallback = "block",
+     PROFILE(when_unavailable), .sentence = "No verdict can be had: block (503), or allow, counted and visible."},
+    {"profiles.*.undecided", SETTING_CHOICE, .choices = undecided_choices, .fallback = "model", PROFILE(undecided),
+     .sentence = "Unsure and nobody to ask: the model's nearer side (no model yet: allow), block, or allow."},
+    {"profiles.*.unknown", SETTING_CHOICE, .choices = unknown_choices, .fallback = "scan", PROFILE(unknown),
+     .sentence = "Content of a shape we do not know: judge every string in it, or block."},
+    {"profiles.*.scope.roles", SETTING_CHOICES, .choices = role_choices, .min = 1, .max = 5,
+     .fallback = "system, user, tool, document", PROFILE(scope_roles), .sentence = "Whose words are judged."},
+    {"profiles.*.keywords", SETTING_LIST, .item = SETTING_PROFILE_FILE, .item_bytes = PATH_BYTES_MAX + 1, .max = FILES_MAX,
+     .fallback = "", PROFILE(keyword_files), .count_offset = offsetof(struct profile_settings, keyword_file_count),
+     .sentence = "Files of keywords, in profiles/NAME/ beside this file."},
+    {"profiles.*.model.kind", SETTING_CHOICE, .choices = model_kind_choices, .fallback = "hashlinear", PROFILE(model_kind),
+     .sentence = "The local model."},
+    {"profiles.*.model.low", SETTING_SHARE, .max = 1, .fallback = "0.20", PROFILE(low),
+     .sentence = "A score below it passes."},
+    {"profiles.*.model.high", SETTING_SHARE, .max = 1, .fallback = "0.80", PROFILE(high),
+     .sentence = "A score above it is a violation; what lies between is unsure."},
+    {"profiles.*.review.url", SETTING_URL, TEXT_MAX, .fallback = "", PROFILE(review.url),
+     .sentence = "The LLM that judges what the model is unsure of (OpenAI chat); empty: no review."},
+    {"profiles.*.review.models", SETTING_LIST, .item = SETTING_MODEL, .item_bytes = PROFILE_NAME_BYTES_MAX + 1,
+     .max = MODELS_MAX, .fallback = "", PROFILE(review.models),
+     .count_offset = offsetof(struct profile_settings, review.model_count), .sentence = "Reviewing models, asked in turn."},
+    {"profiles.*.review.key_file", SETTING_FILE, TEXT_MAX, .fallback = "", PROFILE(review.key_file),
+     .sentence = "Holds the reviewer's key."},
+    {"profiles.*.review.prompt", SETTING_PROFILE_FILE, TEXT_MAX, .fallback = "", PROFILE(review.prompt_file),
+     .sentence = "The reviewer's instructions, in profiles/NAME/; empty: those built in."},
+    {"profiles.*.review.sample_rate", SETTING_SHARE, .max = 1, .fallback = "0.05", PROFILE(review.sample_rate),
+     .sentence = "Share of texts reviewed whatever the model says."},
+    {"profiles.*.review.timeout", SETTING_TIME, .min = 10, .max = HOUR, .fallback = "10s", PROFILE(review.timeout_ms),
+     .sentence = "For one answer of the reviewer."},
+    {"profiles.*.review.concurrency", SETTING_NUMBER, .min = 1, .max = 256, .fallback = "5", PROFILE(review.concurrency),
+     .sentence = "Review slots that a moderator opens for this profile."},
+    {"profiles.*.review.when_full", SETTING_CHOICE, .choices = when_full_choices, .fallback = "undecided",
+     PROFILE(review.when_full), .sentence = "All review slots are busy: as `undecided` says, or block."},
+    {"profiles.*.store", SETTING_CHOICE, .choices = store_choices, .fallback = "text", PROFILE(store),
+     .sentence = "Samples kept in the database: with their text, by hash only, or none."},
+    {"profiles.*.training.min_samples", SETTING_NUMBER, .min = 1, .max = COUNT_MAX, .fallback = "200",
+     PROFILE(training.min_samples), .sentence = "New samples before a model is trained."},
+    {"profiles.*.training.every", SETTING_TIME, .min = 100, .max = 720ULL * HOUR, .fallback = "60m", PROFILE(training.every_ms),
+     .sentence = "A model is trained at most so often."},
+    {"profiles.*.training.max_samples", SETTING_NUMBER, .min = 1, .max = COUNT_MAX, .fallback = "50000",
+     PROFILE(training.max_samples), .sentence = "Samples drawn for one training; memory follows this."},
+    {"profiles.*.training.gate.min_auc", SETTING_SHARE, .max = 1, .fallback = "0.80", PROFILE(training.min_auc),
+     .sentence = "A model worse than that on held-out samples is not published."},
+    {"profiles.*.training.gate.max_regression", SETTING_SHARE, .max = 1, .fallback = "0.005",
+     PROFILE(training.max_regression), .sentence = "A model worse than the present one by more is not published."},
+
+    {"moderator.admin_listen", SETTING_LISTEN, .automatic = true, TEXT_MAX, .fallback = "off", AT(moderator.admin_listen),
+     .sentence = "Health and metrics; off, as several moderators may share a host and a file."},
+    {"moderator.gateways", SETTING_LIST, .item = SETTING_CONNECT, .item_bytes = PATH_BYTES_MAX + 1, .min = 1,
+     .max = ENDPOINTS_MAX, .fallback = "tcp://127.0.0.1:5555", AT(moderator.gateways.at),
+     .count_offset = offsetof(struct settings, moderator.gateways.count), .sentence = "The gateways' `moderation.bind`."},
+    {"moderator.threads", SETTING_NUMBER, .automatic = true, .min = 1, .max = 64, .fallback = "auto", AT(moderator.threads),
+     .sentence = "Judging threads; auto is one a core."},
+    {"moderator.slots", SETTING_NUMBER, .min = 1, .max = 64, .fallback = "8", AT(moderator.slots),
+     .sentence = "Local REQ sockets per thread and gateway."},
+    {"moderator.models", SETTING_LIST, .item = SETTING_CONNECT, .item_bytes = PATH_BYTES_MAX + 1, .max = ENDPOINTS_MAX,
+     .fallback = "tcp://127.0.0.1:5556", AT(moderator.models.at),
+     .count_offset = offsetof(struct settings, moderator.models.count), .sentence = "The trainers' `trainer.publish`."},
+
+    {"trainer.admin_listen", SETTING_LISTEN, .automatic = true, TEXT_MAX, .fallback = "off", AT(trainer.admin_listen),
+     .sentence = "Health and metrics."},
+    {"trainer.publish", SETTING_BIND, .min = 1, TEXT_MAX, .fallback = "tcp://127.0.0.1:5556", AT(trainer.publish),
+     .sentence = "The PUB socket that announces new models."},
+    {"trainer.check_every", SETTING_TIME, .min = 100, .max = HOUR, .fallback = "30s", AT(trainer.check_every_ms),
+     .sentence = "New samples are looked for so often."},
+
+    {"database.url", SETTING_TEXT, TEXT_MAX, .fallback = "", AT(database.url),
+     .sentence = "PostgreSQL, as a URL or a libpq string; empty: no database, no learning."},
+    {"database.password_file", SETTING_FILE, TEXT_MAX, .fallback = "", AT(database.password_file),
+     .sentence = "Holds the database's password."},
+    {"database.hash_key_file", SETTING_FILE, TEXT_MAX, .fallback = "", AT(database.hash_key_file),
+     .sentence = "Holds the key of the text hashes (short prompts are guessable)."},
+
+    {"log.level", SETTING_CHOICE, .choices = level_choices, .fallback = "info", AT(log.level),
+     .sentence = "The lowest level that is written."},
+    {"log.format", SETTING_CHOICE, .choices = log_format_choices, .fallback = "json", AT(log.format),
+     .sentence = "One JSON object a line, or text for people."},
+};
+
+size_t settings_table_count(void)
+{
+    return sizeof rows / sizeof rows[0];
+}
+
+const struct setting *settings_table_row(size_t index)
+{
+    assert(index < settings_table_count());
+    return &rows[index];
+}
+
+const struct setting *settings_table_find(struct bytes path)
+{
+    for (size_t index = 0; index < settings_table_count(); index++) {
+        if (bytes_equal(bytes_of(rows[index].path), path)) {
+            return &rows[index];
+        }
+    }
+    return NULL;
+}
+
+/* What a path says after the section; false when it is not in the section. "gateway", "gateway.limits.idle" -> ".limits.idle". */
+static bool path_within(const char *path, struct bytes section, struct bytes *out_rest)
+{
+    struct bytes whole = bytes_of(path);
+    struct bytes rest = bytes_from(whole, section.count);
+
+    if (!bytes_starts_with(whole, section) || rest.count == 0) {
+        return false;
+    }
+    *out_rest = rest;
+    return section.count == 0 || rest.data[0] == '.' || rest.data[0] == '[';
+}
+
+bool settings_table_is_section(struct bytes path)
+{
+    struct bytes rest;
+
+    for (size_t index = 0; index < settings_table_count(); index++) {
+        if (path_within(rows[index].path, path, &rest)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The first name of a rest: ".limits.idle" -> "limits", "routes[].path" -> "routes". */
+static struct bytes first_name(struct bytes rest)
+{
+    size_t begin = rest.data[0] == '.' ? 1 : 0;
+    size_t end = begin;
+
+    while (end < rest.count && rest.data[end] != '.' && rest.data[end] != '[') {
+        end++;
+    }
+    return (struct bytes){rest.data + begin, end - begin};
+}
+
+enum status settings_table_children(struct bytes section, struct buffer *out)
+{
+    struct bytes last = {NULL, 0};
+    enum status status = STATUS_OK;
+
+    /* Rows of one section stand together, so comparing with the last name is enough. */
+    for (size_t index = 0; index < settings_table_count() && status == STATUS_OK; index++) {
+        struct bytes rest;
+        struct bytes name;
+
+        if (!path_within(rows[index].path, section, &rest)) {
+            continue;
+        }
+        name = first_name(rest);
+        if (bytes_equal(name, last)) {
+            continue;
+        }
+        status = last.count > 0 ? buffer_append_text(out, ", ") : STATUS_OK;
+        if (status == STATUS_OK) {
+            status = buffer_append(out, name);
+        }
+        last = name;
+    }
+    return status;
+}
+
+enum setting_scope setting_scope(const struct setting *row)
+{
+    struct bytes path = bytes_of(row->path);
+
+    if (bytes_starts_with(path, BYTES("routes[]."))) {
+        return SETTING_OF_ROUTE;
+    }
+    return bytes_starts_with(path, BYTES("profiles.*.")) ? SETTING_OF_PROFILE : SETTING_OF_FILE;
+}
+
+enum status setting_environment(const struct setting *row, struct buffer *out)
+{
+    enum status status = buffer_append_text(out, "PRISMGUARD_");
+
+    assert(setting_scope(row) == SETTING_OF_FILE);
+    for (const char *at = row->path; *at != '\0' && status == STATUS_OK; at++) {
+        char upper = *at == '.' ? '_' : *at >= 'a' && *at <= 'z' ? (char)(*at - 'a' + 'A') : *at;
+
+        status = buffer_append(out, (struct bytes){&upper, 1});
+    }
+    return status;
+}
+
+enum status setting_number(enum setting_type type, uint64_t number, struct buffer *out)
+{
+    static const struct {
+        enum setting_type type;
+        uint64_t factor;
+        const char *unit;
+    } units[] = {
+        {SETTING_BYTES, MIB, "MiB"}, {SETTING_BYTES, KIB, "KiB"},   {SETTING_BYTES, 1, "B"}, {SETTING_TIME, HOUR, "h"},
+        {SETTING_TIME, MINUTE, "m"}, {SETTING_TIME, SECOND, "s"}, {SETTING_TIME, 1, "ms"},
+    };
+
+    /* The largest unit that leaves nothing over. */
+    for (size_t index = 0; number > 0 && index < sizeof units / sizeof units[0]; index++) {
+        if (units[index].type == type && number % units[index].factor == 0) {
+            return buffer_append_format(out, "%llu%s", (unsigned long long)(number / units[index].factor), units[index].unit);
+        }
+    }
+    return buffer_append_format(out, "%llu", (unsigned long long)number);
+}
+
+static enum status append_range(const struct setting *row, struct buffer *out)
+{
+    enum status status = setting_number(row->type, row->min, out);
+
+    if (status == STATUS_OK) {
+        status = buffer_append_text(out, " to ");
+    }
+    if (status == STATUS_OK) {
+        status = setting_number(row->type, row->max, out);
+    }
+    if (status == STATUS_OK && row->type != SETTING_NUMBER) {
+        status = buffer_append_text(out, row->type == SETTING_BYTES ? " (units B, KiB, MiB)" : " (units ms, s, m, h)");
+    }
+    return status;
+}
+
+static enum status append_choices(const struct setting_choice *choices, struct buffer *out)
+{
+    enum status status = STATUS_OK;
+
+    for (const struct setting_choice *choice = choices; choice->name != NULL && status == STATUS_OK; choice++) {
+        const char *between = choice == choices ? "" : choice[1].name == NULL ? " or " : ", ";
+
+        status = buffer_append_format(out, "%s%s", between, choice->name);
+    }
+    return status;
+}
+
+static enum status append_form(enum setting_type type, struct buffer *out)
+{
+    switch (type) {
+    case SETTING_TEXT:
+        return buffer_append_text(out, "text without control characters");
+    case SETTING_NAME:
+        return buffer_append_text(out, "the name of a profile, or none");
+    case SETTING_PREFIX:
+        return buffer_append_text(out, "a path such as /openai: letters, digits, - . _ ~, no / at the end");
+    case SETTING_LISTEN:
+        return buffer_append_text(out, "host:port, such as 127.0.0.1:8080 or [::]:8080");
+    case SETTING_UPSTREAM:
+        return buffer_append_text(out, "http:// or https://, host, optional port and path; no user, query or fragment");
+    case SETTING_URL:
+        return buffer_append_text(out, "http:// or https://, host, optional port, path and query; no user or fragment");
+    case SETTING_FILE:
+    case SETTING_PROFILE_FILE:
+        return buffer_append_text(out, "the name of a file");
+    case SETTING_BIND:
+        return buffer_append_text(out, "tcp://address:port or ipc://path");
+    case SETTING_CONNECT:
+        return buffer_append_text(out, "tcp://host:port or ipc://path");
+    case SETTING_MODEL:
+        return buffer_append_text(out, "the name of a model");
+    default:
+        assert(false);
+        return STATUS_MALFORMED;
+    }
+}
+
+enum status setting_allowed(const struct setting *row, struct buffer *out)
+{
+    enum status status = STATUS_OK;
+
+    if (row->automatic) {
+        status = buffer_append_text(out, row->type == SETTING_LISTEN ? "off or " : "auto or ");
+    }
+    if (status != STATUS_OK) {
+        return status;
+    }
+    switch (row->type) {
+    case SETTING_NUMBER:
+    case SETTING_BYTES:
+    case SETTING_TIME:
+        return append_range(row, out);
+    case SETTING_SHARE:
+        return buffer_append_text(out, "0 to 1, such as 0.25");
+    case SETTING_BOOLEAN:
+        return buffer_append_text(out, "true or false");
+    case SETTING_CHOICE:
+        return append_choices(row->choices, out);
+    case SETTING_CHOICES:
+        status = buffer_append_text(out, "a list of ");
+        return status == STATUS_OK ? append_choices(row->choices, out) : status;
+    case SETTING_LIST:
+        status = buffer_append_format(out, "a list of %llu to %llu, each ", (unsigned long long)row->min,
+                                      (unsigned long long)row->max);
+        return status == STATUS_OK ? append_form(row->item, out) : status;
+    default:
+        status = append_form(row->type, out);
+        return status == STATUS_OK ? buffer_append_format(out, " (at most %llu bytes)", (unsigned long long)row->max) : status;
+    }
+}
