@@ -2,6 +2,7 @@
 #include "proto/log.h"
 
 #include "proto/clock.h"
+#include "proto/utf8.h"
 
 #include <assert.h>
 #include <math.h>
@@ -19,30 +20,15 @@ enum {
 static const char *const level_names[] = {"debug", "info", "warn", "error"};
 static const char *const level_names_text[] = {"DEBUG", "INFO", "WARN", "ERROR"};
 
-/* The length of the UTF-8 sequence that `text` begins with (RFC 3629), 0 when it begins with none; its code point. */
-static size_t utf8_length(struct bytes text, uint32_t *out_code_point)
+/* The code point of a sound sequence of `length` bytes. */
+static uint32_t code_point_of(const unsigned char *at, size_t length)
 {
-    unsigned char first = (unsigned char)text.data[0];
-    size_t length = first < 0x80 ? 1 : first < 0xC2 ? 0 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : first < 0xF5 ? 4 : 0;
-    uint32_t code_point = length < 2 ? first : first & (0x7Fu >> length);
+    uint32_t code_point = length == 1 ? at[0] : at[0] & (0x7Fu >> length);
 
-    if (length > text.count) {
-        return 0;
-    }
     for (size_t index = 1; index < length; index++) {
-        unsigned char next = (unsigned char)text.data[index];
-
-        if ((next & 0xC0) != 0x80) {
-            return 0;
-        }
-        code_point = code_point << 6 | (next & 0x3Fu);
+        code_point = code_point << 6 | (at[index] & 0x3Fu);
     }
-    if ((length == 3 && code_point < 0x800) || (length == 4 && (code_point < 0x10000 || code_point > 0x10FFFF)) ||
-        (code_point >= 0xD800 && code_point <= 0xDFFF)) {
-        return 0;
-    }
-    *out_code_point = code_point;
-    return length;
+    return code_point;
 }
 
 /* What must not stand in a line as it is: quotes, C0 and C1 controls, and the two separators that some viewers break at. */
@@ -76,13 +62,14 @@ static enum status append_escape(struct buffer *line, uint32_t code_point)
 /* Clean stretches are copied whole; `clean` is where the present one began. */
 static enum status append_escaped(struct buffer *line, struct bytes value)
 {
+    const unsigned char *data = (const unsigned char *)value.data;
     size_t clean = 0;
     size_t at = 0;
     enum status status = STATUS_OK;
 
     while (at < value.count && status == STATUS_OK) {
-        uint32_t code_point = 0;
-        size_t length = utf8_length(bytes_from(value, at), &code_point);
+        size_t length = utf8_sequence(data + at, data + value.count);
+        uint32_t code_point = code_point_of(data + at, length);
 
         if (length > 0 && !is_dangerous(code_point)) {
             at += length;
@@ -90,7 +77,7 @@ static enum status append_escaped(struct buffer *line, struct bytes value)
         }
         status = buffer_append(line, bytes_first(bytes_from(value, clean), at - clean));
         if (status == STATUS_OK) {
-            status = length > 0 ? append_escape(line, code_point) : buffer_append_text(line, "\xEF\xBF\xBD");
+            status = length > 0 ? append_escape(line, code_point) : buffer_append_text(line, UTF8_REPLACEMENT);
         }
         at += length > 0 ? length : 1;
         clean = at;
@@ -107,7 +94,7 @@ static enum status append_string(struct buffer *line, struct bytes value)
 
     if (kept < value.count) {
         /* A character is at most four bytes; what is no UTF-8 at all is cut where it is. */
-        for (int back = 0; back < 3 && ((unsigned char)value.data[kept] & 0xC0) == 0x80; back++) {
+        for (int back = 0; back < 3 && utf8_is_continuation((unsigned char)value.data[kept]); back++) {
             kept--;
         }
         (void)snprintf(mark, sizeof mark, "...[%zu bytes]\"", value.count);
