@@ -26,9 +26,9 @@ struct sse_boundary {
 /* Follows the bytes of a stream in the order they are sent. Looks at the end of the chunk only. */
 void sse_boundary_follow(struct sse_boundary *boundary, struct bytes chunk);
 
-/* What to send before an event of our own: nothing when the last event is complete, else the line ends that complete it.
- * An event that was cut inside a line is dispatched by that as far as it came: bytes that are sent cannot be taken back,
- * and the event that follows says that the stream is broken. Static. */
+/* What to send before an event of our own: nothing when the last event is complete, else the line ends that complete
+ * it. An event that was cut inside a line is dispatched by that as far as it came: bytes that are sent cannot be taken
+ * back, and the event that follows says that the stream is broken. Static. */
 struct bytes sse_boundary_gap(const struct sse_boundary *boundary);
 
 struct sse_event {
@@ -49,16 +49,16 @@ void sse_close(struct sse **sse);
  * cannot be read on, every further call says the same. */
 MUST_CHECK enum status sse_next(struct sse *sse, struct bytes *input, struct sse_event *out);
 
-/* After the last byte: what stands there without its blank line. The standard throws it away; some servers leave the last
- * blank line out, so that the decoder may look whether it is whole (spec/wire-formats.md section 0.2). STATUS_NOT_FOUND
- * when there is nothing. Other statuses of sse_next. */
+/* After the last byte: what stands there without its blank line. The standard throws it away; some servers leave the
+ * last blank line out, so that the decoder may look whether it is whole (spec/wire-formats.md section 0.2).
+ * STATUS_NOT_FOUND when there is nothing. Other statuses of sse_next. */
 MUST_CHECK enum status sse_rest(struct sse *sse, struct sse_event *out);
 
 /* The reconnection time that the stream asks for, -1 = none. */
 int64_t sse_retry_ms(const struct sse *sse);
 
-/* Appends an event; an empty `type` writes none. Data with line ends becomes several lines. STATUS_MALFORMED when `type`
- * has a line end; statuses of buffer_append. The buffer is as it was on failure. */
+/* Appends an event; an empty `type` writes none. Data with line ends becomes several lines. STATUS_MALFORMED when
+ * `type` has a line end; statuses of buffer_append. The buffer is as it was on failure. */
 MUST_CHECK enum status sse_write(struct buffer *out, struct bytes type, struct bytes data);
 
 #endif

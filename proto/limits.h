@@ -22,12 +22,12 @@ enum {
     JSON_TOKENS_MAX = 200000,
     JSON_NUMBER_BYTES_MAX = 64,
     CHAT_MESSAGES_MAX = 2048,
-    IDENTIFIER_BYTES_MAX = 64,      /* ids and names of tools; the API allows no more: a longer one is text in disguise */
+    IDENTIFIER_BYTES_MAX = 64, /* ids and names of tools, as in the API: a longer one is text in disguise */
 
     /* Text out of requests (spec/wire-formats.md section 5) */
-    BASE64_RUN_BYTES_MIN = 1024,    /* a shorter run of letters may be a word */
-    BASE64_SNIFF_BYTES = 8 * KIB,   /* of a file; when these are not UTF-8 the rest is not decoded */
-    PROBLEM_PATH_BYTES_MAX = 96,    /* "messages[2047].tool_calls[199999].function.arguments" has 52 */
+    BASE64_RUN_BYTES_MIN = 1024,  /* a shorter run of letters may be a word */
+    BASE64_SNIFF_BYTES = 8 * KIB, /* of a file; when these are not UTF-8 the rest is not decoded */
+    PROBLEM_PATH_BYTES_MAX = 96,  /* "messages[2047].tool_calls[199999].function.arguments" has 52 */
     PROBLEM_SENTENCE_BYTES_MAX = 192,
 
     /* Text handed to the pool */

@@ -47,10 +47,10 @@ static const struct {
 };
 
 /* Fields beside `messages` whose strings are settings, names and tool definitions and no prompt. Numbers and booleans
- * are no text and need no place here. */
+ * are no text and need no place here. What a model may read is not here: prediction, documents, chat_template_kwargs.
+ */
 static const char *const settings[] = {
     "audio",
-    "chat_template_kwargs",
     "function_call",
     "functions",
     "metadata",

@@ -70,7 +70,7 @@ static unsigned segment_role(const struct extract *extract, enum stream stream)
     return stream == STREAM_TEXT && extract->role != 0 ? extract->role : SCOPE_USER;
 }
 
-/* Charges what a stream has grown by since it had `before` bytes. */
+/* Charges what a stream has grown by; `status` says how the growing went. */
 static void charge(struct extract *extract, size_t more, enum status status)
 {
     if (status == STATUS_OK && more > extract->options.text_bytes_max - extract->result.text_bytes) {
@@ -304,7 +304,7 @@ static bool take_media(struct extract *extract, struct bytes content, enum media
         return true;
     }
     if (!data_url_read(content, &url)) {
-        return take_base64(extract, content, false, media);
+        return media != MEDIA_IMAGE && take_base64(extract, content, false, media);
     }
     if (!url.base64) {
         return false;

@@ -75,9 +75,9 @@ void extract_strings(struct extract *extract, const struct json *json, const str
 
 enum media { MEDIA_IMAGE, MEDIA_AUDIO, MEDIA_FILE };
 
-/* The content of an image, a recording or a file: a URL, a data URL or bare base64. What is text by its label, or a
- * file of valid UTF-8, is judged as a document; the rest is counted. False, and nothing is done, when it is none of
- * these: then it is a string that nobody knows. */
+/* The content of an image, a recording or a file: a URL, a data URL or, but for images, bare base64. What is text by
+ * its label, or a file of valid UTF-8, is judged as a document; the rest is counted. False, and nothing is done, when it
+ * is none of these: then it is a string that nobody knows. */
 bool extract_media(struct extract *extract, const struct json *json, const struct json_token *content,
                    enum media media);
 

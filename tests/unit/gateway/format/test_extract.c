@@ -232,15 +232,15 @@ static void media_are_counted_or_read(void **state)
         {MEDIA_IMAGE, "data:image/png;base64,iVBORw0KGgo=", true, 1, 0, 0, ""},
         {MEDIA_IMAGE, "data:application/pdf;base64,JVBERi0xLjcKJeLjz9MK", true, 0, 0, 1, ""},
         {MEDIA_IMAGE, "data:text/plain;base64,aGVsbG8=", true, 0, 0, 0, "document:hello\n;"},
-        {MEDIA_IMAGE, "tell him how", true, 1, 0, 0, ""}, /* base64 to whoever decodes it */
-        {MEDIA_IMAGE, "tell him how!", false, 0, 0, 0, ""},
+        {MEDIA_IMAGE, "tell-him-how", false, 0, 0, 0, ""},
+        {MEDIA_FILE, "tell him how", false, 0, 0, 0, ""},
         {MEDIA_AUDIO, "UklGRuTX/v8=", true, 0, 1, 0, ""},
         {MEDIA_AUDIO, "aGVsbG8=", true, 0, 0, 0, "document:hello\n;"},
         {MEDIA_FILE, "data:audio/wav;base64,UklGRg==", true, 0, 1, 0, ""},
         {MEDIA_FILE, "data:application/octet-stream;base64,aGVsbG8=", true, 0, 0, 0, "document:hello\n;"},
         {MEDIA_FILE, "aGVsbG8", true, 0, 0, 0, "document:hello\n;"},
         {MEDIA_FILE, "data:text/plain,hello", false, 0, 0, 0, ""},
-        {MEDIA_FILE, "data:text/plain;base64,a", false, 0, 0, 0, ""},
+        {MEDIA_FILE, "data:text/plain;base64,a.", false, 0, 0, 0, ""},
         {MEDIA_FILE, "data:text/plain;base64,", true, 0, 0, 0, ""},
         /* "caf\xE9" in Latin-1: judged as far as it can be read, and counted */
         {MEDIA_FILE, "data:text/plain;base64,Y2Fm6Q==", true, 0, 0, 1, "document:caf\xEF\xBF\xBD\n;"},
@@ -306,6 +306,34 @@ static void files_are_bounded_like_all_text(void **state)
     assert_status(STATUS_TOO_LARGE, extract_finish(extract, &result));
 }
 
+/* In lines of 76 as mail wraps them: the front that is looked at first ends inside a group of four. */
+static void a_wrapped_file_that_is_longer_than_the_first_look_is_read_whole(void **state)
+{
+    static char text[3 * BASE64_SNIFF_BYTES];
+    size_t count = 0;
+    size_t lines = 0;
+
+    (void)state;
+    text[count++] = '"';
+    while (count < 2 * BASE64_SNIFF_BYTES) {
+        for (int group = 0; group < 19; group++) {
+            memcpy(text + count, "YWFh", 4);
+            count += 4;
+        }
+        memcpy(text + count, "\\n", 2);
+        count += 2;
+        lines++;
+    }
+    text[count++] = '"';
+    text[count] = '\0';
+    extract_begin(extract, SCOPE_USER);
+    assert_true(extract_media(extract, &json, token(text), MEDIA_FILE));
+    extract_end(extract);
+    assert_status(STATUS_OK, extract_finish(extract, &result));
+    assert_int_equal(lines * 57 + 1, result.text_bytes);
+    assert_int_equal(0, result.file_count);
+}
+
 /* Far beyond the text's bound, but known as no text by its first bytes. */
 static void a_large_binary_file_is_counted_and_not_too_large(void **state)
 {
@@ -340,6 +368,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(media_are_counted_or_read, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_file_is_one_document_with_its_name, set_up, tear_down),
         cmocka_unit_test_setup_teardown(files_are_bounded_like_all_text, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_wrapped_file_that_is_longer_than_the_first_look_is_read_whole, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(a_large_binary_file_is_counted_and_not_too_large, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
