@@ -218,7 +218,7 @@ static bool check_section(struct walk *walk, size_t index, const char *path, con
         }
     }
     if (node->kind != expected &&
-        (node->kind != NODE_VALUE || node->quoted || node->text[0] != '\0' || node->key == NULL)) {
+        (node->kind != NODE_VALUE || node->quoted || node->text[0] != '\0' || (node->key == NULL && index > 0))) {
         settings_errors_add(walk->errors, NULL, node->line, shown, "found %s, allowed is a %s",
                             node->kind == NODE_VALUE ? "a value" : node->kind == NODE_LIST ? "a list" : "a mapping",
                             expected == NODE_LIST ? "list" : "mapping");

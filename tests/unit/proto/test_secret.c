@@ -1,20 +1,20 @@
 /* test_secret: key files at their bounds, hashes against vectors made with Python's hashlib, randomness that differs. */
-#include "support/files.h"
+#include "support/folder.h"
 #include "support/unit.h"
 
 #include "proto/secret.h"
 
 static enum status read_content(struct secret *out, struct bytes content)
 {
-    char folder[TEST_PATH_BYTES];
-    char path[TEST_PATH_BYTES];
+    struct folder folder;
+    char path[PATH_BYTES_MAX + 1];
     enum status status;
 
-    make_folder(folder);
-    write_file(folder, "key", content);
-    path_in(path, folder, "key");
+    folder_open(&folder);
+    folder_write(&folder, "key", content);
+    folder_path(&folder, "key", path);
     status = secret_read(out, path);
-    remove_folder(folder);
+    folder_close(&folder);
     return status;
 }
 
