@@ -1,0 +1,235 @@
+/* program: command line, settings, sandbox, log and the wait for the end, the same for all three services. */
+#include "proto/program.h"
+
+#include "proto/log.h"
+#include "proto/sandbox.h"
+#include "proto/secret.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <getopt.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+struct program {
+    const char *service;
+    struct settings *settings;
+    int signals; /* signalfd of SIGTERM and SIGINT */
+    bool logging;
+};
+
+enum action { RUN, CHECK, PRINT_SETTINGS, PRINT_VERSION, PRINT_HELP };
+
+struct command {
+    enum action action;
+    const char *file;
+};
+
+static void print_help(const char *service, const char *purpose, FILE *out)
+{
+    (void)fprintf(out,
+                  "usage: prismguard-%s --config FILE\n\n%s\n\n"
+                  "  --config FILE   run with the settings of FILE (prismguard.yaml, one file for all services)\n"
+                  "  --check FILE    check FILE, say what it means in words, and end\n"
+                  "  --settings      print the table of all settings, as Markdown\n"
+                  "  --version       print the version\n"
+                  "  --help          print this text\n\n"
+                  "Every setting can be overridden from the environment by its path: PRISMGUARD_GATEWAY_LISTEN.\n"
+                  "SIGTERM ends it in order. Exit status: 0 ended as asked, 1 failed, 2 wrong command line.\n",
+                  service, purpose);
+}
+
+/* Fills in what is asked for. False: it was said on standard error what is wrong. */
+static bool read_command(struct command *command, const char *service, int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"config", required_argument, NULL, RUN},       {"check", required_argument, NULL, CHECK},
+        {"settings", no_argument, NULL, PRINT_SETTINGS}, {"version", no_argument, NULL, PRINT_VERSION},
+        {"help", no_argument, NULL, PRINT_HELP},         {NULL, 0, NULL, 0},
+    };
+    bool found = false;
+    int option;
+
+    optind = 1;
+    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        if (option == '?') { /* getopt has said what is wrong */
+            return false;
+        }
+        if (found) {
+            (void)fprintf(stderr, "prismguard-%s: one of --config, --check, --settings, --version, --help\n", service);
+            return false;
+        }
+        found = true;
+        *command = (struct command){(enum action)option, optarg};
+    }
+    if (optind < argc) {
+        (void)fprintf(stderr, "prismguard-%s: '%s' is not understood\n", service, argv[optind]);
+        return false;
+    }
+    if (!found) {
+        (void)fprintf(stderr, "prismguard-%s: --config FILE is needed\n", service);
+    }
+    return found;
+}
+
+static int check(const char *file)
+{
+    struct settings *settings = NULL;
+
+    if (settings_open(&settings, file, stderr) != STATUS_OK) {
+        return PROGRAM_FAILED;
+    }
+    settings_explain(settings, stdout);
+    if (settings_check_files(settings, stderr) != STATUS_OK) {
+        settings_close(&settings);
+        return PROGRAM_FAILED;
+    }
+    settings_close(&settings);
+    return PROGRAM_OK;
+}
+
+/* SIGTERM and SIGINT wait in a descriptor; every thread made later inherits the mask. */
+static bool hold_signals(struct program *program)
+{
+    sigset_t set;
+
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, SIGTERM);
+    (void)sigaddset(&set, SIGINT);
+    if (pthread_sigmask(SIG_BLOCK, &set, NULL) != 0) {
+        return false;
+    }
+    program->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    return program->signals >= 0;
+}
+
+/* `what` and why, before there is a log. */
+static int refuse(struct program **program, const char *what, enum status status)
+{
+    (void)fprintf(stderr, "prismguard-%s: cannot %s: %s\n", (*program)->service, what, status_sentence(status));
+    program_close(program);
+    return PROGRAM_FAILED;
+}
+
+static int start(struct program **out, const char *service, const char *file)
+{
+    struct program *program = calloc(1, sizeof *program);
+    enum status status;
+
+    if (program == NULL) {
+        (void)fprintf(stderr, "prismguard-%s: out of memory\n", service);
+        return PROGRAM_FAILED;
+    }
+    program->service = service;
+    program->signals = -1;
+    if (settings_open(&program->settings, file, stderr) != STATUS_OK) {
+        program_close(&program);
+        return PROGRAM_FAILED;
+    }
+    status = secret_start();
+    if (status != STATUS_OK) {
+        return refuse(&program, "find randomness", status);
+    }
+    status = sandbox_enter();
+    if (status != STATUS_OK) {
+        return refuse(&program, "give up privileges", status);
+    }
+    if (!hold_signals(program)) {
+        return refuse(&program, "take signals", STATUS_IO);
+    }
+    status = log_open(service, &program->settings->log);
+    if (status != STATUS_OK) {
+        return refuse(&program, "start the log", status);
+    }
+    program->logging = true;
+    log_event(LOG_INFO, "started", LOG_TEXT("version", PRISMGUARD_VERSION), LOG_NUMBER("pid", getpid()),
+              LOG_TEXT("config", file));
+    *out = program;
+    return PROGRAM_OK;
+}
+
+int program_open(struct program **out, const char *service, const char *purpose, int argc, char **argv)
+{
+    struct command command = {PRINT_HELP, NULL};
+
+    assert(out != NULL && service != NULL && purpose != NULL);
+    if (!read_command(&command, service, argc, argv)) {
+        (void)fprintf(stderr, "prismguard-%s --help says more\n", service);
+        return PROGRAM_USAGE;
+    }
+    switch (command.action) {
+    case RUN:
+        return start(out, service, command.file);
+    case CHECK:
+        return check(command.file);
+    case PRINT_SETTINGS:
+        settings_print_table(stdout);
+        return PROGRAM_OK;
+    case PRINT_VERSION:
+        (void)printf("prismguard-%s %s\n", service, PRISMGUARD_VERSION);
+        return PROGRAM_OK;
+    case PRINT_HELP:
+        break;
+    }
+    print_help(service, purpose, stdout);
+    return PROGRAM_OK;
+}
+
+const struct settings *program_settings(const struct program *program)
+{
+    return program->settings;
+}
+
+void program_wait_for_end(struct program *program)
+{
+    struct pollfd waiting = {.fd = program->signals, .events = POLLIN};
+    struct signalfd_siginfo which;
+    sigset_t set;
+
+    while (poll(&waiting, 1, -1) < 0 && errno == EINTR) {
+    }
+    if (read(program->signals, &which, sizeof which) == sizeof which) {
+        log_event(LOG_INFO, "ending", LOG_TEXT("signal", which.ssi_signo == SIGTERM ? "SIGTERM" : "SIGINT"));
+    }
+    /* The next one ends the process at once. */
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, SIGTERM);
+    (void)sigaddset(&set, SIGINT);
+    (void)pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
+int program_end_fd(const struct program *program)
+{
+    return program->signals;
+}
+
+int program_fail(const struct program *program, const char *what, enum status status)
+{
+    log_event(LOG_ERROR, "failed", LOG_TEXT("what", what), LOG_STATUS("status", status));
+    (void)fprintf(stderr, "prismguard-%s: cannot %s: %s\n", program->service, what, status_sentence(status));
+    return PROGRAM_FAILED;
+}
+
+void program_close(struct program **program)
+{
+    struct program *closing = *program;
+
+    if (closing == NULL) {
+        return;
+    }
+    if (closing->logging) {
+        log_event(LOG_INFO, "ended", LOG_NUMBER("pid", getpid()));
+        log_close();
+    }
+    if (closing->signals >= 0) {
+        (void)close(closing->signals);
+    }
+    settings_close(&closing->settings);
+    free(closing);
+    *program = NULL;
+}
