@@ -11,8 +11,8 @@ enum {
     HASH_BLOCK_BYTES = 7 /* 56 bits: a block is always below the modulus */
 };
 
-static const uint64_t hash_modulus =
-    (UINT64_C(1) << 61) - 1; /* a Mersenne prime: the remainder is two shifts and an addition */
+/* A Mersenne prime: the remainder is a mask, a shift and an addition. */
+static const uint64_t hash_modulus = (UINT64_C(1) << 61) - 1;
 
 struct key {
     struct bytes name; /* decoded */
@@ -95,8 +95,7 @@ static enum status find_repeated(struct json *json, struct key *keys, size_t cou
     return status;
 }
 
-/* Views of all names; those with escapes are decoded into `decoded`, which is reserved whole before and so never moves.
- */
+/* Views of all names. Those with escapes go to `decoded`, which is reserved whole before and so never moves. */
 static enum status collect(const struct json *json, const struct json_token *object, struct key *keys,
                            struct buffer *decoded)
 {

@@ -3,7 +3,6 @@
 #include "proto/json_scan.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

@@ -92,7 +92,7 @@ static void put_escape(struct json_writer *writer, unsigned char byte)
 static void put_quoted(struct json_writer *writer, struct bytes text)
 {
     const unsigned char *at = (const unsigned char *)text.data;
-    const unsigned char *last = at + text.count;
+    const unsigned char *last = text.count == 0 ? at : at + text.count;
 
     put(writer, BYTES("\""));
     while (at < last && writer->status == STATUS_OK) {

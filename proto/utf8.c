@@ -8,8 +8,12 @@ size_t utf8_sound_bytes(struct bytes text)
 {
     const unsigned char *start = (const unsigned char *)text.data;
     const unsigned char *at = start;
-    const unsigned char *end = start + text.count;
+    const unsigned char *end;
 
+    if (text.count == 0) {
+        return 0; /* there may be no pointer to add to */
+    }
+    end = start + text.count;
     while (at < end) {
         const unsigned char *before = at;
         uint64_t word;

@@ -249,6 +249,9 @@ static void take_document(struct extract *extract)
     struct buffer *stream = &extract->streams[STREAM_DOCUMENT];
     size_t before;
 
+    if (!in_scope(extract, STREAM_DOCUMENT)) {
+        return;
+    }
     drop_zero_bytes(&extract->decoded);
     end_line(extract, STREAM_DOCUMENT);
     before = stream->count;

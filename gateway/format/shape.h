@@ -5,7 +5,7 @@
  * over. What is wrong is said with its place, which the walk always knows:
  *
  *   messages[3].content[1].image_url.url
- *   ^array  ^index ^list  ^item ^inner ^member
+ *   array[index].list[item].inner.member
  *
  * All readers: STATUS_OK, or a refusal (STATUS_MALFORMED, STATUS_UNSUPPORTED) of which the walk's problem tells.
  * Failures of the extraction stay with it (extract_finish). Thread: any.

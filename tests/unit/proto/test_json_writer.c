@@ -63,6 +63,7 @@ static void strings_are_escaped_and_always_utf8(void **state)
         const char *expected;
     } cases[] = {
         {BYTES(""), "\"\""},
+        {{NULL, 0}, "\"\""},
         {BYTES("quote \" backslash \\ slash /"), "\"quote \\\" backslash \\\\ slash /\""},
         {BYTES("\b\f\n\r\t\x01\x1F\x7F"), "\"\\b\\f\\n\\r\\t\\u0001\\u001f\x7F\""},
         {{"a\0b", 3}, "\"a\\u0000b\""},

@@ -108,7 +108,7 @@ static void what_is_out_of_scope_is_left_out_and_what_is_unknown_never_is(void *
         {SCOPE_USER, SCOPE_USER, "user:text\n;user:strange\n;"},
         {SCOPE_USER, SCOPE_ASSISTANT, "user:strange\n;"},
         {SCOPE_ASSISTANT, SCOPE_ASSISTANT, "assistant:text\n;user:strange\n;"},
-        {SCOPE_DOCUMENT, SCOPE_USER, "document:a.txt\n;user:strange\n;"},
+        {SCOPE_DOCUMENT, SCOPE_USER, "document:a.txt\nhi\n;user:strange\n;"},
         {SCOPE_SYSTEM, 0, "user:text\n;user:strange\n;"},
     };
 
@@ -118,6 +118,7 @@ static void what_is_out_of_scope_is_left_out_and_what_is_unknown_never_is(void *
         extract_begin(extract, cases[index].role);
         extract_text(extract, &json, token("\"text\""));
         extract_file_name(extract, &json, token("\"a.txt\""));
+        assert_true(extract_media(extract, &json, token("\"data:text/plain;base64,aGk=\""), MEDIA_FILE));
         extract_strings(extract, &json, token("[\"strange\"]"));
         extract_end(extract);
         assert_segments(cases[index].expected);
