@@ -12,6 +12,7 @@
 
 struct wire {
     zsock_t *socket;
+    void *handle; /* libzmq's, of that socket */
     enum wire_role role;
     zmq_msg_t identity; /* what wire_take lends */
     zmq_msg_t frame;
@@ -68,11 +69,6 @@ enum status wire_start(void)
     zsys_set_logstream(NULL); /* its lines are not ours to print */
     zsys_set_max_sockets(ZMQ_SOCKETS_MAX);
     return STATUS_OK;
-}
-
-static void *handle_of(const struct wire *wire)
-{
-    return zsock_resolve(wire->socket);
 }
 
 struct option {
@@ -138,7 +134,10 @@ enum status wire_open(struct wire **out, enum wire_role role, size_t message_byt
     zmq_msg_init(&wire->identity);
     zmq_msg_init(&wire->frame);
     wire->socket = zsock_new(roles[role].type);
-    if (wire->socket == NULL || !set_role_options(handle_of(wire), role, message_bytes_max)) {
+    if (wire->socket != NULL) {
+        wire->handle = zsock_resolve(wire->socket);
+    }
+    if (wire->handle == NULL || !set_role_options(wire->handle, role, message_bytes_max)) {
         status = status_of(errno);
         goto fail;
     }
@@ -227,7 +226,7 @@ void wire_secure(struct wire *wire, const struct wire_security *security)
 
 enum status wire_attach(struct wire *wire, const char *endpoint)
 {
-    void *handle = handle_of(wire);
+    void *handle = wire->handle;
     size_t room = sizeof wire->endpoint;
     bool tcp;
     bool ipv6;
@@ -254,7 +253,7 @@ const char *wire_endpoint(const struct wire *wire)
 
 void *wire_handle(const struct wire *wire)
 {
-    return handle_of(wire);
+    return wire->handle;
 }
 
 /* A message part with a copy of `content`. */
@@ -300,7 +299,7 @@ static enum status send_parts(struct wire *wire, const struct bytes *contents, s
         status = STATUS_NO_MEMORY;
     }
     while (status == STATUS_OK && sent < count) {
-        status = send_part(handle_of(wire), &parts[sent], sent + 1 < count ? ZMQ_SNDMORE : 0);
+        status = send_part(wire->handle, &parts[sent], sent + 1 < count ? ZMQ_SNDMORE : 0);
         if (status == STATUS_OK) {
             sent++;
         }
@@ -338,7 +337,7 @@ enum status wire_probe(struct wire *wire, struct bytes identity)
 /* The rest of a message with more parts than it should have. */
 static void drop_rest(struct wire *wire, zmq_msg_t *part)
 {
-    while (zmq_msg_more(part) && zmq_msg_recv(part, handle_of(wire), ZMQ_DONTWAIT) >= 0) {
+    while (zmq_msg_more(part) && zmq_msg_recv(part, wire->handle, ZMQ_DONTWAIT) >= 0) {
     }
 }
 
@@ -350,13 +349,13 @@ static struct bytes content_of(zmq_msg_t *part)
 /* Identity and empty delimiter, the two parts that a ROUTER has before the frame. */
 static enum status take_envelope(struct wire *wire)
 {
-    if (zmq_msg_recv(&wire->identity, handle_of(wire), ZMQ_DONTWAIT) < 0) {
+    if (zmq_msg_recv(&wire->identity, wire->handle, ZMQ_DONTWAIT) < 0) {
         return status_of(errno);
     }
     if (!zmq_msg_more(&wire->identity)) {
         return STATUS_MALFORMED;
     }
-    if (zmq_msg_recv(&wire->frame, handle_of(wire), ZMQ_DONTWAIT) < 0) {
+    if (zmq_msg_recv(&wire->frame, wire->handle, ZMQ_DONTWAIT) < 0) {
         return status_of(errno);
     }
     if (zmq_msg_size(&wire->frame) > 0 || !zmq_msg_more(&wire->frame)) {
@@ -371,7 +370,7 @@ enum status wire_take(struct wire *wire, struct bytes *identity, struct bytes *f
     enum status status = wire->role == WIRE_POOL ? take_envelope(wire) : STATUS_OK;
 
     if (status == STATUS_OK) {
-        if (zmq_msg_recv(&wire->frame, handle_of(wire), ZMQ_DONTWAIT) < 0) {
+        if (zmq_msg_recv(&wire->frame, wire->handle, ZMQ_DONTWAIT) < 0) {
             return status_of(errno);
         }
         if (zmq_msg_more(&wire->frame)) {
