@@ -70,13 +70,14 @@ void connection_close(struct connection *connection, enum close_reason reason, b
     }
 }
 
-/* The client left or must be cut: closes, and tells the exchange in the same turn. */
+/* The client left or must be cut: closes, and tells the exchange in the same turn. A client between two requests misses
+ * nothing, so that its connection needs no reset. */
 void connection_lose(struct connection *connection, enum close_reason reason)
 {
     void *exchange = connection->exchange;
 
     connection->exchange = NULL;
-    connection_close(connection, reason, true);
+    connection_close(connection, reason, state_of(connection) != IDLE && state_of(connection) != HEAD);
     if (exchange != NULL) {
         connection->home->events->gone(exchange);
     }

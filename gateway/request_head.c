@@ -32,6 +32,46 @@ const char *refusal_sentence(enum request_refusal refusal)
     return refusals[refusal].sentence;
 }
 
+/* Fields that a head is checked by. From KNOWN_ONCE on they may stand once, for no reason of framing. */
+enum known_field {
+    KNOWN_HOST,
+    KNOWN_CONNECTION,
+    KNOWN_LENGTH,
+    KNOWN_CODING,
+    KNOWN_LENGTH_ALIKE,
+    KNOWN_CODING_ALIKE,
+    KNOWN_EXPECT,
+    KNOWN_ONCE = KNOWN_EXPECT,
+    KNOWN_AUTHORIZATION,
+    KNOWN_CONTENT_TYPE,
+    KNOWN_CONTENT_ENCODING,
+    KNOWN_X_API_KEY,
+    KNOWN_X_GOOG_API_KEY,
+    KNOWN_ANTHROPIC_VERSION,
+    KNOWN_COUNT
+};
+
+static const struct bytes known_names[KNOWN_COUNT] = {
+    [KNOWN_HOST] = {"host", 4},
+    [KNOWN_CONNECTION] = {"connection", 10},
+    [KNOWN_LENGTH] = {"content-length", 14},
+    [KNOWN_CODING] = {"transfer-encoding", 17},
+    [KNOWN_LENGTH_ALIKE] = {"content_length", 14},
+    [KNOWN_CODING_ALIKE] = {"transfer_encoding", 17},
+    [KNOWN_EXPECT] = {"expect", 6},
+    [KNOWN_AUTHORIZATION] = {"authorization", 13},
+    [KNOWN_CONTENT_TYPE] = {"content-type", 12},
+    [KNOWN_CONTENT_ENCODING] = {"content-encoding", 16},
+    [KNOWN_X_API_KEY] = {"x-api-key", 9},
+    [KNOWN_X_GOOG_API_KEY] = {"x-goog-api-key", 14},
+    [KNOWN_ANTHROPIC_VERSION] = {"anthropic-version", 17},
+};
+
+struct known {
+    size_t times;
+    struct bytes value; /* the first one */
+};
+
 static bool is_letter_or_digit(char byte)
 {
     return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') || (byte >= '0' && byte <= '9');
@@ -103,73 +143,46 @@ static bool is_host(struct bytes host)
            (host.data[at] == ':' && bytes_number(bytes_from(host, at + 1), UINT16_MAX, &port) == STATUS_OK);
 }
 
-static enum request_refusal check_host(const struct request_head *head)
+static enum request_refusal check_host(const struct request_head *head, const struct known *known)
 {
-    struct bytes host;
-    size_t times = fields_times(head->fields, BYTES("host"));
-
-    if (times == 0 && head->http_1_0) {
+    if (known[KNOWN_HOST].times == 0 && head->http_1_0) {
         return REFUSAL_NONE;
     }
-    if (times != 1 || !fields_find(head->fields, BYTES("host"), &host) || !is_host(host)) {
-        return REFUSAL_HOST;
-    }
-    return REFUSAL_NONE;
+    return known[KNOWN_HOST].times == 1 && is_host(known[KNOWN_HOST].value) ? REFUSAL_NONE : REFUSAL_HOST;
 }
 
 /* Whichever of two values we took, somebody behind us might take the other one. */
-static enum request_refusal check_duplicates(const struct request_head *head)
+static enum request_refusal check_duplicates(const struct known *known)
 {
-    static const struct bytes once[] = {
-        {"authorization", 13},   {"content-type", 12},      {"content-encoding", 16}, {"x-api-key", 9},
-        {"x-goog-api-key", 14}, {"anthropic-version", 17}, {"expect", 6},
-    };
-
-    for (size_t index = 0; index < sizeof once / sizeof once[0]; index++) {
-        if (fields_times(head->fields, once[index]) > 1) {
+    for (size_t index = KNOWN_ONCE; index < KNOWN_COUNT; index++) {
+        if (known[index].times > 1) {
             return REFUSAL_DUPLICATE;
         }
     }
     return REFUSAL_NONE;
 }
 
-/* "Content_Length" is another field to us and the same one to a server behind a CGI-like interface. */
-static bool has_framing_look_alike(const struct fields *fields)
+/* RFC 9112 section 6.3, without any of its ways to be generous. "Content_Length" is another field to us and the same one to
+ * a server behind a CGI-like interface. */
+static enum request_refusal check_framing(struct request_head *head, const struct known *known, uint64_t body_bytes_max)
 {
-    for (size_t index = 0; index < fields_count(fields); index++) {
-        struct bytes name = fields_at(fields, index).name;
-
-        if (bytes_equal_nocase(name, BYTES("content_length")) || bytes_equal_nocase(name, BYTES("transfer_encoding"))) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* RFC 9112 section 6.3, without any of its ways to be generous. */
-static enum request_refusal check_framing(struct request_head *head, uint64_t body_bytes_max)
-{
-    size_t lengths = fields_times(head->fields, BYTES("content-length"));
-    size_t codings = fields_times(head->fields, BYTES("transfer-encoding"));
+    struct bytes length = known[KNOWN_LENGTH].value;
     unsigned long long body_bytes = 0;
-    struct bytes value;
 
-    if (lengths + codings > 1 || has_framing_look_alike(head->fields)) {
+    if (known[KNOWN_LENGTH].times + known[KNOWN_CODING].times > 1 || known[KNOWN_LENGTH_ALIKE].times > 0 ||
+        known[KNOWN_CODING_ALIKE].times > 0) {
         return REFUSAL_FRAMING;
     }
-    if (codings == 1) {
-        if (head->http_1_0 || !fields_find(head->fields, BYTES("transfer-encoding"), &value) ||
-            !bytes_equal_nocase(value, BYTES("chunked"))) {
-            return REFUSAL_FRAMING;
-        }
+    if (known[KNOWN_CODING].times == 1) {
         head->body_bytes = -1;
-        return REFUSAL_NONE;
+        return !head->http_1_0 && bytes_equal_nocase(known[KNOWN_CODING].value, BYTES("chunked")) ? REFUSAL_NONE
+                                                                                                  : REFUSAL_FRAMING;
     }
-    if (lengths == 1 && fields_find(head->fields, BYTES("content-length"), &value)) {
-        enum status status = bytes_number(value, body_bytes_max, &body_bytes);
+    if (known[KNOWN_LENGTH].times == 1) {
+        enum status status = bytes_number(length, body_bytes_max, &body_bytes);
 
         /* "0200" is 200 to us and 128 to a reader of octal numbers. */
-        if (status == STATUS_MALFORMED || (value.count > 1 && value.data[0] == '0')) {
+        if (status == STATUS_MALFORMED || (length.count > 1 && length.data[0] == '0')) {
             return REFUSAL_FRAMING;
         }
         if (status != STATUS_OK) {
@@ -201,47 +214,61 @@ static bool next_item(struct bytes *rest, struct bytes *out)
 }
 
 /* Only "close" and "keep-alive" are looked at: a Connection field never takes an end-to-end field away (B.1 row 2). */
-static void read_connection(struct request_head *head)
+static void read_connection(struct bytes value, bool *keep_alive, bool *closes)
 {
-    bool close = false;
-    bool keep_alive = !head->http_1_0;
+    struct bytes item;
 
-    for (size_t index = 0; index < fields_count(head->fields); index++) {
-        struct field field = fields_at(head->fields, index);
-        struct bytes item;
-
-        if (!bytes_equal_nocase(field.name, BYTES("connection"))) {
-            continue;
-        }
-        while (next_item(&field.value, &item)) {
-            close = close || bytes_equal_nocase(item, BYTES("close"));
-            keep_alive = keep_alive || bytes_equal_nocase(item, BYTES("keep-alive"));
-        }
+    while (next_item(&value, &item)) {
+        *closes = *closes || bytes_equal_nocase(item, BYTES("close"));
+        *keep_alive = *keep_alive || bytes_equal_nocase(item, BYTES("keep-alive"));
     }
-    head->keep_alive = keep_alive && !close;
 }
 
-static enum request_refusal read_expectation(struct request_head *head)
+static enum request_refusal read_expectation(struct request_head *head, const struct known *known)
 {
-    struct bytes value;
-
     head->wants_continue = false;
-    if (head->http_1_0 || !fields_find(head->fields, BYTES("expect"), &value)) {
+    if (head->http_1_0 || known[KNOWN_EXPECT].times == 0) {
         return REFUSAL_NONE; /* a 1.0 client cannot understand a 100 (RFC 9110 section 10.1.1) */
     }
     head->wants_continue = head->body_bytes != 0;
-    return bytes_equal_nocase(value, BYTES("100-continue")) ? REFUSAL_NONE : REFUSAL_EXPECT;
+    return bytes_equal_nocase(known[KNOWN_EXPECT].value, BYTES("100-continue")) ? REFUSAL_NONE : REFUSAL_EXPECT;
+}
+
+/* One pass over the fields: how often each known one stands there, and its first value. */
+static void read_known(struct request_head *head, struct known known[KNOWN_COUNT])
+{
+    bool closes = false;
+
+    head->keep_alive = !head->http_1_0;
+    for (size_t index = 0; index < fields_count(head->fields); index++) {
+        struct field field = fields_at(head->fields, index);
+        size_t which = 0;
+
+        while (which < KNOWN_COUNT && !bytes_equal_nocase(field.name, known_names[which])) {
+            which++;
+        }
+        if (which == KNOWN_COUNT) {
+            continue;
+        }
+        if (which == KNOWN_CONNECTION) {
+            read_connection(field.value, &head->keep_alive, &closes);
+        }
+        if (known[which].times++ == 0) {
+            known[which].value = field.value;
+        }
+    }
+    head->keep_alive = head->keep_alive && !closes;
 }
 
 enum request_refusal request_head_check(struct request_head *head, uint64_t body_bytes_max)
 {
     enum request_refusal refusal = check_target(head);
+    struct known known[KNOWN_COUNT] = {0};
 
     assert(body_bytes_max <= INT64_MAX);
-    refusal = refusal != REFUSAL_NONE ? refusal : check_host(head);
-    refusal = refusal != REFUSAL_NONE ? refusal : check_duplicates(head);
-    refusal = refusal != REFUSAL_NONE ? refusal : check_framing(head, body_bytes_max);
-    refusal = refusal != REFUSAL_NONE ? refusal : read_expectation(head);
-    read_connection(head);
-    return refusal;
+    read_known(head, known);
+    refusal = refusal != REFUSAL_NONE ? refusal : check_host(head, known);
+    refusal = refusal != REFUSAL_NONE ? refusal : check_duplicates(known);
+    refusal = refusal != REFUSAL_NONE ? refusal : check_framing(head, known, body_bytes_max);
+    return refusal != REFUSAL_NONE ? refusal : read_expectation(head, known);
 }
