@@ -115,6 +115,7 @@ enum {
     LINGER_MS = 5000,                    /* after an early answer: the client may still send, and must see the answer */
     LINGER_BYTES_MAX = 64 * MIB,
     LISTEN_BACKLOG = 511,
+    DESCRIPTORS_OWN = 128,               /* listeners, loops, files, the log */
     SPARE_CONNECTIONS = 64,              /* above limits.connections: each hears why it is refused */
     RETRY_AFTER_S = 1,                   /* with every 503 */
     LOOP_TICK_MS = 100,                  /* how exact the timers of connections are */
