@@ -144,10 +144,15 @@ enum {
 
     /* Models and training (spec/models.md) */
     MODEL_FILE_BYTES_MAX = 256 * MIB,
+    MODEL_TABLE_BITS_MIN = 12,
+    MODEL_TABLE_BITS_MAX = 20,
+    MODEL_BLOCK_CODE_POINTS = 1024, /* a text is scored in windows of two blocks that overlap by one */
     TRAIN_TEXT_CODE_POINTS_MAX = 16384, /* a training row longer than this keeps head and tail */
     SAMPLE_TEXT_BYTES_MAX = MIB,
     TRAIN_BYTES_MAX = 256 * MIB,     /* texts of one training run; half of it a label */
     TRAIN_RUN_MS = 30 * 60 * 1000,   /* a run that takes longer is given up */
+    TRAIN_ROWS_BYTES_MAX = 256 * MIB, /* features of the rows of one training run; half of it a label */
+    TRAIN_FOLDS = 5,                 /* parts that calibration scores in turn; each label needs a row in each */
     TRAIN_LABEL_ROWS_MIN = 10,       /* of either label, before a first training */
     MODEL_VERSIONS_KEPT = 16,        /* of one profile, the live one aside; older ones are deleted */
     FIGURES_BYTES_MAX = 4 * KIB,     /* the figures of a model, as JSON */
@@ -222,6 +227,7 @@ _Static_assert(LEADER_CHECK_MS < LEADER_LEASE_MS && LEADER_LEASE_MS < LEADER_SES
 _Static_assert(UPSTREAM_HOSTS_MAX >= ROUTES_MAX, "every route may have a host of its own");
 _Static_assert(REPLY_HEAD_BYTES_MAX >= UPSTREAM_FIELDS_BYTES_MAX + 4 * UPSTREAM_FIELDS_MAX + 16 * KIB,
                "the largest head of an upstream fits with our own fields");
+_Static_assert(TRAIN_LABEL_ROWS_MIN >= TRAIN_FOLDS, "calibration has a row of either label in each part");
 _Static_assert(LOG_LINE_BYTES_MAX < LOG_QUEUE_BYTES_MAX, "a line fits the queue");
 _Static_assert(SETTINGS_ENTRIES_MAX >= PROFILES_MAX && SETTINGS_ENTRIES_MAX >= ROUTES_MAX, "full tables can be written down");
 _Static_assert(SETTINGS_ITEMS_MAX >= ENDPOINTS_MAX && SETTINGS_ITEMS_MAX >= FILES_MAX && SETTINGS_ITEMS_MAX >= MODELS_MAX,

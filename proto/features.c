@@ -1,0 +1,117 @@
+/* features: one pass; an n-gram costs one multiplication, a word one more a letter. */
+#include "proto/features.h"
+
+#include "proto/text.h"
+
+#include <assert.h>
+
+enum { CODE_POINT_BITS = 16, SPACE = ' ' };
+
+/* Odd numbers without pattern; one for each kind of feature, so that "a" the character is not "a" the word. */
+#define NGRAM_1 0x9E3779B97F4A7C15u
+#define NGRAM_2 0xC2B2AE3D27D4EB4Fu
+#define NGRAM_3 0xD6E8FEB86659FD93u
+#define NGRAM_4 0xA0761D6478BD642Fu
+#define WORD_STEP 0xE7037ED1A0B428DBu
+#define WORD_BEGIN 0x8EBC6AF09C88C6E3u
+#define WORD_ONE 0x589965CC75374CC3u
+#define WORD_TWO 0x1D8E4E27C47D124Fu
+
+_Static_assert(FEATURES_NGRAM_MAX * CODE_POINT_BITS == 64, "the last code points fit one word");
+
+void features_begin(struct features *features, unsigned table_bits)
+{
+    assert(table_bits >= MODEL_TABLE_BITS_MIN && table_bits <= MODEL_TABLE_BITS_MAX);
+    *features = (struct features){.recent = SPACE, .reach = 1, .shift = 64 - table_bits};
+}
+
+/* The leading bits of a product depend on all bits of `key`. */
+static inline uint32_t index_of(uint64_t key, uint64_t factor, unsigned shift)
+{
+    return (uint32_t)((key * factor) >> shift);
+}
+
+/* The n-grams that end with `code_point`: all that hold no space but at their ends. Returns how many. */
+static inline size_t take_ngrams(struct features *features, uint32_t code_point, uint32_t *out)
+{
+    /* Two planes of Unicode may meet in 16 bits; a text that mixes them so that it matters would be a strange one. */
+    uint64_t recent = features->recent << CODE_POINT_BITS | ((code_point ^ (code_point >> 16) * 0x9E5u) & 0xFFFFu);
+    unsigned reach = features->reach + (features->reach < FEATURES_NGRAM_MAX);
+    unsigned shift = features->shift;
+    size_t single = code_point != SPACE; /* a space alone says nothing */
+
+    features->recent = recent;
+    features->reach = single ? reach : 1;
+    /* All four are written and only those within reach are counted: cheaper than a branch nobody can predict. */
+    out[0] = index_of(recent & 0xFFFFu, NGRAM_1, shift);
+    out += single;
+    out[0] = index_of(recent & 0xFFFFFFFFu, NGRAM_2, shift);
+    out[1] = index_of(recent & 0xFFFFFFFFFFFFu, NGRAM_3, shift);
+    out[2] = index_of(recent, NGRAM_4, shift);
+    return single + reach - 1;
+}
+
+static inline size_t end_word(struct features *features, uint32_t *out)
+{
+    uint64_t word = features->word ^ features->word >> 32;
+    size_t count = 0;
+
+    if (features->word == 0) {
+        return 0;
+    }
+    out[count++] = index_of(word, WORD_ONE, features->shift);
+    if (features->previous != 0) {
+        uint64_t pair = features->previous * WORD_STEP + word;
+
+        out[count++] = index_of(pair ^ pair >> 32, WORD_TWO, features->shift);
+    }
+    features->previous = word | 1; /* 0 means that there is none */
+    features->word = 0;
+    return count;
+}
+
+static inline uint64_t word_step(uint64_t word, uint32_t code_point)
+{
+    return (word + code_point) * WORD_STEP;
+}
+
+static inline size_t take_words(struct features *features, uint32_t code_point, uint32_t *out)
+{
+    size_t count;
+
+    switch (text_class_of(code_point)) {
+    case TEXT_LETTER:
+        features->word = word_step(features->word == 0 ? WORD_BEGIN : features->word, code_point) | 1;
+        return 0;
+    case TEXT_ALONE:
+        count = end_word(features, out);
+        features->word = word_step(WORD_BEGIN, code_point) | 1;
+        return count + end_word(features, out + count);
+    default:
+        return end_word(features, out);
+    }
+}
+
+size_t features_take(struct features *features, const uint32_t *code_points, size_t count, uint32_t *out)
+{
+    struct features state = *features; /* in registers: `out` might alias what the caller holds */
+    size_t written = 0;
+
+    for (size_t index = 0; index < count; index++) {
+        written += take_ngrams(&state, code_points[index], out + written);
+        written += take_words(&state, code_points[index], out + written);
+    }
+    *features = state;
+    return written;
+}
+
+size_t features_end(struct features *features, uint32_t *out)
+{
+    static const uint32_t space = SPACE;
+
+    /* The text may end with the space that pads its last word. */
+    if (features->reach == 1) {
+        return 0;
+    }
+    return features_take(features, &space, 1, out);
+}

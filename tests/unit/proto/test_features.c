@@ -1,0 +1,178 @@
+/* features: the n-grams and words the header promises, as many as it promises, and the same however a text is cut. */
+#include "support/unit.h"
+
+#include "proto/features.h"
+#include "proto/text.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { BITS = 20, ROOM = 4096 };
+
+static size_t features_of(const char *text, unsigned bits, size_t piece, uint32_t *out)
+{
+    struct text_reader reader;
+    struct features features;
+    uint32_t code_points[64];
+    size_t total = 0;
+    size_t count;
+
+    text_begin(&reader, bytes_of(text));
+    features_begin(&features, bits);
+    while ((count = text_read(&reader, code_points, piece)) > 0) {
+        size_t written = features_take(&features, code_points, count, out + total);
+
+        assert_true(written <= FEATURES_PER_CODE_POINT * count);
+        total += written;
+    }
+    count = features_end(&features, out + total);
+    assert_true(count <= FEATURES_END);
+    assert_true(total + count + FEATURES_PER_CODE_POINT <= ROOM);
+    return total + count;
+}
+
+static int compare(const void *left, const void *right)
+{
+    uint32_t a = *(const uint32_t *)left;
+    uint32_t b = *(const uint32_t *)right;
+
+    return (a > b) - (a < b);
+}
+
+/* How many features two texts have in common, each as often as it comes. */
+static size_t common(const char *left, const char *right)
+{
+    uint32_t a[ROOM], b[ROOM];
+    size_t a_count = features_of(left, BITS, 64, a);
+    size_t b_count = features_of(right, BITS, 64, b);
+    size_t count = 0;
+
+    qsort(a, a_count, sizeof a[0], compare);
+    qsort(b, b_count, sizeof b[0], compare);
+    for (size_t at = 0, other = 0; at < a_count && other < b_count;) {
+        int order = compare(&a[at], &b[other]);
+
+        count += order == 0;
+        at += order <= 0;
+        other += order >= 0;
+    }
+    return count;
+}
+
+static size_t count_of(const char *text)
+{
+    uint32_t out[ROOM];
+
+    return features_of(text, BITS, 64, out);
+}
+
+static void a_text_has_the_features_the_header_tells(void **state)
+{
+    (void)state;
+    assert_int_equal(0, count_of(""));
+    assert_int_equal(0, count_of("   "));
+    assert_int_equal(4 + 1, count_of("a"));        /* a, " a", "a ", " a "; the word */
+    assert_int_equal(8 + 1, count_of("no"));       /* the eight of the header; the word */
+    assert_int_equal(8 + 1, count_of(" no  "));
+    assert_int_equal(16 + 3, count_of("no no"));   /* twice the eight, two words, one pair */
+    assert_int_equal(16 + 1, count_of("abcd"));    /* 4 single, 5 double, 4 triple, 3 quadruple */
+    assert_int_equal(16 + 3, count_of("a-bc"));    /* one run without space, two words and their pair */
+    assert_int_equal(8 + 3, count_of("\xE5\xA4\xA9\xE6\xB0\x94")); /* two characters: each a word */
+    assert_int_equal(20 + 5, count_of("ab\xE5\xA4\xA9" "cd"));     /* ab, the character, cd */
+}
+
+static void ngrams_do_not_reach_across_white_space(void **state)
+{
+    uint32_t out[ROOM];
+    uint32_t other[ROOM];
+
+    (void)state;
+    /* Character features come before word features only within a code point: compare as bags. */
+    assert_int_equal(16 + 3, features_of("no on", BITS, 64, out));
+    assert_int_equal(8 + 1, features_of("on", BITS, 64, other));
+    qsort(out, 19, sizeof out[0], compare);
+    for (size_t index = 0; index < 9; index++) {
+        assert_non_null(bsearch(&other[index], out, 19, sizeof out[0], compare));
+    }
+    assert_int_equal(9, common("no", "no xyz"));
+}
+
+static void different_texts_have_different_features(void **state)
+{
+    (void)state;
+    assert_int_equal(0, common("abc", "xyz"));
+    assert_int_equal(9, common("no", "no"));
+    assert_int_equal(2, common("no", "on"));       /* the two letters */
+    assert_int_equal(0, common("\xE5\xA4\xA9", "\xE6\xB0\x94"));
+    assert_true(common("a b", "b a") < count_of("a b")); /* the order of words tells */
+}
+
+static void the_cut_of_a_text_does_not_matter(void **state)
+{
+    static const char text[] = "Some words, don't_stop \xE5\xA4\xA9\xE6\xB0\x94 42! \xF0\x9F\x98\x80 end";
+    uint32_t whole[ROOM];
+    size_t count = features_of(text, BITS, 64, whole);
+
+    (void)state;
+    for (size_t piece = 1; piece < 40; piece++) {
+        uint32_t out[ROOM];
+
+        assert_int_equal(count, features_of(text, BITS, piece, out));
+        assert_memory_equal(whole, out, count * sizeof out[0]);
+    }
+}
+
+static void indices_stay_within_the_table_and_spread_over_it(void **state)
+{
+    uint32_t out[ROOM];
+    unsigned char hit[1 << MODEL_TABLE_BITS_MIN] = {0};
+    size_t taken = 0;
+    size_t different = 0;
+
+    (void)state;
+    for (int number = 0; number < 400; number++) {
+        char text[64];
+        size_t count;
+
+        (void)snprintf(text, sizeof text, "w%d", number * 7919);
+        count = features_of(text, MODEL_TABLE_BITS_MIN, 64, out);
+        for (size_t index = 0; index < count; index++) {
+            assert_true(out[index] < 1u << MODEL_TABLE_BITS_MIN);
+        }
+        /* The word's own feature is the last but for the pair's, which is not there. */
+        taken++;
+        different += hit[out[count - 1]] == 0;
+        hit[out[count - 1]] = 1;
+    }
+    /* 400 balls into 4096 boxes hit 381 of them, give or take 5. */
+    assert_true(different > 360 && different <= taken);
+}
+
+/* The indices are what a stored model was trained on: other numbers need another FEATURES_VERSION. */
+static void the_indices_of_this_version_are_fixed(void **state)
+{
+    uint32_t out[ROOM];
+    uint64_t sum = 0;
+    size_t count = features_of("The QUICK br\xC3\xB6wn fox \xE5\xA4\xA9\xE6\xB0\x94 d\xC3\xA9j\xC3\xA0-vu \xF0\x9F\x98\x80 it's 4_2", 18, 64, out);
+
+    (void)state;
+    for (size_t index = 0; index < count; index++) {
+        sum = (sum + out[index]) * 0x9E3779B97F4A7C15u;
+    }
+    assert_int_equal(1, FEATURES_VERSION);
+    assert_int_equal(0x97, count);
+    assert_int_equal(0x682d01ebcf0ea738, sum);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_text_has_the_features_the_header_tells),
+        cmocka_unit_test(ngrams_do_not_reach_across_white_space),
+        cmocka_unit_test(different_texts_have_different_features),
+        cmocka_unit_test(the_cut_of_a_text_does_not_matter),
+        cmocka_unit_test(indices_stay_within_the_table_and_spread_over_it),
+        cmocka_unit_test(the_indices_of_this_version_are_fixed),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
