@@ -1,0 +1,220 @@
+/* settings_explain: a configuration in plain sentences, and the table of settings in Markdown. */
+#include "proto/settings.h"
+
+#include "proto/settings_table.h"
+
+#include <assert.h>
+#include <string.h>
+
+static void print_time(FILE *out, uint64_t time_ms)
+{
+    char room[32];
+    struct buffer text = {.data = room, .room = sizeof room, .max = sizeof room};
+    enum status status = setting_number(SETTING_TIME, time_ms, &text);
+
+    assert(status == STATUS_OK); /* twenty digits and a unit */
+    fprintf(out, "%.*s", (int)text.count, room);
+}
+
+static void explain_callers(const struct gateway_settings *gateway, FILE *out)
+{
+    fprintf(out, "Who may call\n");
+    if (settings_is_loopback(gateway->listen)) {
+        fprintf(out, "  The gateway listens on %s: programs on this machine may call it, without a key.\n", gateway->listen);
+    } else {
+        fprintf(out, "  The gateway listens on %s and is open: whoever can reach it may call it, without a key.\n", gateway->listen);
+    }
+    if (gateway->admin_listen[0] != '\0') {
+        fprintf(out, "  Health and metrics are at %s%s.\n", gateway->admin_listen,
+                settings_is_loopback(gateway->admin_listen) ? "" : ", for whoever can reach it");
+    } else {
+        fprintf(out, "  Health and metrics are off.\n");
+    }
+}
+
+static void explain_routes(const struct settings *settings, FILE *out)
+{
+    fprintf(out, "\nWhat is forwarded where\n");
+    for (size_t index = 0; index < settings->route_count; index++) {
+        const struct route_settings *route = &settings->routes[index];
+
+        fprintf(out, "  %s goes to %s, with %s%s; ", route->path, route->upstream,
+                route->key_file[0] == '\0' ? "the caller's own credential" : "the key in ", route->key_file);
+        if (strcmp(route->moderation, "none") == 0) {
+            fprintf(out, "NOT judged.\n");
+        } else {
+            fprintf(out, "judged by profile %s.\n", route->moderation);
+        }
+    }
+    if (settings->route_count == 0) {
+        fprintf(out, "  Nothing: there are no routes.\n");
+    }
+    if (settings->gateway.allow_private_upstreams) {
+        fprintf(out, "  Upstreams may be on this machine or in private networks.\n");
+    }
+}
+
+static void explain_scope(const struct profile_settings *profile, FILE *out)
+{
+    static const struct {
+        unsigned role;
+        const char *name;
+    } roles[] = {{SCOPE_SYSTEM, "system"},
+                 {SCOPE_USER, "user"},
+                 {SCOPE_TOOL, "tool"},
+                 {SCOPE_DOCUMENT, "document"},
+                 {SCOPE_ASSISTANT, "assistant"}};
+    const char *between = "";
+
+    fprintf(out, "  Judged: the words of ");
+    for (size_t index = 0; index < sizeof roles / sizeof roles[0]; index++) {
+        if ((profile->scope_roles & roles[index].role) != 0) {
+            fprintf(out, "%s%s", between, roles[index].name);
+            between = ", ";
+        }
+    }
+    fprintf(out, "; content of a shape we do not know: %s.\n",
+            profile->unknown == UNKNOWN_SCAN ? "every string in it is judged too" : "the request is refused");
+}
+
+static bool has_model(const struct profile_settings *profile)
+{
+    return profile->model_kind != MODEL_KIND_NONE;
+}
+
+static bool has_review(const struct profile_settings *profile)
+{
+    return profile->review.url[0] != '\0';
+}
+
+static void explain_blocks(const struct profile_settings *profile, FILE *out)
+{
+    for (size_t index = 0; index < profile->keyword_file_count; index++) {
+        fprintf(out, "  Blocks: a keyword of %s.\n", profile->keyword_files[index]);
+    }
+    if (has_model(profile)) {
+        fprintf(out, "  Blocks: a model's score above %g; below %g passes; between them the model is unsure.\n", profile->high,
+                profile->low);
+    }
+    if (has_review(profile)) {
+        /* Without its query: some put a key there. */
+        fprintf(out, "  Asks %.*s what the model is unsure of (all, as long as there is no model), and %g %% of all texts;\n"
+                     "    at most %llu at once for each moderator; when all are busy: %s.\n",
+                (int)strcspn(profile->review.url, "?"), profile->review.url, 100 * profile->review.sample_rate, (unsigned long long)profile->review.concurrency,
+                profile->review.when_full == WHEN_FULL_BLOCK ? "blocked" : "undecided");
+    }
+    if (profile->keyword_file_count == 0 && !has_model(profile) && !has_review(profile) &&
+        profile->undecided != UNDECIDED_BLOCK) {
+        fprintf(out, "  Nothing ever blocks: there are no keywords, no model and no review.\n");
+    }
+}
+
+static void explain_undecided(const struct profile_settings *profile, FILE *out)
+{
+    const char *what = has_review(profile) ? "Undecided (unsure, and the reviewer is busy or gives no answer)"
+                                           : "Undecided (unsure, and no review is configured)";
+
+    switch (profile->undecided) {
+    case UNDECIDED_BLOCK:
+        fprintf(out, "  %s: blocked.\n", what);
+        break;
+    case UNDECIDED_ALLOW:
+        fprintf(out, "  %s: allowed, and counted.\n", what);
+        break;
+    case UNDECIDED_MODEL:
+        fprintf(out, "  %s: ", what);
+        if (has_model(profile)) {
+            fprintf(out, "blocked from %g up, the middle between low and high, else allowed.\n"
+                         "    As long as no model has been trained: ALLOWED, and counted.\n",
+                    (profile->low + profile->high) / 2);
+        } else {
+            fprintf(out, "ALLOWED, and counted, as there is no model (model.kind: none).\n");
+        }
+        break;
+    }
+}
+
+static void explain_samples(const struct settings *settings, const struct profile_settings *profile, FILE *out)
+{
+    if (profile->store == STORE_OFF || settings->database.url[0] == '\0') {
+        fprintf(out, "  Samples: none are kept (%s); no model is trained from this profile.\n",
+                profile->store == STORE_OFF ? "store: off" : "there is no database.url");
+        return;
+    }
+    fprintf(out, "  Samples: %s in the database, from reviews.\n",
+            profile->store == STORE_TEXT ? "text and verdict are kept" : "a keyed hash and the verdict are kept, no text,");
+    if (has_model(profile) && profile->store == STORE_TEXT) {
+        fprintf(out, "  Training: after %llu new samples, every ", (unsigned long long)profile->training.min_samples);
+        print_time(out, profile->training.every_ms);
+        fprintf(out, " at most, from at most %llu; published from AUC %g up.\n",
+                (unsigned long long)profile->training.max_samples, profile->training.min_auc);
+    }
+}
+
+static void explain_profile(const struct settings *settings, const struct profile_settings *profile, FILE *out)
+{
+    fprintf(out, "\nProfile %s\n", profile->name);
+    explain_scope(profile, out);
+    explain_blocks(profile, out);
+    explain_undecided(profile, out);
+    fprintf(out, "  Nobody can judge (no moderator, or no verdict within ");
+    print_time(out, settings->moderation.deadline_local_ms);
+    fprintf(out, ", reviews within ");
+    print_time(out, settings->moderation.deadline_review_ms);
+    if (profile->when_unavailable == WHEN_UNAVAILABLE_BLOCK) {
+        fprintf(out, "): refused with 503.\n");
+    } else {
+        fprintf(out, "): FORWARDED UNJUDGED, and counted.\n");
+    }
+    explain_samples(settings, profile, out);
+}
+
+void settings_explain(const struct settings *settings, FILE *out)
+{
+    explain_callers(&settings->gateway, out);
+    explain_routes(settings, out);
+    for (size_t index = 0; index < settings->profile_count; index++) {
+        explain_profile(settings, &settings->profiles[index], out);
+    }
+}
+
+/* A cell must not end at a bar of its own. */
+static void print_cell(FILE *out, struct bytes text)
+{
+    for (size_t index = 0; index < text.count; index++) {
+        fprintf(out, "%s%c", text.data[index] == '|' ? "\\" : "", text.data[index]);
+    }
+}
+
+static void print_row(FILE *out, const struct setting *row)
+{
+    char room[1024];
+    struct buffer text = {.data = room, .room = sizeof room, .max = sizeof room};
+    enum status status = setting_allowed(row, &text);
+
+    assert(status == STATUS_OK); /* every form is far shorter */
+    fprintf(out, "| `%s` | ", row->path);
+    print_cell(out, buffer_view(&text));
+    if (row->required) {
+        fprintf(out, " | (required) | ");
+    } else if (row->fallback[0] == '\0') {
+        fprintf(out, " | (empty) | ");
+    } else {
+        fprintf(out, " | `%s` | ", row->fallback);
+    }
+    if (setting_scope(row) == SETTING_OF_FILE) {
+        buffer_clear(&text);
+        status = setting_environment(row, &text);
+        assert(status == STATUS_OK);
+        fprintf(out, "`%.*s`", (int)text.count, room);
+    }
+    fprintf(out, " | %s |\n", row->sentence);
+}
+
+void settings_print_table(FILE *out)
+{
+    fprintf(out, "| setting | allowed | default | variable | meaning |\n|---|---|---|---|---|\n");
+    for (size_t index = 0; index < settings_table_count(); index++) {
+        print_row(out, settings_table_row(index));
+    }
+}
