@@ -1,6 +1,7 @@
 /* history: the queue of labels and the thread that writes it, batch by batch. */
 #include "moderator/history.h"
 
+#include "moderator/backoff.h"
 #include "moderator/history_store.h"
 #include "proto/clock.h"
 #include "proto/log.h"
@@ -138,18 +139,6 @@ static void end_batch(struct history *history, bool remove)
     series_set(history->queued, (int64_t)history->count);
 }
 
-static void schedule_retry(struct writer *writer)
-{
-    uint64_t whole = DB_BACKOFF_MS;
-
-    for (unsigned step = 0; step < writer->failures && whole < DB_BACKOFF_MAX_MS; step++) {
-        whole *= 2;
-    }
-    whole = whole < DB_BACKOFF_MAX_MS ? whole : DB_BACKOFF_MAX_MS;
-    writer->failures++;
-    writer->retry_ms = clock_ms() + whole / 2 + secret_random_u64() % (whole / 2 + 1);
-}
-
 /* Takes in what came of a batch; says whether its entries are done with. */
 static bool settle(struct history *history, struct writer *writer, enum status status, size_t count)
 {
@@ -175,7 +164,8 @@ static bool settle(struct history *history, struct writer *writer, enum status s
     }
     log_event_limited(LOG_WARN, "history_unavailable", LOG_STATUS("status", status), LOG_TEXT("sqlstate", sqlstate),
                       LOG_NUMBER("failures", writer->failures + 1));
-    schedule_retry(writer);
+    writer->retry_ms = clock_ms() + backoff_ms(writer->failures, DB_BACKOFF_MS, DB_BACKOFF_MAX_MS);
+    writer->failures++;
     return false;
 }
 

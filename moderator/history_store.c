@@ -4,6 +4,7 @@
 #include "proto/db.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -140,9 +141,7 @@ enum status history_store_write(struct history_store *store, struct history_entr
     if (status == STATUS_OK || store->db == NULL) {
         return status;
     }
-    if (bytes_copy(bytes_of(db_sqlstate(store->db)), store->sqlstate, sizeof store->sqlstate) != STATUS_OK) {
-        store->sqlstate[0] = '\0';
-    }
+    (void)snprintf(store->sqlstate, sizeof store->sqlstate, "%s", db_sqlstate(store->db)); /* kept beyond the connection */
     if (!db_alive(store->db)) {
         db_close(&store->db);
     }

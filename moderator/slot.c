@@ -1,8 +1,8 @@
 /* slot: the lock-step of one REQ socket, its silence and its back-off. */
 #include "moderator/slot.h"
 
+#include "moderator/backoff.h"
 #include "proto/limits.h"
-#include "proto/secret.h"
 
 #include <assert.h>
 
@@ -34,20 +34,6 @@ bool slot_wants_output(const struct slot *slot)
     return slot->state == SLOT_JOINING;
 }
 
-/* Half of the back-off is fixed and half random, so that slots that lost the same gateway do not come back as one. */
-static uint64_t backoff_ms(unsigned rebuilds)
-{
-    uint64_t whole = SLOT_BACKOFF_MS;
-
-    for (unsigned step = 0; step < rebuilds && whole < SLOT_BACKOFF_MAX_MS; step++) {
-        whole *= 2;
-    }
-    if (whole > SLOT_BACKOFF_MAX_MS) {
-        whole = SLOT_BACKOFF_MAX_MS;
-    }
-    return whole / 2 + secret_random_u64() % (whole / 2 + 1);
-}
-
 static void give_up(struct slot *slot, uint64_t now_ms)
 {
     wire_close(&slot->wire);
@@ -56,7 +42,7 @@ static void give_up(struct slot *slot, uint64_t now_ms)
         return;
     }
     slot->state = SLOT_CLOSED;
-    slot->due_ms = now_ms + backoff_ms(slot->rebuilds);
+    slot->due_ms = now_ms + backoff_ms(slot->rebuilds, SLOT_BACKOFF_MS, SLOT_BACKOFF_MAX_MS);
     slot->heard_ms = 0;
     slot->rebuilds++;
 }

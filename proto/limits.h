@@ -205,8 +205,10 @@ enum {
     SLOT_LEAVE_MS = 1500,    /* at the end: an idle slot waits so long for the PING that it answers with BYE */
     SLOT_FLUSH_MS = 20,      /* the last replies reach the kernel before their sockets are closed without linger */
     REVIEW_DRAIN_MS = 10000, /* at the end: reviews that are under way may still answer */
+    MODERATOR_END_S = 30,    /* at the end: whatever hangs then (a database), the process does not */
     SLOT_BACKOFF_MS = 100,
     SLOT_BACKOFF_MAX_MS = 5000,
+    ANNOUNCEMENT_BYTES_MAX = KIB, /* a MODEL has 22 bytes at most */
     FEED_SILENCE_MS = 5000,  /* no announcement for so long: look into the table, and say that the feed is stale */
     DB_BACKOFF_MS = 100,
     DB_BACKOFF_MAX_MS = 5000,
