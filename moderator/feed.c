@@ -1,0 +1,306 @@
+/* feed: listens to announcements, reads the table when it must, and swaps in what passes its checks. */
+#include "moderator/feed.h"
+
+#include "moderator/backoff.h"
+#include "moderator/feed_table.h"
+#include "proto/clock.h"
+#include "proto/limits.h"
+#include "proto/log.h"
+#include "proto/message.h"
+#include "proto/secret.h"
+#include "proto/wire.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+#include <zmq.h>
+
+struct feed {
+    struct feed_parts parts;
+    struct wire *wire;
+    struct feed_table *table; /* the thread's alone, as all that follows */
+    int stop;                 /* eventfd: readable from feed_close on */
+    pthread_t thread;
+    bool started;
+
+    uint64_t epoch;          /* the greatest announced */
+    uint64_t change_told;    /* the greatest announced in that epoch */
+    uint64_t change_covered; /* what change_told was when the table was last read */
+    uint64_t change_seen;    /* the greatest of the rows read */
+    uint64_t silence_ms;     /* when the feed is stale, if it hears nothing before */
+    uint64_t read_ms;        /* when the table is to be read; UINT64_MAX = when something is announced */
+    unsigned failures;       /* in a row, of reading */
+
+    struct series *stale;
+    struct series *announcements_refused;
+    struct series **versions; /* one a profile, as the next */
+    struct series **refused;
+};
+
+/* Checks a row and makes the model of it. */
+static enum status make_model(const struct feed *feed, const struct feed_row *row, struct model **out)
+{
+    unsigned char sha256[SHA256_BYTES];
+    struct model *model = NULL;
+    enum status status;
+
+    if (row->too_large) {
+        return STATUS_TOO_LARGE;
+    }
+    secret_sha256(sha256, row->bytes);
+    if (!bytes_equal(row->sha256, (struct bytes){(const char *)sha256, sizeof sha256})) {
+        return STATUS_CORRUPT;
+    }
+    status = model_open(&model, row->bytes);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (model_kind_of(model) != feed->parts.settings->profiles[row->profile].model_kind) {
+        model_close(&model);
+        return STATUS_UNSUPPORTED;
+    }
+    *out = model;
+    return STATUS_OK;
+}
+
+/* Want of memory ends the reading, to be tried again; whatever else is wrong with a model will still be wrong then. */
+static enum status on_row(void *context, const struct feed_row *row)
+{
+    struct feed *feed = context;
+    const char *name = feed->parts.settings->profiles[row->profile].name;
+    struct model *model = NULL;
+    enum status status = STATUS_OK;
+
+    if (row->version == 0) {
+        status = STATUS_MALFORMED; /* 0 means none everywhere */
+    }
+    if (status == STATUS_OK) {
+        status = make_model(feed, row, &model);
+    }
+    if (status == STATUS_OK) {
+        status = live_put(feed->parts.live, row->profile, model, row->version);
+        if (status != STATUS_OK) {
+            model_close(&model);
+        }
+    }
+    if (status == STATUS_NO_MEMORY) {
+        return status;
+    }
+    if (status == STATUS_OK) {
+        series_set(feed->versions[row->profile], (int64_t)row->version);
+        log_event(LOG_INFO, "model_live", LOG_TEXT("profile", name), LOG_NUMBER("version", row->version),
+                  LOG_NUMBER("bytes", row->bytes.count));
+    } else {
+        series_add(feed->refused[row->profile], 1);
+        log_event(LOG_ERROR, "model_refused", LOG_TEXT("profile", name), LOG_NUMBER("version", row->version),
+                  LOG_STATUS("status", status));
+    }
+    feed->change_seen = row->change;
+    return STATUS_OK;
+}
+
+static void read_table(struct feed *feed)
+{
+    uint64_t told = feed->change_told;
+    enum status status = feed_table_read(feed->table, feed->change_seen, on_row, feed);
+
+    if (status == STATUS_OK) {
+        if (feed->failures > 0) {
+            log_event(LOG_INFO, "models_readable", LOG_NUMBER("failures", feed->failures));
+        }
+        feed->failures = 0;
+        feed->change_covered = told;
+        feed->read_ms = UINT64_MAX;
+        return;
+    }
+    log_event_limited(LOG_WARN, "models_unreadable", LOG_STATUS("status", status),
+                      LOG_TEXT("sqlstate", feed_table_sqlstate(feed->table)), LOG_NUMBER("failures", feed->failures + 1));
+    feed->read_ms = clock_ms() + backoff_ms(feed->failures, DB_BACKOFF_MS, DB_BACKOFF_MAX_MS);
+    feed->failures++;
+}
+
+/* Unless a failure has set a later time already. */
+static void want_reading(struct feed *feed, uint64_t now_ms)
+{
+    if (feed->failures == 0) {
+        feed->read_ms = now_ms;
+    }
+}
+
+static void hear(struct feed *feed, uint64_t now_ms, struct bytes frame)
+{
+    struct message_model model;
+
+    if (message_read_model(frame, &model) != STATUS_OK || model.epoch < feed->epoch) {
+        series_add(feed->announcements_refused, 1);
+        log_event_limited(LOG_WARN, "announcement_refused", LOG_NUMBER("bytes", frame.count));
+        return;
+    }
+    feed->silence_ms = now_ms + FEED_SILENCE_MS;
+    series_set(feed->stale, 0);
+    if (model.epoch > feed->epoch) {
+        feed->epoch = model.epoch;
+        feed->change_covered = 0; /* a new leader may have begun anew: what it tells counts from here */
+        feed->change_told = model.change;
+        want_reading(feed, now_ms);
+    } else if (model.change > feed->change_told) {
+        feed->change_told = model.change;
+    }
+    if (feed->change_told > feed->change_covered) {
+        want_reading(feed, now_ms);
+    }
+}
+
+static void hear_all(struct feed *feed)
+{
+    struct bytes identity;
+    struct bytes frame;
+    enum status status;
+
+    do {
+        status = wire_take(feed->wire, &identity, &frame);
+        if (status == STATUS_OK) {
+            hear(feed, clock_ms(), frame);
+        } else if (status == STATUS_MALFORMED) {
+            series_add(feed->announcements_refused, 1);
+        }
+    } while (status == STATUS_OK || status == STATUS_MALFORMED);
+}
+
+/* A lost announcement, a lost trainer: the table tells what we missed. */
+static void note_silence(struct feed *feed, uint64_t now_ms)
+{
+    series_set(feed->stale, 1);
+    log_event_limited(LOG_WARN, "model_feed_stale", LOG_NUMBER("epoch", feed->epoch));
+    feed->silence_ms = now_ms + FEED_SILENCE_MS;
+    want_reading(feed, now_ms);
+}
+
+static void *run(void *context)
+{
+    struct feed *feed = context;
+    zmq_pollitem_t items[] = {
+        {.fd = feed->stop, .events = ZMQ_POLLIN},
+        {.socket = wire_handle(feed->wire), .events = ZMQ_POLLIN},
+    };
+
+    while ((items[0].revents & ZMQ_POLLIN) == 0) {
+        uint64_t now_ms = clock_ms();
+        uint64_t due_ms;
+
+        if (now_ms >= feed->silence_ms) {
+            note_silence(feed, now_ms);
+        }
+        if (now_ms >= feed->read_ms) {
+            read_table(feed);
+        }
+        due_ms = feed->read_ms < feed->silence_ms ? feed->read_ms : feed->silence_ms;
+        now_ms = clock_ms();
+        if (zmq_poll(items, 2, due_ms > now_ms ? (long)(due_ms - now_ms) : 0) > 0 && (items[1].revents & ZMQ_POLLIN) != 0) {
+            hear_all(feed);
+        }
+    }
+    wire_close(&feed->wire); /* by the thread that used it */
+    return NULL;
+}
+
+static enum status find_series(struct feed *feed)
+{
+    const struct settings *settings = feed->parts.settings;
+    struct metrics *metrics = feed->parts.metrics;
+
+    feed->versions = calloc(settings->profile_count, sizeof *feed->versions);
+    feed->refused = calloc(settings->profile_count, sizeof *feed->refused);
+    if (settings->profile_count > 0 && (feed->versions == NULL || feed->refused == NULL)) {
+        return STATUS_NO_MEMORY;
+    }
+    for (size_t index = 0; index < settings->profile_count; index++) {
+        const struct metric_label label = {"profile", settings->profiles[index].name};
+
+        feed->versions[index] = metrics_series(metrics, METRIC_GAUGE, "prismguard_moderator_model_version",
+                                               "Version of the model in use; 0 for none yet", &label, 1);
+        feed->refused[index] = metrics_series(metrics, METRIC_COUNTER, "prismguard_moderator_models_refused_total",
+                                              "Models that failed their checks", &label, 1);
+    }
+    feed->stale = metrics_series(metrics, METRIC_GAUGE, "prismguard_moderator_model_feed_stale",
+                                 "1 when no announcement of models came for 5 s", NULL, 0);
+    feed->announcements_refused = metrics_series(metrics, METRIC_COUNTER, "prismguard_moderator_announcements_refused_total",
+                                                 "Announcements that were malformed or of a lower epoch", NULL, 0);
+    return STATUS_OK;
+}
+
+static enum status connect_all(struct feed *feed)
+{
+    const struct endpoints *trainers = &feed->parts.settings->moderator.models;
+    enum status status = wire_open(&feed->wire, WIRE_LISTEN, ANNOUNCEMENT_BYTES_MAX);
+
+    for (size_t index = 0; status == STATUS_OK && index < trainers->count; index++) {
+        status = wire_attach(feed->wire, trainers->at[index]);
+    }
+    return status;
+}
+
+static enum status prepare(struct feed *feed)
+{
+    enum status status = find_series(feed);
+
+    if (status == STATUS_OK) {
+        status = connect_all(feed);
+    }
+    if (status == STATUS_OK) {
+        status = feed_table_open(&feed->table, feed->parts.settings, MODEL_FILE_BYTES_MAX);
+    }
+    if (status != STATUS_OK) {
+        return status;
+    }
+    feed->stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    return feed->stop >= 0 ? STATUS_OK : STATUS_UNAVAILABLE;
+}
+
+enum status feed_open(struct feed **out, const struct feed_parts *parts)
+{
+    struct feed *feed = calloc(1, sizeof *feed);
+    enum status status;
+
+    assert(out != NULL);
+    if (feed == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    feed->parts = *parts;
+    feed->stop = -1;
+    feed->silence_ms = clock_ms() + FEED_SILENCE_MS; /* and read_ms is 0: the table is read at once */
+    status = prepare(feed);
+    if (status == STATUS_OK) {
+        feed->started = pthread_create(&feed->thread, NULL, run, feed) == 0;
+        status = feed->started ? STATUS_OK : STATUS_NO_MEMORY;
+    }
+    if (status != STATUS_OK) {
+        feed_close(&feed);
+        return status;
+    }
+    *out = feed;
+    return STATUS_OK;
+}
+
+void feed_close(struct feed **feed)
+{
+    assert(feed != NULL);
+    if (*feed == NULL) {
+        return;
+    }
+    if ((*feed)->started) {
+        (void)eventfd_write((*feed)->stop, 1);
+        (void)pthread_join((*feed)->thread, NULL);
+    }
+    wire_close(&(*feed)->wire);
+    feed_table_close(&(*feed)->table);
+    if ((*feed)->stop >= 0) {
+        (void)close((*feed)->stop);
+    }
+    free((*feed)->versions);
+    free((*feed)->refused);
+    free(*feed);
+    *feed = NULL;
+}

@@ -1,0 +1,35 @@
+/* feed: brings new models from PostgreSQL into use when the trainer announces them.
+ *
+ *   trainer ──PUB {epoch, change}──> feed ──rows of `models`, live, change > last seen──> check ──> live
+ *
+ * An announcement carries no model, only how far the table has come, so a lost one costs a second. The table is read at start,
+ * after an announcement with a greater change or a new epoch, and every FEED_SILENCE_MS without an announcement; one of a lower
+ * epoch than was seen comes from a leader that was replaced, and is ignored. A model that fails its checks (size, SHA-256,
+ * format, feature version, kind, self-test) is refused, counted and logged, and the last good one serves on. While the database
+ * is away the models in use serve on, and it is asked again with a jittered back-off.
+ *
+ * Thread: its own; open and close main. Source of the rule: house.md D11, spec/zeromq.md.
+ */
+#ifndef MODERATOR_FEED_H
+#define MODERATOR_FEED_H
+
+#include "moderator/live.h"
+#include "proto/metrics.h"
+#include "proto/settings.h"
+#include "proto/status.h"
+
+struct feed;
+
+/* Borrowed until feed_close. */
+struct feed_parts {
+    const struct settings *settings;
+    struct live *live;
+    struct metrics *metrics;
+};
+
+/* Connects to moderator.models and starts the thread, which connects to the database by itself. What wire_open and wire_attach
+ * say of an address; STATUS_NO_MEMORY, STATUS_UNAVAILABLE. */
+MUST_CHECK enum status feed_open(struct feed **out, const struct feed_parts *parts);
+void feed_close(struct feed **feed);
+
+#endif

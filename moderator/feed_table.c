@@ -1,0 +1,112 @@
+/* feed_table: one query over the table of models, row by row, so that one model at a time is in memory. */
+#include "moderator/feed_table.h"
+
+#include "proto/db.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { COLUMN_NAME, COLUMN_VERSION, COLUMN_CHANGE, COLUMN_BYTES, COLUMN_SHA256 };
+
+/* A file above the bound stays in the server. */
+static const char live_models[] =
+    "select p.name, m.version, m.change, case when octet_length(m.bytes) <= $3 then m.bytes end, m.sha256 "
+    "from models m join profiles p using (profile_id) "
+    "where m.status = 'live' and m.change > $1 and p.name = any($2) order by m.change";
+
+struct feed_table {
+    const struct settings *settings;
+    size_t bytes_max;
+    struct db *db; /* NULL = not connected */
+    char sqlstate[8];
+    size_t name_count;
+    struct bytes names[]; /* of the profiles that want a model */
+};
+
+enum status feed_table_open(struct feed_table **out, const struct settings *settings, size_t bytes_max)
+{
+    struct feed_table *table = calloc(1, sizeof *table + settings->profile_count * sizeof *table->names);
+
+    if (table == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    table->settings = settings;
+    table->bytes_max = bytes_max;
+    for (size_t index = 0; index < settings->profile_count; index++) {
+        if (settings->profiles[index].model_kind != MODEL_KIND_NONE) {
+            table->names[table->name_count++] = bytes_of(settings->profiles[index].name);
+        }
+    }
+    *out = table;
+    return STATUS_OK;
+}
+
+void feed_table_close(struct feed_table **table)
+{
+    assert(table != NULL);
+    if (*table == NULL) {
+        return;
+    }
+    db_close(&(*table)->db);
+    free(*table);
+    *table = NULL;
+}
+
+const char *feed_table_sqlstate(const struct feed_table *table)
+{
+    return table->sqlstate;
+}
+
+struct reading {
+    const struct settings *settings;
+    enum status (*on_row)(void *context, const struct feed_row *row);
+    void *context;
+};
+
+static enum status on_db_row(void *context, const struct db_rows *found)
+{
+    const struct reading *reading = context;
+    const struct profile_settings *profile = settings_profile(reading->settings, db_bytes(found, 0, COLUMN_NAME));
+    struct feed_row row = {
+        .version = (uint64_t)db_bigint(found, 0, COLUMN_VERSION),
+        .change = (uint64_t)db_bigint(found, 0, COLUMN_CHANGE),
+        .too_large = db_is_null(found, 0, COLUMN_BYTES),
+        .bytes = db_bytes(found, 0, COLUMN_BYTES),
+        .sha256 = db_bytes(found, 0, COLUMN_SHA256),
+    };
+
+    if (profile == NULL) {
+        return STATUS_OK; /* not asked for */
+    }
+    row.profile = (size_t)(profile - reading->settings->profiles);
+    return reading->on_row(reading->context, &row);
+}
+
+enum status feed_table_read(struct feed_table *table, uint64_t change,
+                            enum status (*on_row)(void *context, const struct feed_row *row), void *context)
+{
+    const struct db_value values[] = {
+        {.type = DB_BIGINT, .bigint = (int64_t)change},
+        {.type = DB_TEXT_ARRAY, .array = table->names, .array_count = table->name_count},
+        {.type = DB_BIGINT, .bigint = (int64_t)table->bytes_max},
+    };
+    struct reading reading = {.settings = table->settings, .on_row = on_row, .context = context};
+    enum status status = STATUS_OK;
+
+    table->sqlstate[0] = '\0';
+    if (table->db == NULL) {
+        status = db_open(&table->db, &table->settings->database, "prismguard-moderator-feed");
+    }
+    if (status == STATUS_OK) {
+        status = db_stream(table->db, live_models, values, sizeof values / sizeof *values, on_db_row, &reading);
+    }
+    if (status == STATUS_OK || table->db == NULL) {
+        return status;
+    }
+    (void)snprintf(table->sqlstate, sizeof table->sqlstate, "%s", db_sqlstate(table->db)); /* kept beyond the connection */
+    if (!db_alive(table->db)) {
+        db_close(&table->db);
+    }
+    return status;
+}

@@ -1,0 +1,35 @@
+/* feed_table: the live models of our profiles out of the table `models`. Internal to moderator/feed.
+ *
+ * Thread: feed's own.
+ */
+#ifndef MODERATOR_FEED_TABLE_H
+#define MODERATOR_FEED_TABLE_H
+
+#include "proto/settings.h"
+#include "proto/status.h"
+
+struct feed_table;
+
+struct feed_row {
+    size_t profile; /* index into settings.profiles */
+    uint64_t version;
+    uint64_t change;
+    bool too_large;      /* above the bound; `bytes` is then empty, and was never sent to us */
+    struct bytes bytes;  /* the model file; lent for the call */
+    struct bytes sha256; /* of it, as the trainer stored it */
+};
+
+/* Connects at the first read. `bytes_max` bounds one model file. `settings` is borrowed until feed_table_close.
+ * STATUS_NO_MEMORY. */
+MUST_CHECK enum status feed_table_open(struct feed_table **out, const struct settings *settings, size_t bytes_max);
+void feed_table_close(struct feed_table **table);
+
+/* Calls `on_row` for every live model, of a profile of ours that wants one, whose change is greater than `change`, in the order
+ * of changes. A status of `on_row` other than STATUS_OK ends the reading and is returned; else what proto/db says. */
+MUST_CHECK enum status feed_table_read(struct feed_table *table, uint64_t change,
+                                       enum status (*on_row)(void *context, const struct feed_row *row), void *context);
+
+/* The SQLSTATE of the last failed read, "" when there was no connection. Lends until the next call. */
+const char *feed_table_sqlstate(const struct feed_table *table);
+
+#endif

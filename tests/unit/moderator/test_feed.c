@@ -1,0 +1,304 @@
+/* test_feed: announcements over a real XPUB and models out of a real table: what changes what is live, and what must not. */
+#include "support/model.h"
+#include "support/models_table.h"
+#include "support/postgres.h"
+#include "support/unit.h"
+
+#include "moderator/feed.h"
+#include "proto/clock.h"
+#include "proto/message.h"
+#include "proto/wire.h"
+
+#include <zmq.h>
+
+enum { WAIT_MS = 30000 };
+
+static struct postgres server;
+
+static int start_server(void **state)
+{
+    (void)state;
+    assert_status(STATUS_OK, secret_start());
+    assert_status(STATUS_OK, wire_start());
+    postgres_start(&server);
+    return 0;
+}
+
+static int stop_server(void **state)
+{
+    (void)state;
+    postgres_stop(&server);
+    return 0;
+}
+
+struct place {
+    struct settings settings;
+    struct profile_settings profiles[2];
+    struct metrics *metrics;
+    struct live *live;
+    struct wire *trainer;
+    struct feed *feed;
+    struct db *db;
+    struct buffer model; /* a good file */
+};
+
+static void prepare_place(struct place *place, const char *database)
+{
+    *place = (struct place){.profiles = {{.name = "other", .model_kind = MODEL_KIND_HASHLINEAR},
+                                         {.name = "default", .model_kind = MODEL_KIND_HASHLINEAR}}};
+    place->settings.profiles = place->profiles;
+    place->settings.profile_count = 2;
+    postgres_create(&server, database, &place->settings.database);
+    assert_status(STATUS_OK, db_open(&place->db, &place->settings.database, "test"));
+    postgres_apply_schema(place->db);
+    assert_status(STATUS_OK, metrics_open(&place->metrics));
+    assert_status(STATUS_OK, live_open(&place->live, 2));
+    assert_status(STATUS_OK, wire_open(&place->trainer, WIRE_ANNOUNCE, KIB));
+    assert_status(STATUS_OK, wire_attach(place->trainer, "tcp://127.0.0.1:*"));
+    place->settings.moderator.models.count = 1;
+    (void)snprintf(place->settings.moderator.models.at[0], PATH_BYTES_MAX + 1, "%s", wire_endpoint(place->trainer));
+    model_file_make(&place->model, 0, 0);
+}
+
+/* Until the subscription has come, so that no announcement is sent to nobody. */
+static void open_feed(struct place *place)
+{
+    const struct feed_parts parts = {&place->settings, place->live, place->metrics};
+    zmq_pollitem_t item = {.socket = wire_handle(place->trainer), .events = ZMQ_POLLIN};
+    struct bytes identity;
+    struct bytes frame;
+
+    assert_status(STATUS_OK, feed_open(&place->feed, &parts));
+    assert_int_equal(1, zmq_poll(&item, 1, WAIT_MS));
+    assert_status(STATUS_OK, wire_take(place->trainer, &identity, &frame));
+}
+
+static void close_place(struct place *place)
+{
+    feed_close(&place->feed);
+    feed_close(&place->feed);
+    live_close(&place->live);
+    metrics_close(&place->metrics);
+    wire_close(&place->trainer);
+    db_close(&place->db);
+    buffer_free(&place->model);
+}
+
+static int64_t put(struct place *place, int64_t version)
+{
+    const struct model_row row = {
+        .profile = "default", .version = version, .status = "live", .bytes = buffer_view(&place->model)};
+
+    return models_table_put(place->db, &row);
+}
+
+static void announce(struct place *place, uint64_t epoch, int64_t change)
+{
+    const struct message_model model = {.epoch = epoch, .change = (uint64_t)change};
+    struct buffer out;
+
+    buffer_init(&out, KIB);
+    assert_status(STATUS_OK, message_write_model(&model, &out));
+    assert_status(STATUS_OK, wire_send(place->trainer, buffer_view(&out)));
+    buffer_free(&out);
+}
+
+static int64_t counted(struct place *place, enum metric_kind kind, const char *name, const char *profile)
+{
+    const struct metric_label label = {"profile", profile};
+
+    return series_value(metrics_series(place->metrics, kind, name, "", &label, profile == NULL ? 0 : 1));
+}
+
+static int64_t refused_models(struct place *place)
+{
+    return counted(place, METRIC_COUNTER, "prismguard_moderator_models_refused_total", "default");
+}
+
+static int64_t refused_announcements(struct place *place)
+{
+    return counted(place, METRIC_COUNTER, "prismguard_moderator_announcements_refused_total", NULL);
+}
+
+/* Waits for a condition that the feed's thread brings about; the pause only keeps the looks apart. */
+#define await(condition)                                                                                               \
+    do {                                                                                                               \
+        uint64_t await_end_ms = clock_ms() + WAIT_MS;                                                                  \
+        while (!(condition) && clock_ms() < await_end_ms) {                                                            \
+            (void)poll(NULL, 0, 5);                                                                                    \
+        }                                                                                                              \
+        assert_true(condition);                                                                                        \
+    } while (0)
+
+static void at_start_the_live_model_is_loaded(void **state)
+{
+    struct place place;
+
+    (void)state;
+    prepare_place(&place, "start_up");
+    (void)put(&place, 4);
+    open_feed(&place);
+    await(live_version(place.live, 1) == 4);
+    assert_int_equal(0, live_version(place.live, 0));
+    assert_int_equal(4, counted(&place, METRIC_GAUGE, "prismguard_moderator_model_version", "default"));
+    assert_int_equal(0, counted(&place, METRIC_GAUGE, "prismguard_moderator_model_version", "other"));
+    close_place(&place);
+}
+
+static void an_announced_change_is_fetched(void **state)
+{
+    struct place place;
+
+    (void)state;
+    prepare_place(&place, "announced");
+    open_feed(&place);
+    for (int64_t version = 1; version <= 3; version++) {
+        announce(&place, 1, put(&place, version));
+        await(live_version(place.live, 1) == (uint64_t)version);
+    }
+    assert_int_equal(0, refused_announcements(&place));
+    close_place(&place);
+}
+
+static void a_lower_epoch_is_ignored_and_a_higher_one_is_heard(void **state)
+{
+    struct place place;
+    int64_t change;
+
+    (void)state;
+    prepare_place(&place, "epochs");
+    open_feed(&place);
+    announce(&place, 5, put(&place, 1));
+    await(live_version(place.live, 1) == 1);
+    change = put(&place, 2);
+    announce(&place, 4, change + 100);
+    await(refused_announcements(&place) == 1);
+    assert_int_equal(1, live_version(place.live, 1));
+    announce(&place, 6, 1); /* a new leader that counts from below */
+    await(live_version(place.live, 1) == 2);
+    assert_int_equal(1, refused_announcements(&place));
+    close_place(&place);
+}
+
+static void a_model_that_fails_its_checks_is_refused_and_the_last_good_one_serves(void **state)
+{
+    struct model_row row = {.profile = "default", .status = "live"};
+    struct place place;
+
+    (void)state;
+    prepare_place(&place, "refused");
+    (void)put(&place, 1);
+    open_feed(&place);
+    await(live_version(place.live, 1) == 1);
+
+    row.version = 2; /* not the bytes that were stored */
+    row.bytes = buffer_view(&place.model);
+    row.sha256 = BYTES("0123456789abcdef0123456789abcdef");
+    announce(&place, 1, models_table_put(place.db, &row));
+    await(refused_models(&place) == 1);
+
+    row.version = 3; /* no model at all */
+    row.bytes = BYTES("not a model");
+    row.sha256 = (struct bytes){NULL, 0};
+    announce(&place, 1, models_table_put(place.db, &row));
+    await(refused_models(&place) == 2);
+
+    row.version = 4; /* one bit of the weights, with a checksum around it that fits */
+    place.model.data[place.model.count / 2] ^= 1;
+    row.bytes = buffer_view(&place.model);
+    announce(&place, 1, models_table_put(place.db, &row));
+    await(refused_models(&place) == 3);
+    place.model.data[place.model.count / 2] ^= 1;
+
+    row.version = 5; /* cut short */
+    row.bytes = bytes_first(buffer_view(&place.model), place.model.count - 1);
+    announce(&place, 1, models_table_put(place.db, &row));
+    await(refused_models(&place) == 4);
+
+    assert_int_equal(1, live_version(place.live, 1));
+    announce(&place, 1, put(&place, 6));
+    await(live_version(place.live, 1) == 6);
+    close_place(&place);
+}
+
+static void what_is_no_announcement_is_counted(void **state)
+{
+    struct place place;
+
+    (void)state;
+    prepare_place(&place, "garbage");
+    open_feed(&place);
+    assert_status(STATUS_OK, wire_send(place.trainer, BYTES("\xc1garbage")));
+    assert_status(STATUS_OK, wire_send(place.trainer, BYTES("\x92\x01\x04"))); /* PING */
+    await(refused_announcements(&place) == 2);
+    announce(&place, 1, put(&place, 1));
+    await(live_version(place.live, 1) == 1);
+    close_place(&place);
+}
+
+static void after_a_silence_the_table_is_read_all_the_same(void **state)
+{
+    struct place place;
+
+    (void)state;
+    prepare_place(&place, "silence");
+    open_feed(&place);
+    announce(&place, 1, put(&place, 1));
+    await(live_version(place.live, 1) == 1);
+    assert_int_equal(0, counted(&place, METRIC_GAUGE, "prismguard_moderator_model_feed_stale", NULL));
+    (void)put(&place, 2); /* and the announcement is lost */
+    await(live_version(place.live, 1) == 2);
+    assert_int_equal(1, counted(&place, METRIC_GAUGE, "prismguard_moderator_model_feed_stale", NULL));
+    announce(&place, 1, 0);
+    await(counted(&place, METRIC_GAUGE, "prismguard_moderator_model_feed_stale", NULL) == 0);
+    close_place(&place);
+}
+
+static void a_database_that_is_away_is_asked_again_and_the_model_serves_on(void **state)
+{
+    struct place place;
+    int64_t change;
+
+    (void)state;
+    prepare_place(&place, "away");
+    open_feed(&place);
+    announce(&place, 1, put(&place, 1));
+    await(live_version(place.live, 1) == 1);
+    change = put(&place, 2);
+    postgres_kill(&server);
+    announce(&place, 1, change);
+    postgres_run(&server);
+    await(live_version(place.live, 1) == 2);
+    close_place(&place);
+}
+
+static void an_address_that_may_not_be_used_refuses_to_open(void **state)
+{
+    struct feed_parts parts;
+    struct feed *feed = NULL;
+    struct place place;
+
+    (void)state;
+    prepare_place(&place, "address");
+    parts = (struct feed_parts){&place.settings, place.live, place.metrics};
+    (void)snprintf(place.settings.moderator.models.at[0], PATH_BYTES_MAX + 1, "tcp://192.0.2.1:5556");
+    assert_status(STATUS_DENIED, feed_open(&feed, &parts));
+    assert_null(feed);
+    close_place(&place);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(at_start_the_live_model_is_loaded),
+        cmocka_unit_test(an_announced_change_is_fetched),
+        cmocka_unit_test(a_lower_epoch_is_ignored_and_a_higher_one_is_heard),
+        cmocka_unit_test(a_model_that_fails_its_checks_is_refused_and_the_last_good_one_serves),
+        cmocka_unit_test(what_is_no_announcement_is_counted),
+        cmocka_unit_test(after_a_silence_the_table_is_read_all_the_same),
+        cmocka_unit_test(a_database_that_is_away_is_asked_again_and_the_model_serves_on),
+        cmocka_unit_test(an_address_that_may_not_be_used_refuses_to_open),
+    };
+
+    return cmocka_run_group_tests(tests, start_server, stop_server);
+}
