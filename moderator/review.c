@@ -35,7 +35,7 @@ struct review {
     struct review_calls *calls;
     zmq_pollitem_t *items; /* [0] = stop, then the slots, then the sockets of the calls */
     struct series *seconds;
-    int stop; /* eventfd: readable from review_close on */
+    int stop; /* eventfd: readable from review_leave on */
     pthread_t thread;
     bool started;
 };
@@ -359,6 +359,11 @@ enum status review_open(struct review **out, const struct review_parts *parts, F
     return STATUS_OK;
 }
 
+void review_leave(struct review *review)
+{
+    (void)eventfd_write(review->stop, 1);
+}
+
 void review_close(struct review **review)
 {
     assert(review != NULL);
@@ -366,7 +371,7 @@ void review_close(struct review **review)
         return;
     }
     if ((*review)->started) {
-        (void)eventfd_write((*review)->stop, 1);
+        review_leave(*review);
         (void)pthread_join((*review)->thread, NULL);
     }
     review_calls_close(&(*review)->calls);

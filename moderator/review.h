@@ -39,7 +39,11 @@ bool review_wanted(const struct settings *settings);
  * STATUS_UNAVAILABLE. After review_call_start_library(). */
 MUST_CHECK enum status review_open(struct review **out, const struct review_parts *parts, FILE *errors);
 
-/* Every slot says BYE when it next may; calls that run may still end, for at most REVIEW_DRAIN_MS. */
+/* Begins to leave without waiting for it: every slot says BYE when it next may; calls that run may still end, for at most
+ * REVIEW_DRAIN_MS. */
+void review_leave(struct review *review);
+
+/* Leaves, and waits until the thread has ended. */
 void review_close(struct review **review);
 
 #endif

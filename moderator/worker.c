@@ -29,7 +29,7 @@ struct thread {
 
 struct worker {
     struct worker_parts parts;
-    int stop; /* eventfd: readable from worker_close on */
+    int stop; /* eventfd: readable from worker_leave on */
     _Atomic uint64_t heard_ms;
     struct series *judge_seconds;
     struct series *tasks_refused[REASONS]; /* by enum busy_reason */
@@ -45,7 +45,7 @@ uint64_t worker_heard_ms(const struct worker *worker)
 static void count_verdict(struct thread *thread, const struct profile_settings *profile, const struct message_verdict *verdict)
 {
     const struct settings *settings = thread->worker->parts.judge.settings;
-    size_t index = (size_t)(profile - settings->profiles) * OUTCOMES * SOURCES + verdict->outcome * SOURCES + verdict->source;
+    size_t index = ((size_t)(profile - settings->profiles) * OUTCOMES + verdict->outcome) * SOURCES + verdict->source;
 
     if (thread->judged[index] == NULL) {
         const struct metric_label labels[] = {
@@ -277,15 +277,18 @@ static void thread_close(struct thread *thread)
     free(thread->judged);
 }
 
+void worker_leave(struct worker *worker)
+{
+    (void)eventfd_write(worker->stop, 1); /* never read: every thread sees it */
+}
+
 void worker_close(struct worker **worker)
 {
     assert(worker != NULL);
     if (*worker == NULL) {
         return;
     }
-    if ((*worker)->stop >= 0) {
-        (void)eventfd_write((*worker)->stop, 1); /* never read: every thread sees it */
-    }
+    worker_leave(*worker);
     for (size_t index = 0; index < (*worker)->thread_count; index++) {
         thread_close(&(*worker)->threads[index]);
     }

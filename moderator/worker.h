@@ -3,8 +3,7 @@
  *   thread 0: zmq_poll over [stop, slot, slot, ...] -> judge -> VERDICT      all share keywords and live models, and nothing
  *   thread 1: the same                                                       else but counters
  *
- * worker_close stops them: every slot says BYE instead of its next PONG (at most SLOT_LEAVE_MS), tasks that come before that
- * are still judged.
+ * Leaving: every slot says BYE instead of its next PONG (at most SLOT_LEAVE_MS later); tasks that come before are still judged.
  */
 #ifndef MODERATOR_WORKER_H
 #define MODERATOR_WORKER_H
@@ -24,6 +23,11 @@ struct worker_parts {
 
 /* Starts the threads (settings.moderator.threads, or one a core). STATUS_NO_MEMORY, STATUS_UNAVAILABLE. */
 MUST_CHECK enum status worker_open(struct worker **out, const struct worker_parts *parts);
+
+/* Begins to leave without waiting for it. */
+void worker_leave(struct worker *worker);
+
+/* Leaves, and waits until all threads have ended. */
 void worker_close(struct worker **worker);
 
 /* clock_ms() of the last frame that any thread heard of a gateway; 0 = none yet. Thread: any. */

@@ -1,0 +1,307 @@
+/* test_judge: tasks of real frames against real keyword lists and models: each branch, the worst segment, who is reviewed. */
+#include "support/folder.h"
+#include "support/model.h"
+#include "support/task.h"
+#include "support/unit.h"
+
+#include "moderator/judge.h"
+
+enum { SEED = 42, SAMPLES = 2000 };
+
+static struct folder folder;
+
+static int make_folder(void **state)
+{
+    (void)state;
+    folder_open(&folder);
+    folder_write(&folder, "keywords.txt", BYTES("forbidden\n"));
+    return 0;
+}
+
+static int remove_folder(void **state)
+{
+    (void)state;
+    folder_close(&folder);
+    return 0;
+}
+
+/* Two profiles: "default" with the keyword and a review, "bare" with neither. */
+struct place {
+    struct settings settings;
+    struct profile_settings profiles[2];
+    struct keywords *keywords[2];
+    struct live *live;
+    struct judge *judge;
+    struct buffer packed;
+};
+
+static int open_place(void **state)
+{
+    struct place *place = calloc(1, sizeof *place);
+    struct profile_settings *profile;
+    char files[1][PATH_BYTES_MAX + 1];
+
+    assert_non_null(place);
+    place->settings = (struct settings){.profiles = place->profiles, .profile_count = 2};
+    profile = &place->profiles[0];
+    *profile = (struct profile_settings){.name = "default", .model_kind = MODEL_KIND_HASHLINEAR, .low = 0.2, .high = 0.8};
+    place->profiles[1] = *profile;
+    assert_status(STATUS_OK, bytes_copy(BYTES("bare"), place->profiles[1].name, sizeof place->profiles[1].name));
+    assert_status(STATUS_OK, bytes_copy(BYTES("http://reviewer/"), profile->review.url, sizeof profile->review.url));
+    folder_path(&folder, "keywords.txt", files[0]);
+    assert_status(STATUS_OK, keywords_open(&place->keywords[0], (const char(*)[PATH_BYTES_MAX + 1])files, 1, stderr));
+    assert_status(STATUS_OK, live_open(&place->live, 2));
+    const struct judge_parts parts = {&place->settings, place->keywords, place->live};
+    assert_status(STATUS_OK, judge_open(&place->judge, &parts, SEED));
+    *state = place;
+    return 0;
+}
+
+static int close_place(void **state)
+{
+    struct place *place = *state;
+
+    judge_close(&place->judge);
+    judge_close(&place->judge);
+    live_close(&place->live);
+    keywords_close(&place->keywords[0]);
+    buffer_free(&place->packed);
+    free(place);
+    return 0;
+}
+
+static enum status judge_texts(struct place *place, const char *profile, const struct bytes *texts, size_t count,
+                               struct message_verdict *out)
+{
+    const struct message_task_head head = {
+        .nonce = 5, .sequence = 6, .kind = SLOT_LOCAL, .remaining_ms = 800, .score = (float)NAN};
+    struct message_task task;
+
+    buffer_free(&place->packed);
+    task = task_make(&place->packed, &head, profile, texts, count);
+    return judge_task(place->judge, &task, out);
+}
+
+static struct message_verdict judge_one(struct place *place, const char *profile, const char *text)
+{
+    struct bytes texts[] = {bytes_of(text)};
+    struct message_verdict verdict;
+
+    assert_status(STATUS_OK, judge_texts(place, profile, texts, 1, &verdict));
+    assert_int_equal(5, verdict.nonce);
+    assert_int_equal(6, verdict.sequence);
+    return verdict;
+}
+
+static void use_model(struct place *place, double probability, float weight, uint64_t version)
+{
+    assert_status(STATUS_OK, live_put(place->live, 0, model_make(model_bias(probability), weight), version));
+    assert_status(STATUS_OK, live_put(place->live, 1, model_make(model_bias(probability), weight), version));
+}
+
+static void a_keyword_in_any_segment_blocks_whatever_the_model_says(void **state)
+{
+    struct bytes texts[] = {BYTES("harmless"), BYTES("also harmless"), BYTES("it is FORBIDDEN here")};
+    struct place *place = *state;
+    struct message_verdict verdict;
+
+    use_model(place, 0.01, 0, 1);
+    assert_status(STATUS_OK, judge_texts(place, "default", texts, 3, &verdict));
+    assert_int_equal(OUTCOME_BLOCK, verdict.outcome);
+    assert_int_equal(SOURCE_KEYWORD, verdict.source);
+    assert_bytes("keyword", verdict.category);
+    assert_true(isnan(verdict.score)); /* the model was not asked */
+    assert_int_equal(0, verdict.unsure_count);
+    assert_status(STATUS_OK, judge_texts(place, "bare", texts, 3, &verdict));
+    assert_int_equal(OUTCOME_ALLOW, verdict.outcome); /* the other profile has no such keyword */
+}
+
+static void no_segment_or_only_empty_ones_are_no_text(void **state)
+{
+    struct bytes texts[] = {BYTES(""), BYTES("")};
+    struct place *place = *state;
+    struct message_verdict verdict;
+
+    use_model(place, 0.99, 0, 1);
+    assert_status(STATUS_OK, judge_texts(place, "default", texts, 0, &verdict));
+    assert_int_equal(OUTCOME_ALLOW, verdict.outcome);
+    assert_int_equal(SOURCE_NONE, verdict.source);
+    assert_status(STATUS_OK, judge_texts(place, "default", texts, 2, &verdict));
+    assert_int_equal(SOURCE_NONE, verdict.source);
+    assert_int_equal(0, verdict.model_version);
+}
+
+static void the_model_decides_outside_its_thresholds(void **state)
+{
+    struct place *place = *state;
+    struct message_verdict verdict;
+
+    use_model(place, 0.05, 0, 3);
+    verdict = judge_one(place, "default", "a text");
+    assert_int_equal(OUTCOME_ALLOW, verdict.outcome);
+    assert_int_equal(SOURCE_MODEL, verdict.source);
+    assert_int_equal(3, verdict.model_version);
+    assert_true(fabs((double)verdict.score - 0.05) < 0.001);
+    use_model(place, 0.95, 0, 4);
+    verdict = judge_one(place, "default", "a text");
+    assert_int_equal(OUTCOME_BLOCK, verdict.outcome);
+    assert_bytes("violation", verdict.category);
+    assert_int_equal(4, verdict.model_version);
+    assert_int_equal(0, verdict.unsure_count);
+}
+
+static void between_the_thresholds_a_review_is_wanted(void **state)
+{
+    struct place *place = *state;
+    struct message_verdict verdict;
+
+    use_model(place, 0.6, 0, 3);
+    verdict = judge_one(place, "default", "a text");
+    assert_int_equal(OUTCOME_UNSURE, verdict.outcome);
+    assert_int_equal(OUTCOME_BLOCK, verdict.fallback);
+    assert_int_equal(DRAWN_UNSURE, verdict.drawn);
+    assert_int_equal(1, verdict.unsure_count);
+    assert_int_equal(0, verdict.unsure[0]);
+    verdict = judge_one(place, "bare", "a text");
+    assert_int_equal(OUTCOME_BLOCK, verdict.outcome);
+    assert_int_equal(SOURCE_MODEL, verdict.source);
+    assert_int_equal(0, verdict.unsure_count);
+}
+
+static void a_profile_that_wants_no_model_has_none(void **state)
+{
+    struct place *place = *state;
+    struct message_verdict verdict;
+
+    use_model(place, 0.99, 0, 3);
+    place->profiles[1].model_kind = MODEL_KIND_NONE;
+    verdict = judge_one(place, "bare", "a text");
+    assert_int_equal(OUTCOME_ALLOW, verdict.outcome);
+    assert_int_equal(SOURCE_UNDECIDED, verdict.source);
+    assert_int_equal(0, verdict.model_version);
+    assert_true(isnan(verdict.score));
+}
+
+/* With a positive weight a longer text scores higher: see model_file_make. */
+static void the_worst_segment_decides_and_reviews_see_the_unsure_ones_worst_first(void **state)
+{
+    struct bytes texts[] = {BYTES("abcdefghijklmnop qrstuvwxyz"), BYTES("a"), BYTES(""), BYTES("abcdefghijklmnop qrstuvwxyz 0123456789"),
+                            BYTES("b")};
+    struct place *place = *state;
+    struct message_verdict verdict;
+    struct model *model = model_make(-4, 0.5f);
+    double scores[5];
+
+    for (size_t index = 0; index < 5; index++) {
+        scores[index] = model_score(model, texts[index]);
+    }
+    model_close(&model);
+    assert_true(scores[3] > scores[0] && scores[0] > scores[1]);
+    place->profiles[0].low = (scores[0] + scores[1]) / 2;
+    place->profiles[0].high = (scores[3] + 1) / 2;
+    assert_status(STATUS_OK, live_put(place->live, 0, model_make(-4, 0.5f), 9));
+    assert_status(STATUS_OK, judge_texts(place, "default", texts, 5, &verdict));
+    assert_int_equal(OUTCOME_UNSURE, verdict.outcome);
+    assert_true(fabs((double)verdict.score - scores[3]) < 1e-6);
+    assert_int_equal(2, verdict.unsure_count);
+    assert_int_equal(3, verdict.unsure[0]);
+    assert_int_equal(0, verdict.unsure[1]);
+}
+
+static void at_most_sixteen_segments_are_named_the_newest_first_without_a_model(void **state)
+{
+    struct bytes texts[UNSURE_SEGMENTS_MAX + 2];
+    struct place *place = *state;
+    struct message_verdict verdict;
+
+    for (size_t index = 0; index < UNSURE_SEGMENTS_MAX + 2; index++) {
+        texts[index] = BYTES("a text");
+    }
+    texts[5] = BYTES("");
+    for (size_t count = UNSURE_SEGMENTS_MAX; count <= UNSURE_SEGMENTS_MAX + 2; count++) {
+        size_t expected = count - 1 < UNSURE_SEGMENTS_MAX ? count - 1 : UNSURE_SEGMENTS_MAX;
+
+        assert_status(STATUS_OK, judge_texts(place, "default", texts, count, &verdict));
+        assert_int_equal(OUTCOME_UNSURE, verdict.outcome);
+        assert_int_equal(OUTCOME_ALLOW, verdict.fallback);
+        assert_int_equal(SOURCE_UNDECIDED, verdict.source);
+        assert_int_equal(expected, verdict.unsure_count);
+        assert_int_equal(count - 1, verdict.unsure[0]);
+        for (size_t at = 0; at < verdict.unsure_count; at++) {
+            assert_int_not_equal(5, verdict.unsure[at]); /* there is nothing to review in it */
+        }
+    }
+}
+
+static void a_sampled_text_names_its_worst_segments(void **state)
+{
+    struct bytes texts[] = {BYTES("a"), BYTES("abcdefghijklmnop qrstuvwxyz")};
+    struct place *place = *state;
+    struct message_verdict verdict;
+
+    place->profiles[0].review.sample_rate = 1;
+    assert_status(STATUS_OK, live_put(place->live, 0, model_make(-20, 0.5f), 2)); /* both far below low */
+    assert_status(STATUS_OK, judge_texts(place, "default", texts, 2, &verdict));
+    assert_int_equal(OUTCOME_UNSURE, verdict.outcome);
+    assert_int_equal(DRAWN_RANDOM, verdict.drawn);
+    assert_int_equal(OUTCOME_ALLOW, verdict.fallback);
+    assert_int_equal(2, verdict.unsure_count);
+    assert_int_equal(1, verdict.unsure[0]);
+    assert_int_equal(0, verdict.unsure[1]);
+}
+
+static void the_sample_rate_is_the_share_of_reviewed_texts(void **state)
+{
+    struct place *place = *state;
+    int sampled_count = 0;
+
+    place->profiles[0].review.sample_rate = 0.25;
+    use_model(place, 0.01, 0, 1);
+    for (int round = 0; round < SAMPLES; round++) {
+        sampled_count += judge_one(place, "default", "a text").outcome == OUTCOME_UNSURE;
+    }
+    /* Five standard deviations on each side; the seed is fixed, so this never changes by chance. */
+    assert_in_range(sampled_count, 400, 600);
+}
+
+static void an_unknown_profile_is_told(void **state)
+{
+    struct bytes text = BYTES("a text");
+    struct message_verdict verdict = {.sequence = 77};
+
+    assert_status(STATUS_NOT_FOUND, judge_texts(*state, "nobody", &text, 1, &verdict));
+    assert_int_equal(77, verdict.sequence);
+}
+
+static void a_new_model_is_used_by_the_next_task(void **state)
+{
+    struct place *place = *state;
+
+    use_model(place, 0.01, 0, 1);
+    assert_int_equal(1, judge_one(place, "default", "a text").model_version);
+    use_model(place, 0.01, 0, 2);
+    assert_int_equal(2, judge_one(place, "default", "a text").model_version);
+    use_model(place, 0.01, 0, 3);
+    judge_rest(place->judge);
+    assert_int_equal(3, judge_one(place, "default", "a text").model_version);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define JUDGE_TEST(name) cmocka_unit_test_setup_teardown(name, open_place, close_place)
+        JUDGE_TEST(a_keyword_in_any_segment_blocks_whatever_the_model_says),
+        JUDGE_TEST(no_segment_or_only_empty_ones_are_no_text),
+        JUDGE_TEST(the_model_decides_outside_its_thresholds),
+        JUDGE_TEST(between_the_thresholds_a_review_is_wanted),
+        JUDGE_TEST(a_profile_that_wants_no_model_has_none),
+        JUDGE_TEST(the_worst_segment_decides_and_reviews_see_the_unsure_ones_worst_first),
+        JUDGE_TEST(at_most_sixteen_segments_are_named_the_newest_first_without_a_model),
+        JUDGE_TEST(a_sampled_text_names_its_worst_segments),
+        JUDGE_TEST(the_sample_rate_is_the_share_of_reviewed_texts),
+        JUDGE_TEST(an_unknown_profile_is_told),
+        JUDGE_TEST(a_new_model_is_used_by_the_next_task),
+    };
+
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}

@@ -1,0 +1,267 @@
+/* test_worker: real worker threads against a real ROUTER: joining, judging, refusing, silence, leaving. */
+#include "support/folder.h"
+#include "support/gateway.h"
+#include "support/task.h"
+#include "support/unit.h"
+
+#include "moderator/worker.h"
+#include "proto/secret.h"
+
+#include <math.h>
+#include <pthread.h>
+
+enum { TEXT_BYTES_MAX = 64 * 1024 };
+
+static struct folder folder;
+
+static int start(void **state)
+{
+    (void)state;
+    assert_status(STATUS_OK, wire_start());
+    assert_status(STATUS_OK, secret_start());
+    folder_open(&folder);
+    folder_write(&folder, "keywords.txt", BYTES("forbidden\n"));
+    return 0;
+}
+
+static int finish(void **state)
+{
+    (void)state;
+    folder_close(&folder);
+    return 0;
+}
+
+struct place {
+    struct gateway gateway;
+    struct gateway second; /* open when gateways.count is 2 */
+    struct settings settings;
+    struct profile_settings profiles[1];
+    struct keywords *keywords[1];
+    struct live *live;
+    struct metrics *metrics;
+    struct worker *worker;
+};
+
+static void open_place(struct place *place, uint64_t threads, uint64_t slots, size_t gateways)
+{
+    char files[1][PATH_BYTES_MAX + 1];
+
+    *place = (struct place){.profiles = {{.name = "default", .model_kind = MODEL_KIND_NONE, .low = 0.2, .high = 0.8}}};
+    place->settings.profiles = place->profiles;
+    place->settings.profile_count = 1;
+    place->settings.gateway.limits.moderated_text_bytes = TEXT_BYTES_MAX;
+    place->settings.moderator.threads = threads;
+    place->settings.moderator.slots = slots;
+    place->settings.moderator.gateways.count = gateways;
+    gateway_open(&place->gateway, "tcp://127.0.0.1:*");
+    (void)snprintf(place->settings.moderator.gateways.at[0], PATH_BYTES_MAX + 1, "%s", wire_endpoint(place->gateway.wire));
+    if (gateways == 2) {
+        gateway_open(&place->second, "tcp://127.0.0.1:*");
+        (void)snprintf(place->settings.moderator.gateways.at[1], PATH_BYTES_MAX + 1, "%s", wire_endpoint(place->second.wire));
+    }
+    folder_path(&folder, "keywords.txt", files[0]);
+    assert_status(STATUS_OK, keywords_open(&place->keywords[0], (const char(*)[PATH_BYTES_MAX + 1])files, 1, stderr));
+    assert_status(STATUS_OK, live_open(&place->live, 1));
+    assert_status(STATUS_OK, metrics_open(&place->metrics));
+    const struct worker_parts parts = {
+        .judge = {&place->settings, place->keywords, place->live},
+        .metrics = place->metrics,
+        .identity = BYTES("0123456789abcdef"),
+    };
+    assert_status(STATUS_OK, worker_open(&place->worker, &parts));
+}
+
+static void close_place(struct place *place)
+{
+    worker_close(&place->worker);
+    worker_close(&place->worker);
+    live_close(&place->live);
+    keywords_close(&place->keywords[0]);
+    metrics_close(&place->metrics);
+    gateway_close(&place->gateway);
+    gateway_close(&place->second);
+}
+
+static void send_task(struct gateway *gateway, const char *profile, const char *text, uint32_t remaining_ms)
+{
+    const struct message_task_head head = {
+        .nonce = 3, .sequence = 4, .kind = SLOT_LOCAL, .remaining_ms = remaining_ms, .score = (float)NAN};
+    struct bytes texts[] = {bytes_of(text)};
+    struct buffer packed;
+
+    task_pack(&packed, &head, profile, texts, 1);
+    gateway_send(gateway, buffer_view(&packed));
+    buffer_free(&packed);
+}
+
+static int64_t counted(struct place *place, const char *name, const char *label, const char *value)
+{
+    const struct metric_label labels[] = {{label, value}};
+
+    return series_value(metrics_series(place->metrics, METRIC_COUNTER, name, "", labels, 1));
+}
+
+static void a_task_is_judged_and_the_slot_goes_on(void **state)
+{
+    struct message_verdict verdict;
+    struct place place;
+
+    (void)state;
+    open_place(&place, 1, 1, 1);
+    (void)gateway_expect(&place.gateway, MESSAGE_READY);
+    assert_int_equal(0, worker_heard_ms(place.worker));
+    for (int round = 0; round < 3; round++) {
+        send_task(&place.gateway, "default", "this is Forbidden", 800);
+        verdict = gateway_verdict(&place.gateway);
+        assert_int_equal(3, verdict.nonce);
+        assert_int_equal(4, verdict.sequence);
+        assert_int_equal(OUTCOME_BLOCK, verdict.outcome);
+        assert_int_equal(SOURCE_KEYWORD, verdict.source);
+        assert_bytes("keyword", verdict.category);
+        gateway_ping(&place.gateway);
+        (void)gateway_expect(&place.gateway, MESSAGE_PONG);
+        send_task(&place.gateway, "default", "this is fine", 800);
+        verdict = gateway_verdict(&place.gateway);
+        assert_int_equal(OUTCOME_ALLOW, verdict.outcome);
+        assert_int_equal(SOURCE_UNDECIDED, verdict.source);
+    }
+    assert_true(clock_ms() - worker_heard_ms(place.worker) < GATEWAY_WAIT_MS);
+    const struct metric_label labels[] = {{"profile", "default"}, {"outcome", "block"}, {"source", "keyword"}};
+    assert_int_equal(3, series_value(metrics_series(place.metrics, METRIC_COUNTER, "prismguard_moderator_judged_total", "",
+                                                    labels, 3)));
+    close_place(&place);
+}
+
+static void what_cannot_be_judged_is_answered_with_busy(void **state)
+{
+    static const char name[] = "prismguard_moderator_tasks_refused_total";
+    struct place place;
+
+    (void)state;
+    open_place(&place, 1, 1, 1);
+    (void)gateway_expect(&place.gateway, MESSAGE_READY);
+    send_task(&place.gateway, "nobody", "a text", 800);
+    assert_int_equal(BUSY_UNKNOWN_PROFILE, gateway_busy(&place.gateway).reason);
+    send_task(&place.gateway, "default", "a text", 0);
+    assert_int_equal(BUSY_EXPIRED, gateway_busy(&place.gateway).reason);
+    gateway_send(&place.gateway, BYTES("garbage"));
+    assert_int_equal(BUSY_UNSUPPORTED, gateway_busy(&place.gateway).reason);
+    send_task(&place.gateway, "default", "a text", 1000);
+    assert_int_equal(OUTCOME_ALLOW, gateway_verdict(&place.gateway).outcome);
+    assert_int_equal(1, counted(&place, name, "reason", "unknown_profile"));
+    assert_int_equal(1, counted(&place, name, "reason", "expired"));
+    assert_int_equal(1, counted(&place, name, "reason", "unsupported"));
+    assert_int_equal(0, counted(&place, name, "reason", "failed"));
+    close_place(&place);
+}
+
+static void every_thread_holds_its_slots_at_every_gateway(void **state)
+{
+    struct place place;
+    struct bytes frame;
+
+    (void)state;
+    open_place(&place, 2, 3, 2);
+    for (int slot = 0; slot < 2 * 3; slot++) {
+        struct message_ready ready;
+
+        assert_status(STATUS_OK, message_read_ready(gateway_expect(&place.gateway, MESSAGE_READY), &ready));
+        assert_int_equal(SLOT_LOCAL, ready.kind);
+        assert_bytes("0123456789abcdef", ready.worker);
+        assert_int_equal(TEXT_BYTES_MAX, ready.text_bytes_max);
+        (void)gateway_expect(&place.second, MESSAGE_READY);
+    }
+    assert_false(gateway_hear(&place.gateway, 0, &frame));
+    assert_false(gateway_hear(&place.second, 0, &frame));
+    close_place(&place);
+}
+
+static void a_gateway_that_falls_silent_is_joined_again(void **state)
+{
+    struct place place;
+    char first[GATEWAY_IDENTITY_BYTES];
+    size_t first_bytes;
+
+    (void)state;
+    open_place(&place, 1, 1, 1);
+    (void)gateway_expect(&place.gateway, MESSAGE_READY);
+    first_bytes = place.gateway.identity_bytes;
+    memcpy(first, place.gateway.identity, first_bytes);
+    /* Nothing is sent; the READY of a new socket is the event. */
+    (void)gateway_expect(&place.gateway, MESSAGE_READY);
+    assert_false(bytes_equal((struct bytes){first, first_bytes}, gateway_peer(&place.gateway)));
+    send_task(&place.gateway, "default", "forbidden", 800);
+    assert_int_equal(OUTCOME_BLOCK, gateway_verdict(&place.gateway).outcome);
+    close_place(&place);
+}
+
+static void a_gateway_that_starts_late_or_again_is_joined(void **state)
+{
+    struct place place;
+    char endpoint[PATH_BYTES_MAX + 1];
+
+    (void)state;
+    open_place(&place, 1, 1, 1);
+    (void)gateway_expect(&place.gateway, MESSAGE_READY);
+    (void)snprintf(endpoint, sizeof endpoint, "%s", wire_endpoint(place.gateway.wire));
+    gateway_close(&place.gateway);
+    gateway_open(&place.gateway, endpoint);
+    (void)gateway_expect(&place.gateway, MESSAGE_READY);
+    send_task(&place.gateway, "default", "forbidden", 800);
+    assert_int_equal(OUTCOME_BLOCK, gateway_verdict(&place.gateway).outcome);
+    close_place(&place);
+}
+
+static void *close_worker(void *context)
+{
+    worker_close(context);
+    return NULL;
+}
+
+static void leaving_judges_what_comes_and_says_bye(void **state)
+{
+    struct place place;
+    pthread_t closer;
+
+    (void)state;
+    open_place(&place, 1, 1, 1);
+    (void)gateway_expect(&place.gateway, MESSAGE_READY);
+    worker_leave(place.worker);
+    assert_int_equal(0, pthread_create(&closer, NULL, close_worker, &place.worker));
+    send_task(&place.gateway, "default", "forbidden", 800);
+    assert_int_equal(OUTCOME_BLOCK, gateway_verdict(&place.gateway).outcome);
+    gateway_ping(&place.gateway);
+    (void)gateway_expect(&place.gateway, MESSAGE_BYE);
+    assert_int_equal(0, pthread_join(closer, NULL));
+    close_place(&place);
+}
+
+static void leaving_ends_without_a_gateway(void **state)
+{
+    struct place place;
+    uint64_t started_ms;
+
+    (void)state;
+    open_place(&place, 2, 2, 1);
+    (void)gateway_expect(&place.gateway, MESSAGE_READY);
+    gateway_close(&place.gateway);
+    started_ms = clock_ms();
+    worker_close(&place.worker);
+    assert_true(clock_ms() - started_ms < GATEWAY_WAIT_MS);
+    close_place(&place);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_task_is_judged_and_the_slot_goes_on),
+        cmocka_unit_test(what_cannot_be_judged_is_answered_with_busy),
+        cmocka_unit_test(every_thread_holds_its_slots_at_every_gateway),
+        cmocka_unit_test(a_gateway_that_falls_silent_is_joined_again),
+        cmocka_unit_test(a_gateway_that_starts_late_or_again_is_joined),
+        cmocka_unit_test(leaving_judges_what_comes_and_says_bye),
+        cmocka_unit_test(leaving_ends_without_a_gateway),
+    };
+
+    return cmocka_run_group_tests(tests, start, finish);
+}
