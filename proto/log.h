@@ -25,8 +25,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
-
 struct log_field {
     const char *name;
     enum { LOG_FIELD_TEXT, LOG_FIELD_BYTES, LOG_FIELD_NUMBER, LOG_FIELD_REAL, LOG_FIELD_STATUS } kind;

@@ -158,10 +158,11 @@ struct database_settings {
     char hash_key_file[PATH_BYTES_MAX + 1];
 };
 
+enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
 enum log_format { LOG_FORMAT_JSON, LOG_FORMAT_TEXT };
 
 struct log_settings {
-    int level; /* enum log_level of proto/log.h */
+    enum log_level level;
     enum log_format format;
 };
 

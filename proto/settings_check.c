@@ -100,7 +100,8 @@ static void check_routes(const struct check *check)
 
         if (strcmp(route->moderation, "none") != 0 && settings_profile(settings, bytes_of(route->moderation)) == NULL) {
             (void)snprintf(path, sizeof path, "routes[%zu].moderation", index);
-            settings_path_refuse(check->errors, check->document, path, "found '%s', but there is no such profile under 'profiles'",
+            settings_path_refuse(check->errors, check->document, path,
+                                 "found '%s', but there is no such profile under 'profiles'",
                                  route->moderation);
         }
         for (size_t earlier = 0; earlier < index; earlier++) {

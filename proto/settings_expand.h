@@ -1,8 +1,8 @@
 /* settings_expand: ${VAR} and ${VAR:-default} in a value, replaced from the environment.
  *
- * It works on values after YAML has been read, so that no variable can add a key or change the file's structure. The default is
- * taken when the variable is not set or is empty, as in a shell; it ends at the next "}" and is not expanded itself. A "$" that no
- * "{" follows is a dollar sign.
+ * It works on values after YAML has been read, so that no variable can add a key or change the file's structure. The default
+ * is taken when the variable is not set or is empty, as in a shell; it ends at the next "}" and is not expanded itself. A "$"
+ * that no "{" follows is a dollar sign.
  *
  * Of the parts of proto/settings.c. Thread: any, while nobody changes the environment.
  */

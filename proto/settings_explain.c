@@ -22,7 +22,8 @@ static void explain_callers(const struct gateway_settings *gateway, FILE *out)
     if (settings_is_loopback(gateway->listen)) {
         fprintf(out, "  The gateway listens on %s: programs on this machine may call it, without a key.\n", gateway->listen);
     } else {
-        fprintf(out, "  The gateway listens on %s and is open: whoever can reach it may call it, without a key.\n", gateway->listen);
+        fprintf(out, "  The gateway listens on %s and is open: whoever can reach it may call it, without a key.\n",
+                gateway->listen);
     }
     if (gateway->admin_listen[0] != '\0') {
         fprintf(out, "  Health and metrics are at %s%s.\n", gateway->admin_listen,
@@ -100,7 +101,8 @@ static void explain_blocks(const struct profile_settings *profile, FILE *out)
         /* Without its query: some put a key there. */
         fprintf(out, "  Asks %.*s what the model is unsure of (all, as long as there is no model), and %g %% of all texts;\n"
                      "    at most %llu at once for each moderator; when all are busy: %s.\n",
-                (int)strcspn(profile->review.url, "?"), profile->review.url, 100 * profile->review.sample_rate, (unsigned long long)profile->review.concurrency,
+                (int)strcspn(profile->review.url, "?"), profile->review.url, 100 * profile->review.sample_rate,
+                (unsigned long long)profile->review.concurrency,
                 profile->review.when_full == WHEN_FULL_BLOCK ? "blocked" : "undecided");
     }
     if (profile->keyword_file_count == 0 && !has_model(profile) && !has_review(profile) &&

@@ -1,7 +1,6 @@
 /* settings_table: the table itself: what every key of prismguard.yaml is, may be, and is by default. */
 #include "proto/settings_table.h"
 
-#include "proto/log.h"
 #include "proto/settings.h"
 
 #include <assert.h>
