@@ -277,15 +277,16 @@ static void on_relayed(void *context, const struct relay_result *result)
         [TRANSFER_BROKEN] = ERROR_BAD_GATEWAY,  [TRANSFER_TOO_LARGE] = ERROR_BAD_GATEWAY,
     };
     struct exchange *exchange = context;
+    const struct relay_result *relayed = &exchange->relayed;
 
     exchange->relayed = *result;
-    exchange->status = result->status;
-    relay_close(&exchange->relay);
-    if (result->end != RELAY_COMPLETE) {
-        exchange->end = transfer_failure_name(exchange->relayed.failure);
+    relay_close(&exchange->relay); /* *result goes with it */
+    exchange->status = relayed->status;
+    if (relayed->end != RELAY_COMPLETE) {
+        exchange->end = transfer_failure_name(relayed->failure);
     }
-    if (result->end == RELAY_FAILED_BEFORE) {
-        (void)exchange_go(exchange, exchange_problem(exchange, kinds[exchange->relayed.failure], 0,
+    if (relayed->end == RELAY_FAILED_BEFORE) {
+        (void)exchange_go(exchange, exchange_problem(exchange, kinds[relayed->failure], 0,
                                                      "the upstream gave no usable answer"));
     } else {
         (void)exchange_go(exchange, STEP_FINISH);
