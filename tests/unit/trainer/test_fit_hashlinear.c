@@ -1,0 +1,331 @@
+/* fit_hashlinear: what it learns from real texts holds on others, disguise and filler cost little, equal rows give equal files.
+ *
+ * The figures of whole sets against the bar of the design are the business of tests/bench/models; sanitizers are too slow for it.
+ */
+#include "support/unit.h"
+
+#include "support/labelled.h"
+
+#include "proto/limits.h"
+#include "proto/secret.h"
+#include "trainer/evaluate.h"
+#include "trainer/fit_hashlinear.h"
+
+#include <math.h>
+
+enum { ALL_ROWS = 1 << 30, TEXT_BYTES_MAX = 64 * KIB };
+
+#define AS_DRAWN ((double)NAN)
+
+static const char filler[] = "The garden behind the old library opens every morning at nine, and people bring bread, tea and newspapers. ";
+
+static const struct fit_options plain = {.seed = 1, .violation_share = (double)NAN};
+
+/* Adds every `every`-th row of a train part, `rows_max` at most. */
+static void add_rows(struct fit *fit, const char *set, size_t every, size_t rows_max)
+{
+    struct labelled rows;
+    size_t added = 0;
+
+    assert_true(labelled_open(&rows, TEST_DATA, set, "train"));
+    for (size_t number = 0; added < rows_max && labelled_next(&rows); number++) {
+        if (number % every == 0) {
+            assert_status(STATUS_OK, fit_add(fit, rows.text, rows.label));
+            added++;
+        }
+    }
+    labelled_close(&rows);
+}
+
+static void fit_rows(struct buffer *out, const struct fit_options *options, const char *set, size_t every, size_t rows_max)
+{
+    struct fit *fit = NULL;
+
+    buffer_init(out, MODEL_FILE_BYTES_MAX);
+    assert_status(STATUS_OK, fit_open(&fit, options));
+    add_rows(fit, set, every, rows_max);
+    assert_status(STATUS_OK, fit_finish(fit, out));
+    fit_close(&fit);
+    assert_null(fit);
+}
+
+static struct model *fit_model(const struct fit_options *options, const char *set, size_t every, size_t rows_max)
+{
+    struct model *model = NULL;
+    struct buffer file;
+
+    fit_rows(&file, options, set, every, rows_max);
+    assert_status(STATUS_OK, model_open(&model, buffer_view(&file)));
+    buffer_free(&file);
+    return model;
+}
+
+/* Writes what is judged instead of `text` to `out` and returns its bytes. */
+typedef size_t disguise(char *out, struct bytes text);
+
+static size_t as_it_is(char *out, struct bytes text)
+{
+    memcpy(out, text.data, text.count);
+    return text.count;
+}
+
+/* Printable ASCII as U+FF01 to U+FF5E, spaces as U+3000. */
+static size_t full_width(char *out, struct bytes text)
+{
+    size_t count = 0;
+
+    for (size_t at = 0; at < text.count; at++) {
+        unsigned char byte = (unsigned char)text.data[at];
+
+        if (byte == ' ') {
+            memcpy(out + count, "\xE3\x80\x80", 3);
+            count += 3;
+        } else if (byte > ' ' && byte < 0x7F) {
+            unsigned code_point = 0xFF01u + byte - '!';
+
+            out[count++] = (char)0xEF;
+            out[count++] = (char)(0x80 | (code_point >> 6 & 0x3F));
+            out[count++] = (char)(0x80 | (code_point & 0x3F));
+        } else {
+            out[count++] = text.data[at];
+        }
+    }
+    return count;
+}
+
+/* A zero-width space after each ASCII character. */
+static size_t zero_width(char *out, struct bytes text)
+{
+    size_t count = 0;
+
+    for (size_t at = 0; at < text.count; at++) {
+        out[count++] = text.data[at];
+        if ((unsigned char)text.data[at] < 0x80) {
+            memcpy(out + count, "\xE2\x80\x8B", 3);
+            count += 3;
+        }
+    }
+    return count;
+}
+
+/* Half of 1,000 characters of harmless text before it, half behind it. */
+static size_t wrapped(char *out, struct bytes text)
+{
+    size_t count = 0;
+
+    for (size_t at = 0; at < 500; at++) {
+        out[count++] = filler[at % (sizeof filler - 1)];
+    }
+    out[count++] = ' ';
+    memcpy(out + count, text.data, text.count);
+    count += text.count;
+    out[count++] = ' ';
+    for (size_t at = 500; at < 1000; at++) {
+        out[count++] = filler[at % (sizeof filler - 1)];
+    }
+    return count;
+}
+
+/* The figures on every `every`-th row of a test part, in disguise. */
+static struct evaluate_figures judge(const struct model *model, const char *set, size_t every, disguise *change)
+{
+    static char text[TEXT_BYTES_MAX];
+    struct evaluate *evaluate = NULL;
+    struct evaluate_figures figures;
+    struct labelled rows;
+
+    assert_status(STATUS_OK, evaluate_open(&evaluate));
+    assert_true(labelled_open(&rows, TEST_DATA, set, "test"));
+    for (size_t number = 0; labelled_next(&rows); number++) {
+        if (number % every == 0) {
+            size_t count;
+
+            assert_true(4 * rows.text.count + 2000 < sizeof text);
+            count = change(text, rows.text);
+            assert_status(STATUS_OK, evaluate_add(evaluate, model_score(model, (struct bytes){text, count}), rows.label));
+        }
+    }
+    labelled_close(&rows);
+    assert_status(STATUS_OK, evaluate_figures(evaluate, 0.2, 0.8, &figures));
+    evaluate_close(&evaluate);
+    return figures;
+}
+
+static void a_small_set_is_learned_past_the_bar(void **state)
+{
+    struct model *model = fit_model(&plain, "openai-mod", 1, ALL_ROWS);
+    struct evaluate_figures figures = judge(model, "openai-mod", 1, as_it_is);
+
+    (void)state;
+    assert_true(figures.auc > 0.883);
+    assert_true(figures.pr_auc > 0.785);
+    assert_true(figures.f1 > 0.67);
+    assert_true(figures.calibration_error < 0.07);
+    assert_true(fabs(judge(model, "openai-mod", 1, full_width).auc - figures.auc) < 1e-9);
+    assert_true(fabs(judge(model, "openai-mod", 1, zero_width).auc - figures.auc) < 1e-9);
+    assert_true(judge(model, "openai-mod", 1, wrapped).auc > figures.auc - 0.02);
+    model_close(&model);
+}
+
+static void a_fifth_of_a_large_set_is_learned_nearly_to_the_bar_of_all_of_it(void **state)
+{
+    struct model *model = fit_model(&plain, "tweets-en", 5, ALL_ROWS);
+    struct evaluate_figures figures = judge(model, "tweets-en", 2, as_it_is);
+
+    (void)state;
+    assert_true(figures.auc > 0.970);
+    assert_true(figures.pr_auc > 0.993);
+    assert_true(figures.f1 > 0.960);
+    assert_true(figures.calibration_error < 0.03);
+    assert_true(judge(model, "tweets-en", 4, wrapped).auc > figures.auc - 0.02);
+    model_close(&model);
+}
+
+static void int8_loses_next_to_nothing(void **state)
+{
+    struct fit_options narrow = plain;
+    struct model *models[2];
+
+    (void)state;
+    narrow.storage = MODEL_INT8;
+    models[0] = fit_model(&plain, "openai-mod", 2, ALL_ROWS);
+    models[1] = fit_model(&narrow, "openai-mod", 2, ALL_ROWS);
+    assert_true(judge(models[1], "openai-mod", 1, as_it_is).auc > judge(models[0], "openai-mod", 1, as_it_is).auc - 0.001);
+    model_close(&models[0]);
+    model_close(&models[1]);
+}
+
+static void two_hundred_rows_are_enough_to_begin_with(void **state)
+{
+    double sum = 0;
+
+    (void)state;
+    for (uint64_t seed = 1; seed <= 3; seed++) {
+        struct model *model = fit_model(&(struct fit_options){.seed = seed, .violation_share = AS_DRAWN}, "tweets-en", seed, 200);
+
+        sum += judge(model, "tweets-en", 4, as_it_is).auc;
+        model_close(&model);
+    }
+    assert_true(sum / 3 > 0.90);
+}
+
+static void equal_rows_and_seeds_give_equal_files(void **state)
+{
+    struct fit_options other = plain;
+    struct buffer files[3];
+
+    (void)state;
+    other.seed = 2;
+    fit_rows(&files[0], &plain, "openai-mod", 4, ALL_ROWS);
+    fit_rows(&files[1], &plain, "openai-mod", 4, ALL_ROWS);
+    fit_rows(&files[2], &other, "openai-mod", 4, ALL_ROWS);
+    assert_int_equal(files[0].count, files[1].count);
+    assert_memory_equal(files[0].data, files[1].data, files[0].count);
+    assert_memory_not_equal(files[0].data, files[2].data, files[0].count);
+    for (size_t index = 0; index < 3; index++) {
+        buffer_free(&files[index]);
+    }
+}
+
+static void a_balanced_draw_is_weighted_back_to_the_true_share(void **state)
+{
+    struct fit_options rare = plain;
+    struct model *models[2];
+    struct evaluate_figures drawn, weighted;
+
+    (void)state;
+    rare.violation_share = 0.02;
+    models[0] = fit_model(&plain, "openai-mod", 3, ALL_ROWS);
+    models[1] = fit_model(&rare, "openai-mod", 3, ALL_ROWS);
+    drawn = judge(models[0], "openai-mod", 1, as_it_is);
+    weighted = judge(models[1], "openai-mod", 1, as_it_is);
+    assert_true(fabs(drawn.auc - weighted.auc) < 1e-3); /* the ranking is the same */
+    assert_true(model_score(models[1], BYTES("hello there")) < model_score(models[0], BYTES("hello there")));
+    assert_true(weighted.f1 < drawn.f1); /* at 2 % violations few texts reach 0.5 */
+    model_close(&models[0]);
+    model_close(&models[1]);
+}
+
+static void too_few_rows_of_a_label_are_refused(void **state)
+{
+    struct fit *fit = NULL;
+    struct model *model = NULL;
+    struct buffer file;
+
+    (void)state;
+    buffer_init(&file, MODEL_FILE_BYTES_MAX);
+    assert_status(STATUS_OK, fit_open(&fit, &plain));
+    assert_status(STATUS_TOO_FEW, fit_finish(fit, &file));
+    for (int number = 0; number < 20; number++) {
+        assert_status(STATUS_OK, fit_add(fit, BYTES("a pleasant day"), 0));
+    }
+    assert_status(STATUS_TOO_FEW, fit_finish(fit, &file)); /* all labels are equal */
+    for (int number = 0; number < TRAIN_FOLDS - 1; number++) {
+        assert_status(STATUS_OK, fit_add(fit, BYTES("an awful crime"), 1));
+    }
+    assert_status(STATUS_TOO_FEW, fit_finish(fit, &file));
+    assert_int_equal(0, file.count);
+    assert_status(STATUS_OK, fit_add(fit, BYTES("an awful crime"), 1));
+    assert_status(STATUS_OK, fit_finish(fit, &file));
+    assert_status(STATUS_OK, model_open(&model, buffer_view(&file)));
+    assert_true(model_score(model, BYTES("awful crime")) > model_score(model, BYTES("pleasant day")));
+    model_close(&model);
+    buffer_free(&file);
+    fit_close(&fit);
+    fit_close(&fit);
+}
+
+static void twenty_rows_and_texts_that_hold_nothing_give_a_model(void **state)
+{
+    static const char *const texts[] = {"", " ", "\xFF\xFE", "a", "\xE2\x80\x8B"};
+    struct fit *fit = NULL;
+    struct model *model = NULL;
+    struct buffer file;
+
+    (void)state;
+    buffer_init(&file, MODEL_FILE_BYTES_MAX);
+    assert_status(STATUS_OK, fit_open(&fit, &plain));
+    for (int number = 0; number < 20; number++) {
+        assert_status(STATUS_OK, fit_add(fit, bytes_of(texts[number % 5]), number % 2));
+    }
+    assert_status(STATUS_OK, fit_finish(fit, &file));
+    assert_status(STATUS_OK, model_open(&model, buffer_view(&file)));
+    assert_true(fabs(model_score(model, BYTES("nobody has seen this")) - 0.5) < 0.2);
+    model_close(&model);
+    buffer_free(&file);
+    fit_close(&fit);
+}
+
+static void a_file_that_does_not_fit_is_not_made(void **state)
+{
+    struct fit *fit = NULL;
+    struct buffer file;
+
+    (void)state;
+    buffer_init(&file, MIB);
+    assert_status(STATUS_OK, fit_open(&fit, &plain));
+    for (int number = 0; number < 10; number++) {
+        assert_status(STATUS_OK, fit_add(fit, number % 2 == 0 ? BYTES("good") : BYTES("bad"), number % 2));
+    }
+    assert_status(STATUS_TOO_LARGE, fit_finish(fit, &file));
+    assert_int_equal(0, file.count);
+    buffer_free(&file);
+    fit_close(&fit);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_small_set_is_learned_past_the_bar),
+        cmocka_unit_test(a_fifth_of_a_large_set_is_learned_nearly_to_the_bar_of_all_of_it),
+        cmocka_unit_test(int8_loses_next_to_nothing),
+        cmocka_unit_test(two_hundred_rows_are_enough_to_begin_with),
+        cmocka_unit_test(equal_rows_and_seeds_give_equal_files),
+        cmocka_unit_test(a_balanced_draw_is_weighted_back_to_the_true_share),
+        cmocka_unit_test(too_few_rows_of_a_label_are_refused),
+        cmocka_unit_test(twenty_rows_and_texts_that_hold_nothing_give_a_model),
+        cmocka_unit_test(a_file_that_does_not_fit_is_not_made),
+    };
+
+    return secret_start() == STATUS_OK ? cmocka_run_group_tests(tests, NULL, NULL) : 1;
+}

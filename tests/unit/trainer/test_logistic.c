@@ -1,0 +1,180 @@
+/* logistic: the solution satisfies the conditions of its minimum, leaves out what it is told to, and repeats bit for bit. */
+#include "support/unit.h"
+
+#include "trainer/logistic.h"
+
+#include <math.h>
+#include <stdio.h>
+
+enum { BITS = 14, ROWS = 600 };
+
+#define C 16.0
+
+/* Texts whose label mostly follows two words, with noise; every third row is a violation. */
+static struct rows *make_rows(size_t count)
+{
+    struct rows *rows = NULL;
+    uint32_t random = 7;
+
+    assert_status(STATUS_OK, rows_open(&rows, BITS, 4 * MIB));
+    for (size_t number = 0; number < count; number++) {
+        int label = number % 3 == 0;
+        char text[96];
+
+        random = random * 1664525u + 1013904223u;
+        (void)snprintf(text, sizeof text, "%s %u common %u", ((random >> 28) < 12) == (label == 1) ? "awful" : "pleasant",
+                       random >> 24, (random >> 16) & 31);
+        assert_status(STATUS_OK, rows_add(rows, bytes_of(text), label));
+    }
+    return rows;
+}
+
+static struct logistic *open_logistic(const struct rows *rows)
+{
+    struct logistic *logistic = NULL;
+
+    assert_status(STATUS_OK, logistic_open(&logistic, rows));
+    return logistic;
+}
+
+static double sigmoid(double x)
+{
+    return 1 / (1 + exp(-x));
+}
+
+static void known_words_are_told_apart(void **state)
+{
+    struct rows *rows = make_rows(ROWS);
+    struct logistic *logistic = open_logistic(rows);
+    size_t right = 0;
+
+    (void)state;
+    logistic_fit(logistic, 1, LOGISTIC_ALL);
+    for (size_t row = 0; row < ROWS; row++) {
+        right += (logistic_score(logistic, row) > 0) == (rows_at(rows, row)->label == 1);
+    }
+    assert_true(right > ROWS * 7 / 10);
+    logistic_close(&logistic);
+    assert_null(logistic);
+    logistic_close(&logistic);
+    rows_close(&rows);
+}
+
+/* At the minimum each dual variable is C times the chance of the wrong label, and the bias is the signed sum of them. */
+static void the_solution_meets_the_condition_of_its_minimum(void **state)
+{
+    struct rows *rows = make_rows(ROWS);
+    struct logistic *logistic = open_logistic(rows);
+    double sum = 0, all = 0;
+
+    (void)state;
+    logistic_fit(logistic, 1, LOGISTIC_ALL);
+    for (size_t row = 0; row < ROWS; row++) {
+        int label = rows_at(rows, row)->label;
+        double sign = label == 1 ? 1 : -1;
+        double cost = C * ROWS / (2 * (double)rows_count_of(rows, label));
+        double dual = cost * sigmoid(-sign * logistic_score(logistic, row));
+
+        sum += sign * dual;
+        all += dual;
+    }
+    assert_true(fabs(sum - logistic_bias(logistic)) < 0.1 * all); /* as far as it has settled */
+    logistic_close(&logistic);
+    rows_close(&rows);
+}
+
+static void weights_add_up_to_the_score(void **state)
+{
+    struct rows *rows = make_rows(ROWS);
+    struct logistic *logistic = open_logistic(rows);
+    uint32_t features[1024];
+    const float *weights;
+
+    (void)state;
+    logistic_fit(logistic, 1, LOGISTIC_ALL);
+    weights = logistic_weights(logistic);
+    assert_true(rows_longest(rows) <= 1024);
+    for (size_t number = 0; number < ROWS; number++) {
+        const struct row *row = rows_at(rows, number);
+        double sum = 0;
+
+        rows_unpack(rows, row, features);
+        for (uint32_t at = 0; at < row->count; at++) {
+            sum += (double)weights[features[at]];
+        }
+        assert_true(fabs(logistic_bias(logistic) + sum / sqrt(row->count) - logistic_score(logistic, number)) < 1e-6);
+    }
+    logistic_close(&logistic);
+    rows_close(&rows);
+}
+
+static void a_fold_left_out_has_no_say(void **state)
+{
+    struct rows *rows = NULL;
+    struct logistic *logistic;
+
+    (void)state;
+    assert_status(STATUS_OK, rows_open(&rows, BITS, MIB));
+    for (int number = 0; number < 50; number++) {
+        /* The first of each five is the only one to say "zzyzx", and only when it is a violation. */
+        assert_status(STATUS_OK, rows_add(rows, number % 5 == 0 ? BYTES("zzyzx") : BYTES("awful"), 1));
+        assert_status(STATUS_OK, rows_add(rows, BYTES("pleasant"), 0));
+    }
+    logistic = open_logistic(rows);
+    logistic_fit(logistic, 1, LOGISTIC_ALL);
+    assert_true(logistic_score(logistic, 0) > 1);
+    logistic_fit(logistic, 1, 0);
+    assert_true(fabs(logistic_score(logistic, 0) - logistic_bias(logistic)) < 0.2); /* but for chance collisions */
+    assert_true(logistic_score(logistic, 2) > 1);
+    logistic_close(&logistic);
+    rows_close(&rows);
+}
+
+static void equal_rows_and_seeds_give_equal_bits(void **state)
+{
+    struct rows *rows = make_rows(ROWS);
+    struct logistic *first = open_logistic(rows);
+    struct logistic *second = open_logistic(rows);
+
+    (void)state;
+    logistic_fit(first, 5, LOGISTIC_ALL);
+    logistic_fit(second, 99, 3); /* a fit before must leave no trace */
+    logistic_fit(second, 5, LOGISTIC_ALL);
+    assert_memory_equal(logistic_weights(first), logistic_weights(second), sizeof(float) << BITS);
+    assert_true(logistic_bias(first) == logistic_bias(second));
+    logistic_fit(second, 6, LOGISTIC_ALL);
+    assert_memory_not_equal(logistic_weights(first), logistic_weights(second), sizeof(float) << BITS);
+    logistic_close(&first);
+    logistic_close(&second);
+    rows_close(&rows);
+}
+
+static void rows_without_features_do_no_harm(void **state)
+{
+    struct rows *rows = NULL;
+    struct logistic *logistic;
+
+    (void)state;
+    assert_status(STATUS_OK, rows_open(&rows, BITS, MIB));
+    assert_status(STATUS_OK, rows_add(rows, BYTES(""), 0));
+    assert_status(STATUS_OK, rows_add(rows, BYTES("  "), 1));
+    assert_status(STATUS_OK, rows_add(rows, BYTES(""), 1));
+    logistic = open_logistic(rows);
+    logistic_fit(logistic, 1, LOGISTIC_ALL);
+    assert_true(fabs(logistic_score(logistic, 0)) < 0.5); /* both labels weigh the same */
+    logistic_close(&logistic);
+    rows_close(&rows);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(known_words_are_told_apart),
+        cmocka_unit_test(the_solution_meets_the_condition_of_its_minimum),
+        cmocka_unit_test(weights_add_up_to_the_score),
+        cmocka_unit_test(a_fold_left_out_has_no_say),
+        cmocka_unit_test(equal_rows_and_seeds_give_equal_bits),
+        cmocka_unit_test(rows_without_features_do_no_harm),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

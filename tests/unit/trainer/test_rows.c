@@ -1,0 +1,178 @@
+/* rows: what is packed is unpacked, a long text keeps head and tail, each label stops at its half. */
+#include "support/unit.h"
+
+#include "proto/features.h"
+#include "proto/text.h"
+#include "trainer/rows.h"
+
+#include <stdlib.h>
+
+enum { BITS = 18, SMALL_BYTES = 64 * KIB };
+
+static struct rows *open_rows(unsigned bits, size_t bytes_max)
+{
+    struct rows *rows = NULL;
+
+    assert_status(STATUS_OK, rows_open(&rows, bits, bytes_max));
+    return rows;
+}
+
+static int compare(const void *left, const void *right)
+{
+    uint32_t a = *(const uint32_t *)left;
+    uint32_t b = *(const uint32_t *)right;
+
+    return (a > b) - (a < b);
+}
+
+/* The different features of a text in rising order; the caller frees them. */
+static uint32_t *features_of(struct bytes text, unsigned bits, size_t *out_count)
+{
+    uint32_t *code_points = test_malloc((text.count + 1) * sizeof *code_points);
+    uint32_t *indices = test_malloc(FEATURES_PER_CODE_POINT * (text.count + 2) * sizeof *indices);
+    struct text_reader reader;
+    struct features features;
+    size_t count, different = 0;
+
+    text_begin(&reader, text);
+    count = text_read(&reader, code_points, text.count + 1);
+    features_begin(&features, bits);
+    count = features_take(&features, code_points, count, indices);
+    count += features_end(&features, indices + count);
+    qsort(indices, count, sizeof *indices, compare);
+    for (size_t at = 0; at < count; at++) {
+        if (at == 0 || indices[at] != indices[different - 1]) {
+            indices[different++] = indices[at];
+        }
+    }
+    test_free(code_points);
+    *out_count = different;
+    return indices;
+}
+
+static void assert_row_holds(const struct rows *rows, size_t number, struct bytes text)
+{
+    const struct row *row = rows_at(rows, number);
+    uint32_t *unpacked = test_malloc(((size_t)rows_longest(rows) + 1) * sizeof *unpacked);
+    size_t count;
+    uint32_t *expected = features_of(text, rows_table_bits(rows), &count);
+
+    assert_int_equal(count, row->count);
+    assert_true(row->count <= rows_longest(rows));
+    rows_unpack(rows, row, unpacked);
+    assert_memory_equal(expected, unpacked, count * sizeof *unpacked);
+    test_free(unpacked);
+    test_free(expected);
+}
+
+static void what_is_packed_is_unpacked(void **state)
+{
+    static const char *const texts[] = {"a", "", "Hello, world", "the the the", "\xE5\xA4\xA9\xE6\xB0\x94 \xFF",
+                                        "A longer text with more words than the others have, for distances of one byte."};
+    static const unsigned bits[] = {MODEL_TABLE_BITS_MIN, 18, MODEL_TABLE_BITS_MAX};
+
+    (void)state;
+    for (size_t table = 0; table < 3; table++) {
+        struct rows *rows = open_rows(bits[table], SMALL_BYTES);
+
+        for (size_t index = 0; index < 6; index++) {
+            assert_status(STATUS_OK, rows_add(rows, bytes_of(texts[index]), (int)index % 2));
+        }
+        assert_int_equal(6, rows_count(rows));
+        assert_int_equal(3, rows_count_of(rows, 0));
+        for (size_t index = 0; index < 6; index++) {
+            assert_int_equal(index % 2, rows_at(rows, index)->label);
+            assert_int_equal(index / 2, rows_at(rows, index)->fold);
+            assert_row_holds(rows, index, bytes_of(texts[index]));
+        }
+        rows_close(&rows);
+        assert_null(rows);
+        rows_close(&rows);
+    }
+}
+
+/* Text of `count` different-looking code points. */
+static char *long_text(size_t count)
+{
+    char *text = test_malloc(count);
+
+    for (size_t at = 0; at < count; at++) {
+        text[at] = (char)('a' + (at * at / 7 + at / 31) % 26);
+    }
+    return text;
+}
+
+static void a_long_text_keeps_head_and_tail(void **state)
+{
+    enum { MAX = TRAIN_TEXT_CODE_POINTS_MAX, HALF = MAX / 2 };
+    struct rows *rows = open_rows(BITS, MIB);
+    char *text = long_text(3 * MAX);
+    char *kept = test_malloc(MAX + 1);
+
+    (void)state;
+    assert_status(STATUS_OK, rows_add(rows, (struct bytes){text, MAX}, 0));
+    assert_row_holds(rows, 0, (struct bytes){text, MAX});
+    for (size_t extra = 1; extra < 2 * MAX; extra = extra * 3 + 1) {
+        size_t count = MAX + extra;
+
+        memcpy(kept, text, HALF);
+        kept[HALF] = ' ';
+        memcpy(kept + HALF + 1, text + count - HALF, HALF);
+        assert_status(STATUS_OK, rows_add(rows, (struct bytes){text, count}, 0));
+        assert_row_holds(rows, rows_count(rows) - 1, (struct bytes){kept, MAX + 1});
+    }
+    test_free(text);
+    test_free(kept);
+    rows_close(&rows);
+}
+
+static void each_label_stops_at_its_half(void **state)
+{
+    struct rows *rows = open_rows(BITS, SMALL_BYTES);
+    char *text = long_text(2000);
+    enum status status;
+    size_t full;
+
+    (void)state;
+    do {
+        status = rows_add(rows, (struct bytes){text, 2000}, 0);
+    } while (status == STATUS_OK);
+    assert_status(STATUS_FULL, status);
+    full = rows_count_of(rows, 0);
+    assert_true(full > 2);
+    /* A shorter one still fits, the other label has its own half, and what is there stays as it was. */
+    assert_status(STATUS_OK, rows_add(rows, BYTES("short"), 0));
+    assert_status(STATUS_OK, rows_add(rows, (struct bytes){text, 2000}, 1));
+    assert_status(STATUS_FULL, rows_add(rows, (struct bytes){text, 2000}, 0));
+    assert_int_equal(full + 2, rows_count(rows));
+    assert_row_holds(rows, full - 1, (struct bytes){text, 2000});
+    assert_row_holds(rows, full, BYTES("short"));
+    assert_row_holds(rows, full + 1, (struct bytes){text, 2000});
+    test_free(text);
+    rows_close(&rows);
+}
+
+static void rows_without_text_have_an_end_too(void **state)
+{
+    struct rows *rows = open_rows(MODEL_TABLE_BITS_MIN, SMALL_BYTES);
+    size_t count = 0;
+
+    (void)state;
+    while (rows_add(rows, BYTES(""), 1) == STATUS_OK) {
+        count++;
+    }
+    assert_true(count > 0 && count <= SMALL_BYTES / sizeof(struct row));
+    assert_int_equal(count, rows_count_of(rows, 1));
+    rows_close(&rows);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_packed_is_unpacked),
+        cmocka_unit_test(a_long_text_keeps_head_and_tail),
+        cmocka_unit_test(each_label_stops_at_its_half),
+        cmocka_unit_test(rows_without_text_have_an_end_too),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,42 @@
+/* fit_hashlinear: labelled texts in, a model file out.
+ *
+ *   rows_add ──> logistic_fit without each fifth in turn ──> scores of rows not seen ──> platt_fit ──┐
+ *      └───────> logistic_fit on all ──> weights ────────────────────────────────────────> model_write ──> file
+ *
+ * Memory follows the rows that are added, up to TRAIN_ROWS_BYTES_MAX, never the table they come from. Equal options and
+ * rows in equal order give equal bytes. No text is part of the file. Source of the rule: spec/models.md.
+ * Thread: one at a time; fit_finish computes for seconds.
+ */
+#ifndef TRAINER_FIT_HASHLINEAR_H
+#define TRAINER_FIT_HASHLINEAR_H
+
+#include "proto/bytes.h"
+#include "proto/model.h"
+#include "proto/status.h"
+
+#include <stdint.h>
+
+enum { FIT_TABLE_BITS = 18 }; /* more gains nothing that shows (spec/models.md) */
+
+struct fit;
+
+struct fit_options {
+    uint64_t seed;
+    double violation_share;     /* true share of label 1, in (0, 1), which a balanced draw hides; NaN = as drawn */
+    unsigned table_bits;        /* 0 = FIT_TABLE_BITS */
+    enum model_storage storage; /* 0 = MODEL_FLOAT32 */
+};
+
+/* Borrows `options` for the call. STATUS_NO_MEMORY. */
+MUST_CHECK enum status fit_open(struct fit **out, const struct fit_options *options);
+void fit_close(struct fit **fit);
+
+/* Borrows `text`; `label` is 0 or 1. STATUS_FULL when there is no room for more rows of this label: the row is left out, the
+ * others stay. STATUS_NO_MEMORY. */
+MUST_CHECK enum status fit_add(struct fit *fit, struct bytes text, int label);
+
+/* Replaces the content of `out` by the model file. STATUS_TOO_FEW when a label has fewer than TRAIN_FOLDS rows;
+ * STATUS_TOO_LARGE when the bound of `out` is below the file; STATUS_NO_MEMORY. */
+MUST_CHECK enum status fit_finish(struct fit *fit, struct buffer *out);
+
+#endif

@@ -1,0 +1,48 @@
+/* rows: the texts of one training run as sets of feature indices, packed.
+ *
+ * A row holds its different indices in rising order, each as the distance to the one before, in 7 bits a byte: 1 to 2 bytes a
+ * feature. Memory follows the rows that were added and stops at TRAIN_ROWS_BYTES_MAX, half of it for each label, so that a
+ * draw which hands out one label after the other leaves room for both. A text longer than TRAIN_TEXT_CODE_POINTS_MAX is read
+ * by its head and tail. Thread: one at a time.
+ */
+#ifndef TRAINER_ROWS_H
+#define TRAINER_ROWS_H
+
+#include "proto/bytes.h"
+#include "proto/limits.h"
+#include "proto/status.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct rows;
+
+struct row {
+    size_t at;      /* of its first byte in the bytes of its label */
+    uint32_t count; /* of features */
+    uint8_t label;  /* 0 or 1 */
+    uint8_t fold;   /* 0 to TRAIN_FOLDS - 1, dealt in turn within the label */
+};
+
+/* `bytes_max` is at most TRAIN_ROWS_BYTES_MAX; tests take less. STATUS_NO_MEMORY. */
+MUST_CHECK enum status rows_open(struct rows **out, unsigned table_bits, size_t bytes_max);
+void rows_close(struct rows **rows);
+
+/* Borrows `text`. STATUS_FULL when the half of its label is full (the row is not added, the next shorter one may be),
+ * STATUS_NO_MEMORY. */
+MUST_CHECK enum status rows_add(struct rows *rows, struct bytes text, int label);
+
+unsigned rows_table_bits(const struct rows *rows);
+size_t rows_count(const struct rows *rows);
+size_t rows_count_of(const struct rows *rows, int label);
+
+/* Lends until the next rows_add. */
+const struct row *rows_at(const struct rows *rows, size_t number);
+
+/* Features of the longest row. */
+uint32_t rows_longest(const struct rows *rows);
+
+/* Writes row->count indices to `out`. */
+void rows_unpack(const struct rows *rows, const struct row *row, uint32_t *out);
+
+#endif
