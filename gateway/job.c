@@ -59,6 +59,18 @@ enum status job_add(struct job *job, const struct segment *segment)
     return status;
 }
 
+static void set_decision(struct job_result *result, enum outcome outcome, enum verdict_source source,
+                         struct bytes category)
+{
+    struct bytes kept = outcome == OUTCOME_ALLOW ? (struct bytes){NULL, 0} : category;
+    enum status status = bytes_copy(kept, result->category, sizeof result->category);
+
+    assert(status == STATUS_OK); /* message_read_verdict bounds it */
+    result->category_bytes = kept.count;
+    result->outcome = outcome;
+    result->source = source;
+}
+
 void job_take_verdict(struct job *job, enum slot_kind kind, const struct message_verdict *verdict,
                       const unsigned char worker[WORKER_ID_BYTES])
 {
@@ -72,15 +84,13 @@ void job_take_verdict(struct job *job, enum slot_kind kind, const struct message
         result->score = verdict->score;
         result->model_version = verdict->model_version;
     }
-    result->outcome = unsure ? verdict->fallback : verdict->outcome;
-    result->source = verdict->source;
-    result->category_bytes = result->outcome == OUTCOME_ALLOW ? 0 : verdict->category.count;
-    assert(result->category_bytes < sizeof result->category);
-    if (result->category_bytes > 0) {
-        memcpy(result->category, verdict->category.data, result->category_bytes);
-    }
-    result->category[result->category_bytes] = '\0';
+    set_decision(result, unsure ? verdict->fallback : verdict->outcome, verdict->source, verdict->category);
     memcpy(result->worker, worker, WORKER_ID_BYTES);
+}
+
+void job_block_undecided(struct job *job)
+{
+    set_decision(&job->result, OUTCOME_BLOCK, SOURCE_UNDECIDED, BYTES(CATEGORY_UNDECIDED));
 }
 
 struct bytes job_category(const struct job *job)

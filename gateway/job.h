@@ -77,6 +77,9 @@ MUST_CHECK enum status job_add(struct job *job, const struct segment *segment);
 void job_take_verdict(struct job *job, enum slot_kind kind, const struct message_verdict *verdict,
                       const unsigned char worker[WORKER_ID_BYTES]);
 
+/* Blocked because nobody could be asked. Thread: the pool's. */
+void job_block_undecided(struct job *job);
+
 /* The category as a view; lent until job_close. */
 struct bytes job_category(const struct job *job);
 

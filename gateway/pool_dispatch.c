@@ -231,8 +231,7 @@ void dispatch_review(struct pool_dispatch *dispatch, struct job *job, const stru
     }
     /* Nobody to ask. A text that was only drawn at random is not undecided: the model knew. */
     if (verdict->drawn == DRAWN_UNSURE && review->when_full == WHEN_FULL_BLOCK) {
-        job->result.outcome = OUTCOME_BLOCK;
-        job->result.source = SOURCE_UNDECIDED;
+        job_block_undecided(job);
     }
     dispatch_finish(dispatch, job, STATUS_OK);
 }

@@ -47,6 +47,9 @@ enum verdict_source {
 /* Why a text goes to review; kept with its sample (samples.drawn in schema.sql). */
 enum drawn { DRAWN_UNSURE = 0, DRAWN_RANDOM = 1 };
 
+/* The category of a text that nobody judged and `undecided` or `when_full` blocks. */
+#define CATEGORY_UNDECIDED "undecided"
+
 enum busy_reason {
     BUSY_EXPIRED = 1,         /* no time was left when it was read */
     BUSY_UNKNOWN_PROFILE = 2, /* no such profile in this moderator's settings */

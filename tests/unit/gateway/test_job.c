@@ -58,12 +58,85 @@ static void a_new_job_has_no_verdict(void **state)
     job_close(&job); /* nothing left to close */
 }
 
+static const unsigned char worker[WORKER_ID_BYTES] = "0123456789abcde";
+
+static struct message_verdict verdict_of(enum outcome outcome, enum verdict_source source, const char *category)
+{
+    return (struct message_verdict){
+        .outcome = outcome, .source = source, .category = bytes_of(category), .score = 0.5f, .model_version = 7};
+}
+
+static void a_review_decides_over_the_model_and_keeps_its_score(void **state)
+{
+    struct message_verdict first = verdict_of(OUTCOME_UNSURE, SOURCE_MODEL, "nearer");
+    struct message_verdict second = verdict_of(OUTCOME_ALLOW, SOURCE_REVIEW, "not shown");
+    struct job *job = NULL;
+
+    (void)state;
+    first.fallback = OUTCOME_BLOCK;
+    second.score = NAN;
+    second.model_version = 0;
+    assert_status(STATUS_OK, job_open(&job, 0, NULL, &profile, 1));
+    job_take_verdict(job, SLOT_LOCAL, &first, worker);
+    assert_int_equal(OUTCOME_BLOCK, job->result.outcome);
+    assert_int_equal(SOURCE_MODEL, job->result.source);
+    assert_bytes("nearer", job_category(job));
+    job_take_verdict(job, SLOT_REVIEW, &second, worker);
+    assert_int_equal(OUTCOME_ALLOW, job->result.outcome);
+    assert_int_equal(SOURCE_REVIEW, job->result.source);
+    assert_bytes("", job_category(job)); /* what is allowed has none */
+    assert_string_equal("", job->result.category);
+    assert_true(job->result.score == 0.5f);
+    assert_int_equal(7, job->result.model_version);
+    assert_memory_equal(worker, job->result.worker, WORKER_ID_BYTES);
+    job_close(&job);
+}
+
+static void a_review_that_is_unsure_changes_nothing(void **state)
+{
+    struct message_verdict first = verdict_of(OUTCOME_UNSURE, SOURCE_UNDECIDED, "nearer");
+    struct message_verdict second = verdict_of(OUTCOME_UNSURE, SOURCE_MODEL, "other");
+    struct job *job = NULL;
+
+    (void)state;
+    first.fallback = OUTCOME_BLOCK;
+    second.fallback = OUTCOME_ALLOW;
+    assert_status(STATUS_OK, job_open(&job, 0, NULL, &profile, 1));
+    job_take_verdict(job, SLOT_LOCAL, &first, worker);
+    job_take_verdict(job, SLOT_REVIEW, &second, worker);
+    assert_int_equal(OUTCOME_BLOCK, job->result.outcome);
+    assert_int_equal(SOURCE_UNDECIDED, job->result.source);
+    assert_bytes("nearer", job_category(job));
+    job_close(&job);
+}
+
+static void the_longest_category_fits(void **state)
+{
+    char category[CATEGORY_BYTES_MAX + 1] = "";
+    struct message_verdict verdict;
+    struct job *job = NULL;
+
+    (void)state;
+    memset(category, 'c', CATEGORY_BYTES_MAX);
+    verdict = verdict_of(OUTCOME_BLOCK, SOURCE_KEYWORD, category);
+    assert_status(STATUS_OK, job_open(&job, 0, NULL, &profile, 1));
+    job_take_verdict(job, SLOT_LOCAL, &verdict, worker);
+    assert_string_equal(category, job->result.category);
+    job_block_undecided(job);
+    assert_string_equal(CATEGORY_UNDECIDED, job->result.category);
+    assert_int_equal(strlen(CATEGORY_UNDECIDED), job->result.category_bytes);
+    job_close(&job);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_text_of_all_segments_is_bounded_exactly),
         cmocka_unit_test(the_largest_job_fits_its_buffer),
         cmocka_unit_test(a_new_job_has_no_verdict),
+        cmocka_unit_test(a_review_decides_over_the_model_and_keeps_its_score),
+        cmocka_unit_test(a_review_that_is_unsure_changes_nothing),
+        cmocka_unit_test(the_longest_category_fits),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

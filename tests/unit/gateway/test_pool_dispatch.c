@@ -184,6 +184,7 @@ static void when_all_reviewers_are_busy_a_strict_profile_blocks(void **state)
     desk_until(&desk, desk.finished_count == 1);
     assert_int_equal(OUTCOME_BLOCK, desk.finished[0]->result.outcome);
     assert_int_equal(SOURCE_UNDECIDED, desk.finished[0]->result.source);
+    assert_string_equal("undecided", desk.finished[0]->result.category);
     /* A text drawn at random is no undecided one: the model knew. */
     be_unsure(&desk, &local, &strict, OUTCOME_ALLOW, DRAWN_RANDOM);
     desk_until(&desk, desk.finished_count == 2);
