@@ -184,8 +184,10 @@ void dispatch_give(struct pool_dispatch *dispatch, uint64_t now_ms)
 
 void pool_dispatch_submit(struct pool_dispatch *dispatch, struct job *job, uint64_t now_ms)
 {
-    enum status status = STATUS_AGAIN;
+    enum status status;
 
+    /* Nobody is passed: whatever frees a slot gives it to the queue before it returns. */
+    assert(dispatch->queue.count == 0 || pool_slots_idle(dispatch->slots, SLOT_LOCAL, job->profile->name) == NULL);
     if (dispatch->stopped) {
         dispatch_finish(dispatch, job, STATUS_UNAVAILABLE);
         return;
@@ -194,9 +196,7 @@ void pool_dispatch_submit(struct pool_dispatch *dispatch, struct job *job, uint6
         dispatch_finish(dispatch, job, STATUS_CLOSED);
         return;
     }
-    if (dispatch->queue.count == 0) { /* nobody is passed */
-        status = send_local(dispatch, job, now_ms);
-    }
+    status = send_local(dispatch, job, now_ms);
     if (status == STATUS_AGAIN && pool_slots_count(dispatch->slots, SLOT_LOCAL) > 0) {
         status = pool_queue_push(&dispatch->queue, job, now_ms);
     }

@@ -98,6 +98,19 @@ static void lengths_that_lie_are_malformed(void **state)
     }
 }
 
+static void a_count_above_the_bytes_left_is_a_lie_before_it_is_too_many(void **state)
+{
+    static unsigned char data[MSGPACK_ITEMS_MAX + 100];
+
+    (void)state;
+    memset(data, 0xc0, sizeof data);
+    data[0] = 0xdd;
+    memset(data + 1, 0xff, 4);
+    assert_status(STATUS_MALFORMED, message_check((struct bytes){(char *)data, sizeof data}));
+    data[0] = 0xdf; /* pairs count twice */
+    assert_status(STATUS_MALFORMED, message_check((struct bytes){(char *)data, sizeof data}));
+}
+
 /* "c4-01-ff" */
 static struct bytes from_hex(const char *text, char *out)
 {
@@ -252,6 +265,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_reader_takes_what_the_corpus_rejects),
         cmocka_unit_test(lengths_that_lie_are_malformed),
+        cmocka_unit_test(a_count_above_the_bytes_left_is_a_lie_before_it_is_too_many),
         cmocka_unit_test(every_encoding_of_the_suite_passes_and_no_prefix_of_it),
         cmocka_unit_test(every_header_is_judged_as_the_library_judges_it),
         cmocka_unit_test(the_byte_that_is_never_used_is_malformed),
