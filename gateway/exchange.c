@@ -234,6 +234,7 @@ static void open_series(struct exchanges *exchanges)
 {
     struct metrics *metrics = exchanges->metrics;
 
+    relay_series_find(&exchanges->relays, metrics);
     exchanges->series.read = stage_series(metrics, "read");
     exchanges->series.judge = stage_series(metrics, "judge");
     exchanges->series.first_byte = stage_series(metrics, "first_byte");

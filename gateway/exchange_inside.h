@@ -119,6 +119,7 @@ struct exchanges {
     struct fields *early;  /* of an answer without an exchange */
     struct buffer scratch; /* an error's body, a field's value */
     struct exchange_metrics series;
+    struct relay_series relays;
     struct answer_series answers[ANSWER_SERIES];
     struct exchange *spare;
     size_t spare_count;

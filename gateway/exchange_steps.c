@@ -299,7 +299,8 @@ enum step exchange_connect(struct exchange *exchange)
     const struct request_head *head = exchange->head;
     struct relay_options options = {
         .limits = home->limits,
-        .metrics = home->metrics,
+        .series = &home->relays,
+        .dialect = exchange->dialect,
         .add_fields = exchange->added,
         .done = on_relayed,
         .context = exchange,

@@ -15,6 +15,7 @@
 #ifndef GATEWAY_RELAY_H
 #define GATEWAY_RELAY_H
 
+#include "gateway/format/dialect.h"
 #include "gateway/reply.h"
 #include "gateway/upstream.h"
 #include "proto/metrics.h"
@@ -42,15 +43,25 @@ struct relay_result {
     uint64_t pauses;
 };
 
+/* Looked up once a loop: counting must cost nothing. */
+struct relay_series {
+    struct series *streams; /* gauge */
+    struct series *pauses;
+    struct series *bytes;
+    struct series *failures[TRANSFER_FAILURES];
+};
+void relay_series_find(struct relay_series *out, struct metrics *metrics);
+
 struct relay_options {
-    const struct limit_settings *limits; /* borrowed until done or cancel */
-    struct metrics *metrics;             /* borrowed until done or cancel */
+    const struct limit_settings *limits; /* borrowed until done or relay_close */
+    const struct relay_series *series;   /* borrowed until done or relay_close */
+    enum dialect dialect;                /* of the client: for the error event */
     const struct fields *add_fields;     /* fields of our own for the client's head, may be NULL; borrowed until done */
-    void (*done)(void *context, const struct relay_result *result); /* once; never from inside relay_open or relay_cancel */
+    void (*done)(void *context, const struct relay_result *result); /* once; never from inside relay_open or relay_close */
     void *context;
 };
 
-/* Starts the transfer and uses `reply` (borrowed until done or relay_cancel). Statuses of transfer_start. */
+/* Starts the transfer and uses `reply` (borrowed until done or relay_close). Statuses of transfer_start. */
 MUST_CHECK enum status relay_open(struct relay **out, struct upstream *upstream, const struct transfer_request *request,
                                   struct reply *reply, const struct relay_options *options);
 
@@ -58,7 +69,8 @@ MUST_CHECK enum status relay_open(struct relay **out, struct upstream *upstream,
  * `done` has come. */
 void relay_close(struct relay **relay);
 
-/* The time to end came (drain): one error event for a stream, then close. `done` comes with RELAY_FAILED_AFTER. */
+/* The time to end came (drain): one error event for a stream, then close. `done` comes, from inside this call, with
+ * RELAY_FAILED_AFTER, or RELAY_FAILED_BEFORE while there is no head yet; the failure is TRANSFER_TOTAL. */
 void relay_end_now(struct relay *relay);
 
 #endif

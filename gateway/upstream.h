@@ -50,12 +50,15 @@ enum transfer_failure { /* why an answer is missing or incomplete; names in metr
     TRANSFER_BROKEN,     /* closed or reset before the answer was complete, bad framing, bad fields: 502 */
     TRANSFER_TOO_LARGE,  /* answer fields above their bound: 502 */
 };
+enum { TRANSFER_FAILURES = TRANSFER_TOO_LARGE + 1 };
+
 const char *transfer_failure_name(enum transfer_failure failure); /* static */
 
 struct transfer_head {
     unsigned status;             /* 200 to 599; interim answers are consumed */
     const struct fields *fields; /* lent during the call */
     int64_t body_bytes;          /* Content-Length, or -1 */
+    bool stream;                 /* text/event-stream */
 };
 
 struct transfer_events {

@@ -1,0 +1,296 @@
+/* relay: passes an answer on as it comes, pauses its upstream for a slow client, and tells a broken end from a clean one. */
+#include "gateway/relay.h"
+
+#include "gateway/format/errors.h"
+#include "gateway/sse.h"
+#include "proto/limits.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+enum relay_state {
+    RELAY_WAITING, /* for the upstream's head: nothing was written */
+    RELAY_FLOWING, /* the head was written; the body passes */
+    RELAY_PAUSED,  /* as flowing; the upstream waits for the client */
+    RELAY_ENDED,   /* `done` was told: the relay is only still there to be closed */
+};
+
+struct relay {
+    enum relay_state state;
+    struct transfer *transfer; /* NULL once it is gone */
+    struct reply *reply;
+    struct relay_options options;
+    struct sse_boundary boundary; /* streams: where an error event may begin */
+    struct relay_result result;
+};
+
+void relay_series_find(struct relay_series *out, struct metrics *metrics)
+{
+    out->streams = metrics_series(metrics, METRIC_GAUGE, "prismguard_gateway_streams", "Event streams that are being relayed",
+                                  NULL, 0);
+    out->pauses = metrics_series(metrics, METRIC_COUNTER, "prismguard_gateway_relay_pauses_total",
+                                 "Times an upstream was paused because its client had relay_buffer unsent", NULL, 0);
+    out->bytes = metrics_series(metrics, METRIC_COUNTER, "prismguard_gateway_relay_bytes_total",
+                                "Bytes of answers passed to clients", NULL, 0);
+    for (size_t index = 0; index < TRANSFER_FAILURES; index++) {
+        const struct metric_label why = {"why", transfer_failure_name((enum transfer_failure)index)};
+
+        out->failures[index] = metrics_series(metrics, METRIC_COUNTER, "prismguard_gateway_upstream_failures_total",
+                                              "Answers that were missing or incomplete, by reason", &why, 1);
+    }
+}
+
+/* What is told, told once; the owner may close the relay inside. */
+static void end(struct relay *relay, enum relay_end how, enum transfer_failure failure)
+{
+    const struct relay_series *series = relay->options.series;
+
+    assert(relay->state != RELAY_ENDED);
+    if (relay->result.stream && relay->state != RELAY_WAITING) {
+        series_add(series->streams, -1);
+    }
+    series_add(series->bytes, (int64_t)relay->result.body_bytes);
+    if (failure != TRANSFER_OK) {
+        series_add(series->failures[failure], 1);
+    }
+    if (relay->transfer != NULL) {
+        transfer_cancel(&relay->transfer);
+    }
+    connection_when_drained(relay->reply->connection, 0, NULL, NULL);
+    relay->state = RELAY_ENDED;
+    relay->result.end = how;
+    relay->result.failure = failure;
+    relay->options.done(relay->options.context, &relay->result);
+}
+
+/* What the client is told of a stream that broke (spec/wire-formats.md section 4.5). */
+static void write_error_event(struct relay *relay, enum transfer_failure failure)
+{
+    bool late = failure == TRANSFER_IDLE || failure == TRANSFER_TOTAL;
+    struct bytes message = failure == TRANSFER_IDLE    ? BYTES("upstream idle timeout")
+                           : failure == TRANSFER_TOTAL ? BYTES("the stream took longer than it may")
+                                                       : BYTES("upstream stream ended unexpectedly");
+    struct buffer event;
+    enum status status;
+
+    buffer_init(&event, ERROR_EVENT_BYTES_MAX);
+    status = buffer_append(&event, sse_boundary_gap(&relay->boundary));
+    if (status == STATUS_OK) {
+        status = errors_stream_event(relay->options.dialect, late ? ERROR_TIMEOUT : ERROR_BAD_GATEWAY, message, &event);
+    }
+    if (status == STATUS_OK) {
+        status = reply_body(relay->reply, buffer_view(&event));
+    }
+    (void)status; /* a client that is gone, or a length that leaves no room: the break below says it all */
+    buffer_free(&event);
+}
+
+/* The answer cannot be completed: before its head the exchange answers, after it only a break is left. */
+static void fail(struct relay *relay, enum transfer_failure failure)
+{
+    if (relay->state == RELAY_WAITING) {
+        end(relay, RELAY_FAILED_BEFORE, failure);
+        return;
+    }
+    if (relay->result.stream) {
+        write_error_event(relay, failure);
+    }
+    reply_break(relay->reply);
+    end(relay, RELAY_FAILED_AFTER, failure);
+}
+
+/* Fields that speak of the connection between upstream and gateway, or of the upstream's site, and not of the answer. */
+static bool is_kept_from_client(struct bytes name)
+{
+    static const struct bytes names[] = {
+        {"set-cookie", 10},           {"strict-transport-security", 25}, {"content-security-policy", 23},
+        {"permissions-policy", 18},   {"x-frame-options", 15},           {"x-xss-protection", 16},
+        {"referrer-policy", 15},      {"alt-svc", 7},                    {"content-security-policy-report-only", 35},
+        {"x-content-type-options", 22}, {"x-prismguard-decision", 21},
+    };
+
+    for (size_t index = 0; index < sizeof names / sizeof names[0]; index++) {
+        if (bytes_equal_nocase(name, names[index])) {
+            return true;
+        }
+    }
+    return reply_is_hop_field(name);
+}
+
+static enum status collect_fields(struct fields *out, const struct fields *from, const struct fields *added)
+{
+    enum status status = STATUS_OK;
+
+    for (size_t index = 0; status == STATUS_OK && index < fields_count(from); index++) {
+        struct field field = fields_at(from, index);
+
+        if (!is_kept_from_client(field.name)) {
+            status = fields_add(out, field.name, field.value);
+        }
+    }
+    for (size_t index = 0; added != NULL && status == STATUS_OK && index < fields_count(added); index++) {
+        struct field field = fields_at(added, index);
+
+        status = fields_add(out, field.name, field.value);
+    }
+    return status;
+}
+
+static enum status write_head(struct relay *relay, const struct transfer_head *head)
+{
+    size_t added = relay->options.add_fields == NULL ? 0 : fields_count(relay->options.add_fields);
+    struct fields *fields = NULL;
+    enum status status = fields_open(&fields, fields_count(head->fields) + added, REPLY_HEAD_BYTES_MAX);
+
+    if (status == STATUS_OK) {
+        status = collect_fields(fields, head->fields, relay->options.add_fields);
+    }
+    if (status == STATUS_OK) {
+        status = reply_head(relay->reply, head->status, fields, head->body_bytes);
+    }
+    fields_close(&fields);
+    return status;
+}
+
+static void on_head(void *context, const struct transfer_head *head)
+{
+    struct relay *relay = context;
+    enum status status;
+
+    assert(relay->state == RELAY_WAITING);
+    relay->result.status = head->status;
+    relay->result.first_byte_us = transfer_first_byte_us(relay->transfer);
+    if (!head->stream && head->body_bytes > 0 && (uint64_t)head->body_bytes > relay->options.limits->response_bytes) {
+        fail(relay, TRANSFER_TOO_LARGE);
+        return;
+    }
+    status = write_head(relay, head);
+    if (status != STATUS_OK && status != STATUS_CLOSED && !relay->reply->head_written) {
+        fail(relay, TRANSFER_TOO_LARGE);
+        return;
+    }
+    relay->state = RELAY_FLOWING;
+    relay->result.stream = head->stream;
+    if (head->stream) {
+        series_add(relay->options.series->streams, 1);
+    }
+    if (status != STATUS_OK && status != STATUS_CLOSED) {
+        fail(relay, TRANSFER_TOO_LARGE); /* a head that filled the connection's bound */
+    }
+}
+
+/* The client has taken half of what it owed: on with it. */
+static void on_drained(void *context)
+{
+    struct relay *relay = context;
+
+    if (relay->state == RELAY_PAUSED) {
+        relay->state = RELAY_FLOWING;
+        transfer_resume(relay->transfer);
+    }
+}
+
+static void pause_upstream(struct relay *relay)
+{
+    uint64_t high_bytes = relay->options.limits->relay_buffer_bytes;
+
+    relay->state = RELAY_PAUSED;
+    relay->result.pauses++;
+    series_add(relay->options.series->pauses, 1);
+    connection_when_drained(relay->reply->connection, (size_t)(high_bytes / 2), on_drained, relay);
+}
+
+static bool on_body(void *context, struct bytes chunk)
+{
+    struct relay *relay = context;
+    enum status status;
+
+    assert(relay->state == RELAY_FLOWING || relay->state == RELAY_PAUSED);
+    if (connection_unsent(relay->reply->connection) >= relay->options.limits->relay_buffer_bytes) {
+        if (relay->state == RELAY_FLOWING) {
+            pause_upstream(relay);
+        }
+        return false;
+    }
+    relay->state = RELAY_FLOWING;
+    if (!relay->result.stream && relay->result.body_bytes + chunk.count > relay->options.limits->response_bytes) {
+        fail(relay, TRANSFER_TOO_LARGE);
+        return true;
+    }
+    status = reply_body(relay->reply, chunk);
+    if (status == STATUS_OK || status == STATUS_CLOSED) { /* gone: the connection tells the exchange, which closes us */
+        relay->result.body_bytes += chunk.count;
+        if (relay->result.stream) {
+            sse_boundary_follow(&relay->boundary, chunk);
+        }
+        return true;
+    }
+    fail(relay, TRANSFER_BROKEN); /* more bytes than the announced length */
+    return true;
+}
+
+static void on_done(void *context, enum transfer_failure failure)
+{
+    struct relay *relay = context;
+    enum status status;
+
+    relay->transfer = NULL; /* gone with this call */
+    if (failure == TRANSFER_OK && relay->state == RELAY_WAITING) {
+        failure = TRANSFER_BROKEN; /* no head came */
+    }
+    if (failure != TRANSFER_OK) {
+        fail(relay, failure);
+        return;
+    }
+    status = reply_end(relay->reply);
+    if (status == STATUS_MALFORMED) {
+        fail(relay, TRANSFER_BROKEN);
+        return;
+    }
+    end(relay, RELAY_COMPLETE, TRANSFER_OK);
+}
+
+enum status relay_open(struct relay **out, struct upstream *upstream, const struct transfer_request *request,
+                       struct reply *reply, const struct relay_options *options)
+{
+    struct relay *relay = calloc(1, sizeof *relay);
+    struct transfer_events events = {.head = on_head, .body = on_body, .done = on_done, .context = relay};
+    enum status status;
+
+    assert(options->done != NULL && options->series != NULL);
+    if (relay == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    relay->reply = reply;
+    relay->options = *options;
+    status = transfer_start(&relay->transfer, upstream, request, &events);
+    if (status != STATUS_OK) {
+        free(relay);
+        return status;
+    }
+    *out = relay;
+    return STATUS_OK;
+}
+
+void relay_close(struct relay **relay)
+{
+    struct relay *closing = *relay;
+
+    if (closing == NULL) {
+        return;
+    }
+    if (closing->state != RELAY_ENDED) {
+        if (closing->result.stream && closing->state != RELAY_WAITING) {
+            series_add(closing->options.series->streams, -1);
+        }
+        series_add(closing->options.series->bytes, (int64_t)closing->result.body_bytes);
+        transfer_cancel(&closing->transfer);
+    }
+    free(closing);
+    *relay = NULL;
+}
+
+void relay_end_now(struct relay *relay)
+{
+    fail(relay, TRANSFER_TOTAL);
+}
