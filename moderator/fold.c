@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unicode/uchar.h>
 #include <unicode/unorm2.h>
 #include <unicode/ustring.h>
 #include <unicode/utf8.h>
@@ -52,7 +53,8 @@ void fold_close(struct fold **fold)
     *fold = NULL;
 }
 
-static bool is_ascii(struct bytes text)
+/* How many bytes at the beginning of `text` are ASCII. */
+static size_t ascii_count(struct bytes text)
 {
     size_t index = 0;
     uint64_t eight;
@@ -60,43 +62,45 @@ static bool is_ascii(struct bytes text)
     for (; index + sizeof eight <= text.count; index += sizeof eight) {
         memcpy(&eight, text.data + index, sizeof eight);
         if ((eight & 0x8080808080808080u) != 0) {
-            return false;
+            break;
         }
     }
-    for (; index < text.count; index++) {
-        if ((text.data[index] & 0x80) != 0) {
-            return false;
-        }
+    while (index < text.count && (text.data[index] & 0x80) == 0) {
+        index++;
     }
-    return true;
+    return index;
 }
 
-/* How many bytes of `text` make the next chunk: all of them, or up to the last code point below FOLD_CHUNK_BYTES that no
- * normalisation joins to what stands before it. A chunk without any such point (thousands of combining marks on one letter) is
- * cut between two code points; no keyword reaches that far. */
-static size_t chunk_count(const struct fold *fold, struct bytes text)
+/* How many bytes of `text` make the next chunk: all of them, or up to the last code point within FOLD_CHUNK_BYTES that no
+ * normalisation joins to what stands before it. `from` bytes at the beginning are known to be ASCII, each such a point.
+ *
+ * A letter with more than FOLD_MARKS_MAX marks, or with thousands of invisible characters, is cut between two of them: no
+ * keyword reaches that far, and four megabytes of marks in the wrong order must not cost minutes. */
+static size_t chunk_count(const struct fold *fold, struct bytes text, size_t from)
 {
     const uint8_t *data = (const uint8_t *)text.data;
-    int32_t length;
-    int32_t cut = FOLD_CHUNK_BYTES;
+    /* The code point that begins within the chunk may end behind it. */
+    int32_t length = (int32_t)bytes_first(text, FOLD_CHUNK_BYTES + U8_MAX_LENGTH).count;
+    int32_t at = from > 0 ? (int32_t)from - 1 : 0;
+    int32_t last_boundary = at;
+    size_t mark_count = 0;
 
-    if (text.count <= FOLD_CHUNK_BYTES) {
-        return text.count;
-    }
-    /* Four bytes more than the chunk are enough to read the code point that begins at its end. */
-    length = (int32_t)(text.count < FOLD_CHUNK_BYTES + U8_MAX_LENGTH ? text.count : FOLD_CHUNK_BYTES + U8_MAX_LENGTH);
-    U8_SET_CP_START(data, 0, cut);
-    for (int32_t at = cut; at > 0;) {
-        int32_t next = at;
+    while (at < length) {
+        int32_t start = at;
         UChar32 point;
 
-        U8_NEXT_OR_FFFD(data, next, length, point);
-        if (unorm2_hasBoundaryBefore(fold->normalizer, point)) {
-            return (size_t)at;
+        U8_NEXT_OR_FFFD(data, at, length, point);
+        if (point < 0x80 || unorm2_hasBoundaryBefore(fold->normalizer, point)) {
+            last_boundary = start;
+            mark_count = 0;
+        } else if (!u_hasBinaryProperty(point, UCHAR_DEFAULT_IGNORABLE_CODE_POINT) && ++mark_count > FOLD_MARKS_MAX) {
+            return (size_t)start;
         }
-        U8_BACK_1(data, 0, at);
+        if (at > FOLD_CHUNK_BYTES) {
+            return (size_t)(last_boundary > 0 ? last_boundary : start);
+        }
     }
-    return (size_t)cut;
+    return text.count;
 }
 
 static enum status fold_chunk(struct fold *fold, struct bytes chunk, struct bytes *out)
@@ -121,19 +125,25 @@ static enum status fold_chunk(struct fold *fold, struct bytes chunk, struct byte
 
 enum status fold_next(struct fold *fold, struct bytes *rest, struct bytes *out)
 {
+    struct bytes window;
     struct bytes chunk;
+    size_t ascii;
     enum status status = STATUS_OK;
 
     assert(fold != NULL && rest != NULL && out != NULL);
     if (rest->count == 0) {
         return STATUS_NOT_FOUND;
     }
-    chunk = bytes_first(*rest, chunk_count(fold, *rest));
-    if (is_ascii(chunk)) {
-        *out = chunk;
-    } else {
-        status = fold_chunk(fold, chunk, out);
+    window = bytes_first(*rest, FOLD_CHUNK_BYTES);
+    ascii = ascii_count(window);
+    /* The next character may yet join the last one of a window. */
+    if (ascii == rest->count || (ascii == window.count && (rest->data[ascii] & 0x80) == 0)) {
+        *out = window;
+        *rest = bytes_from(*rest, window.count);
+        return STATUS_OK;
     }
+    chunk = bytes_first(*rest, chunk_count(fold, *rest, ascii));
+    status = fold_chunk(fold, chunk, out);
     if (status == STATUS_OK) {
         *rest = bytes_from(*rest, chunk.count);
     }

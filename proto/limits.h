@@ -200,6 +200,7 @@ enum {
     KEYWORDS_MAX = 100000,    /* of one profile; 10 000 compile in a second */
     KEYWORD_ERRORS_MAX = 20,  /* told before the reader gives up */
     FOLD_CHUNK_BYTES = 16 * KIB, /* text is folded and scanned in steps of this size: memory does not follow the text */
+    FOLD_MARKS_MAX = 30,         /* on one letter, folded together (UAX 15, Stream-Safe): putting n in order takes n * n steps */
 
     /* A moderator's slots and timers */
     REPLY_BYTES_MAX = KIB,   /* READY, VERDICT, BUSY as written; far below what the ROUTER takes */

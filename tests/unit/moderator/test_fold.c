@@ -5,6 +5,7 @@
 #include "proto/limits.h"
 
 #include <stdlib.h>
+#include <time.h>
 
 static int open_fold(void **state)
 {
@@ -129,6 +130,70 @@ static void a_chunk_of_marks_alone_is_cut_between_two_of_them(void **state)
     free(text);
 }
 
+/* The same letter under `count` marks in an order that folding must change. */
+static size_t marked_letter(char *out, size_t count)
+{
+    size_t at = 0;
+
+    out[at++] = 'q';
+    for (size_t mark = 0; mark < count; mark++, at += 2) {
+        memcpy(out + at, mark % 2 == 0 ? "\xcc\x87" : "\xcc\xa3", 2); /* above, below */
+    }
+    return at;
+}
+
+static void marks_up_to_the_bound_are_put_in_order_together_and_one_more_is_cut_off(void **state)
+{
+    char text[2 * FOLD_MARKS_MAX + 3];
+    struct bytes piece;
+    struct bytes rest = {text, marked_letter(text, FOLD_MARKS_MAX)};
+
+    assert_status(STATUS_OK, fold_next(*state, &rest, &piece));
+    assert_int_equal(0, rest.count);
+    rest = (struct bytes){text, marked_letter(text, FOLD_MARKS_MAX + 1)};
+    assert_status(STATUS_OK, fold_next(*state, &rest, &piece));
+    assert_int_equal(2, rest.count);
+}
+
+static void invisible_characters_between_letter_and_mark_are_no_marks(void **state)
+{
+    struct buffer text;
+    struct buffer out;
+
+    buffer_init(&text, 4 * KIB);
+    buffer_init(&out, 4 * KIB);
+    assert_status(STATUS_OK, buffer_append_text(&text, "e"));
+    for (int count = 0; count < 3 * FOLD_MARKS_MAX; count++) {
+        assert_status(STATUS_OK, buffer_append_text(&text, "\xe2\x80\x8b"));
+    }
+    assert_status(STATUS_OK, buffer_append_text(&text, "\xcc\x81"));
+    assert_status(STATUS_OK, fold_append(*state, buffer_view(&text), &out));
+    assert_bytes("\xc3\xa9", buffer_view(&out));
+    buffer_free(&text);
+    buffer_free(&out);
+}
+
+/* n marks take n * n steps to put in order: a text of four megabytes took half a minute. */
+static void marks_in_the_wrong_order_cost_no_more_than_other_text(void **state)
+{
+    char *text = malloc(MIB);
+    struct bytes rest = {text, MIB};
+    struct bytes piece;
+    size_t folded_count = 0;
+    clock_t started = clock(); /* of this process: other load does not count */
+
+    assert_non_null(text);
+    for (size_t index = 0; index < MIB; index += 4) {
+        memcpy(text + index, "\xcc\x81\xcc\xa3", 4);
+    }
+    while (fold_next(*state, &rest, &piece) == STATUS_OK) {
+        folded_count += piece.count;
+    }
+    assert_int_equal(MIB, folded_count);
+    assert_true(clock() - started < 2 * CLOCKS_PER_SEC); /* measured: 0.08 s, and 5 s without the bound */
+    free(text);
+}
+
 /* U+FDFA has the longest mapping there is; a chunk full of it must fit. */
 static void the_longest_mapping_fits(void **state)
 {
@@ -170,6 +235,9 @@ int main(void)
         cmocka_unit_test(a_chunk_of_the_bound_is_one_piece_and_one_byte_more_are_two),
         cmocka_unit_test(a_border_between_chunks_never_shows),
         cmocka_unit_test(a_chunk_of_marks_alone_is_cut_between_two_of_them),
+        cmocka_unit_test(marks_up_to_the_bound_are_put_in_order_together_and_one_more_is_cut_off),
+        cmocka_unit_test(invisible_characters_between_letter_and_mark_are_no_marks),
+        cmocka_unit_test(marks_in_the_wrong_order_cost_no_more_than_other_text),
         cmocka_unit_test(the_longest_mapping_fits),
         cmocka_unit_test(a_full_buffer_keeps_what_it_had),
     };
