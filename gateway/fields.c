@@ -151,3 +151,19 @@ size_t fields_times(const struct fields *fields, struct bytes name)
     }
     return times;
 }
+
+bool fields_is_one_hop(struct bytes name)
+{
+    static const struct bytes names[] = {
+        {"connection", 10},       {"keep-alive", 10},          {"proxy-authenticate", 18},
+        {"proxy-connection", 16}, {"proxy-authorization", 19}, {"te", 2},
+        {"trailer", 7},           {"transfer-encoding", 17},   {"upgrade", 7},
+    };
+
+    for (size_t index = 0; index < sizeof names / sizeof names[0]; index++) {
+        if (bytes_equal_nocase(names[index], name)) {
+            return true;
+        }
+    }
+    return false;
+}

@@ -1,14 +1,10 @@
 /* resolve: one look-up a name, its answer vetted and kept for a while in a table that never grows past its bound. */
 #include "gateway/resolve.h"
 
-#include "proto/limits.h"
-
 #include <arpa/inet.h>
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { ADDRESS_TEXT_BYTES = INET6_ADDRSTRLEN + 3 }; /* brackets and a comma; its terminator is counted too */
 
 enum entry_state {
     ENTRY_LOOKING, /* the look-up runs: the entry may not be freed */
@@ -26,7 +22,7 @@ struct resolve_entry {
     size_t wait_count;
     uv_getaddrinfo_t lookup;
     char name[HOST_NAME_BYTES_MAX + 1];
-    char addresses[RESOLVE_ADDRESSES_MAX * ADDRESS_TEXT_BYTES];
+    char addresses[RESOLVE_TEXT_BYTES_MAX];
     size_t addresses_bytes;
 };
 
@@ -84,7 +80,7 @@ void resolver_close(struct resolver **resolver)
 /* Appends one address; its form is what CURLOPT_RESOLVE takes. */
 static void entry_append(struct resolve_entry *entry, const struct sockaddr *address)
 {
-    char text[ADDRESS_TEXT_BYTES] = "";
+    char text[INET6_ADDRSTRLEN + 3] = "";
     size_t count = 0;
     const void *binary = &((const struct sockaddr_in *)(const void *)address)->sin_addr;
     bool wide = address->sa_family == AF_INET6;

@@ -16,15 +16,19 @@
 #define GATEWAY_RESOLVE_H
 
 #include "proto/bytes.h"
+#include "proto/limits.h"
 #include "proto/metrics.h"
 #include "proto/status.h"
 
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <sys/socket.h>
 #include <uv.h>
 
 struct resolver;
 struct resolve_entry;
+
+enum { RESOLVE_TEXT_BYTES_MAX = RESOLVE_ADDRESSES_MAX * (INET6_ADDRSTRLEN + 3) }; /* brackets and a comma each */
 
 /* One who waits: lives inside the caller's object, which must not move while it waits. */
 struct resolve_wait {

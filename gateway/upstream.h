@@ -7,6 +7,10 @@
  *
  * Events are called on the loop's thread, never from inside transfer_start, transfer_resume or transfer_cancel. After `done`
  * the transfer is gone. After transfer_cancel no event comes.
+ *
+ * What is asked for happens at the end of the same loop turn, in a uv_prepare handle of upstream's own: do not ask from a
+ * uv_prepare callback, that turn may have had its end. The process must ignore SIGPIPE (libcurl is told to leave signals
+ * alone, which also saves two system calls an event). Bounds are a loop's: connections of a host, idle connections, names.
  */
 #ifndef GATEWAY_UPSTREAM_H
 #define GATEWAY_UPSTREAM_H
@@ -28,7 +32,8 @@ struct transfer; /* one request and its answer */
 MUST_CHECK enum status upstream_open(struct upstream **out, uv_loop_t *loop, const struct gateway_settings *settings,
                                      struct metrics *metrics);
 
-/* Cancels what still runs and closes the handles; the loop must turn until they are closed, and `closed` is called then. */
+/* Cancels what still runs and closes the handles; the loop must turn until they are closed, and `closed` is called then.
+ * Not from inside an event. `upstream` is gone for its owner at once. */
 void upstream_close(struct upstream *upstream, void (*closed)(void *context), void *context);
 
 struct transfer_request {
@@ -36,7 +41,7 @@ struct transfer_request {
     struct bytes url;            /* borrowed during transfer_start; http(s)://host[:port]/path[?query], of an operator's route */
     const struct fields *fields; /* borrowed during transfer_start; end-to-end fields; Host and framing are made here */
     bool has_body;
-    struct bytes body;           /* lent by the caller until `done` or transfer_cancel */
+    struct bytes body; /* lent by the caller until `done` or transfer_cancel */
 };
 
 enum transfer_failure { /* why an answer is missing or incomplete; names in metrics by transfer_failure_name() */

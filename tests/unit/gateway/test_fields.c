@@ -118,6 +118,21 @@ static void growing_moves_no_field(void **state)
     fields_close(&fields);
 }
 
+static void fields_of_one_hop_are_known_in_any_case(void **state)
+{
+    static const char *const one_hop[] = {"Connection",       "KEEP-ALIVE",          "Proxy-Authenticate", "Proxy-Connection",
+                                          "Transfer-Encoding", "Proxy-Authorization", "tE", "Trailer", "Upgrade"};
+    static const char *const passed[] = {"Content-Length", "Content-Type", "Authorization", "Cookie", "Connectio", ""};
+
+    (void)state;
+    for (size_t index = 0; index < sizeof one_hop / sizeof one_hop[0]; index++) {
+        assert_true(fields_is_one_hop(bytes_of(one_hop[index])));
+    }
+    for (size_t index = 0; index < sizeof passed / sizeof passed[0]; index++) {
+        assert_false(fields_is_one_hop(bytes_of(passed[index])));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -127,6 +142,7 @@ int main(void)
         cmocka_unit_test(the_number_of_fields_is_bounded),
         cmocka_unit_test(the_bytes_of_names_and_values_together_are_bounded),
         cmocka_unit_test(growing_moves_no_field),
+        cmocka_unit_test(fields_of_one_hop_are_known_in_any_case),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

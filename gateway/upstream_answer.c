@@ -1,0 +1,190 @@
+/* upstream_answer: the lines of an answer's head, stricter than libcurl reads them, and the parts of its body.
+ *
+ * libcurl hands over one line a call, with its end. Whatever a strict reader would not take as HTTP/1.x is refused here, so
+ * that the client's side never has to doubt it (RFC 9112; tests/vectors/http-response). Lines after the head are trailers:
+ * counted and forgotten.
+ */
+#include "gateway/upstream_parts.h"
+
+#include <string.h>
+
+_Static_assert(UPSTREAM_CHUNK_BYTES == CURL_MAX_WRITE_SIZE, "what transfer_events.body promises is libcurl's own bound");
+
+enum { STATUS_DIGITS_AT = 9, STATUS_LINE_BYTES_MIN = 12 }; /* "HTTP/1.1 200" */
+
+/* "HTTP/1.0 200 reason" or "HTTP/1.1 200"; the reason may be missing, with its space. 0 when it is anything else. */
+static unsigned status_of(struct bytes line)
+{
+    unsigned long long status = 0;
+
+    if (line.count < STATUS_LINE_BYTES_MIN ||
+        !(bytes_starts_with(line, BYTES("HTTP/1.1 ")) || bytes_starts_with(line, BYTES("HTTP/1.0 "))) ||
+        (line.count > STATUS_LINE_BYTES_MIN && line.data[STATUS_LINE_BYTES_MIN] != ' ')) {
+        return 0;
+    }
+    if (bytes_number(bytes_first(bytes_from(line, STATUS_DIGITS_AT), 3), 599, &status) != STATUS_OK || status < 100) {
+        return 0;
+    }
+    return (unsigned)status;
+}
+
+static enum transfer_failure take_status_line(struct transfer *transfer, struct bytes line)
+{
+    transfer->status = status_of(line);
+    if (transfer->status == 0 || transfer->status == 101) {
+        return TRANSFER_BROKEN; /* nobody asked for another protocol */
+    }
+    if (transfer->status < 200) {
+        transfer->interim_count++;
+    }
+    transfer->part = ANSWER_FIELDS;
+    return transfer->interim_count > UPSTREAM_INTERIM_MAX ? TRANSFER_TOO_LARGE : TRANSFER_OK;
+}
+
+/* Without the spaces and tabs around it (RFC 9110 section 5.5). */
+static struct bytes trim(struct bytes value)
+{
+    while (value.count > 0 && (value.data[0] == ' ' || value.data[0] == '\t')) {
+        value = bytes_from(value, 1);
+    }
+    while (value.count > 0 && (value.data[value.count - 1] == ' ' || value.data[value.count - 1] == '\t')) {
+        value.count--;
+    }
+    return value;
+}
+
+/* A folded line has no name before its colon, or no colon; both are refused with everything else that is no field. */
+static enum transfer_failure take_field(struct transfer *transfer, struct bytes line)
+{
+    ptrdiff_t colon = bytes_find(line, ':');
+    enum status status = STATUS_MALFORMED;
+
+    if (colon > 0) {
+        status = fields_add(transfer->fields, bytes_first(line, (size_t)colon),
+                            trim(bytes_from(line, (size_t)colon + 1)));
+    }
+    return status == STATUS_OK                                       ? TRANSFER_OK
+           : status == STATUS_TOO_LARGE || status == STATUS_FULL ? TRANSFER_TOO_LARGE
+                                                                     : TRANSFER_BROKEN;
+}
+
+/* One length or one "chunked", never both and never twice: whoever counts otherwise would see another end of the body. */
+static enum transfer_failure take_framing(const struct transfer *transfer, int64_t *out_bytes)
+{
+    const struct fields *fields = transfer->fields;
+    size_t lengths = fields_times(fields, BYTES("content-length"));
+    size_t codings = fields_times(fields, BYTES("transfer-encoding"));
+    unsigned long long number = 0;
+    struct bytes value;
+
+    *out_bytes = -1;
+    if (lengths + codings > 1) {
+        return TRANSFER_BROKEN;
+    }
+    if (fields_find(fields, BYTES("transfer-encoding"), &value)) {
+        return bytes_equal_nocase(value, BYTES("chunked")) ? TRANSFER_OK : TRANSFER_BROKEN;
+    }
+    if (fields_find(fields, BYTES("content-length"), &value)) {
+        if (bytes_number(value, INT64_MAX, &number) != STATUS_OK) {
+            return TRANSFER_BROKEN;
+        }
+        *out_bytes = (int64_t)number;
+    }
+    return TRANSFER_OK;
+}
+
+/* text/event-stream, with or without parameters. */
+static bool is_stream(const struct fields *fields)
+{
+    static const struct bytes type = {"text/event-stream", 17};
+    struct bytes value;
+
+    return fields_find(fields, BYTES("content-type"), &value) && bytes_equal_nocase(bytes_first(value, type.count), type) &&
+           (value.count == type.count || value.data[type.count] == ';' || value.data[type.count] == ' ' ||
+            value.data[type.count] == '\t');
+}
+
+static enum transfer_failure take_head(struct transfer *transfer)
+{
+    const struct limit_settings *limits = transfer->upstream->limits;
+    struct transfer_head head = {.status = transfer->status, .fields = transfer->fields};
+    enum transfer_failure failure = take_framing(transfer, &head.body_bytes);
+
+    if (failure != TRANSFER_OK) {
+        return failure;
+    }
+    head.stream = is_stream(transfer->fields);
+    transfer->part = ANSWER_BODY;
+    transfer->first_byte_us = clock_us() - transfer->started_us;
+    transfer->total_until_ms =
+        transfer->started_ms + (head.stream ? limits->total_ms : limits->total_plain_ms);
+    transfer_enter(transfer, PHASE_ANSWERING);
+    transfer->events.head(transfer->events.context, &head);
+    return TRANSFER_OK;
+}
+
+/* The empty line: after an interim answer another head follows. */
+static enum transfer_failure take_end(struct transfer *transfer)
+{
+    if (transfer->status >= 200) {
+        return take_head(transfer);
+    }
+    fields_clear(transfer->fields);
+    transfer->part = ANSWER_STATUS_LINE;
+    return TRANSFER_OK;
+}
+
+static enum transfer_failure take_line(struct transfer *transfer, struct bytes line)
+{
+    if (transfer->part == ANSWER_BODY) {
+        transfer->trailer_bytes += line.count;
+        return transfer->trailer_bytes > UPSTREAM_FIELDS_BYTES_MAX ? TRANSFER_TOO_LARGE : TRANSFER_OK;
+    }
+    if (!bytes_ends_with(line, BYTES("\r\n"))) {
+        return TRANSFER_BROKEN;
+    }
+    line.count -= 2;
+    if (transfer->part == ANSWER_STATUS_LINE) {
+        return take_status_line(transfer, line);
+    }
+    return line.count == 0 ? take_end(transfer) : take_field(transfer, line);
+}
+
+size_t upstream_answer_line(char *data, size_t size, size_t count, void *context)
+{
+    struct transfer *transfer = context;
+    enum transfer_failure failure;
+
+    if (transfer_is_ending(transfer)) {
+        return 0;
+    }
+    transfer->progress_ms = uv_now(transfer->upstream->loop);
+    failure = take_line(transfer, (struct bytes){data, size * count});
+    if (failure != TRANSFER_OK) {
+        transfer_fail(transfer, failure);
+    }
+    return transfer_is_ending(transfer) ? 0 : size * count;
+}
+
+size_t upstream_answer_body(char *data, size_t size, size_t count, void *context)
+{
+    struct transfer *transfer = context;
+    bool taken;
+
+    if (!transfer_is_ending(transfer) && transfer->part != ANSWER_BODY) {
+        transfer_fail(transfer, TRANSFER_BROKEN);
+    }
+    if (transfer_is_ending(transfer)) {
+        return CURL_WRITEFUNC_ERROR;
+    }
+    transfer->progress_ms = uv_now(transfer->upstream->loop);
+    taken = transfer->events.body(transfer->events.context, (struct bytes){data, size * count});
+    if (transfer_is_ending(transfer)) {
+        return CURL_WRITEFUNC_ERROR;
+    }
+    if (!taken) {
+        transfer_enter(transfer, PHASE_PAUSED);
+        return CURL_WRITEFUNC_PAUSE;
+    }
+    return size * count;
+}

@@ -1,0 +1,390 @@
+/* upstream_sockets: connections are reused and bounded, watched with few system calls, and no socket that libcurl closes
+ * behind our back is left in the loop. */
+#include "support/transfer.h"
+
+#include "gateway/upstream_parts.h"
+
+static const struct bytes no_body = {NULL, 0};
+
+static void answer_ok(struct server_connection *connection, void *context)
+{
+    (void)context;
+    while (server_read_request(connection)) {
+        (void)server_write_text(connection, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}");
+    }
+    server_tell(connection->server);
+}
+
+static int64_t connections(const struct world *world)
+{
+    return world_count(world, METRIC_GAUGE, "prismguard_gateway_upstream_connections");
+}
+
+static void one_after_another_share_one_connection_and_one_handle(void **state)
+{
+    struct server *server = server_open(answer_ok, NULL);
+    struct world world;
+    struct transfer *first = NULL;
+
+    (void)state;
+    world_open(&world);
+    for (int times = 0; times < 200; times++) {
+        struct record record;
+
+        record_init(&record, &world);
+        assert_status(STATUS_OK, record_start(&record, server->port, times % 2 == 0 ? "GET" : "POST", "/",
+                                              times % 2 == 0 ? no_body : BYTES("{}")));
+        first = first == NULL ? record.transfer : first;
+        assert_ptr_equal(first, record.transfer);
+        record_await(&record);
+        assert_int_equal(TRANSFER_OK, record.failure);
+        record_free(&record);
+    }
+    assert_int_equal(1, atomic_load(&server->accepted));
+    assert_int_equal(200, atomic_load(&server->requests));
+    assert_int_equal(1, connections(&world));
+    assert_int_equal(1, world_count(&world, METRIC_COUNTER, "prismguard_gateway_upstream_connects_total"));
+    world_close(&world);
+    server_close(server);
+}
+
+enum { MANY = 40 };
+
+static void await_all(struct record *records, size_t count)
+{
+    for (size_t index = 0; index < count; index++) {
+        record_await(&records[index]);
+        assert_string_equal("ok", transfer_failure_name(records[index].failure));
+        record_free(&records[index]);
+    }
+}
+
+static void many_at_once_have_a_connection_each_and_only_some_stay(void **state)
+{
+    static const unsigned idle_counts[] = {8, 1, 0};
+
+    (void)state;
+    for (size_t round = 0; round < 3; round++) {
+        struct server *server = server_open(answer_ok, NULL);
+        struct world world;
+        struct record records[MANY];
+
+        world_settings(&world);
+        world.settings.limits.upstream_idle = idle_counts[round];
+        world_start(&world);
+        for (size_t index = 0; index < MANY; index++) {
+            record_init(&records[index], &world);
+            assert_status(STATUS_OK, record_start(&records[index], server->port, "GET", "/", no_body));
+        }
+        await_all(records, MANY);
+        assert_int_equal(MANY, atomic_load(&server->accepted));
+        for (size_t index = idle_counts[round]; index < MANY; index++) {
+            sem_wait(&server->event); /* the others see their end */
+        }
+        assert_int_equal(idle_counts[round], connections(&world));
+        world_close(&world);
+        server_close(server);
+    }
+}
+
+static void keep_waiting(struct server_connection *connection, void *context)
+{
+    (void)context;
+    if (server_read_request(connection)) {
+        server_await_close(connection);
+    }
+}
+
+static void the_connections_of_a_host_are_bounded(void **state)
+{
+    struct server *server = server_open(keep_waiting, NULL);
+    struct world world;
+    struct record records[4];
+
+    (void)state;
+    world_settings(&world);
+    world.settings.limits.upstream_connections = 3;
+    world_start(&world);
+    for (size_t index = 0; index < 4; index++) {
+        record_init(&records[index], &world);
+        assert_status(index < 3 ? STATUS_OK : STATUS_FULL,
+                      record_start(&records[index], server->port, "GET", "/", no_body));
+    }
+    assert_int_equal(1, world_count(&world, METRIC_COUNTER, "prismguard_gateway_upstream_full_total"));
+    record_cancel(&records[1]);
+    (void)uv_run(&world.loop, UV_RUN_NOWAIT);
+    assert_status(STATUS_OK, record_start(&records[3], server->port, "GET", "/", no_body));
+    for (size_t index = 0; index < 4; index++) {
+        record_free(&records[index]);
+    }
+    world_close(&world); /* cancels the three that still run */
+    server_close(server);
+}
+
+/* Answers one request and closes. */
+static void answer_and_close(struct server_connection *connection, void *context)
+{
+    (void)context;
+    if (server_read_request(connection)) {
+        (void)server_write_text(connection, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}");
+    }
+}
+
+static void count_turn(uv_check_t *check)
+{
+    (*(unsigned *)check->data)++;
+}
+
+static void end_wait(uv_timer_t *timer)
+{
+    uv_stop(timer->loop);
+}
+
+static void an_idle_connection_that_its_upstream_closes_keeps_nobody_busy(void **state)
+{
+    struct server *server = server_open(answer_and_close, NULL);
+    struct world world;
+    struct record record;
+    uv_check_t check;
+    uv_timer_t timer;
+    unsigned turns = 0;
+
+    (void)state;
+    world_open(&world);
+    record_get(&record, &world, server->port, "/");
+    assert_int_equal(TRANSFER_OK, record.failure);
+    record_free(&record);
+    uv_check_init(&world.loop, &check);
+    check.data = &turns;
+    uv_check_start(&check, count_turn);
+    uv_timer_init(&world.loop, &timer);
+    uv_timer_start(&timer, end_wait, 100, 0);
+    (void)uv_run(&world.loop, UV_RUN_DEFAULT);
+    assert_in_range(turns, 1, 5);
+    record_get(&record, &world, server->port, "/"); /* and the dead one is not used again */
+    assert_int_equal(TRANSFER_OK, record.failure);
+    record_free(&record);
+    uv_close((uv_handle_t *)&check, NULL);
+    uv_close((uv_handle_t *)&timer, NULL);
+    world_close(&world);
+    server_close(server);
+}
+
+/* Says so before, so that nobody tries to use the connection again. */
+static void answer_and_say_goodbye(struct server_connection *connection, void *context)
+{
+    (void)context;
+    if (server_read_request(connection)) {
+        (void)server_write_text(connection, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}");
+    }
+}
+
+/* A flood that the reader pauses at once. */
+static void flood(struct server_connection *connection, void *context)
+{
+    static char piece[65536];
+
+    (void)context;
+    if (server_read_request(connection) && server_write_text(connection, "HTTP/1.1 200 OK\r\n\r\n")) {
+        while (server_write(connection, (struct bytes){piece, sizeof piece})) {
+        }
+    }
+}
+
+static bool take_nothing(struct record *record, struct bytes chunk)
+{
+    (void)record;
+    (void)chunk;
+    return false;
+}
+
+static void a_paused_transfer_keeps_nobody_busy(void **state)
+{
+    struct server *server = server_open(flood, NULL);
+    struct world world;
+    struct record record;
+    uv_check_t check;
+    uv_timer_t timer;
+    unsigned turns = 0;
+
+    (void)state;
+    world_open(&world);
+    record_init(&record, &world);
+    record.on_body = take_nothing;
+    assert_status(STATUS_OK, record_start(&record, server->port, "GET", "/", no_body));
+    uv_check_init(&world.loop, &check);
+    check.data = &turns;
+    uv_check_start(&check, count_turn);
+    uv_timer_init(&world.loop, &timer);
+    uv_timer_start(&timer, end_wait, 150, 0);
+    (void)uv_run(&world.loop, UV_RUN_DEFAULT);
+    assert_in_range(turns, 1, 15);
+    uv_close((uv_handle_t *)&check, NULL);
+    uv_close((uv_handle_t *)&timer, NULL);
+    record_free(&record);
+    world_close(&world);
+    server_close(server);
+}
+
+/* A listener on `address` with the server's port whose queue is full: connects to it neither succeed nor fail. */
+struct black_hole {
+    int listener;
+    int fillers[4];
+};
+
+static void black_hole_open(struct black_hole *hole, const char *text, unsigned port)
+{
+    struct sockaddr_in narrow = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    struct sockaddr_in6 wide = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port)};
+    bool is_wide = strchr(text, ':') != NULL;
+    struct sockaddr *address = is_wide ? (struct sockaddr *)&wide : (struct sockaddr *)&narrow;
+    socklen_t size = is_wide ? sizeof wide : sizeof narrow;
+
+    assert_int_equal(1, inet_pton(address->sa_family, text, is_wide ? (void *)&wide.sin6_addr : (void *)&narrow.sin_addr));
+    hole->listener = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(0, bind(hole->listener, address, size));
+    assert_int_equal(0, listen(hole->listener, 0));
+    for (size_t index = 0; index < 4; index++) {
+        hole->fillers[index] = socket(address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        (void)connect(hole->fillers[index], address, size);
+    }
+}
+
+static void black_hole_close(struct black_hole *hole)
+{
+    for (size_t index = 0; index < 4; index++) {
+        (void)close(hole->fillers[index]);
+    }
+    (void)close(hole->listener);
+}
+
+/* A GET of a name whose addresses are `addresses`, whatever the system's resolver says. */
+static void get_by_addresses(struct record *record, struct world *world, unsigned port, const char *addresses)
+{
+    char url[64];
+    struct transfer_request request = {.method = BYTES("GET"), .fields = world->no_fields};
+
+    request.url = (struct bytes){url, (size_t)snprintf(url, sizeof url, "http://localhost:%u/", port)};
+    record_init(record, world);
+    assert_status(STATUS_OK, record_request(record, &request));
+    while (record->transfer->phase == PHASE_RESOLVING) {
+        (void)uv_run(&world->loop, UV_RUN_NOWAIT);
+    }
+    if (record->transfer->phase == PHASE_READY) {
+        struct transfer *transfer = record->transfer;
+
+        transfer->addresses_bytes = strlen(addresses);
+        memcpy(transfer->addresses, addresses, transfer->addresses_bytes);
+        assert_status(STATUS_OK, upstream_options_attempt(transfer, world->settings.limits.connect_ms));
+    }
+    record_await(record);
+}
+
+/* The name is known to the resolver, so that the next transfer is ready as soon as it has begun. */
+static void learn_name(struct world *world, const struct server *server)
+{
+    struct record record;
+
+    get_by_addresses(&record, world, server->port, "127.0.0.1");
+    record_free(&record);
+}
+
+static void an_address_that_refuses_or_hangs_gives_way_to_the_next(void **state)
+{
+    static const char *const lists[] = {
+        "127.0.0.3,127.0.0.1",            /* refused, then taken: the same number of a socket */
+        "127.0.0.2,127.0.0.1",            /* hangs for half the time, then taken */
+        "127.0.0.3,127.0.0.2,127.0.0.1",
+        "[::1],127.0.0.1",                /* the second begins while the first hangs, and wins */
+        "[::1],127.0.0.3,127.0.0.1",
+    };
+    struct server *server = server_open(answer_and_say_goodbye, NULL);
+    struct black_hole holes[2];
+    struct world world;
+
+    (void)state;
+    black_hole_open(&holes[0], "127.0.0.2", server->port);
+    black_hole_open(&holes[1], "::1", server->port);
+    world_settings(&world);
+    world.settings.limits.connect_ms = 1200;
+    world_start(&world);
+    learn_name(&world, server);
+    for (size_t index = 0; index < sizeof lists / sizeof lists[0]; index++) {
+        struct record record;
+
+        get_by_addresses(&record, &world, server->port, lists[index]);
+        if (record.failure != TRANSFER_OK) {
+            fail_msg("%s: %s", lists[index], transfer_failure_name(record.failure));
+        }
+        record_free(&record);
+    }
+    world_close(&world);
+    black_hole_close(&holes[0]);
+    black_hole_close(&holes[1]);
+    server_close(server);
+}
+
+static void addresses_that_all_hang_are_cut_by_the_connect_time(void **state)
+{
+    struct server *server = server_open(answer_and_say_goodbye, NULL);
+    struct black_hole holes[2];
+    struct world world;
+    struct record record;
+
+    (void)state;
+    black_hole_open(&holes[0], "127.0.0.2", server->port);
+    black_hole_open(&holes[1], "::1", server->port);
+    world_settings(&world);
+    world.settings.limits.connect_ms = 400;
+    world_start(&world);
+    learn_name(&world, server);
+    for (int times = 0; times < 3; times++) {
+        get_by_addresses(&record, &world, server->port, "[::1],127.0.0.2");
+        assert_string_equal("connect", transfer_failure_name(record.failure));
+        assert_false(record.sent_any);
+        record_free(&record);
+    }
+    get_by_addresses(&record, &world, server->port, "127.0.0.1"); /* nothing was left behind */
+    assert_string_equal("ok", transfer_failure_name(record.failure));
+    record_free(&record);
+    world_close(&world);
+    black_hole_close(&holes[0]);
+    black_hole_close(&holes[1]);
+    server_close(server);
+}
+
+static void the_guard_is_asked_again_at_the_very_address(void **state)
+{
+    struct server *server = server_open(answer_and_say_goodbye, NULL);
+    struct world world;
+    struct record record;
+
+    (void)state;
+    world_open(&world);
+    learn_name(&world, server);
+    get_by_addresses(&record, &world, server->port, "169.254.169.254"); /* as if a name server had changed its mind */
+    assert_string_equal("forbidden", transfer_failure_name(record.failure));
+    assert_int_equal(1, world_count(&world, METRIC_COUNTER, "prismguard_gateway_upstream_addresses_refused_total"));
+    record_free(&record);
+    get_by_addresses(&record, &world, server->port, "169.254.169.254,127.0.0.1"); /* and no other is tried */
+    assert_string_equal("forbidden", transfer_failure_name(record.failure));
+    record_free(&record);
+    world_close(&world);
+    assert_int_equal(1, atomic_load(&server->requests));
+    server_close(server);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(one_after_another_share_one_connection_and_one_handle),
+        cmocka_unit_test(many_at_once_have_a_connection_each_and_only_some_stay),
+        cmocka_unit_test(the_connections_of_a_host_are_bounded),
+        cmocka_unit_test(an_idle_connection_that_its_upstream_closes_keeps_nobody_busy),
+        cmocka_unit_test(a_paused_transfer_keeps_nobody_busy),
+        cmocka_unit_test(an_address_that_refuses_or_hangs_gives_way_to_the_next),
+        cmocka_unit_test(addresses_that_all_hang_are_cut_by_the_connect_time),
+        cmocka_unit_test(the_guard_is_asked_again_at_the_very_address),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
