@@ -1,5 +1,5 @@
 /* upstream: a loop's side of libcurl: opening and closing, and the work at the end of each turn. */
-#include "gateway/upstream_parts.h"
+#include "gateway/upstream_inside.h"
 
 #include <assert.h>
 #include <stdlib.h>

@@ -4,7 +4,7 @@
  * that the client's side never has to doubt it (RFC 9112; tests/vectors/http-response). Lines after the head are trailers:
  * counted and forgotten.
  */
-#include "gateway/upstream_parts.h"
+#include "gateway/upstream_inside.h"
 
 #include <string.h>
 

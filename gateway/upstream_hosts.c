@@ -1,5 +1,5 @@
 /* upstream_hosts: the records of scheme, host and port; a URL finds its own by its text, a new one is read by libcurl. */
-#include "gateway/upstream_parts.h"
+#include "gateway/upstream_inside.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* upstream_options: a request into an easy handle of libcurl, and the callbacks that feed and guard it. */
-#include "gateway/upstream_parts.h"
+#include "gateway/upstream_inside.h"
 
 #include <assert.h>
 #include <stdio.h>

@@ -9,7 +9,7 @@
  * to the next socket at once, and then no callback tells of the change. So a watch begins with the first wish, ends with
  * CURL_POLL_REMOVE unless the socket surely carries a live connection, and begins anew when its number comes back.
  */
-#include "gateway/upstream_parts.h"
+#include "gateway/upstream_inside.h"
 
 #include <assert.h>
 #include <stdlib.h>

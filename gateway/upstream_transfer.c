@@ -1,5 +1,5 @@
 /* upstream_transfer: the life of a transfer from start to its one end, and its timers. */
-#include "gateway/upstream_parts.h"
+#include "gateway/upstream_inside.h"
 
 #include <assert.h>
 #include <stdlib.h>

@@ -2,7 +2,7 @@
 #include "support/heap.h"
 #include "support/transfer.h"
 
-#include "gateway/upstream_parts.h"
+#include "gateway/upstream_inside.h"
 
 static const struct bytes no_body = {NULL, 0};
 

@@ -1,7 +1,7 @@
 /* upstream_hosts: what a URL's authority may be, read by libcurl's own parser, and a table that ends. */
 #include "support/transfer.h"
 
-#include "gateway/upstream_parts.h"
+#include "gateway/upstream_inside.h"
 
 static enum status find(struct world *world, const char *url, struct upstream_host **out)
 {

@@ -2,7 +2,7 @@
  * behind our back is left in the loop. */
 #include "support/transfer.h"
 
-#include "gateway/upstream_parts.h"
+#include "gateway/upstream_inside.h"
 
 static const struct bytes no_body = {NULL, 0};
 

@@ -1,17 +1,18 @@
 /* upstream over TLS against a real OpenSSL server: certificates are checked, and a paused transfer loses nothing that TLS holds. */
-#include "support/files.h"
+#include "support/folder.h"
 #include "support/transfer.h"
 
-#include "gateway/upstream_parts.h"
+#include "gateway/upstream_inside.h"
 
+#include <fcntl.h>
 #include <sys/wait.h>
 
 enum { FILE_BYTES = 1 << 20 };
 
 /* `openssl s_server` in a folder with a key, a certificate of its own making and a file to serve. */
 struct tls_server {
-    char folder[TEST_PATH_BYTES];
-    char certificate[TEST_PATH_BYTES];
+    struct folder folder;
+    char certificate[PATH_BYTES_MAX + 1];
     pid_t process;
     FILE *output; /* open as long as the server may write */
     unsigned port;
@@ -59,17 +60,17 @@ static void tls_server_open(struct tls_server *server)
     char line[256];
     int status;
 
-    make_folder(server->folder);
-    path_in(server->certificate, server->folder, "cert.pem");
+    folder_open(&server->folder);
+    folder_path(&server->folder, "cert.pem", server->certificate);
     for (size_t index = 0; index < FILE_BYTES; index++) {
         content[index] = (char)(index ^ (index >> 8));
     }
-    write_file(server->folder, "large", (struct bytes){content, FILE_BYTES});
+    folder_write(&server->folder, "large", (struct bytes){content, FILE_BYTES});
     free(content);
-    server->process = run_openssl(server->folder, make, NULL);
+    server->process = run_openssl(server->folder.path, make, NULL);
     assert_int_equal(server->process, waitpid(server->process, &status, 0));
     assert_int_equal(0, status);
-    server->process = run_openssl(server->folder, serve, &server->output);
+    server->process = run_openssl(server->folder.path, serve, &server->output);
     server->port = 0;
     while (server->port == 0 && fgets(line, sizeof line, server->output) != NULL) {
         (void)sscanf(line, "ACCEPT 127.0.0.1:%u", &server->port);
@@ -82,7 +83,7 @@ static void tls_server_close(struct tls_server *server)
     assert_int_equal(0, kill(server->process, SIGKILL));
     assert_int_equal(server->process, waitpid(server->process, NULL, 0));
     assert_int_equal(0, fclose(server->output));
-    remove_folder(server->folder);
+    folder_close(&server->folder);
 }
 
 static void get(struct record *record, struct world *world, const struct tls_server *server, const char *host,

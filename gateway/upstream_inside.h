@@ -1,4 +1,4 @@
-/* upstream_parts: what the files of upstream share: a transfer with its phases, a host, a loop's side of libcurl.
+/* upstream_inside: what the files of upstream share: a transfer with its phases, a host, a loop's side of libcurl.
  *
  *   upstream          opening and closing, the work at the end of a turn
  *   upstream_transfer the life of one transfer, its timers
@@ -14,8 +14,8 @@
  *   RESOLVING > READY > CONNECTING > ASKING > ANSWERING <> PAUSED > RESUMING      FAILED, CANCELLED > OVER > SPARE
  *                ^ added to libcurl at the end of the turn       ^ at the end of the turn
  */
-#ifndef GATEWAY_UPSTREAM_PARTS_H
-#define GATEWAY_UPSTREAM_PARTS_H
+#ifndef GATEWAY_UPSTREAM_INSIDE_H
+#define GATEWAY_UPSTREAM_INSIDE_H
 
 #include "gateway/resolve.h"
 #include "gateway/upstream.h"
