@@ -8,7 +8,6 @@
 #include <assert.h>
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 enum status pool_dispatch_open(struct pool_dispatch **out, const struct pool_options *options, struct wire *wire,
                                void (*finish)(void *context, struct job *job), void *context)

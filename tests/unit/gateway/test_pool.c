@@ -182,7 +182,7 @@ static void a_killed_moderators_job_is_answered_at_once(void **state)
         assert_status(STATUS_UNAVAILABLE, job->result.status);
         job_close(&job);
     }
-    assert_true(clock_ms() - start_ms < 10 * PROBE_BUSY_MS); /* the deadline is a minute */
+    assert_true(clock_ms() - start_ms < SCRIPT_WAIT_MS / 2); /* the deadline is a minute */
     assert_true(rig_becomes_ready(&rig, false));
     rig_close(&rig);
 }
@@ -199,10 +199,10 @@ static void a_slot_that_answers_no_ping_is_forgotten(void **state)
     rig.options.ping_idle_ms = 5;
     rig.options.silence_ms = 30;
     rig_start(&rig);
-    open_slot(&rig, &slot);
+    scripted_open(&slot, pool_endpoint(rig.pool), SLOT_LOCAL, "");
     assert_status(STATUS_OK, scripted_take(&slot, &frame, SCRIPT_WAIT_MS));
     assert_status(STATUS_OK, message_read_type(frame, &type));
-    assert_int_equal(MESSAGE_PING, type);
+    assert_int_equal(MESSAGE_PING, type); /* so it was known */
     assert_true(rig_becomes_ready(&rig, false));
     scripted_close(&slot);
     rig_close(&rig);
@@ -240,6 +240,7 @@ static void deadlines_and_ages_pass_by_themselves(void **state)
 {
     struct rig rig;
     struct scripted slot;
+    unsigned attempts = 0;
 
     (void)state;
     rig_init(&rig);
@@ -248,15 +249,16 @@ static void deadlines_and_ages_pass_by_themselves(void **state)
     rig_start(&rig);
     open_slot(&rig, &slot);
     (void)rig_submit(&rig, 0); /* meets its deadline */
-    (void)rig_submit(&rig, 0); /* meets its age before */
+    (void)rig_submit(&rig, 0); /* meets its age, without ever being sent */
     for (size_t index = 0; index < 2; index++) {
         struct job *job = rig_take(&rig, 0);
 
         assert_non_null(job);
         assert_status(STATUS_TIMEOUT, job->result.status);
-        assert_int_equal(index, job->attempts);
+        attempts += job->attempts;
         job_close(&job);
     }
+    assert_int_equal(1, attempts);
     scripted_close(&slot);
     rig_close(&rig);
 }
