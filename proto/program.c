@@ -156,6 +156,7 @@ static int start(struct program **out, const char *service, const char *file)
 int program_open(struct program **out, const char *service, const char *purpose, int argc, char **argv)
 {
     struct command command = {PRINT_HELP, NULL};
+    int code = PROGRAM_OK;
 
     assert(out != NULL && service != NULL && purpose != NULL);
     if (!read_command(&command, service, argc, argv)) {
@@ -166,18 +167,24 @@ int program_open(struct program **out, const char *service, const char *purpose,
     case RUN:
         return start(out, service, command.file);
     case CHECK:
-        return check(command.file);
+        code = check(command.file);
+        break;
     case PRINT_SETTINGS:
         settings_print_table(stdout);
-        return PROGRAM_OK;
+        break;
     case PRINT_VERSION:
         (void)printf("prismguard-%s %s\n", service, PRISMGUARD_VERSION);
-        return PROGRAM_OK;
+        break;
     case PRINT_HELP:
+        print_help(service, purpose, stdout);
         break;
     }
-    print_help(service, purpose, stdout);
-    return PROGRAM_OK;
+    /* A check whose words went nowhere has not been made. */
+    if (fflush(stdout) != 0 || ferror(stdout) != 0) {
+        (void)fprintf(stderr, "prismguard-%s: standard output cannot be written\n", service);
+        return PROGRAM_FAILED;
+    }
+    return code;
 }
 
 const struct settings *program_settings(const struct program *program)

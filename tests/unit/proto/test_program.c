@@ -1,136 +1,315 @@
-/* program: each command line does what it says with the exit code it says; a signal ends the wait, also one that came early. */
+/* test_program: each command line in a process of its own: what it says, where, and its exit code. */
+#include "support/folder.h"
 #include "support/unit.h"
 
 #include "proto/program.h"
 
+#include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
-static const char good[] = "profiles:\n  default: {}\n";
-static const char bad[] = "gateway:\n  bogus: 1\n";
+enum { TEXT_ROOM = 64 * 1024 };
 
-static char file[64];
+/* What a run left behind. */
+struct outcome {
+    int status; /* of waitpid */
+    char out[TEXT_ROOM];
+    char error[TEXT_ROOM];
+};
 
-static const char *write_file(const char *text)
+struct run {
+    pid_t child;
+    int out;
+    int error;
+};
+
+/* In the child: a main as the header shows it, that says when it can be ended. */
+static int child_main(int argc, char **argv)
 {
-    int fd;
+    struct program *program = NULL;
+    int code = program_open(&program, "gateway", "Stands in a test.", argc, argv);
+    struct pollfd end = {.events = POLLIN};
 
-    (void)snprintf(file, sizeof file, "/tmp/prismguard-program-XXXXXX");
-    fd = mkstemp(file);
-    assert_true(fd >= 0);
-    assert_int_equal(strlen(text), write(fd, text, strlen(text)));
-    assert_int_equal(0, close(fd));
-    return file;
+    if (program == NULL) {
+        return code;
+    }
+    printf("listening on %s\n", program_settings(program)->gateway.listen);
+    (void)fflush(stdout);
+    end.fd = program_end_fd(program);
+    (void)poll(&end, 1, -1);
+    program_wait_for_end(program); /* returns at once: it has been asked for */
+    code = argc > 3 ? program_fail(program, "do it", STATUS_FULL) : PROGRAM_OK;
+    program_close(&program);
+    program_close(&program);
+    return code;
 }
 
-/* Exit code and output (both streams) of a command line, in a process of its own. */
-static int run(char *output, size_t room, const char *first, const char *second)
+static int count_of(char **argv)
 {
-    char *arguments[] = {(char *)(uintptr_t)"prismguard-test", (char *)(uintptr_t)first, (char *)(uintptr_t)second, NULL};
-    int ends[2];
-    size_t count = 0;
-    ssize_t more;
-    pid_t child;
-    int how;
+    int count = 0;
 
-    assert_int_equal(0, pipe(ends));
+    while (argv[count] != NULL) {
+        count++;
+    }
+    return count;
+}
+
+/* Starts a child with its standard output at `out_file`, or at a pipe when that is NULL. */
+static struct run run_begin(char **argv, const char *out_file)
+{
+    int out[2];
+    int error[2];
+    struct run run;
+
+    assert_int_equal(0, pipe(out));
+    assert_int_equal(0, pipe(error));
     (void)fflush(NULL);
-    child = fork();
-    if (child == 0) {
-        struct program *program = NULL;
+    run.child = fork();
+    assert_true(run.child >= 0);
+    if (run.child == 0) {
+        int file = out_file == NULL ? out[1] : open(out_file, O_WRONLY | O_CLOEXEC);
         int code;
 
-        (void)dup2(ends[1], STDOUT_FILENO);
-        (void)dup2(ends[1], STDERR_FILENO);
-        (void)close(ends[0]);
-        code = program_open(&program, "test", "Tests.", second == NULL ? (first == NULL ? 1 : 2) : 3, arguments);
-        if (program != NULL) {
-            (void)kill(getpid(), SIGTERM);
-            program_wait_for_end(program);
-            program_close(&program);
-            code = 42;
-        }
+        (void)dup2(file, STDOUT_FILENO);
+        (void)dup2(error[1], STDERR_FILENO);
+        (void)close(out[0]);
+        (void)close(error[0]);
+        code = child_main(count_of(argv), argv);
         (void)fflush(NULL);
         _exit(code);
     }
-    (void)close(ends[1]);
-    while ((more = read(ends[0], output + count, room - 1 - count)) > 0) {
+    (void)close(out[1]);
+    (void)close(error[1]);
+    run.out = out[0];
+    run.error = error[0];
+    return run;
+}
+
+static void read_to_end(int fd, char out[TEXT_ROOM])
+{
+    size_t count = strlen(out);
+    ssize_t more;
+
+    while ((more = read(fd, out + count, TEXT_ROOM - 1 - count)) > 0) {
         count += (size_t)more;
     }
-    output[count] = '\0';
-    (void)close(ends[0]);
-    assert_int_equal(child, waitpid(child, &how, 0));
-    assert_true(WIFEXITED(how));
-    return WEXITSTATUS(how);
+    out[count] = '\0';
+    (void)close(fd);
 }
 
-static char output[256 * 1024];
-
-static void help_and_version_end_well(void **state)
+static void run_end(const struct run *run, struct outcome *outcome)
 {
-    (void)state;
-    assert_int_equal(PROGRAM_OK, run(output, sizeof output, "--help", NULL));
-    assert_non_null(strstr(output, "usage: prismguard-test --config FILE"));
-    assert_non_null(strstr(output, "--check FILE"));
-    assert_int_equal(PROGRAM_OK, run(output, sizeof output, "--version", NULL));
-    assert_string_equal("prismguard-test " PRISMGUARD_VERSION "\n", output);
+    read_to_end(run->out, outcome->out);
+    read_to_end(run->error, outcome->error);
+    assert_int_equal(run->child, waitpid(run->child, &outcome->status, 0));
 }
 
-static void the_table_of_settings_is_printed(void **state)
+static void assert_exit(int expected, const struct outcome *outcome)
 {
-    (void)state;
-    assert_int_equal(PROGRAM_OK, run(output, sizeof output, "--settings", NULL));
-    assert_non_null(strstr(output, "gateway.listen"));
+    if (!WIFEXITED(outcome->status) || WEXITSTATUS(outcome->status) != expected) {
+        fail_msg("status %d, out '%s', error '%s'", outcome->status, outcome->out, outcome->error);
+    }
 }
 
-static void a_wrong_command_line_says_what_is_wrong(void **state)
+#define RUN(outcome, ...)                                                                                              \
+    do {                                                                                                               \
+        char *run_argv[] = {"prismguard-gateway", __VA_ARGS__, NULL};                                                  \
+        struct run run_here = run_begin(run_argv, NULL);                                                               \
+                                                                                                                       \
+        memset(outcome, 0, sizeof *(outcome));                                                                         \
+        run_end(&run_here, outcome);                                                                                   \
+    } while (0)
+
+static void help_version_and_settings_go_to_standard_output(void **state)
 {
+    static struct outcome outcome;
+
     (void)state;
-    assert_int_equal(PROGRAM_USAGE, run(output, sizeof output, NULL, NULL));
-    assert_non_null(strstr(output, "--config FILE is needed"));
-    assert_int_equal(PROGRAM_USAGE, run(output, sizeof output, "--bogus", NULL));
-    assert_non_null(strstr(output, "--bogus"));
-    assert_int_equal(PROGRAM_USAGE, run(output, sizeof output, "--config", NULL));
-    assert_int_equal(PROGRAM_USAGE, run(output, sizeof output, "something", NULL));
-    assert_non_null(strstr(output, "something"));
-    assert_int_equal(PROGRAM_USAGE, run(output, sizeof output, "--version", "--help"));
+    RUN(&outcome, "--help");
+    assert_exit(PROGRAM_OK, &outcome);
+    assert_non_null(strstr(outcome.out, "usage: prismguard-gateway --config FILE"));
+    assert_non_null(strstr(outcome.out, "Stands in a test."));
+    assert_string_equal("", outcome.error);
+    RUN(&outcome, "--version");
+    assert_exit(PROGRAM_OK, &outcome);
+    assert_string_equal("prismguard-gateway " PRISMGUARD_VERSION "\n", outcome.out);
+    RUN(&outcome, "--settings");
+    assert_exit(PROGRAM_OK, &outcome);
+    assert_non_null(strstr(outcome.out, "| `gateway.listen` |"));
+    assert_string_equal("", outcome.error);
 }
 
-static void check_names_what_is_wrong_and_explains_what_is_right(void **state)
+static void a_wrong_command_line_is_told_and_ends_with_two(void **state)
 {
+    static struct outcome outcome;
+
     (void)state;
-    assert_int_equal(PROGRAM_FAILED, run(output, sizeof output, "--check", write_file(bad)));
-    assert_non_null(strstr(output, ":2: gateway.bogus"));
-    (void)unlink(file);
-    assert_int_equal(PROGRAM_OK, run(output, sizeof output, "--check", write_file(good)));
-    assert_non_null(strstr(output, "default"));
-    (void)unlink(file);
-    assert_int_equal(PROGRAM_FAILED, run(output, sizeof output, "--check", "/no/such/file"));
+    RUN(&outcome, NULL);
+    assert_exit(PROGRAM_USAGE, &outcome);
+    assert_string_equal("prismguard-gateway: --config FILE is needed\nprismguard-gateway --help says more\n", outcome.error);
+    assert_string_equal("", outcome.out);
+    RUN(&outcome, "--nonsense");
+    assert_exit(PROGRAM_USAGE, &outcome);
+    assert_non_null(strstr(outcome.error, "--nonsense"));
+    RUN(&outcome, "--config");
+    assert_exit(PROGRAM_USAGE, &outcome);
+    assert_non_null(strstr(outcome.error, "config"));
+    RUN(&outcome, "--check", "/dev/null", "more");
+    assert_exit(PROGRAM_USAGE, &outcome);
+    assert_non_null(strstr(outcome.error, "'more' is not understood"));
+    RUN(&outcome, "--check", "/dev/null", "--version");
+    assert_exit(PROGRAM_USAGE, &outcome);
+    assert_non_null(strstr(outcome.error, "one of --config, --check"));
 }
 
-static void a_run_waits_for_its_end_even_when_it_came_early(void **state)
+static void a_check_explains_good_settings_and_tells_bad_ones(void **state)
 {
+    static struct outcome outcome;
+    struct folder folder;
+    char path[PATH_BYTES_MAX + 1];
+
     (void)state;
-    assert_int_equal(42, run(output, sizeof output, "--config", write_file(good)));
-    assert_non_null(strstr(output, "\"event\":\"started\""));
-    assert_non_null(strstr(output, "\"signal\":\"SIGTERM\""));
-    assert_non_null(strstr(output, "\"event\":\"ended\""));
-    (void)unlink(file);
-    assert_int_equal(PROGRAM_FAILED, run(output, sizeof output, "--config", write_file(bad)));
-    (void)unlink(file);
+    folder_open(&folder);
+    folder_path(&folder, "prismguard.yaml", path);
+    folder_write(&folder, "prismguard.yaml", BYTES("profiles: { one: }\n"));
+    RUN(&outcome, "--check", path);
+    assert_exit(PROGRAM_OK, &outcome);
+    assert_non_null(strstr(outcome.out, "Profile one\n"));
+    assert_string_equal("", outcome.error);
+
+    RUN(&outcome, "--check", "/no/such/file");
+    assert_exit(PROGRAM_FAILED, &outcome);
+    assert_string_equal("/no/such/file: cannot be read: No such file or directory\n", outcome.error);
+
+    folder_write(&folder, "prismguard.yaml", BYTES("profiles: { one: { keywords: [none.txt] } }\n"));
+    RUN(&outcome, "--check", path);
+    assert_exit(PROGRAM_FAILED, &outcome);
+    assert_non_null(strstr(outcome.error, "profiles.one.keywords: '"));
+
+    folder_write(&folder, "prismguard.yaml", BYTES("gateway: { threads: two }\n"));
+    RUN(&outcome, "--check", path);
+    assert_exit(PROGRAM_FAILED, &outcome);
+    assert_string_equal("", outcome.out);
+    assert_non_null(strstr(outcome.error, "prismguard.yaml:1: gateway.threads: found 'two'"));
+    RUN(&outcome, "--config", path);
+    assert_exit(PROGRAM_FAILED, &outcome);
+    assert_non_null(strstr(outcome.error, "prismguard.yaml:1: gateway.threads: found 'two'"));
+    folder_close(&folder);
+}
+
+static void output_that_cannot_be_written_is_a_failure(void **state)
+{
+    static struct outcome outcome;
+    char *argv[] = {"prismguard-gateway", "--settings", NULL};
+    struct run run = run_begin(argv, "/dev/full");
+
+    (void)state;
+    run_end(&run, &outcome);
+    assert_exit(PROGRAM_FAILED, &outcome);
+    assert_non_null(strstr(outcome.error, "standard output"));
+}
+
+/* Runs until the first line is read, so that a signal finds the program waiting; leaves the line in outcome->out. */
+static struct run run_until_ready(char **argv, struct outcome *outcome)
+{
+    struct run run = run_begin(argv, NULL);
+    size_t count = 0;
+
+    memset(outcome, 0, sizeof *outcome);
+    while (memchr(outcome->out, '\n', count) == NULL) {
+        ssize_t more = read(run.out, outcome->out + count, 1);
+
+        assert_int_equal(1, more);
+        count++;
+    }
+    assert_string_equal("listening on 127.0.0.1:8080\n", outcome->out);
+    return run;
+}
+
+static void a_signal_ends_it_in_order_and_is_logged(void **state)
+{
+    static const int signals[] = {SIGTERM, SIGINT};
+    static struct outcome outcome;
+    char *argv[] = {"prismguard-gateway", "--config", "/dev/null", NULL};
+
+    (void)state;
+    for (size_t index = 0; index < 2; index++) {
+        struct run run = run_until_ready(argv, &outcome);
+
+        assert_int_equal(0, kill(run.child, signals[index]));
+        run_end(&run, &outcome);
+        assert_exit(PROGRAM_OK, &outcome);
+        assert_non_null(strstr(outcome.error, "\"event\":\"started\""));
+        assert_non_null(strstr(outcome.error, index == 0 ? "\"signal\":\"SIGTERM\"" : "\"signal\":\"SIGINT\""));
+        assert_non_null(strstr(outcome.error, "\"event\":\"ended\""));
+    }
+}
+
+static void a_main_that_cannot_go_on_says_why_and_ends_with_one(void **state)
+{
+    static struct outcome outcome;
+    char *argv[] = {"prismguard-gateway", "--config", "/dev/null", "--", NULL}; /* one more: child_main fails then */
+    struct run run = run_until_ready(argv, &outcome);
+
+    (void)state;
+    assert_int_equal(0, kill(run.child, SIGTERM));
+    run_end(&run, &outcome);
+    assert_exit(PROGRAM_FAILED, &outcome);
+    assert_non_null(strstr(outcome.error, "prismguard-gateway: cannot do it: no room left\n"));
+    assert_non_null(strstr(outcome.error, "\"what\":\"do it\",\"status\":\"full\""));
+}
+
+/* The child never gets as far as its own end: it is told to wait a second time, and the default action takes it. */
+static void a_second_signal_ends_it_at_once(void **state)
+{
+    static struct outcome outcome;
+    int out[2];
+    char byte;
+    pid_t child;
+
+    (void)state;
+    assert_int_equal(0, pipe(out));
+    (void)fflush(NULL);
+    child = fork();
+    if (child == 0) {
+        char *argv[] = {"prismguard-gateway", "--config", "/dev/null", NULL};
+        struct program *program = NULL;
+
+        (void)dup2(open("/dev/null", O_WRONLY | O_CLOEXEC), STDERR_FILENO);
+        if (program_open(&program, "gateway", "Stands in a test.", 3, argv) != PROGRAM_OK) {
+            _exit(9);
+        }
+        (void)!write(out[1], "1", 1);
+        program_wait_for_end(program);
+        (void)!write(out[1], "2", 1);
+        for (;;) {
+            (void)pause(); /* a drain that takes too long */
+        }
+    }
+    assert_true(child > 0);
+    (void)close(out[1]);
+    assert_int_equal(1, read(out[0], &byte, 1));
+    assert_int_equal(0, kill(child, SIGTERM));
+    assert_int_equal(1, read(out[0], &byte, 1));
+    assert_int_equal('2', byte);
+    assert_int_equal(0, kill(child, SIGTERM));
+    assert_int_equal(child, waitpid(child, &outcome.status, 0));
+    assert_true(WIFSIGNALED(outcome.status) && WTERMSIG(outcome.status) == SIGTERM);
+    (void)close(out[0]);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(help_and_version_end_well),
-        cmocka_unit_test(the_table_of_settings_is_printed),
-        cmocka_unit_test(a_wrong_command_line_says_what_is_wrong),
-        cmocka_unit_test(check_names_what_is_wrong_and_explains_what_is_right),
-        cmocka_unit_test(a_run_waits_for_its_end_even_when_it_came_early),
+        cmocka_unit_test(help_version_and_settings_go_to_standard_output),
+        cmocka_unit_test(a_wrong_command_line_is_told_and_ends_with_two),
+        cmocka_unit_test(a_check_explains_good_settings_and_tells_bad_ones),
+        cmocka_unit_test(output_that_cannot_be_written_is_a_failure),
+        cmocka_unit_test(a_signal_ends_it_in_order_and_is_logged),
+        cmocka_unit_test(a_main_that_cannot_go_on_says_why_and_ends_with_one),
+        cmocka_unit_test(a_second_signal_ends_it_at_once),
     };
+
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
