@@ -19,8 +19,9 @@ static const char *const bucket_seconds[] = {"0.0001", "0.00025", "0.0005", "0.0
 
 enum {
     BUCKETS = sizeof bucket_us / sizeof bucket_us[0],
+    SECONDS_MAX = 1000000, /* of one observation: eleven days */
     TABLE_SLOTS = 4096, /* hash table of the series, a power of two at least twice their number */
-    FOLDED = 0,         /* the series of last resort: made first, never removed */
+    FOLDED = 0,         /* the count of look-ups that found no room: made first, never removed */
 };
 
 _Static_assert(sizeof bucket_seconds / sizeof bucket_seconds[0] == BUCKETS, "every bucket has its text");
@@ -42,6 +43,7 @@ struct metrics {
     pthread_mutex_t lock; /* guards the table; a series itself is only atomics */
     struct series *all[METRICS_SERIES_MAX];
     size_t count;
+    struct series lost; /* of last resort: takes what has no place, whatever its kind, and is never printed */
     uint16_t slots[TABLE_SLOTS]; /* index + 1 into `all`, 0 = free */
 };
 
@@ -94,6 +96,7 @@ enum status metrics_open(struct metrics **out)
         return STATUS_NO_MEMORY;
     }
     metrics->count = 1;
+    metrics->lost.kind = METRIC_GAUGE;
     *out = metrics;
     return STATUS_OK;
 }
@@ -215,7 +218,7 @@ struct series *metrics_series(struct metrics *metrics, enum metric_kind kind, co
     }
     (void)pthread_mutex_unlock(&metrics->lock);
     buffer_free(&text);
-    return series == NULL ? metrics->all[FOLDED] : series;
+    return series == NULL ? &metrics->lost : series;
 }
 
 void series_add(struct series *series, int64_t more)
@@ -237,10 +240,12 @@ void series_set_real(struct series *series, double value)
 
 void series_observe(struct series *series, double seconds)
 {
-    uint64_t us = seconds > 0 ? (uint64_t)(seconds * 1e6) : 0;
+    /* Not a number counts as nothing, and what no sum could hold as the most that makes sense. */
+    double bounded = seconds > 0 ? (seconds < SECONDS_MAX ? seconds : SECONDS_MAX) : 0;
+    uint64_t us = (uint64_t)(bounded * 1e6);
     size_t bucket = 0;
 
-    if (series->buckets == NULL) { /* folded into the counter of last resort */
+    if (series->buckets == NULL) { /* the series of last resort */
         return;
     }
     while (bucket < BUCKETS && us > bucket_us[bucket]) {

@@ -4,6 +4,7 @@
 #include "proto/limits.h"
 #include "proto/metrics.h"
 
+#include <math.h>
 #include <pthread.h>
 #include <stdio.h>
 
@@ -115,6 +116,48 @@ static void *add_many(void *series)
     return NULL;
 }
 
+static void a_metric_without_any_room_is_counted_nowhere_and_harms_nothing(void **state)
+{
+    static char names[METRICS_SERIES_MAX + 1][16]; /* borrowed by the metrics, as literals are */
+    struct metrics *metrics = NULL;
+    struct series *lost;
+
+    (void)state;
+    assert_status(STATUS_OK, metrics_open(&metrics));
+    for (size_t index = 0; index <= METRICS_SERIES_MAX; index++) {
+        (void)snprintf(names[index], sizeof names[index], "m%zu", index);
+        series_add(metrics_series(metrics, METRIC_COUNTER, names[index], "Many.", NULL, 0), 1);
+    }
+    lost = metrics_series(metrics, METRIC_GAUGE, "one_more", "One more.", NULL, 0);
+    series_add(lost, -5); /* a gauge may fall; the count of folded look-ups may not */
+    series_set(lost, -7);
+    series_set_real(lost, 0.5);
+    series_observe(lost, 1);
+    /* The folded counter's own place aside, all but METRICS_FOLDED_MAX fitted; those took the places kept back; three had none. */
+    assert_non_null(strstr(print(metrics), "prismguard_metrics_folded_total 103\n"));
+    assert_non_null(strstr(print(metrics), "m1998 1\n"));
+    assert_null(strstr(print(metrics), "m1999"));
+    assert_null(strstr(print(metrics), "one_more"));
+    metrics_close(&metrics);
+}
+
+static void an_observation_that_is_no_time_is_bounded(void **state)
+{
+    struct metrics *metrics = NULL;
+    struct series *series;
+
+    (void)state;
+    assert_status(STATUS_OK, metrics_open(&metrics));
+    series = metrics_series(metrics, METRIC_HISTOGRAM, "odd_seconds", "Odd.", NULL, 0);
+    series_observe(series, -1);
+    series_observe(series, (double)NAN);
+    assert_non_null(strstr(print(metrics), "odd_seconds_sum 0.000000\nodd_seconds_count 2\n"));
+    series_observe(series, (double)INFINITY);
+    assert_non_null(strstr(print(metrics), "odd_seconds_sum 1000000.000000\nodd_seconds_count 3\n"));
+    assert_non_null(strstr(print(metrics), "odd_seconds_bucket{le=\"100\"} 2\n"));
+    metrics_close(&metrics);
+}
+
 static void threads_count_into_one_series_without_losing_any(void **state)
 {
     struct metrics *metrics = NULL;
@@ -155,6 +198,8 @@ int main(void)
         cmocka_unit_test(a_label_value_cannot_forge_a_line),
         cmocka_unit_test(label_sets_past_the_bound_are_counted_as_other),
         cmocka_unit_test(labels_too_long_for_a_series_are_counted_as_other),
+        cmocka_unit_test(a_metric_without_any_room_is_counted_nowhere_and_harms_nothing),
+        cmocka_unit_test(an_observation_that_is_no_time_is_bounded),
         cmocka_unit_test(threads_count_into_one_series_without_losing_any),
         cmocka_unit_test(a_print_that_does_not_fit_says_so),
     };
