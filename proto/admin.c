@@ -22,7 +22,7 @@
 
 enum {
     POLL_END = 0,      /* the eventfd that ends the thread */
-    POLL_LISTENER = 1, /* only watched while a place is free */
+    POLL_LISTENER = 1, /* only watched while a place is free, and not right after a failed accept */
     POLL_PLACES = 2,
     PATH_ROOM = 64, /* longer paths are none of ours */
 };
@@ -42,6 +42,7 @@ struct place {
 
 struct admin {
     int listener;
+    uint64_t accept_after_ms; /* the process had no descriptor left: the listener rests until then */
     int end;
     unsigned port;
     pthread_t thread;
@@ -196,6 +197,10 @@ static void accept_one(struct admin *admin, struct place *place, uint64_t now_ms
     int fd = accept4(admin->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
     if (fd < 0) {
+        /* Without a rest a lack of descriptors would keep the listener readable and this thread spinning. */
+        if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+            admin->accept_after_ms = now_ms + ADMIN_ACCEPT_PAUSE_MS;
+        }
         return;
     }
     *place = (struct place){.fd = fd, .deadline_ms = now_ms + ADMIN_REQUEST_MS};
@@ -205,9 +210,10 @@ static void accept_one(struct admin *admin, struct place *place, uint64_t now_ms
 }
 
 /* Which sockets to watch and until when; returns the place that the next connection would take, or NULL. */
-static struct place *fill_watch(struct admin *admin, struct pollfd watch[], uint64_t *deadline_ms)
+static struct place *fill_watch(struct admin *admin, struct pollfd watch[], uint64_t now_ms, uint64_t *deadline_ms)
 {
     struct place *spare = NULL;
+    bool rests = now_ms < admin->accept_after_ms;
 
     watch[POLL_END] = (struct pollfd){.fd = admin->end, .events = POLLIN};
     for (size_t index = 0; index < ADMIN_CONNECTIONS_MAX; index++) {
@@ -220,7 +226,10 @@ static struct place *fill_watch(struct admin *admin, struct pollfd watch[], uint
             *deadline_ms = place->deadline_ms;
         }
     }
-    watch[POLL_LISTENER] = (struct pollfd){.fd = spare == NULL ? -1 : admin->listener, .events = POLLIN};
+    if (rests && admin->accept_after_ms < *deadline_ms) {
+        *deadline_ms = admin->accept_after_ms;
+    }
+    watch[POLL_LISTENER] = (struct pollfd){.fd = spare == NULL || rests ? -1 : admin->listener, .events = POLLIN};
     return spare;
 }
 
@@ -252,7 +261,7 @@ static void *admin_run(void *argument)
     for (;;) {
         uint64_t now_ms = clock_ms();
         uint64_t deadline_ms = now_ms + ADMIN_REQUEST_MS;
-        struct place *spare = fill_watch(admin, watch, &deadline_ms);
+        struct place *spare = fill_watch(admin, watch, now_ms, &deadline_ms);
         int wait_ms = deadline_ms > now_ms ? (int)(deadline_ms - now_ms) : 0;
 
         if (poll(watch, POLL_PLACES + ADMIN_CONNECTIONS_MAX, wait_ms) < 0) {

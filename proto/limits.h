@@ -76,6 +76,7 @@ enum {
     METRICS_TEXT_BYTES_MAX = 8 * MIB, /* all of /metrics: 2,000 histograms fit */
     ADMIN_CONNECTIONS_MAX = 16,
     ADMIN_REQUEST_BYTES_MAX = 8 * KIB,
+    ADMIN_ACCEPT_PAUSE_MS = 100, /* after an accept that failed for want of descriptors */
     ADMIN_REQUEST_MS = 5000, /* from accept to the last byte of the answer */
 
     /* Settings */

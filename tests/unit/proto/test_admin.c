@@ -6,9 +6,12 @@
 #include "proto/limits.h"
 
 #include <arpa/inet.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 struct fixture {
@@ -62,16 +65,22 @@ static int teardown(void **state)
     return 0;
 }
 
-static int dial(const struct fixture *fixture)
+static void dial_with(const struct fixture *fixture, int fd)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)admin_port(fixture->admin))};
     struct timeval patience = {.tv_sec = 10};
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
 
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     assert_true(fd >= 0);
     assert_int_equal(0, setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience));
     assert_int_equal(0, connect(fd, (struct sockaddr *)&address, sizeof address));
+}
+
+static int dial(const struct fixture *fixture)
+{
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    dial_with(fixture, fd);
     return fd;
 }
 
@@ -225,6 +234,48 @@ static void a_silent_connection_is_closed_after_its_time(void **state)
     assert_true(clock_ms() - started_ms >= ADMIN_REQUEST_MS - 100);
 }
 
+static uint64_t cpu_us(void)
+{
+    struct timespec used;
+
+    assert_int_equal(0, clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used));
+    return (uint64_t)used.tv_sec * 1000000u + (uint64_t)used.tv_nsec / 1000u;
+}
+
+/* The connection waits in the kernel's queue; the thread must neither spin nor forget it. */
+static void a_lack_of_descriptors_is_waited_out_without_spinning(void **state)
+{
+    const char *request = "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n";
+    struct rlimit kept;
+    struct rlimit none;
+    struct pollfd answered = {.events = POLLIN};
+    int taken[3 * ADMIN_CONNECTIONS_MAX]; /* poll(2) takes no more descriptors than the limit allows to be open */
+    enum { TAKEN = sizeof taken / sizeof taken[0] };
+    uint64_t used_us;
+    int ready;
+
+    assert_int_equal(0, getrlimit(RLIMIT_NOFILE, &kept));
+    answered.fd = socket(AF_INET, SOCK_STREAM, 0);
+    for (size_t index = 0; index < TAKEN; index++) {
+        taken[index] = dup(answered.fd);
+        assert_true(taken[index] > answered.fd);
+    }
+    none = (struct rlimit){(rlim_t)taken[TAKEN - 1] + 1, kept.rlim_max};
+    assert_int_equal(0, setrlimit(RLIMIT_NOFILE, &none)); /* every number below is taken: the admin's accept finds none */
+    used_us = cpu_us();
+    dial_with(*state, answered.fd);
+    assert_int_equal(strlen(request), send(answered.fd, request, strlen(request), MSG_NOSIGNAL));
+    ready = poll(&answered, 1, 3 * ADMIN_ACCEPT_PAUSE_MS);
+    used_us = cpu_us() - used_us;
+    assert_int_equal(0, setrlimit(RLIMIT_NOFILE, &kept));
+    for (size_t index = 0; index < TAKEN; index++) {
+        (void)close(taken[index]);
+    }
+    assert_int_equal(0, ready);
+    assert_true(used_us < 1000 * ADMIN_ACCEPT_PAUSE_MS / 2);
+    assert_non_null(strstr(read_all(answered.fd), "200 OK"));
+}
+
 static void an_address_that_cannot_be_had_is_an_error(void **state)
 {
     struct fixture *fixture = *state;
@@ -251,6 +302,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_request_may_come_byte_by_byte, setup, teardown),
         cmocka_unit_test_setup_teardown(a_request_above_its_bound_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(one_connection_too_many_waits_until_a_place_is_free, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_lack_of_descriptors_is_waited_out_without_spinning, setup, teardown),
         cmocka_unit_test_setup_teardown(a_silent_connection_is_closed_after_its_time, setup, teardown),
         cmocka_unit_test_setup_teardown(an_address_that_cannot_be_had_is_an_error, setup, teardown),
     };
