@@ -166,8 +166,6 @@ enum {
     LEADER_LEASE_MS = 3000,          /* nothing is announced later than this after the last good check */
     LEADER_SESSION_MS = 15000,       /* the server ends a leader's session that asked nothing for so long */
     LEADER_STANDBY_MS = 5000,        /* a standby tries the lock at least once in this time */
-    LEADER_BACK_OFF_MS = 100,
-    LEADER_BACK_OFF_MAX_MS = 5000,
     ANNOUNCE_EVERY_MS = 1000,
     SUBSCRIPTION_BYTES_MAX = 256,    /* what a subscriber may send: a byte and a topic, which is empty with ours */
     PUBLISH_TURN_MS = 5000,          /* an announcing loop that has not turned for so long is dead */
