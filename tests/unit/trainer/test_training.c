@@ -1,0 +1,247 @@
+/* training: a run publishes a model that judges well, refuses one that judges worse, and leaves nothing behind when it
+ * ends. */
+#include "support/samples.h"
+#include "support/unit.h"
+
+#include "proto/model.h"
+#include "proto/secret.h"
+#include "trainer/holdout.h"
+#include "trainer/training.h"
+
+#include <math.h>
+
+enum { ROWS = 400, TEXT_BYTES = 40 };
+
+static struct postgres server;
+
+struct scene {
+    struct database_settings settings;
+    struct db *db;
+    struct store *store;
+    struct profile_settings profile;
+    atomic_bool cancelled;
+    struct training training;
+};
+
+static void set_scene(struct scene *scene, const char *database)
+{
+    *scene = (struct scene){0};
+    scene->db = samples_create(&server, database, &scene->settings);
+    assert_status(STATUS_OK, store_open(&scene->store, &scene->settings));
+    (void)snprintf(scene->profile.name, sizeof scene->profile.name, "default");
+    scene->profile.model_kind = MODEL_KIND_HASHLINEAR;
+    scene->profile.training =
+        (struct training_settings){.min_samples = 20, .max_samples = 4 * ROWS, .min_auc = 0.8, .max_regression = 0.005};
+    scene->training = (struct training){
+        .database = &scene->settings,
+        .profile = &scene->profile,
+        .profile_id = samples_add_profile(scene->db, "default"),
+        .seed = 42,
+        .cancelled = &scene->cancelled,
+    };
+    assert_status(STATUS_OK, store_raise_epoch(scene->store, &scene->training.epoch));
+}
+
+static void clear_scene(struct scene *scene)
+{
+    store_close(&scene->store);
+    db_close(&scene->db);
+}
+
+/* Texts that say the opposite of their label, none of them held out. */
+static void poison(struct scene *scene, int64_t count)
+{
+    const struct db_value values[] = {
+        {.type = DB_BIGINT, .bigint = scene->training.profile_id},
+        {.type = DB_BIGINT, .bigint = count},
+        {.type = DB_BIGINT, .bigint = TEXT_BYTES},
+    };
+
+    /* The trailing eight bytes, least significant first, are 1 + 5 n: not held out. */
+    assert_status(STATUS_OK, db_run(scene->db,
+                                    "insert into samples (profile_id, label, text_hash, text) select $1, l, "
+                                    "substr(decode(md5('poison' || l || n), 'hex'), 1, 8) || "
+                                    "decode(lpad(to_hex((1 + 5 * (n % 50))::int), 2, '0') || '00000000000000', 'hex'), "
+                                    "convert_to(rpad((1 - l) || ' ' || n || ' ', $3::int, 'x'), 'UTF8') "
+                                    "from generate_series(1, $2::int) n, generate_series(0, 1) l",
+                                    values, 3, NULL));
+}
+
+static void a_run_publishes_a_model_with_its_figures(void **state)
+{
+    struct scene scene;
+    struct training_result result;
+    struct buffer file;
+    struct model *model = NULL;
+    int64_t version = 0;
+
+    (void)state;
+    set_scene(&scene, "publishes");
+    samples_fill(scene.db, scene.training.profile_id, 0, 3 * ROWS, TEXT_BYTES, 0);
+    samples_fill(scene.db, scene.training.profile_id, 1, ROWS, TEXT_BYTES, 0);
+    training_run(&scene.training, &result);
+    assert_string_equal("live", training_end_name(result.end));
+    assert_string_equal("", result.reason);
+    assert_int_equal(1, result.version);
+    assert_int_equal(3 * ROWS, result.sampled[0].existing);
+    assert_int_equal(3 * ROWS, result.rows); /* half of max_samples, and all there are of the other label */
+    assert_in_range(result.held_out, 3 * ROWS / 10, 3 * ROWS * 3 / 10);
+    assert_true(fabs(result.violation_share - 0.25) < 1e-9);
+    assert_true(result.figures.auc > 0.9);
+    assert_true(isnan(result.live_auc));
+    assert_int_equal(
+        1, samples_number(scene.db, "select count(*) from models where status = 'live' and octet_length(sha256) = 32 "
+                                    "and (figures->>'auc')::float > 0.9 and (figures->>'held_out')::int > 0 "
+                                    "and figures->>'refused_by' = '' and figures->'live_auc' = 'null'"));
+    assert_int_equal(1, samples_number(scene.db, "select count(*) from profiles where trained_at between "
+                                                 "now() - interval '1 minute' and now()"));
+    buffer_init(&file, MODEL_FILE_BYTES_MAX);
+    assert_status(STATUS_OK, store_live_model(scene.store, scene.training.profile_id, &file, &version));
+    assert_status(STATUS_OK, model_open(&model, buffer_view(&file)));
+    assert_true(model_score(model, BYTES("1 77 xxxxxxxxxxxxxxxxxxxx")) >
+                model_score(model, BYTES("0 77 xxxxxxxxxxxxxxxxxxxx")));
+    model_close(&model);
+    buffer_free(&file);
+    clear_scene(&scene);
+}
+
+static void a_regression_is_stored_as_refused_and_the_live_version_stays(void **state)
+{
+    struct scene scene;
+    struct training_result result;
+
+    (void)state;
+    set_scene(&scene, "regresses");
+    samples_fill(scene.db, scene.training.profile_id, 0, ROWS, TEXT_BYTES, 0);
+    samples_fill(scene.db, scene.training.profile_id, 1, ROWS, TEXT_BYTES, 0);
+    training_run(&scene.training, &result);
+    assert_string_equal("live", training_end_name(result.end));
+    poison(&scene, 3 * ROWS);
+    scene.profile.training.max_samples = 16 * ROWS;
+    scene.profile.training.min_auc = 0;
+    training_run(&scene.training, &result);
+    assert_string_equal("refused", training_end_name(result.end));
+    assert_string_equal("max_regression", result.reason);
+    assert_int_equal(2, result.version);
+    assert_true(result.live_auc > result.figures.auc + 0.005);
+    scene.profile.training.min_auc = 0.9;
+    training_run(&scene.training, &result);
+    assert_string_equal("refused", training_end_name(result.end));
+    assert_string_equal("min_auc", result.reason);
+    assert_int_equal(3, result.version);
+    assert_int_equal(1, samples_number(scene.db, "select version from models where status = 'live'"));
+    assert_int_equal(2, samples_number(scene.db, "select count(*) from models where status = 'refused'"));
+    assert_int_equal(1, samples_number(scene.db, "select count(*) from models where version = 2 and "
+                                                 "figures->>'refused_by' = 'max_regression'"));
+    clear_scene(&scene);
+}
+
+static void equal_data_and_seed_give_equal_models(void **state)
+{
+    struct scene scene;
+    struct training_result result;
+
+    (void)state;
+    set_scene(&scene, "repeats");
+    samples_fill(scene.db, scene.training.profile_id, 0, ROWS, TEXT_BYTES, 0);
+    samples_fill(scene.db, scene.training.profile_id, 1, ROWS, TEXT_BYTES, 0);
+    training_run(&scene.training, &result);
+    training_run(&scene.training, &result);
+    assert_int_equal(2, result.version);
+    assert_string_equal("live", training_end_name(result.end));
+    assert_int_equal(1, samples_number(scene.db, "select count(distinct sha256) from models"));
+    clear_scene(&scene);
+}
+
+static void a_run_that_cannot_go_on_stores_nothing(void **state)
+{
+    struct scene scene;
+    struct training_result result;
+
+    (void)state;
+    set_scene(&scene, "fails");
+    samples_fill(scene.db, scene.training.profile_id, 0, ROWS, TEXT_BYTES, 0);
+    training_run(&scene.training, &result);
+    assert_string_equal("failed", training_end_name(result.end));
+    assert_string_equal("draw", result.reason);
+    assert_status(STATUS_TOO_FEW, result.status);
+    samples_fill(scene.db, scene.training.profile_id, 1, ROWS, TEXT_BYTES, 0);
+
+    atomic_store(&scene.cancelled, true);
+    training_run(&scene.training, &result);
+    assert_string_equal("cancelled", training_end_name(result.end));
+    atomic_store(&scene.cancelled, false);
+
+    scene.training.epoch--;
+    training_run(&scene.training, &result);
+    assert_string_equal("failed", training_end_name(result.end));
+    assert_string_equal("store", result.reason);
+    assert_status(STATUS_STALE, result.status);
+    assert_int_equal(0, result.version);
+    scene.training.epoch++;
+
+    (void)snprintf(scene.settings.url, sizeof scene.settings.url, "host=/nonexistent dbname=fails");
+    training_run(&scene.training, &result);
+    assert_string_equal("failed", training_end_name(result.end));
+    assert_string_equal("draw", result.reason);
+    assert_status(STATUS_UNAVAILABLE, result.status);
+
+    assert_int_equal(0, samples_number(scene.db, "select count(*) from models"));
+    assert_int_equal(1, samples_number(scene.db, "select count(*) from profiles where trained_at = '-infinity'"));
+    clear_scene(&scene);
+}
+
+static void a_live_version_that_cannot_be_read_is_replaced(void **state)
+{
+    struct scene scene;
+    struct training_result result;
+    struct store_model broken;
+    int64_t version = 0;
+
+    (void)state;
+    set_scene(&scene, "broken");
+    samples_fill(scene.db, scene.training.profile_id, 0, ROWS, TEXT_BYTES, 0);
+    samples_fill(scene.db, scene.training.profile_id, 1, ROWS, TEXT_BYTES, 0);
+    broken = (struct store_model){
+        .profile_id = scene.training.profile_id,
+        .epoch = scene.training.epoch,
+        .kind = "hashlinear",
+        .file = BYTES("no model"),
+        .sha256 = BYTES("none"),
+        .figures = BYTES("{}"),
+        .live = true,
+    };
+    assert_status(STATUS_OK, store_publish(scene.store, &broken, &version));
+    training_run(&scene.training, &result);
+    assert_string_equal("live", training_end_name(result.end));
+    assert_int_equal(2, result.version);
+    assert_true(isnan(result.live_auc));
+    clear_scene(&scene);
+}
+
+static int start(void **state)
+{
+    (void)state;
+    assert_status(STATUS_OK, secret_start());
+    postgres_start(&server);
+    return 0;
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    postgres_stop(&server);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_run_publishes_a_model_with_its_figures),
+        cmocka_unit_test(a_regression_is_stored_as_refused_and_the_live_version_stays),
+        cmocka_unit_test(equal_data_and_seed_give_equal_models),
+        cmocka_unit_test(a_run_that_cannot_go_on_stores_nothing),
+        cmocka_unit_test(a_live_version_that_cannot_be_read_is_replaced),
+    };
+    return cmocka_run_group_tests(tests, start, stop);
+}

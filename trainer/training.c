@@ -1,0 +1,305 @@
+/* training: the steps of one run in their order; the first that fails ends it. */
+#include "trainer/training.h"
+
+#include "proto/clock.h"
+#include "proto/json.h"
+#include "proto/model.h"
+#include "proto/secret.h"
+#include "trainer/fit_hashlinear.h"
+#include "trainer/holdout.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdio.h>
+
+struct run {
+    const struct training *training;
+    struct training_result *result;
+    struct store *store; /* while a step uses it */
+    struct fit *fit;     /* from draw to fit */
+    struct holdout *holdout;
+    struct buffer file;      /* the new model */
+    struct buffer live_file; /* the one it would replace; empty when there is none */
+    int64_t feature_version;
+    int64_t trained_at_us; /* the server's clock when the draw began */
+    uint64_t until_ms;
+};
+
+static enum status take_sample(void *context, const struct sample *sample)
+{
+    struct run *run = context;
+    enum status status;
+
+    if (atomic_load(run->training->cancelled)) {
+        return STATUS_CLOSED;
+    }
+    if (clock_ms() > run->until_ms) {
+        return STATUS_TIMEOUT;
+    }
+    if (holdout_takes(sample->hash)) {
+        status = holdout_add(run->holdout, sample->text, sample->label);
+        run->result->held_out += status == STATUS_OK;
+    } else {
+        status = fit_add(run->fit, sample->text, sample->label);
+    }
+    run->result->rows += status == STATUS_OK;
+    if (status == STATUS_FULL || status == STATUS_TOO_LARGE) {
+        run->result->left_out++; /* the bound of memory is met: what there is must do */
+        status = STATUS_OK;
+    }
+    return status;
+}
+
+/* The true share of violations, which the balanced draw hides. */
+static enum status measure(struct run *run, const struct sample_request *request)
+{
+    const struct sample_figures *sampled = run->result->sampled;
+    enum status status = sample_measure(run->store, request, run->result->sampled);
+
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (sampled[0].existing == 0 || sampled[1].existing == 0) {
+        return STATUS_TOO_FEW;
+    }
+    run->result->violation_share =
+        (double)sampled[1].existing / ((double)sampled[0].existing + (double)sampled[1].existing);
+    return STATUS_OK;
+}
+
+static enum status draw(struct run *run)
+{
+    const struct training *training = run->training;
+    const struct sample_request request = {
+        .profile_id = training->profile_id,
+        .rows_max = (int64_t)training->profile->training.max_samples,
+        .bytes_max = TRAIN_BYTES_MAX,
+        .seed = training->seed,
+    };
+    const struct sample_taker taker = {take_sample, run};
+    struct fit_options options = {.seed = training->seed};
+    int64_t live_version;
+    enum status status = store_now(run->store, &run->trained_at_us);
+
+    if (status == STATUS_OK) {
+        status = measure(run, &request);
+    }
+    if (status == STATUS_OK) {
+        options.violation_share = run->result->violation_share;
+        status = fit_open(&run->fit, &options);
+    }
+    if (status == STATUS_OK) {
+        status = sample_draw(run->store, &request, run->result->sampled, &taker);
+    }
+    if (status == STATUS_OK) {
+        status = store_live_model(run->store, training->profile_id, &run->live_file, &live_version);
+        status = status == STATUS_NOT_FOUND ? STATUS_OK : status;
+    }
+    if (status == STATUS_OK && (holdout_count(run->holdout, 0) == 0 || holdout_count(run->holdout, 1) == 0)) {
+        status = STATUS_TOO_FEW; /* nothing to judge it by; more samples will bring some */
+    }
+    return status;
+}
+
+static enum status fit(struct run *run)
+{
+    enum status status = fit_finish(run->fit, &run->file);
+
+    fit_close(&run->fit); /* its rows are the largest thing in memory */
+    return status;
+}
+
+static enum status judge(const struct run *run, const struct model *model, struct evaluate_figures *out)
+{
+    const struct profile_settings *profile = run->training->profile;
+
+    return holdout_judge(run->holdout, model, profile->low, profile->high, out);
+}
+
+/* A live version that cannot be read any more is no reason to keep a new one back. */
+static double judge_live(const struct run *run)
+{
+    struct model *model = NULL;
+    struct evaluate_figures figures = {.auc = (double)NAN};
+    enum status status = STATUS_NOT_FOUND;
+
+    if (run->live_file.count > 0) {
+        status = model_open(&model, buffer_view(&run->live_file));
+    }
+    if (status == STATUS_OK) {
+        status = judge(run, model, &figures);
+    }
+    model_close(&model);
+    return status == STATUS_OK ? figures.auc : (double)NAN;
+}
+
+static enum status check(struct run *run)
+{
+    const struct training_settings *settings = &run->training->profile->training;
+    struct training_result *result = run->result;
+    struct model *model = NULL;
+    enum status status = model_open(&model, buffer_view(&run->file));
+
+    if (status == STATUS_OK) {
+        run->feature_version = model_feature_version(model);
+        status = judge(run, model, &result->figures);
+    }
+    model_close(&model);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    result->live_auc = judge_live(run);
+    result->end = TRAINING_LIVE;
+    if (!(result->figures.auc >= settings->min_auc)) { /* NaN is refused too */
+        result->end = TRAINING_REFUSED;
+        result->reason = "min_auc";
+    } else if (result->live_auc - result->figures.auc > settings->max_regression) {
+        result->end = TRAINING_REFUSED;
+        result->reason = "max_regression";
+    }
+    return STATUS_OK;
+}
+
+static void write_real(struct json_writer *writer, const char *key, double number)
+{
+    json_write_key(writer, key);
+    json_write_real(writer, number);
+}
+
+static void write_integer(struct json_writer *writer, const char *key, int64_t number)
+{
+    json_write_key(writer, key);
+    json_write_integer(writer, number);
+}
+
+static enum status write_figures(const struct run *run, struct buffer *out)
+{
+    const struct training_result *result = run->result;
+    struct json_writer writer;
+
+    json_writer_init(&writer, out);
+    json_write_object_begin(&writer);
+    write_integer(&writer, "rows", result->rows);
+    write_integer(&writer, "held_out", result->held_out);
+    write_integer(&writer, "left_out", result->left_out);
+    write_integer(&writer, "pass", result->sampled[0].existing);
+    write_integer(&writer, "violation", result->sampled[1].existing);
+    write_real(&writer, "violation_share", result->violation_share);
+    write_real(&writer, "auc", result->figures.auc);
+    write_real(&writer, "pr_auc", result->figures.pr_auc);
+    write_real(&writer, "f1", result->figures.f1);
+    write_real(&writer, "decided", result->figures.decided);
+    write_real(&writer, "agreement", result->figures.agreement);
+    write_real(&writer, "calibration_error", result->figures.calibration_error);
+    write_real(&writer, "live_auc", result->live_auc);
+    json_write_key(&writer, "refused_by");
+    json_write_text(&writer, result->reason);
+    json_write_object_end(&writer);
+    return writer.status;
+}
+
+static enum status store(struct run *run)
+{
+    unsigned char sha256[SHA256_BYTES];
+    struct buffer figures;
+    struct store_model model = {
+        .profile_id = run->training->profile_id,
+        .epoch = run->training->epoch,
+        .kind = "hashlinear",
+        .feature_version = run->feature_version,
+        .file = buffer_view(&run->file),
+        .sha256 = {(const char *)sha256, sizeof sha256},
+        .live = run->result->end == TRAINING_LIVE,
+        .trained_at_us = run->trained_at_us,
+    };
+    enum status status;
+
+    buffer_init(&figures, FIGURES_BYTES_MAX);
+    secret_sha256(sha256, model.file);
+    status = write_figures(run, &figures);
+    if (status == STATUS_OK) {
+        model.figures = buffer_view(&figures);
+        status = store_publish(run->store, &model, &run->result->version);
+    }
+    buffer_free(&figures);
+    return status;
+}
+
+static const struct step {
+    const char *name;
+    enum status (*take)(struct run *run);
+    bool needs_store;
+} steps[] = {
+    {"draw", draw, true},
+    {"fit", fit, false},
+    {"check", check, false},
+    {"store", store, true},
+};
+
+static enum status take_step(struct run *run, const struct step *step)
+{
+    enum status status = STATUS_OK;
+
+    if (atomic_load(run->training->cancelled)) {
+        return STATUS_CLOSED;
+    }
+    if (clock_ms() > run->until_ms) {
+        return STATUS_TIMEOUT;
+    }
+    if (step->needs_store) {
+        status = store_open(&run->store, run->training->database);
+    }
+    if (status == STATUS_OK) {
+        status = step->take(run);
+    }
+    if (status != STATUS_OK && run->store != NULL) {
+        (void)snprintf(run->result->sqlstate, sizeof run->result->sqlstate, "%s", store_sqlstate(run->store));
+    }
+    store_close(&run->store);
+    return status;
+}
+
+void training_run(const struct training *training, struct training_result *out)
+{
+    uint64_t started_us = clock_us();
+    struct run run = {.training = training, .result = out, .until_ms = clock_ms() + TRAIN_RUN_MS};
+    const double unknown = (double)NAN;
+    enum status status;
+
+    *out = (struct training_result){
+        .reason = "",
+        .figures = {.auc = unknown,
+                    .pr_auc = unknown,
+                    .f1 = unknown,
+                    .calibration_error = unknown,
+                    .decided = unknown,
+                    .agreement = unknown},
+        .live_auc = unknown,
+    };
+    buffer_init(&run.file, MODEL_FILE_BYTES_MAX);
+    buffer_init(&run.live_file, MODEL_FILE_BYTES_MAX);
+    status = holdout_open(&run.holdout);
+    for (size_t index = 0; status == STATUS_OK && index < sizeof steps / sizeof steps[0]; index++) {
+        status = take_step(&run, &steps[index]);
+        if (status != STATUS_OK) {
+            out->reason = steps[index].name;
+        }
+    }
+    if (status != STATUS_OK) {
+        out->end = status == STATUS_CLOSED ? TRAINING_CANCELLED : TRAINING_FAILED;
+    }
+    out->status = status;
+    fit_close(&run.fit);
+    holdout_close(&run.holdout);
+    buffer_free(&run.file);
+    buffer_free(&run.live_file);
+    out->seconds = (double)(clock_us() - started_us) / 1e6;
+}
+
+const char *training_end_name(enum training_end end)
+{
+    static const char *const names[] = {"live", "refused", "failed", "cancelled"};
+
+    assert(end >= 0 && (size_t)end < sizeof names / sizeof names[0]);
+    return names[end];
+}

@@ -1,0 +1,58 @@
+/* training: one run: draw, fit, check on the rows that were held out, store.
+ *
+ *   draw    a balanced draw of max_samples rows; a fifth is held out, the others go to the fit
+ *   fit     the model file
+ *   check   score the held-out rows with the new model and with the live one; min_auc, max_regression
+ *   store   as the live version, or as a refused one, with its figures, under the epoch
+ *
+ * No transaction and no lock is held while it computes: the session of the draw is closed before the fit, and another
+ * one stores. A run that was cancelled, was too slow (TRAIN_RUN_MS) or met an error stores nothing and leaves the live
+ * version as it is. Thread: its own; it blocks for seconds to minutes.
+ */
+#ifndef TRAINER_TRAINING_H
+#define TRAINER_TRAINING_H
+
+#include "proto/settings.h"
+#include "proto/status.h"
+#include "trainer/evaluate.h"
+#include "trainer/sample.h"
+
+#include <stdatomic.h>
+
+enum { TRAINING_SQLSTATE_BYTES = 5 };
+
+/* All borrowed for the run. */
+struct training {
+    const struct database_settings *database;
+    const struct profile_settings *profile;
+    int64_t profile_id;
+    int64_t epoch;
+    uint64_t seed; /* equal data and seed give equal models */
+    const atomic_bool *cancelled;
+};
+
+enum training_end { TRAINING_LIVE, TRAINING_REFUSED, TRAINING_FAILED, TRAINING_CANCELLED };
+
+struct training_result {
+    enum training_end end;
+    const char *reason; /* refused: the gate; failed or cancelled: the step; a literal, "" for a live version */
+    enum status status; /* of the step that failed */
+    char sqlstate[TRAINING_SQLSTATE_BYTES + 1]; /* "" when PostgreSQL had no part in it */
+    int64_t version;                            /* stored, live or refused; 0 = none */
+    struct sample_figures sampled[SAMPLE_LABELS];
+    int64_t rows; /* drawn, those held out included */
+    int64_t held_out;
+    int64_t left_out;                /* sound rows for which there was no memory */
+    double violation_share;          /* of the profile's samples, what the probabilities are calibrated to */
+    struct evaluate_figures figures; /* of the new model on the held-out rows; NaN before `check` */
+    double live_auc;                 /* of the version it would replace, on the same rows; NaN when there is none */
+    double seconds;
+};
+
+/* Always fills `out`. */
+void training_run(const struct training *training, struct training_result *out);
+
+/* "live", "refused", "failed", "cancelled"; static. */
+const char *training_end_name(enum training_end end);
+
+#endif
