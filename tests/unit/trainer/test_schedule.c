@@ -1,0 +1,205 @@
+/* schedule: one run at a time, only when due, reported once; a profile whose model was refused rests. */
+#include "support/samples.h"
+#include "support/unit.h"
+
+#include "proto/secret.h"
+#include "trainer/schedule.h"
+
+#include <sys/eventfd.h>
+
+enum { ROWS = 200, TEXT_BYTES = 40, PATIENCE_MS = 60000, EVERY_MS = 3600 * 1000 };
+
+static struct postgres server;
+
+struct scene {
+    struct settings settings;
+    struct profile_settings profiles[3];
+    struct metrics *metrics;
+    struct schedule *schedule;
+    struct store *store;
+    struct db *db;
+    int64_t epoch;
+    int done_fd;
+};
+
+static void tell(void *context)
+{
+    (void)eventfd_write(((struct scene *)context)->done_fd, 1);
+}
+
+static void set_scene(struct scene *scene, const char *database)
+{
+    static const char *const names[] = {"first", "second", "untrained"};
+
+    *scene = (struct scene){.done_fd = eventfd(0, EFD_CLOEXEC)};
+    scene->db = samples_create(&server, database, &scene->settings.database);
+    scene->settings.profiles = scene->profiles;
+    scene->settings.profile_count = 3;
+    scene->settings.trainer.check_every_ms = 1;
+    for (size_t index = 0; index < 3; index++) {
+        struct profile_settings *profile = &scene->profiles[index];
+        int64_t profile_id = samples_add_profile(scene->db, names[index]);
+
+        (void)snprintf(profile->name, sizeof profile->name, "%s", names[index]);
+        profile->model_kind = index < 2 ? MODEL_KIND_HASHLINEAR : MODEL_KIND_NONE;
+        profile->training = (struct training_settings){
+            .min_samples = ROWS, .every_ms = EVERY_MS, .max_samples = 1000, .min_auc = 0.8, .max_regression = 0.005};
+        samples_fill(scene->db, profile_id, 0, ROWS, TEXT_BYTES, 0);
+        samples_fill(scene->db, profile_id, 1, ROWS, TEXT_BYTES, 0);
+    }
+    assert_status(STATUS_OK, metrics_open(&scene->metrics));
+    assert_status(STATUS_OK, schedule_open(&scene->schedule, &scene->settings, scene->metrics, tell, scene));
+    assert_status(STATUS_OK, store_open(&scene->store, &scene->settings.database));
+    assert_status(STATUS_OK, store_raise_epoch(scene->store, &scene->epoch));
+}
+
+static void clear_scene(struct scene *scene)
+{
+    assert_status(STATUS_OK, schedule_close(&scene->schedule, PATIENCE_MS));
+    assert_status(STATUS_OK, schedule_close(&scene->schedule, PATIENCE_MS));
+    metrics_close(&scene->metrics);
+    store_close(&scene->store);
+    db_close(&scene->db);
+    assert_int_equal(0, close(scene->done_fd));
+}
+
+static void turn(struct scene *scene)
+{
+    assert_status(STATUS_OK, schedule_turn(scene->schedule, scene->store, scene->epoch));
+}
+
+static void wait_for_run(struct scene *scene)
+{
+    struct pollfd done = {.fd = scene->done_fd, .events = POLLIN};
+    eventfd_t count;
+
+    assert_int_equal(1, poll(&done, 1, PATIENCE_MS));
+    assert_int_equal(0, eventfd_read(scene->done_fd, &count));
+    assert_int_equal(1, count);
+}
+
+static bool is_running(struct scene *scene)
+{
+    struct pollfd done = {.fd = scene->done_fd, .events = POLLIN};
+
+    return poll(&done, 1, 500) == 1;
+}
+
+static int64_t runs(struct scene *scene, const char *profile, const char *status)
+{
+    const struct metric_label labels[] = {{"profile", profile}, {"status", status}};
+
+    return series_value(metrics_series(scene->metrics, METRIC_COUNTER, "prismguard_trainer_runs_total", "", labels, 2));
+}
+
+static void due_profiles_are_trained_one_after_the_other(void **state)
+{
+    struct scene scene;
+
+    (void)state;
+    set_scene(&scene, "one_by_one");
+    turn(&scene);
+    turn(&scene); /* the second profile is due, but one at a time */
+    wait_for_run(&scene);
+    assert_int_equal(1, samples_number(scene.db, "select count(*) from models"));
+    assert_int_equal(0, runs(&scene, "first", "live"));
+    turn(&scene);
+    assert_int_equal(1, runs(&scene, "first", "live"));
+    wait_for_run(&scene);
+    turn(&scene);
+    assert_int_equal(1, runs(&scene, "second", "live"));
+    assert_int_equal(2, samples_number(scene.db, "select count(*) from models where status = 'live'"));
+    turn(&scene);
+    assert_false(is_running(&scene)); /* nobody is due, and the third has no model by its settings */
+    clear_scene(&scene);
+}
+
+static void a_refused_model_lets_its_profile_rest(void **state)
+{
+    struct scene scene;
+
+    (void)state;
+    set_scene(&scene, "rests");
+    scene.profiles[0].training.min_auc = 2; /* nothing is as good */
+    scene.profiles[1].training.min_samples = 100 * ROWS;
+    turn(&scene);
+    wait_for_run(&scene);
+    /* As far as the database goes, it is due again. */
+    assert_status(STATUS_OK, db_run(scene.db, "update profiles set trained_at = '-infinity'", NULL, 0, NULL));
+    turn(&scene);
+    assert_int_equal(1, runs(&scene, "first", "refused"));
+    assert_false(is_running(&scene));
+    turn(&scene);
+    assert_false(is_running(&scene));
+    assert_int_equal(1, samples_number(scene.db, "select count(*) from models where status = 'refused'"));
+    clear_scene(&scene);
+}
+
+static void a_failed_run_lets_its_profile_rest_too(void **state)
+{
+    struct scene scene;
+
+    (void)state;
+    set_scene(&scene, "fails");
+    scene.profiles[1].training.min_samples = 100 * ROWS;
+    scene.epoch--; /* another leads: the run cannot store what it made */
+    turn(&scene);
+    wait_for_run(&scene);
+    scene.epoch++;
+    turn(&scene);
+    assert_int_equal(1, runs(&scene, "first", "failed"));
+    assert_false(is_running(&scene));
+    clear_scene(&scene);
+}
+
+static void it_looks_only_once_in_check_every(void **state)
+{
+    struct scene scene;
+
+    (void)state;
+    set_scene(&scene, "seldom");
+    scene.settings.trainer.check_every_ms = EVERY_MS;
+    assert_status(STATUS_OK, db_run(scene.db, "update profiles set trained_at = now()", NULL, 0, NULL));
+    turn(&scene);
+    assert_status(STATUS_OK, db_run(scene.db, "update profiles set trained_at = '-infinity'", NULL, 0, NULL));
+    turn(&scene);
+    assert_false(is_running(&scene));
+    clear_scene(&scene);
+}
+
+static void closing_ends_a_run(void **state)
+{
+    struct scene scene;
+
+    (void)state;
+    set_scene(&scene, "closes");
+    turn(&scene);
+    clear_scene(&scene);
+}
+
+static int start(void **state)
+{
+    (void)state;
+    assert_status(STATUS_OK, secret_start());
+    postgres_start(&server);
+    return 0;
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    postgres_stop(&server);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(due_profiles_are_trained_one_after_the_other),
+        cmocka_unit_test(a_refused_model_lets_its_profile_rest),
+        cmocka_unit_test(a_failed_run_lets_its_profile_rest_too),
+        cmocka_unit_test(it_looks_only_once_in_check_every),
+        cmocka_unit_test(closing_ends_a_run),
+    };
+    return cmocka_run_group_tests(tests, start, stop);
+}

@@ -1,0 +1,320 @@
+/* leader: one session with PostgreSQL and a table of steps around it. */
+#include "trainer/leader.h"
+
+#include "proto/backoff.h"
+#include "proto/clock.h"
+#include "proto/join.h"
+#include "proto/limits.h"
+#include "proto/log.h"
+#include "trainer/schedule.h"
+#include "trainer/store.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+enum step { STEP_CONNECT, STEP_STAND_BY, STEP_TAKE_OVER, STEP_LEAD, STEP_REST, STEP_END };
+
+struct leader {
+    const struct settings *settings;
+    struct publish *publish;
+    struct schedule *schedule;
+    struct series *leading;
+    struct series *epoch_series;
+    struct series *losses;
+
+    pthread_t thread;
+    int wake_fd; /* readable: a run has ended, or it is time to end */
+    atomic_bool ending;
+
+    /* The thread's own. */
+    struct store *store;
+    int64_t epoch;
+    unsigned failures; /* in a row */
+    const char *failed_at;
+    enum status failure;
+
+    atomic_bool connected;
+    atomic_bool failed;
+};
+
+/* Any thread. */
+static void wake(void *context)
+{
+    struct leader *leader = context;
+
+    (void)eventfd_write(leader->wake_fd, 1); /* it fails only when the counter is full, and then the thread is awake */
+}
+
+/* Waits up to `wait_ms`, or until something has happened. `next`, or STEP_END when it is time to end. */
+static enum step wait_for(struct leader *leader, uint64_t wait_ms, enum step next)
+{
+    struct pollfd waking = {.fd = leader->wake_fd, .events = POLLIN};
+    eventfd_t count;
+
+    if (poll(&waking, 1, (int)wait_ms) > 0) {
+        (void)eventfd_read(leader->wake_fd, &count);
+    }
+    return atomic_load(&leader->ending) ? STEP_END : next;
+}
+
+static enum step fail(struct leader *leader, const char *where, enum status status)
+{
+    leader->failed_at = where;
+    leader->failure = status;
+    return STEP_REST;
+}
+
+/* A newer schema is not for us to touch: nothing will change until a person does. */
+static enum step refuse_schema(struct leader *leader, int64_t version)
+{
+    log_event(LOG_ERROR, "schema_newer", LOG_NUMBER("found", version), LOG_NUMBER("known", STORE_SCHEMA_VERSION));
+    atomic_store(&leader->failed, true);
+    return STEP_END;
+}
+
+static enum step connect_store(struct leader *leader)
+{
+    int64_t version = 0;
+    enum status status = store_open(&leader->store, &leader->settings->database);
+
+    if (status == STATUS_OK) {
+        status = store_schema_version(leader->store, &version);
+    }
+    if (status != STATUS_OK) {
+        return fail(leader, "connect", status);
+    }
+    if (version > STORE_SCHEMA_VERSION) {
+        return refuse_schema(leader, version);
+    }
+    atomic_store(&leader->connected, true);
+    log_event(LOG_INFO, "database_connected", LOG_NUMBER("schema", version));
+    return STEP_STAND_BY;
+}
+
+static enum step stand_by(struct leader *leader)
+{
+    uint64_t wait_ms = leader->settings->trainer.check_every_ms;
+    bool locked = false;
+    enum status status = store_try_lock(leader->store, &locked);
+
+    if (status != STATUS_OK) {
+        return fail(leader, "stand by", status);
+    }
+    if (locked) {
+        return STEP_TAKE_OVER;
+    }
+    leader->failures = 0;
+    return wait_for(leader, wait_ms < LEADER_STANDBY_MS ? wait_ms : LEADER_STANDBY_MS, STEP_STAND_BY);
+}
+
+static enum status add_profiles(struct leader *leader)
+{
+    const struct settings *settings = leader->settings;
+    struct bytes *names = calloc(settings->profile_count + 1, sizeof *names);
+    enum status status;
+
+    if (names == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    for (size_t index = 0; index < settings->profile_count; index++) {
+        names[index] = bytes_of(settings->profiles[index].name);
+    }
+    status = store_add_profiles(leader->store, leader->epoch, names, settings->profile_count);
+    free(names);
+    return status;
+}
+
+/* All of it under the lock, so that no two make the schema at once. */
+static enum step take_over(struct leader *leader)
+{
+    int64_t version = 0;
+    enum status status = store_schema_version(leader->store, &version);
+
+    if (status == STATUS_OK && version > STORE_SCHEMA_VERSION) {
+        return refuse_schema(leader, version);
+    }
+    if (status == STATUS_OK && version == 0) {
+        status = store_create_schema(leader->store);
+    }
+    if (status == STATUS_OK) {
+        status = store_raise_epoch(leader->store, &leader->epoch);
+    }
+    if (status == STATUS_OK) {
+        status = add_profiles(leader);
+    }
+    if (status != STATUS_OK) {
+        return fail(leader, "take over", status);
+    }
+    series_set(leader->leading, 1);
+    series_set(leader->epoch_series, leader->epoch);
+    log_event(LOG_INFO, "leader_elected", LOG_NUMBER("epoch", leader->epoch));
+    return STEP_LEAD;
+}
+
+static enum step lead(struct leader *leader)
+{
+    /* The lease runs from before the question: that is when the answer was certainly still true. */
+    uint64_t until_ms = clock_ms() + LEADER_LEASE_MS;
+    int64_t change = 0;
+    enum status status = store_check_epoch(leader->store, leader->epoch, &change);
+
+    if (status != STATUS_OK) {
+        return fail(leader, "lead", status);
+    }
+    publish_set(leader->publish, leader->epoch, change, until_ms);
+    leader->failures = 0;
+    status = schedule_turn(leader->schedule, leader->store, leader->epoch);
+    if (status != STATUS_OK && !store_alive(leader->store)) {
+        return fail(leader, "schedule", status);
+    }
+    if (status != STATUS_OK) {
+        /* Leading goes on: what is live can be announced without the question what is due. */
+        log_event_limited(LOG_ERROR, "schedule_failed", LOG_STATUS("status", status),
+                          LOG_TEXT("sqlstate", store_sqlstate(leader->store)));
+    }
+    return wait_for(leader, LEADER_CHECK_MS, STEP_LEAD);
+}
+
+/* Leaves the lead, if it was ours, and the session with its lock. */
+static void let_go(struct leader *leader)
+{
+    publish_clear(leader->publish);
+    schedule_cancel(leader->schedule);
+    store_close(&leader->store);
+    atomic_store(&leader->connected, false);
+    if (leader->epoch != 0) {
+        log_event(LOG_INFO, "leader_left", LOG_NUMBER("epoch", leader->epoch));
+        series_set(leader->leading, 0);
+    }
+    leader->epoch = 0;
+}
+
+static enum step rest(struct leader *leader)
+{
+    log_event_limited(LOG_WARN, "leader_interrupted", LOG_TEXT("step", leader->failed_at),
+                      LOG_STATUS("status", leader->failure),
+                      LOG_TEXT("sqlstate", leader->store == NULL ? "" : store_sqlstate(leader->store)));
+    series_add(leader->losses, 1);
+    let_go(leader);
+    return wait_for(leader, backoff_ms(leader->failures++, DB_BACKOFF_MS, DB_BACKOFF_MAX_MS), STEP_CONNECT);
+}
+
+static const struct {
+    const char *name;
+    enum step (*take)(struct leader *leader);
+} steps[] = {
+    [STEP_CONNECT] = {"connect", connect_store},
+    [STEP_STAND_BY] = {"stand by", stand_by},
+    [STEP_TAKE_OVER] = {"take over", take_over},
+    [STEP_LEAD] = {"lead", lead},
+    [STEP_REST] = {"rest", rest},
+};
+
+static void *run(void *context)
+{
+    struct leader *leader = context;
+    enum step step = STEP_CONNECT;
+
+    while (step != STEP_END) {
+        enum step next = steps[step].take(leader);
+
+        if (next != step) {
+            log_event(LOG_DEBUG, "leader_step", LOG_TEXT("from", steps[step].name),
+                      LOG_TEXT("to", next == STEP_END ? "end" : steps[next].name));
+        }
+        step = next;
+    }
+    let_go(leader);
+    if (atomic_load(&leader->failed)) {
+        publish_end(leader->publish);
+    }
+    return NULL;
+}
+
+static void free_leader(struct leader **leader)
+{
+    if ((*leader)->wake_fd >= 0) {
+        (void)close((*leader)->wake_fd);
+    }
+    free(*leader);
+    *leader = NULL;
+}
+
+enum status leader_open(struct leader **out, const struct settings *settings, struct metrics *metrics,
+                        struct publish *publish)
+{
+    struct leader *leader = calloc(1, sizeof *leader);
+    enum status status = STATUS_OK;
+
+    if (leader == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    leader->settings = settings;
+    leader->publish = publish;
+    leader->leading =
+        metrics_series(metrics, METRIC_GAUGE, "prismguard_trainer_leader", "1 while this trainer leads.", NULL, 0);
+    leader->epoch_series =
+        metrics_series(metrics, METRIC_GAUGE, "prismguard_trainer_epoch", "Epoch of its last lead.", NULL, 0);
+    leader->losses = metrics_series(metrics, METRIC_COUNTER, "prismguard_trainer_interruptions_total",
+                                    "Sessions with PostgreSQL that failed.", NULL, 0);
+    leader->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (leader->wake_fd < 0) {
+        status = STATUS_IO;
+    }
+    if (status == STATUS_OK) {
+        status = schedule_open(&leader->schedule, settings, metrics, wake, leader);
+    }
+    if (status == STATUS_OK && pthread_create(&leader->thread, NULL, run, leader) != 0) {
+        status = schedule_close(&leader->schedule, 0);
+        status = STATUS_NO_MEMORY;
+    }
+    if (status != STATUS_OK) {
+        goto fail;
+    }
+    *out = leader;
+    return STATUS_OK;
+fail:
+    free_leader(&leader);
+    return status;
+}
+
+enum status leader_close(struct leader **leader, uint64_t wait_ms)
+{
+    uint64_t until_ms = clock_ms() + wait_ms;
+    uint64_t now_ms;
+    enum status status;
+
+    if (*leader == NULL) {
+        return STATUS_OK;
+    }
+    atomic_store(&(*leader)->ending, true);
+    schedule_cancel((*leader)->schedule);
+    wake(*leader);
+    status = join_within((*leader)->thread, wait_ms);
+    now_ms = clock_ms();
+    if (status == STATUS_OK) {
+        status = schedule_close(&(*leader)->schedule, now_ms < until_ms ? until_ms - now_ms : 0);
+    }
+    if (status == STATUS_OK) {
+        free_leader(leader);
+    }
+    return status;
+}
+
+bool leader_ready(const struct leader *leader, const char **why)
+{
+    if (!atomic_load(&leader->connected)) {
+        *why = "not connected to the database";
+        return false;
+    }
+    return true;
+}
+
+bool leader_failed(const struct leader *leader)
+{
+    return atomic_load(&leader->failed);
+}

@@ -1,0 +1,249 @@
+/* schedule: asks what is due, starts one run, reports how it ended. */
+#include "trainer/schedule.h"
+
+#include "proto/clock.h"
+#include "proto/join.h"
+#include "proto/limits.h"
+#include "proto/log.h"
+#include "proto/secret.h"
+#include "trainer/training.h"
+
+#include <math.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum { TRAINING_NICE = 10 };
+
+enum course_state { IDLE, RUNNING, DONE };
+
+/* A profile that can be trained. */
+struct course {
+    const struct profile_settings *profile;
+    uint64_t rest_until_ms;
+};
+
+struct schedule {
+    const struct settings *settings;
+    struct metrics *metrics;
+    void (*on_done)(void *context);
+    void *context;
+    uint64_t next_check_ms;
+    size_t course_count;
+    struct course *courses;
+    struct store_want *wants; /* room for all courses; as are the two below */
+    size_t *want_courses;     /* the course of each want */
+    struct store_due *due;
+
+    _Atomic enum course_state state; /* the training thread moves it from RUNNING to DONE, schedule_turn all else */
+    atomic_bool cancelled;
+    pthread_t thread;
+    struct course *course; /* the one in training; below: its run */
+    struct training training;
+    struct training_result result;
+};
+
+static bool can_be_trained(const struct profile_settings *profile)
+{
+    return profile->model_kind == MODEL_KIND_HASHLINEAR && profile->store == STORE_TEXT;
+}
+
+static void free_schedule(struct schedule **schedule)
+{
+    free((*schedule)->courses);
+    free((*schedule)->wants);
+    free((*schedule)->want_courses);
+    free((*schedule)->due);
+    free(*schedule);
+    *schedule = NULL;
+}
+
+enum status schedule_open(struct schedule **out, const struct settings *settings, struct metrics *metrics,
+                          void (*on_done)(void *context), void *context)
+{
+    struct schedule *schedule = calloc(1, sizeof *schedule);
+    size_t room = settings->profile_count + 1; /* never of no bytes */
+
+    if (schedule == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    *schedule = (struct schedule){.settings = settings, .metrics = metrics, .on_done = on_done, .context = context};
+    schedule->courses = calloc(room, sizeof *schedule->courses);
+    schedule->wants = calloc(room, sizeof *schedule->wants);
+    schedule->want_courses = calloc(room, sizeof *schedule->want_courses);
+    schedule->due = calloc(room, sizeof *schedule->due);
+    if (schedule->courses == NULL || schedule->wants == NULL || schedule->want_courses == NULL ||
+        schedule->due == NULL) {
+        goto fail;
+    }
+    for (size_t index = 0; index < settings->profile_count; index++) {
+        if (can_be_trained(&settings->profiles[index])) {
+            schedule->courses[schedule->course_count++].profile = &settings->profiles[index];
+        }
+    }
+    *out = schedule;
+    return STATUS_OK;
+fail:
+    free_schedule(&schedule);
+    return STATUS_NO_MEMORY;
+}
+
+void schedule_cancel(struct schedule *schedule)
+{
+    atomic_store(&schedule->cancelled, true);
+}
+
+enum status schedule_close(struct schedule **schedule, uint64_t wait_ms)
+{
+    if (*schedule == NULL) {
+        return STATUS_OK;
+    }
+    schedule_cancel(*schedule);
+    if (atomic_load(&(*schedule)->state) != IDLE && join_within((*schedule)->thread, wait_ms) != STATUS_OK) {
+        return STATUS_TIMEOUT;
+    }
+    free_schedule(schedule);
+    return STATUS_OK;
+}
+
+static void count_run(const struct schedule *schedule)
+{
+    const struct training_result *result = &schedule->result;
+    const char *profile = schedule->course->profile->name;
+    const struct metric_label run_labels[] = {{"profile", profile}, {"status", training_end_name(result->end)}};
+    struct metrics *metrics = schedule->metrics;
+
+    series_add(metrics_series(metrics, METRIC_COUNTER, "prismguard_trainer_runs_total", "Training runs by their end.",
+                              run_labels, 2),
+               1);
+    series_observe(metrics_series(metrics, METRIC_HISTOGRAM, "prismguard_trainer_run_seconds",
+                                  "Time of a training run.", run_labels, 1),
+                   result->seconds);
+    for (int label = 0; label < SAMPLE_LABELS; label++) {
+        const struct metric_label row_labels[] = {{"profile", profile}, {"label", label == 0 ? "pass" : "violation"}};
+
+        series_add(metrics_series(metrics, METRIC_COUNTER, "prismguard_trainer_rows_total",
+                                  "Samples drawn for training.", row_labels, 2),
+                   result->sampled[label].drawn);
+        series_add(metrics_series(metrics, METRIC_COUNTER, "prismguard_trainer_rows_broken_total",
+                                  "Samples passed over because they are not sound.", row_labels, 2),
+                   result->sampled[label].broken);
+    }
+    if (!isnan(result->figures.auc)) {
+        series_set_real(metrics_series(metrics, METRIC_GAUGE, "prismguard_trainer_auc",
+                                       "ROC-AUC of the last model trained, on held-out rows.", run_labels, 1),
+                        result->figures.auc);
+    }
+}
+
+static void log_run(const struct schedule *schedule)
+{
+    const struct training_result *result = &schedule->result;
+
+    log_event(
+        result->end == TRAINING_FAILED ? LOG_ERROR : LOG_INFO, "training_done",
+        LOG_TEXT("profile", schedule->course->profile->name), LOG_TEXT("status", training_end_name(result->end)),
+        LOG_TEXT("reason", result->reason), LOG_STATUS("error", result->status), LOG_TEXT("sqlstate", result->sqlstate),
+        LOG_NUMBER("version", result->version), LOG_NUMBER("rows", result->rows),
+        LOG_NUMBER("held_out", result->held_out), LOG_NUMBER("left_out", result->left_out),
+        LOG_NUMBER("broken", result->sampled[0].broken + result->sampled[1].broken),
+        LOG_TEXT("pass_drawn_by", sample_way_name(result->sampled[0].way)),
+        LOG_TEXT("violation_drawn_by", sample_way_name(result->sampled[1].way)), LOG_REAL("auc", result->figures.auc),
+        LOG_REAL("pr_auc", result->figures.pr_auc), LOG_REAL("f1", result->figures.f1),
+        LOG_REAL("decided", result->figures.decided), LOG_REAL("agreement", result->figures.agreement),
+        LOG_REAL("live_auc", result->live_auc), LOG_REAL("seconds", result->seconds));
+}
+
+static void report(struct schedule *schedule)
+{
+    const struct training_result *result = &schedule->result;
+
+    (void)pthread_join(schedule->thread, NULL); /* it has nothing left to do */
+    count_run(schedule);
+    log_run(schedule);
+    if (result->end == TRAINING_REFUSED || result->end == TRAINING_FAILED) {
+        schedule->course->rest_until_ms = clock_ms() + schedule->course->profile->training.every_ms;
+    }
+    atomic_store(&schedule->state, IDLE);
+    schedule->next_check_ms = 0; /* another profile may have been waiting for this one */
+}
+
+static void *run_on_thread(void *context)
+{
+    struct schedule *schedule = context;
+
+    /* On Linux the priority of a thread; refused only where it was lower already. */
+    (void)setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), TRAINING_NICE);
+    training_run(&schedule->training, &schedule->result);
+    atomic_store(&schedule->state, DONE);
+    schedule->on_done(schedule->context);
+    return NULL;
+}
+
+static void start(struct schedule *schedule, const struct store_due *due, int64_t epoch)
+{
+    struct course *course = &schedule->courses[schedule->want_courses[due->want]];
+
+    schedule->course = course;
+    schedule->training = (struct training){
+        .database = &schedule->settings->database,
+        .profile = course->profile,
+        .profile_id = due->profile_id,
+        .epoch = epoch,
+        .seed = secret_random_u64(),
+        .cancelled = &schedule->cancelled,
+    };
+    atomic_store(&schedule->cancelled, false);
+    atomic_store(&schedule->state, RUNNING);
+    log_event(LOG_INFO, "training_started", LOG_TEXT("profile", course->profile->name), LOG_NUMBER("epoch", epoch));
+    if (pthread_create(&schedule->thread, NULL, run_on_thread, schedule) != 0) {
+        atomic_store(&schedule->state, IDLE);
+        log_event(LOG_ERROR, "training_not_started", LOG_TEXT("profile", course->profile->name),
+                  LOG_STATUS("status", STATUS_NO_MEMORY));
+    }
+}
+
+/* The profiles that do not rest, as the store wants them. */
+static size_t list_wants(struct schedule *schedule, uint64_t now_ms)
+{
+    size_t count = 0;
+
+    for (size_t index = 0; index < schedule->course_count; index++) {
+        const struct profile_settings *profile = schedule->courses[index].profile;
+
+        if (schedule->courses[index].rest_until_ms <= now_ms) {
+            schedule->wants[count] = (struct store_want){
+                .name = bytes_of(profile->name),
+                .min_samples = (int64_t)profile->training.min_samples,
+                .every_ms = (int64_t)profile->training.every_ms,
+            };
+            schedule->want_courses[count++] = index;
+        }
+    }
+    return count;
+}
+
+enum status schedule_turn(struct schedule *schedule, struct store *store, int64_t epoch)
+{
+    uint64_t now_ms = clock_ms();
+    size_t want_count;
+    size_t due_count = 0;
+    enum status status;
+
+    if (atomic_load(&schedule->state) == DONE) {
+        report(schedule);
+    }
+    if (atomic_load(&schedule->state) != IDLE || now_ms < schedule->next_check_ms) {
+        return STATUS_OK;
+    }
+    schedule->next_check_ms = now_ms + schedule->settings->trainer.check_every_ms;
+    want_count = list_wants(schedule, now_ms);
+    status = store_due(store, schedule->wants, want_count, schedule->due, &due_count);
+    if (status == STATUS_OK && due_count > 0) {
+        start(schedule, &schedule->due[0], epoch);
+    }
+    return status;
+}

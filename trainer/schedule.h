@@ -1,0 +1,37 @@
+/* schedule: which profile is trained next, one at a time, each on a thread of its own.
+ *
+ * Every trainer.check_every the leader asks which profiles are due (store_due: enough new samples, `every` ago, some of
+ * both labels) and the longest untrained one is trained. A run that was refused or failed lets its profile rest for
+ * `every`. The training thread runs at low priority, so that it never holds up what the leader's thread and the
+ * announcing loop do.
+ *
+ *   IDLE ── due ──► RUNNING ── the thread ends ──► DONE ── schedule_turn reports it ──► IDLE
+ *
+ * Thread: the leader's, except where said otherwise.
+ */
+#ifndef TRAINER_SCHEDULE_H
+#define TRAINER_SCHEDULE_H
+
+#include "proto/metrics.h"
+#include "proto/settings.h"
+#include "proto/status.h"
+#include "trainer/store.h"
+
+struct schedule;
+
+/* Settings and metrics are borrowed until schedule_close. `on_done` is called on the training thread when a run has
+ * ended: the next schedule_turn will report it. */
+MUST_CHECK enum status schedule_open(struct schedule **out, const struct settings *settings, struct metrics *metrics,
+                                     void (*on_done)(void *context), void *context);
+
+/* Reports a run that has ended; looks for the next when it is time, and starts it. Returns what store_due returns. */
+MUST_CHECK enum status schedule_turn(struct schedule *schedule, struct store *store, int64_t epoch);
+
+/* Asks a run to end; returns at once. Any thread. */
+void schedule_cancel(struct schedule *schedule);
+
+/* Cancels, waits up to `wait_ms` for the run to end, and frees. STATUS_TIMEOUT when it is still computing: then nothing
+ * is freed and the process must end itself without touching the schedule again. NULL is STATUS_OK. */
+MUST_CHECK enum status schedule_close(struct schedule **schedule, uint64_t wait_ms);
+
+#endif
