@@ -1,0 +1,112 @@
+/* main: the trainer: announces on this thread, leads and trains on others, and ends within five seconds when told to. */
+#include "proto/admin.h"
+#include "proto/log.h"
+#include "proto/program.h"
+#include "proto/wire.h"
+#include "trainer/leader.h"
+#include "trainer/publish.h"
+
+#include <unistd.h>
+
+/* Of the five seconds a supervisor grants, the last is for the log. */
+enum { CLOSE_MS = 4000 };
+
+struct service {
+    struct metrics *metrics;
+    struct publish *publish;
+    struct leader *leader;
+    struct admin *admin;
+};
+
+static bool is_alive(void *context, const char **why)
+{
+    const struct service *service = context;
+
+    *why = "the announcing loop does not turn";
+    return publish_alive(service->publish);
+}
+
+static bool is_ready(void *context, const char **why)
+{
+    const struct service *service = context;
+
+    return leader_ready(service->leader, why);
+}
+
+/* *what is the attempt that failed. */
+static enum status open_service(struct service *service, const struct settings *settings, const char **what)
+{
+    const struct admin_hooks hooks = {.alive = is_alive, .ready = is_ready, .context = service};
+    enum status status;
+
+    *what = "set up ZeroMQ";
+    status = wire_start();
+    if (status == STATUS_OK) {
+        status = metrics_open(&service->metrics);
+    }
+    if (status == STATUS_OK) {
+        *what = settings->trainer.publish;
+        status = publish_open(&service->publish, settings->trainer.publish, service->metrics);
+    }
+    if (status == STATUS_OK) {
+        *what = "start the leader";
+        status = leader_open(&service->leader, settings, service->metrics, service->publish);
+    }
+    if (status == STATUS_OK && settings->trainer.admin_listen[0] != '\0') {
+        *what = settings->trainer.admin_listen;
+        status = admin_open(&service->admin, settings->trainer.admin_listen, service->metrics, &hooks);
+    }
+    if (status == STATUS_OK) {
+        log_event(LOG_INFO, "trainer_started", LOG_TEXT("publish", publish_endpoint(service->publish)),
+                  LOG_NUMBER("admin_port", service->admin == NULL ? 0 : admin_port(service->admin)),
+                  LOG_NUMBER("profiles", settings->profile_count));
+    }
+    return status;
+}
+
+/* A training that is deep in its computing cannot be joined in time. What it made is not stored yet, so that nothing is lost
+ * by leaving it: the process ends around it. */
+static void close_service(struct service *service)
+{
+    admin_close(&service->admin);
+    if (leader_close(&service->leader, CLOSE_MS) != STATUS_OK) {
+        log_event(LOG_INFO, "training_abandoned", LOG_TEXT("reason", "it did not end in time"));
+        log_close();
+        _exit(PROGRAM_OK);
+    }
+    publish_close(&service->publish);
+    metrics_close(&service->metrics);
+}
+
+int main(int argc, char **argv)
+{
+    struct service service = {0};
+    struct program *program = NULL;
+    const char *what = "read the settings";
+    enum status status = STATUS_OK;
+    int code = program_open(&program, "trainer", "learns a local judge from labelled samples and publishes its versions",
+                            argc, argv);
+
+    if (program == NULL) {
+        return code;
+    }
+    if (program_settings(program)->database.url[0] == '\0') {
+        what = "train without a database: database.url is empty";
+        status = STATUS_UNAVAILABLE;
+    }
+    if (status == STATUS_OK) {
+        status = open_service(&service, program_settings(program), &what);
+    }
+    code = PROGRAM_OK;
+    if (status != STATUS_OK) {
+        code = program_fail(program, what, status);
+    } else {
+        publish_run(service.publish, program_end_fd(program));
+        if (leader_failed(service.leader)) {
+            code = program_fail(program, "use this database: its schema is newer than this program", STATUS_UNSUPPORTED);
+        }
+    }
+    close_service(&service);
+    program_close(&program);
+    return code;
+}
