@@ -18,6 +18,9 @@
 
 enum step { STEP_CONNECT, STEP_STAND_BY, STEP_TAKE_OVER, STEP_LEAD, STEP_REST, STEP_END };
 
+static const char no_connection[] = "not connected to the database";
+static const char no_schema[] = "the database has no schema yet";
+
 struct leader {
     const struct settings *settings;
     struct publish *publish;
@@ -37,7 +40,7 @@ struct leader {
     const char *failed_at;
     enum status failure;
 
-    atomic_bool connected;
+    _Atomic(const char *) unready; /* why; NULL = ready */
     atomic_bool failed;
 };
 
@@ -76,13 +79,24 @@ static enum step refuse_schema(struct leader *leader, int64_t version)
     return STEP_END;
 }
 
+/* The schema's version; and, as the moderators wait for the tables, whether we are ready. */
+static enum status look_at_schema(struct leader *leader, int64_t *out_version)
+{
+    enum status status = store_schema_version(leader->store, out_version);
+
+    if (status == STATUS_OK) {
+        atomic_store(&leader->unready, *out_version == 0 ? no_schema : NULL);
+    }
+    return status;
+}
+
 static enum step connect_store(struct leader *leader)
 {
     int64_t version = 0;
     enum status status = store_open(&leader->store, &leader->settings->database);
 
     if (status == STATUS_OK) {
-        status = store_schema_version(leader->store, &version);
+        status = look_at_schema(leader, &version);
     }
     if (status != STATUS_OK) {
         return fail(leader, "connect", status);
@@ -90,7 +104,6 @@ static enum step connect_store(struct leader *leader)
     if (version > STORE_SCHEMA_VERSION) {
         return refuse_schema(leader, version);
     }
-    atomic_store(&leader->connected, true);
     log_event(LOG_INFO, "database_connected", LOG_NUMBER("schema", version));
     return STEP_STAND_BY;
 }
@@ -98,14 +111,18 @@ static enum step connect_store(struct leader *leader)
 static enum step stand_by(struct leader *leader)
 {
     uint64_t wait_ms = leader->settings->trainer.check_every_ms;
+    int64_t version = 0;
     bool locked = false;
     enum status status = store_try_lock(leader->store, &locked);
 
+    if (status == STATUS_OK && locked) {
+        return STEP_TAKE_OVER;
+    }
+    if (status == STATUS_OK && atomic_load(&leader->unready) != NULL) {
+        status = look_at_schema(leader, &version); /* the leader may be making it */
+    }
     if (status != STATUS_OK) {
         return fail(leader, "stand by", status);
-    }
-    if (locked) {
-        return STEP_TAKE_OVER;
     }
     leader->failures = 0;
     return wait_for(leader, wait_ms < LEADER_STANDBY_MS ? wait_ms : LEADER_STANDBY_MS, STEP_STAND_BY);
@@ -149,6 +166,7 @@ static enum step take_over(struct leader *leader)
     if (status != STATUS_OK) {
         return fail(leader, "take over", status);
     }
+    atomic_store(&leader->unready, NULL);
     series_set(leader->leading, 1);
     series_set(leader->epoch_series, leader->epoch);
     log_event(LOG_INFO, "leader_elected", LOG_NUMBER("epoch", leader->epoch));
@@ -185,7 +203,7 @@ static void let_go(struct leader *leader)
     publish_clear(leader->publish);
     schedule_cancel(leader->schedule);
     store_close(&leader->store);
-    atomic_store(&leader->connected, false);
+    atomic_store(&leader->unready, no_connection);
     if (leader->epoch != 0) {
         log_event(LOG_INFO, "leader_left", LOG_NUMBER("epoch", leader->epoch));
         series_set(leader->leading, 0);
@@ -255,6 +273,7 @@ enum status leader_open(struct leader **out, const struct settings *settings, st
     }
     leader->settings = settings;
     leader->publish = publish;
+    atomic_init(&leader->unready, no_connection);
     leader->leading =
         metrics_series(metrics, METRIC_GAUGE, "prismguard_trainer_leader", "1 while this trainer leads.", NULL, 0);
     leader->epoch_series =
@@ -307,11 +326,8 @@ enum status leader_close(struct leader **leader, uint64_t wait_ms)
 
 bool leader_ready(const struct leader *leader, const char **why)
 {
-    if (!atomic_load(&leader->connected)) {
-        *why = "not connected to the database";
-        return false;
-    }
-    return true;
+    *why = atomic_load(&leader->unready);
+    return *why == NULL;
 }
 
 bool leader_failed(const struct leader *leader)

@@ -31,7 +31,7 @@ MUST_CHECK enum status leader_open(struct leader **out, const struct settings *s
  * freed and the process must end itself without touching the parts again. NULL is STATUS_OK. */
 MUST_CHECK enum status leader_close(struct leader **leader, uint64_t wait_ms);
 
-/* Any thread. Connected to PostgreSQL, leading or standing by; else a literal into *why. */
+/* Any thread. Connected to PostgreSQL and its tables are there, leading or standing by; else a literal into *why. */
 bool leader_ready(const struct leader *leader, const char **why);
 
 /* Any thread. False until the thread has ended by itself, which it does only when the schema is newer than this program
