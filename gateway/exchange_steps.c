@@ -1,7 +1,7 @@
 /* exchange_steps: from a checked head to a request on its way to the upstream. */
 #include "gateway/exchange_inside.h"
 
-#include "gateway/format/chat_request.h"
+#include "gateway/format/body.h"
 #include "gateway/format/extract.h"
 #include "proto/clock.h"
 #include "proto/limits.h"
@@ -120,19 +120,18 @@ static enum status pack_text(struct exchange *exchange, struct problem *problem)
         .context = exchange,
     };
     struct extract *extract = NULL;
-    struct extract_result extracted;
-    struct chat_request request;
+    struct body body;
     enum status status = extract_open(&extract, &options);
 
     if (status != STATUS_OK) {
         problem_set(problem, ERROR_OVERLOADED, "", "the gateway is out of memory");
         return status;
     }
-    status = chat_request_read(&exchange->home->json, buffer_view(&exchange->body), profile->unknown, extract, &request,
-                               problem);
-    if (status == STATUS_OK && extract_finish(extract, &extracted) == STATUS_OK) {
-        exchange->segment_count = extracted.segment_count;
-        exchange->text_bytes = extracted.text_bytes;
+    status = body_read(exchange->dialect, &exchange->home->json, buffer_view(&exchange->body), profile->unknown, extract,
+                       &body, problem);
+    if (status == STATUS_OK) {
+        exchange->segment_count = body.extracted.segment_count;
+        exchange->text_bytes = body.extracted.text_bytes;
     }
     extract_close(&extract);
     return status;

@@ -21,7 +21,8 @@ enum {
     JSON_DEPTH_MAX = 64,
     JSON_TOKENS_MAX = 200000,
     JSON_NUMBER_BYTES_MAX = 64,
-    CHAT_MESSAGES_MAX = 2048,
+    MESSAGES_MAX = 2048,       /* messages, or items, of one request */
+    SHAPE_DEPTH_MAX = 8,       /* lists and objects inside one another that the tables of a dialect name */
     IDENTIFIER_BYTES_MAX = 64, /* ids and names of tools, as in the API: a longer one is text in disguise */
 
     /* Text out of requests (spec/wire-formats.md section 5) */

@@ -4,6 +4,7 @@
 #include "proto/json.h"
 
 #include <assert.h>
+#include <stdint.h>
 #include <stdio.h>
 
 struct row {
@@ -13,18 +14,23 @@ struct row {
 };
 
 static const char *const names[ERROR_COUNT] = {
-#define ERROR_ROW(enumerator, name, status, type, code) [enumerator] = name,
+#define ERROR_ROW(enumerator, name, ...) [enumerator] = name,
     ERROR_TABLE(ERROR_ROW)
 #undef ERROR_ROW
 };
 
+#define OPENAI_ROW(enumerator, name, status, type, code, claude_status, claude_type, gemini_status)                    \
+    [enumerator] = {status, type, code},
+#define CLAUDE_ROW(enumerator, name, status, type, code, claude_status, claude_type, gemini_status)                    \
+    [enumerator] = {claude_status, claude_type, NULL},
+#define GEMINI_ROW(enumerator, name, status, type, code, claude_status, claude_type, gemini_status)                    \
+    [enumerator] = {status, gemini_status, NULL},
+
 static const struct row rows[DIALECT_COUNT][ERROR_COUNT] = {
-    [DIALECT_OPENAI_CHAT] =
-        {
-#define ERROR_ROW(enumerator, name, status, type, code) [enumerator] = {status, type, code},
-            ERROR_TABLE(ERROR_ROW)
-#undef ERROR_ROW
-        },
+    [DIALECT_OPENAI_CHAT] = {ERROR_TABLE(OPENAI_ROW)},
+    [DIALECT_OPENAI_RESPONSES] = {ERROR_TABLE(OPENAI_ROW)},
+    [DIALECT_CLAUDE_CHAT] = {ERROR_TABLE(CLAUDE_ROW)},
+    [DIALECT_GEMINI_CHAT] = {ERROR_TABLE(GEMINI_ROW)},
 };
 
 static const struct row *row_of(enum dialect dialect, enum error_kind kind)
@@ -33,8 +39,9 @@ static const struct row *row_of(enum dialect dialect, enum error_kind kind)
     return &rows[dialect][kind];
 }
 
-static void write_text_or_null(struct json_writer *writer, const char *text)
+static void put_text(struct json_writer *writer, const char *key, const char *text)
 {
+    json_write_key(writer, key);
     if (text == NULL) {
         json_write_null(writer);
     } else {
@@ -42,35 +49,124 @@ static void write_text_or_null(struct json_writer *writer, const char *text)
     }
 }
 
-static enum status write_chat_body(const struct row *row, struct bytes message, const char *param, struct buffer *out)
+static void put_number(struct json_writer *writer, const char *key, int64_t number)
 {
-    struct json_writer writer;
-
-    json_writer_init(&writer, out);
-    json_write_object_begin(&writer);
-    json_write_key(&writer, "error");
-    json_write_object_begin(&writer);
-    json_write_key(&writer, "message");
-    json_write_string(&writer, message);
-    json_write_key(&writer, "type");
-    json_write_text(&writer, row->type);
-    json_write_key(&writer, "param");
-    write_text_or_null(&writer, param);
-    json_write_key(&writer, "code");
-    write_text_or_null(&writer, row->code);
-    json_write_object_end(&writer);
-    json_write_object_end(&writer);
-    return writer.status;
+    json_write_key(writer, key);
+    json_write_integer(writer, number);
 }
+
+static void put_message(struct json_writer *writer, struct bytes message)
+{
+    json_write_key(writer, "message");
+    json_write_string(writer, message);
+}
+
+static void write_openai(struct json_writer *writer, const struct row *row, struct bytes message, const char *param)
+{
+    json_write_key(writer, "error");
+    json_write_object_begin(writer);
+    put_message(writer, message);
+    put_text(writer, "type", row->type);
+    put_text(writer, "param", param);
+    put_text(writer, "code", row->code);
+    json_write_object_end(writer);
+}
+
+static void write_claude(struct json_writer *writer, const struct row *row, struct bytes message, const char *param)
+{
+    (void)param; /* the message names the place */
+    put_text(writer, "type", "error");
+    json_write_key(writer, "error");
+    json_write_object_begin(writer);
+    put_text(writer, "type", row->type);
+    put_message(writer, message);
+    json_write_object_end(writer);
+    put_text(writer, "request_id", NULL);
+}
+
+static void write_gemini(struct json_writer *writer, const struct row *row, struct bytes message, const char *param)
+{
+    (void)param;
+    json_write_key(writer, "error"); /* the SDK for Python knows an error by its first key */
+    json_write_object_begin(writer);
+    put_number(writer, "code", row->status);
+    put_message(writer, message);
+    put_text(writer, "status", row->type);
+    json_write_object_end(writer);
+}
+
+/* The published shape is flat, the API nests: this is both. How many events went by is not known here. */
+static void write_error_event(struct json_writer *writer, const struct row *row, struct bytes message,
+                              const char *param)
+{
+    put_text(writer, "type", "error");
+    put_number(writer, "sequence_number", 0);
+    put_text(writer, "code", row->code);
+    put_message(writer, message);
+    put_text(writer, "param", param);
+    write_openai(writer, row, message, param);
+}
+
+static void write_failed_event(struct json_writer *writer, const struct row *row, struct bytes message,
+                               const char *param)
+{
+    (void)param;
+    put_text(writer, "type", "response.failed");
+    put_number(writer, "sequence_number", 1);
+    json_write_key(writer, "response");
+    json_write_object_begin(writer);
+    put_text(writer, "id", "resp_failed");
+    put_text(writer, "object", "response");
+    put_number(writer, "created_at", 0);
+    put_text(writer, "status", "failed");
+    json_write_key(writer, "error");
+    json_write_object_begin(writer);
+    put_text(writer, "code", row->code);
+    put_message(writer, message);
+    json_write_object_end(writer);
+    put_text(writer, "incomplete_details", NULL);
+    json_write_key(writer, "output");
+    json_write_array_begin(writer);
+    json_write_array_end(writer);
+    json_write_object_end(writer);
+}
+
+/* Writes the members of one JSON object. */
+struct object {
+    const char *before; /* in a stream; a blank line follows */
+    void (*write)(struct json_writer *writer, const struct row *row, struct bytes message, const char *param);
+};
+
+enum { STREAM_OBJECTS_MAX = 2 };
 
 /* What is particular to a dialect beside its column of the table. */
 static const struct {
-    enum status (*write_body)(const struct row *row, struct bytes message, const char *param, struct buffer *out);
-    const char *event_begin; /* before the body in a stream */
-    const char *event_end;
-} writers[DIALECT_COUNT] = {
-    [DIALECT_OPENAI_CHAT] = {write_chat_body, "data: ", "\n\n"},
+    struct object body;
+    struct object stream[STREAM_OBJECTS_MAX];
+} shapes[DIALECT_COUNT] = {
+    [DIALECT_OPENAI_CHAT] = {{"", write_openai}, {{"data: ", write_openai}}},
+    [DIALECT_OPENAI_RESPONSES] = {{"", write_openai},
+                                  {{"event: error\ndata: ", write_error_event},
+                                   {"event: response.failed\ndata: ", write_failed_event}}},
+    [DIALECT_CLAUDE_CHAT] = {{"", write_claude}, {{"event: error\ndata: ", write_claude}}},
+    [DIALECT_GEMINI_CHAT] = {{"", write_gemini}, {{"", write_gemini}, {"data: ", write_gemini}}},
 };
+
+static enum status append_object(const struct object *object, const struct row *row, struct bytes message,
+                                 const char *param, struct buffer *out)
+{
+    enum status status = buffer_append_text(out, object->before);
+    struct json_writer writer;
+
+    if (status != STATUS_OK) {
+        return status;
+    }
+    json_writer_init(&writer, out);
+    json_write_object_begin(&writer);
+    object->write(&writer, row, message, param);
+    json_write_object_end(&writer);
+    return writer.status;
+}
 
 const char *errors_name(enum error_kind kind)
 {
@@ -87,7 +183,7 @@ enum status errors_body(enum dialect dialect, enum error_kind kind, struct bytes
                         struct buffer *out)
 {
     size_t before = out->count;
-    enum status status = writers[dialect].write_body(row_of(dialect, kind), message, param, out);
+    enum status status = append_object(&shapes[dialect].body, row_of(dialect, kind), message, param, out);
 
     if (status != STATUS_OK) {
         out->count = before;
@@ -97,14 +193,16 @@ enum status errors_body(enum dialect dialect, enum error_kind kind, struct bytes
 
 enum status errors_stream_event(enum dialect dialect, enum error_kind kind, struct bytes message, struct buffer *out)
 {
+    const struct object *objects = shapes[dialect].stream;
     size_t before = out->count;
-    enum status status = buffer_append_text(out, writers[dialect].event_begin);
+    enum status status = STATUS_OK;
 
-    if (status == STATUS_OK) {
-        status = errors_body(dialect, kind, message, NULL, out);
-    }
-    if (status == STATUS_OK) {
-        status = buffer_append_text(out, writers[dialect].event_end);
+    assert(bytes_find(message, '{') < 0 && bytes_find(message, '}') < 0);
+    for (size_t index = 0; index < STREAM_OBJECTS_MAX && objects[index].write != NULL && status == STATUS_OK; index++) {
+        status = append_object(&objects[index], row_of(dialect, kind), message, NULL, out);
+        if (status == STATUS_OK) {
+            status = buffer_append_text(out, "\n\n");
+        }
     }
     if (status != STATUS_OK) {
         out->count = before;

@@ -5,8 +5,16 @@
  * three come from one table of kinds (spec/wire-formats.md sections 1.1.3, 3.14 and 4.5). A message is a sentence for
  * the caller: never the caller's own text, never an upstream's address or a key.
  *
- *   chat body    {"error":{"message":"...","type":"invalid_request_error","param":"messages[3].content","code":null}}
- *   chat stream  data: {"error":{...}} and a blank line; no [DONE] and nothing else may follow
+ *   openai   {"error":{"message":"...","type":"invalid_request_error","param":"messages[3].content","code":null}}
+ *   claude   {"type":"error","error":{"type":"invalid_request_error","message":"..."},"request_id":null}
+ *   gemini   {"error":{"code":400,"message":"...","status":"INVALID_ARGUMENT"}}
+ *
+ * and as the last event of a stream, after which nothing follows that looks like a success:
+ *
+ *   chat        data: {"error":...}
+ *   responses   event: error, then event: response.failed (codex ignores the first)
+ *   claude      event: error
+ *   gemini      the object as a raw line, as the API sends it, then as data: (each SDK reads one of the two)
  *
  * Thread: any.
  */
@@ -18,28 +26,48 @@
 #include "proto/limits.h"
 #include "proto/status.h"
 
-/* enumerator, its name in logs and metrics; chat: HTTP status, type, code (NULL = null) */
-#define ERROR_TABLE(row)                                                                                               \
-    row(ERROR_INVALID_REQUEST, "invalid_request", 400, "invalid_request_error", NULL)                                  \
-    row(ERROR_INVALID_JSON, "invalid_json", 400, "invalid_request_error", "invalid_json")                              \
-    row(ERROR_CONTENT_FILTER, "content_filter", 400, "invalid_request_error", "content_filter")                        \
-    row(ERROR_AUTH, "auth", 401, "invalid_request_error", "invalid_api_key")                                           \
-    row(ERROR_PERMISSION, "permission", 403, "invalid_request_error", "permission_denied")                             \
-    row(ERROR_UPSTREAM_NOT_ALLOWED, "upstream_not_allowed", 403, "invalid_request_error", "upstream_not_allowed")      \
-    row(ERROR_NOT_FOUND, "not_found", 404, "invalid_request_error", "model_not_found")                                 \
-    row(ERROR_ENDPOINT, "endpoint_not_supported", 404, "invalid_request_error", "endpoint_not_supported")              \
-    row(ERROR_TOO_LARGE, "too_large", 413, "invalid_request_error", "request_too_large")                               \
-    row(ERROR_PROMPT_TOO_LONG, "prompt_too_long", 413, "invalid_request_error", "prompt_too_long")                     \
-    row(ERROR_RATE_LIMIT, "rate_limit", 429, "rate_limit_error", "rate_limit_exceeded")                                \
-    row(ERROR_INTERNAL, "internal", 500, "server_error", "server_error")                                               \
-    row(ERROR_BAD_GATEWAY, "bad_gateway", 502, "server_error", "bad_gateway")                                          \
-    row(ERROR_OVERLOADED, "overloaded", 503, "server_error", "overloaded")                                             \
-    row(ERROR_MODERATION_UNAVAILABLE, "moderation_unavailable", 503, "server_error", "moderation_unavailable")         \
-    row(ERROR_MODERATION_BUSY, "moderation_busy", 503, "server_error", "moderation_busy")                              \
-    row(ERROR_TIMEOUT, "timeout", 504, "server_error", "timeout")
+/* enumerator, its name in logs and metrics; openai: HTTP status, type, code (NULL = null); claude: HTTP status, type; gemini:
+ * status (its HTTP status is openai's) */
+/* clang-format off */
+#define ERROR_TABLE(row)                                                                                              \
+    row(ERROR_INVALID_REQUEST, "invalid_request", 400, "invalid_request_error", NULL,                                 \
+        400, "invalid_request_error", "INVALID_ARGUMENT")                                                             \
+    row(ERROR_INVALID_JSON, "invalid_json", 400, "invalid_request_error", "invalid_json",                             \
+        400, "invalid_request_error", "INVALID_ARGUMENT")                                                             \
+    row(ERROR_CONTENT_FILTER, "content_filter", 400, "invalid_request_error", "content_filter",                       \
+        400, "invalid_request_error", "INVALID_ARGUMENT")                                                             \
+    row(ERROR_AUTH, "auth", 401, "invalid_request_error", "invalid_api_key",                                          \
+        401, "authentication_error", "UNAUTHENTICATED")                                                               \
+    row(ERROR_PERMISSION, "permission", 403, "invalid_request_error", "permission_denied",                            \
+        403, "permission_error", "PERMISSION_DENIED")                                                                 \
+    row(ERROR_UPSTREAM_NOT_ALLOWED, "upstream_not_allowed", 403, "invalid_request_error", "upstream_not_allowed",     \
+        403, "permission_error", "PERMISSION_DENIED")                                                                 \
+    row(ERROR_NOT_FOUND, "not_found", 404, "invalid_request_error", "model_not_found",                                \
+        404, "not_found_error", "NOT_FOUND")                                                                          \
+    row(ERROR_ENDPOINT, "endpoint_not_supported", 404, "invalid_request_error", "endpoint_not_supported",             \
+        404, "not_found_error", "NOT_FOUND")                                                                          \
+    row(ERROR_TOO_LARGE, "too_large", 413, "invalid_request_error", "request_too_large",                              \
+        413, "request_too_large", "INVALID_ARGUMENT")                                                                 \
+    row(ERROR_PROMPT_TOO_LONG, "prompt_too_long", 413, "invalid_request_error", "prompt_too_long",                    \
+        413, "request_too_large", "INVALID_ARGUMENT")                                                                 \
+    row(ERROR_RATE_LIMIT, "rate_limit", 429, "rate_limit_error", "rate_limit_exceeded",                               \
+        429, "rate_limit_error", "RESOURCE_EXHAUSTED")                                                                \
+    row(ERROR_INTERNAL, "internal", 500, "server_error", "server_error",                                              \
+        500, "api_error", "INTERNAL")                                                                                 \
+    row(ERROR_BAD_GATEWAY, "bad_gateway", 502, "server_error", "bad_gateway",                                         \
+        502, "api_error", "INTERNAL")                                                                                 \
+    row(ERROR_OVERLOADED, "overloaded", 503, "server_error", "overloaded",                                            \
+        529, "overloaded_error", "UNAVAILABLE")                                                                       \
+    row(ERROR_MODERATION_UNAVAILABLE, "moderation_unavailable", 503, "server_error", "moderation_unavailable",        \
+        529, "overloaded_error", "UNAVAILABLE")                                                                       \
+    row(ERROR_MODERATION_BUSY, "moderation_busy", 503, "server_error", "moderation_busy",                             \
+        529, "overloaded_error", "UNAVAILABLE")                                                                       \
+    row(ERROR_TIMEOUT, "timeout", 504, "server_error", "timeout",                                                     \
+        504, "timeout_error", "DEADLINE_EXCEEDED")
+/* clang-format on */
 
 enum error_kind {
-#define ERROR_ROW(enumerator, name, status, type, code) enumerator,
+#define ERROR_ROW(enumerator, ...) enumerator,
     ERROR_TABLE(ERROR_ROW)
 #undef ERROR_ROW
     ERROR_COUNT
@@ -55,8 +83,9 @@ unsigned errors_status(enum dialect dialect, enum error_kind kind);
 MUST_CHECK enum status errors_body(enum dialect dialect, enum error_kind kind, struct bytes message, const char *param,
                                    struct buffer *out);
 
-/* Appends the event that says that a stream is broken. It must begin on a fresh line: see sse_boundary_gap() in
- * gateway/sse. Statuses of errors_body. */
+/* Appends the event or events that say that a stream is broken. They must begin on a fresh line: see sse_boundary_gap() in
+ * gateway/sse. The
+ * message is our own and has no braces (Gemini's SDK for JavaScript counts them). Statuses of errors_body. */
 MUST_CHECK enum status errors_stream_event(enum dialect dialect, enum error_kind kind, struct bytes message,
                                            struct buffer *out);
 

@@ -8,15 +8,35 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A message is gathered in three streams; each that is not empty becomes a segment. */
-enum stream { STREAM_TEXT, STREAM_DOCUMENT, STREAM_UNKNOWN, STREAM_COUNT };
+/* A message is gathered in streams, one for each role; each that is not empty becomes a segment, in this order. */
+enum stream {
+    STREAM_SYSTEM,
+    STREAM_USER,
+    STREAM_TOOL,
+    STREAM_ASSISTANT,
+    STREAM_ANYBODY, /* a role that nobody knows */
+    STREAM_DOCUMENT,
+    STREAM_UNKNOWN, /* shapes that nobody knows */
+    STREAM_COUNT,
+};
+
+/* The role that a stream is of, and the one that it is said to be of. */
+static const struct {
+    unsigned role; /* 0: in scope whatever the profile says */
+    uint8_t said;
+} streams[STREAM_COUNT] = {
+    [STREAM_SYSTEM] = {SCOPE_SYSTEM, SCOPE_SYSTEM},       [STREAM_USER] = {SCOPE_USER, SCOPE_USER},
+    [STREAM_TOOL] = {SCOPE_TOOL, SCOPE_TOOL},             [STREAM_ASSISTANT] = {SCOPE_ASSISTANT, SCOPE_ASSISTANT},
+    [STREAM_ANYBODY] = {0, SCOPE_USER},                   [STREAM_DOCUMENT] = {SCOPE_DOCUMENT, SCOPE_DOCUMENT},
+    [STREAM_UNKNOWN] = {0, SCOPE_USER},
+};
 
 struct extract {
     struct extract_options options;
     struct extract_result result;
     enum status status; /* the first failure, or STATUS_OK */
     bool open;          /* between extract_begin and extract_end */
-    unsigned role;
+    enum stream at;     /* where text goes */
     struct buffer streams[STREAM_COUNT];
     struct buffer decoded; /* base64 of a file */
 };
@@ -52,22 +72,18 @@ void extract_close(struct extract **extract)
 
 static bool in_scope(const struct extract *extract, enum stream stream)
 {
-    switch (stream) {
-    case STREAM_TEXT:
-        return extract->role == 0 || (extract->role & extract->options.scope_roles) != 0;
-    case STREAM_DOCUMENT:
-        return (SCOPE_DOCUMENT & extract->options.scope_roles) != 0;
-    default:
-        return true;
-    }
+    return streams[stream].role == 0 || (streams[stream].role & extract->options.scope_roles) != 0;
 }
 
-static unsigned segment_role(const struct extract *extract, enum stream stream)
+static enum stream stream_of(unsigned role)
 {
-    if (stream == STREAM_DOCUMENT) {
-        return SCOPE_DOCUMENT;
+    enum stream stream = STREAM_SYSTEM;
+
+    while (streams[stream].role != role) {
+        stream++;
+        assert(stream < STREAM_UNKNOWN);
     }
-    return stream == STREAM_TEXT && extract->role != 0 ? extract->role : SCOPE_USER;
+    return stream;
 }
 
 /* Charges what a stream has grown by; `status` says how the growing went. */
@@ -123,7 +139,7 @@ void extract_begin(struct extract *extract, unsigned role)
 {
     assert(!extract->open);
     extract->open = true;
-    extract->role = role;
+    extract->at = stream_of(role);
 }
 
 void extract_end(struct extract *extract)
@@ -135,7 +151,7 @@ void extract_end(struct extract *extract)
         end_line(extract, (enum stream)stream);
         if (extract->status == STATUS_OK && buffer->count > 0) {
             struct segment segment = {
-                .role = (uint8_t)segment_role(extract, (enum stream)stream),
+                .role = streams[stream].said,
                 .text = buffer_view(buffer),
             };
 
@@ -147,16 +163,24 @@ void extract_end(struct extract *extract)
     extract->open = false;
 }
 
+unsigned extract_role(struct extract *extract, unsigned role)
+{
+    unsigned before = streams[extract->at].role;
+
+    extract->at = stream_of(role);
+    return before;
+}
+
 void extract_text(struct extract *extract, const struct json *json, const struct json_token *text)
 {
-    append_string(extract, STREAM_TEXT, json, text);
+    append_string(extract, extract->at, json, text);
 }
 
 void extract_line(struct extract *extract, const struct json *json, const struct json_token *text)
 {
-    end_line(extract, STREAM_TEXT);
-    append_string(extract, STREAM_TEXT, json, text);
-    end_line(extract, STREAM_TEXT);
+    end_line(extract, extract->at);
+    append_string(extract, extract->at, json, text);
+    end_line(extract, extract->at);
 }
 
 void extract_file_name(struct extract *extract, const struct json *json, const struct json_token *name)
@@ -166,25 +190,30 @@ void extract_file_name(struct extract *extract, const struct json *json, const s
     end_line(extract, STREAM_DOCUMENT);
 }
 
-/* One string of an unknown shape on a line of its own, unless it is a run of base64. */
-static void take_unknown(struct extract *extract, const struct json *json, const struct json_token *string)
+/* One string on a line of its own, unless it is a run of base64 and those are counted. */
+static void take_line(struct extract *extract, enum stream stream, const struct json *json,
+                      const struct json_token *string, enum encoded encoded)
 {
-    struct buffer *buffer = &extract->streams[STREAM_UNKNOWN];
-    size_t before = buffer->count;
+    struct buffer *buffer = &extract->streams[stream];
+    size_t before;
     size_t added;
 
-    append_string(extract, STREAM_UNKNOWN, json, string);
+    end_line(extract, stream);
+    before = buffer->count;
+    append_string(extract, stream, json, string);
     added = buffer->count - before;
-    if (extract->status == STATUS_OK && data_url_is_base64_run(bytes_from(buffer_view(buffer), before))) {
+    if (extract->status == STATUS_OK && encoded == ENCODED_COUNTED &&
+        data_url_is_base64_run(bytes_from(buffer_view(buffer), before))) {
         buffer->count = before;
         extract->result.text_bytes -= added;
         extract->result.encoded_count++;
         return;
     }
-    end_line(extract, STREAM_UNKNOWN);
+    end_line(extract, stream);
 }
 
-void extract_strings(struct extract *extract, const struct json *json, const struct json_token *value)
+static void take_strings(struct extract *extract, enum stream stream, const struct json *json,
+                         const struct json_token *value, enum encoded encoded)
 {
     const struct json_token *open[JSON_DEPTH_MAX]; /* the containers around `at` */
     const struct json_token *end = json->tokens + value->next;
@@ -198,13 +227,24 @@ void extract_strings(struct extract *extract, const struct json *json, const str
             at = json_value(json, at); /* keys are not text */
         }
         if (at->type == JSON_STRING) {
-            take_unknown(extract, json, at);
+            take_line(extract, stream, json, at, encoded);
         } else if (at->count > 0) {
             assert(depth < JSON_DEPTH_MAX);
             open[depth++] = at;
         }
         at++;
     }
+}
+
+void extract_strings(struct extract *extract, const struct json *json, const struct json_token *value)
+{
+    take_strings(extract, STREAM_UNKNOWN, json, value, ENCODED_COUNTED);
+}
+
+void extract_values(struct extract *extract, const struct json *json, const struct json_token *value,
+                    enum encoded encoded)
+{
+    take_strings(extract, extract->at, json, value, encoded);
 }
 
 void extract_count(struct extract *extract, enum media media)
@@ -298,6 +338,20 @@ static bool is_web_url(struct bytes text)
            bytes_equal_nocase(bytes_first(text, 7), BYTES("http://"));
 }
 
+/* Base64 of which a media type says what it is. */
+static bool take_typed(struct extract *extract, struct bytes media_type, struct bytes base64)
+{
+    if (data_url_is_family(media_type, "image/")) {
+        extract_count(extract, MEDIA_IMAGE);
+        return true;
+    }
+    if (data_url_is_family(media_type, "audio/") || data_url_is_family(media_type, "video/")) {
+        extract_count(extract, MEDIA_AUDIO);
+        return true;
+    }
+    return take_base64(extract, base64, data_url_is_family(media_type, "text/"), MEDIA_FILE);
+}
+
 static bool take_media(struct extract *extract, struct bytes content, enum media media)
 {
     struct data_url url;
@@ -309,34 +363,37 @@ static bool take_media(struct extract *extract, struct bytes content, enum media
     if (!data_url_read(content, &url)) {
         return media != MEDIA_IMAGE && take_base64(extract, content, false, media);
     }
-    if (!url.base64) {
-        return false;
+    return url.base64 && take_typed(extract, url.media_type, url.data);
+}
+
+/* The string decoded into `scratch`, which the caller frees. False when the extraction is over. */
+static bool decode(struct extract *extract, const struct json *json, const struct json_token *string,
+                   struct buffer *scratch, struct bytes *out)
+{
+    buffer_init(scratch, string->end - string->start); /* decoding never makes a string longer */
+    if (extract->status == STATUS_OK) {
+        extract->status = json_string(json, string, scratch, out);
     }
-    if (data_url_is_family(url.media_type, "image/")) {
-        extract_count(extract, MEDIA_IMAGE);
-        return true;
-    }
-    if (data_url_is_family(url.media_type, "audio/") || data_url_is_family(url.media_type, "video/")) {
-        extract_count(extract, MEDIA_AUDIO);
-        return true;
-    }
-    return take_base64(extract, url.data, data_url_is_family(url.media_type, "text/"), MEDIA_FILE);
+    return extract->status == STATUS_OK;
 }
 
 bool extract_media(struct extract *extract, const struct json *json, const struct json_token *content, enum media media)
 {
     struct buffer scratch;
-    struct bytes text = {NULL, 0};
-    bool known = true;
+    struct bytes text;
+    bool known = !decode(extract, json, content, &scratch, &text) || take_media(extract, text, media);
 
-    if (extract->status != STATUS_OK) {
-        return true;
-    }
-    buffer_init(&scratch, content->end - content->start); /* decoding never makes a string longer */
-    extract->status = json_string(json, content, &scratch, &text);
-    if (extract->status == STATUS_OK) {
-        known = take_media(extract, text, media);
-    }
+    buffer_free(&scratch);
+    return known;
+}
+
+bool extract_encoded(struct extract *extract, const struct json *json, const struct json_token *content,
+                     struct bytes media_type)
+{
+    struct buffer scratch;
+    struct bytes text;
+    bool known = !decode(extract, json, content, &scratch, &text) || take_typed(extract, media_type, text);
+
     buffer_free(&scratch);
     return known;
 }

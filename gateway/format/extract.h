@@ -59,6 +59,10 @@ void extract_close(struct extract **extract);
 void extract_begin(struct extract *extract, unsigned role);
 void extract_end(struct extract *extract);
 
+/* Whose words follow, where one message holds those of several (the result of a tool in a user's message). What each of
+ * them says stays in one segment. Returns the role until now, to go back to. */
+unsigned extract_role(struct extract *extract, unsigned role);
+
 /* Between the two. Tokens are strings but where it says otherwise. */
 
 /* Text of the message itself; touches what came before. */
@@ -70,8 +74,14 @@ void extract_line(struct extract *extract, const struct json *json, const struct
 /* The name of a file: scope_role document. */
 void extract_file_name(struct extract *extract, const struct json *json, const struct json_token *name);
 
-/* Every string value under a token of any type. */
+/* Every string value under a token of any type: of a shape that nobody knows. */
 void extract_strings(struct extract *extract, const struct json *json, const struct json_token *value);
+
+/* The same for a value of free shape that is somebody's words (what a tool returned): each string is a line of the role.
+ * Runs of base64 may stand in it (`encoded`), or are words like all others. */
+enum encoded { ENCODED_COUNTED, ENCODED_JUDGED };
+void extract_values(struct extract *extract, const struct json *json, const struct json_token *value,
+                    enum encoded encoded);
 
 enum media { MEDIA_IMAGE, MEDIA_AUDIO, MEDIA_FILE };
 
@@ -80,6 +90,11 @@ enum media { MEDIA_IMAGE, MEDIA_AUDIO, MEDIA_FILE };
  * is none of these: then it is a string that nobody knows. */
 bool extract_media(struct extract *extract, const struct json *json, const struct json_token *content,
                    enum media media);
+
+/* Bare base64 with its media type beside it, which is believed as that of a data URL is; empty = none. False, and nothing
+ * is done, when it is no base64. */
+bool extract_encoded(struct extract *extract, const struct json *json, const struct json_token *content,
+                     struct bytes media_type);
 
 /* Something whose content is not here (a file named by its id). */
 void extract_count(struct extract *extract, enum media media);

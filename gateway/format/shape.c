@@ -1,30 +1,57 @@
 /* shape: the engine behind the tables of a dialect: known members to their readers, unknown ones by the profile. */
 #include "gateway/format/shape.h"
 
+#include <assert.h>
 #include <stdio.h>
 
-enum { PLACE_BYTES = 40 }; /* ".tool_calls[18446744073709551615]" fits */
 
 static bool is_container(const struct json_token *token)
 {
     return token->type == JSON_OBJECT || token->type == JSON_ARRAY;
 }
 
+/* One step deeper. The tables say how deep that goes, never the body. */
+static void enter(struct shape_walk *walk, const char *name, size_t index)
+{
+    assert(walk->depth < SHAPE_DEPTH_MAX);
+    walk->places[walk->depth++] = (struct shape_place){name, index};
+}
+
+void shape_enter(struct shape_walk *walk, const char *name)
+{
+    enter(walk, name, SHAPE_NO_INDEX);
+}
+
+void shape_leave(struct shape_walk *walk)
+{
+    walk->depth--;
+}
+
+/* "messages[3].content[1].text"; cut at its bound. */
+static void write_path(const struct shape_walk *walk, const char *name, char *path, size_t room)
+{
+    size_t used = 0;
+
+    path[0] = '\0';
+    for (size_t step = 0; step <= walk->depth; step++) {
+        const char *part = step < walk->depth ? walk->places[step].name : name;
+        size_t index = step < walk->depth ? walk->places[step].index : SHAPE_NO_INDEX;
+        int written = 0;
+
+        if (part != NULL && index != SHAPE_NO_INDEX) {
+            written = snprintf(path + used, room - used, "%s%s[%zu]", step == 0 ? "" : ".", part, index);
+        } else if (part != NULL) {
+            written = snprintf(path + used, room - used, "%s%s", step == 0 ? "" : ".", part);
+        }
+        used = written < 0 || (size_t)written >= room - used ? room - 1 : used + (size_t)written;
+    }
+}
+
 enum status shape_refuse(const struct shape_walk *walk, enum status status, const char *name, const char *sentence)
 {
-    char array[PLACE_BYTES] = "";
-    char list[PLACE_BYTES] = "";
     char path[PROBLEM_PATH_BYTES_MAX + 1];
 
-    if (walk->array != NULL) {
-        (void)snprintf(array, sizeof array, "%s[%zu]", walk->array, walk->index);
-    }
-    if (walk->list != NULL) {
-        (void)snprintf(list, sizeof list, ".%s[%zu]", walk->list, walk->item);
-    }
-    (void)snprintf(path, sizeof path, "%s%s%s%s%s%s", array, list, walk->inner == NULL ? "" : ".",
-                   walk->inner == NULL ? "" : walk->inner, walk->array == NULL || name == NULL ? "" : ".",
-                   name == NULL ? "" : name);
+    write_path(walk, name, path, sizeof path);
     problem_set(walk->problem, ERROR_INVALID_REQUEST, path, sentence);
     return status;
 }
@@ -82,9 +109,9 @@ enum status shape_inner(struct shape_walk *walk, const struct json_token *value,
     if (value->type != JSON_OBJECT) {
         return shape_wrong_type(walk, value, name, "must be an object");
     }
-    walk->inner = name;
+    shape_enter(walk, name);
     status = shape_members(walk, value, members, member_count, SHAPE_ANY);
-    walk->inner = NULL;
+    shape_leave(walk);
     return status;
 }
 
@@ -93,15 +120,172 @@ enum status shape_list(struct shape_walk *walk, const struct json_token *list, c
 {
     enum status status = STATUS_OK;
 
-    walk->list = name;
-    walk->item = 0;
+    if (list->type != JSON_ARRAY) {
+        return shape_wrong_type(walk, list, name, "must be an array");
+    }
+    enter(walk, name, 0);
     for (const struct json_token *item = json_first(walk->json, list); item != NULL && status == STATUS_OK;
          item = json_after(walk->json, list, item)) {
         status = read(walk, item);
-        walk->item++;
+        walk->places[walk->depth - 1].index++;
     }
-    walk->list = NULL;
+    shape_leave(walk);
     return status;
+}
+
+enum status shape_content(struct shape_walk *walk, const struct json_token *value, const char *name,
+                          enum status (*read)(struct shape_walk *walk, const struct json_token *part))
+{
+    if (value->type == JSON_ARRAY) {
+        return shape_list(walk, value, name, read);
+    }
+    if (value->type == JSON_STRING) {
+        return shape_text(walk, value, name);
+    }
+    return shape_wrong_type(walk, value, name, "must be a string or an array of parts");
+}
+
+static enum status read_unknown_item(struct shape_walk *walk, const struct json_token *item)
+{
+    const struct json_token *text = item->type == JSON_STRING ? item : json_member(walk->json, item, "text");
+
+    if (walk->unknown == UNKNOWN_BLOCK) {
+        return shape_refuse(walk, STATUS_UNSUPPORTED, NULL, "is of an unknown type");
+    }
+    if (text != NULL && text->type == JSON_STRING) {
+        extract_text(walk->extract, walk->json, text);
+    }
+    extract_strings(walk->extract, walk->json, item);
+    return STATUS_OK;
+}
+
+static const struct shape_kind *kind_of(const struct shape_walk *walk, const struct json_token *item,
+                                        const struct shape_item *shape)
+{
+    const struct json_token *type = item->type == JSON_OBJECT ? json_member(walk->json, item, "type") : NULL;
+
+    for (size_t index = 0; type != NULL && type->type == JSON_STRING && index < shape->kind_count; index++) {
+        if (json_string_is(walk->json, type, shape->kinds[index].name)) {
+            return &shape->kinds[index];
+        }
+    }
+    return NULL;
+}
+
+enum status shape_item(struct shape_walk *walk, const struct json_token *item, const struct shape_item *shape)
+{
+    const struct shape_kind *kind = kind_of(walk, item, shape);
+    const struct json_token *required;
+    unsigned role = 0;
+    enum status status;
+
+    if (kind == NULL && item->type != JSON_OBJECT && item->type != JSON_STRING) {
+        return shape_wrong_type(walk, item, NULL, "must be an object");
+    }
+    if (kind == NULL) {
+        return read_unknown_item(walk, item);
+    }
+    required = kind->required == NULL ? item : json_member(walk->json, item, kind->required);
+    if (required == NULL || required->type == JSON_NULL) {
+        return shape_refuse(walk, STATUS_MALFORMED, kind->required, "is missing");
+    }
+    if (kind->role != 0) {
+        role = extract_role(walk->extract, kind->role);
+    }
+    status = shape_members(walk, item, shape->members, shape->member_count, kind->bit);
+    if (kind->role != 0) {
+        (void)extract_role(walk->extract, role);
+    }
+    return status;
+}
+
+static const struct shape_field *field_of(const struct json *json, const struct json_token *key,
+                                          const struct shape_field *fields, size_t field_count)
+{
+    for (size_t index = 0; index < field_count; index++) {
+        if (json_string_is(json, key, fields[index].name)) {
+            return &fields[index];
+        }
+    }
+    return NULL;
+}
+
+enum status shape_root(struct shape_walk *walk, const struct json_token *root, const struct shape_field *fields,
+                       size_t field_count)
+{
+    const struct json *json = walk->json;
+    enum status status = STATUS_OK;
+
+    extract_begin(walk->extract, 0);
+    for (const struct json_token *key = json_first(json, root); key != NULL; key = json_after(json, root, key)) {
+        if (field_of(json, key, fields, field_count) == NULL) {
+            extract_strings(walk->extract, json, json_value(json, key));
+        }
+    }
+    extract_end(walk->extract);
+    for (const struct json_token *key = json_first(json, root); key != NULL && status == STATUS_OK;
+         key = json_after(json, root, key)) {
+        const struct shape_field *field = field_of(json, key, fields, field_count);
+        const struct json_token *value = json_value(json, key);
+
+        if (field != NULL && field->read != NULL && value->type != JSON_NULL) {
+            status = field->read(walk, value, field->name);
+        }
+    }
+    return status;
+}
+
+enum status shape_messages(struct shape_walk *walk, const struct json_token *list, const char *name,
+                           enum status (*read)(struct shape_walk *walk, const struct json_token *message))
+{
+    if (list == NULL || list->type != JSON_ARRAY || list->count == 0) {
+        return shape_refuse(walk, STATUS_MALFORMED, name, "must be an array of at least one message");
+    }
+    if (list->count > MESSAGES_MAX) {
+        return shape_refuse(walk, STATUS_MALFORMED, name, "has too many messages");
+    }
+    return shape_list(walk, list, name, read);
+}
+
+enum status shape_find_string(struct shape_walk *walk, const struct json_token *root, const char *name,
+                              const struct json_token **out)
+{
+    const struct json_token *value = json_member(walk->json, root, name);
+
+    if (value != NULL && value->type != JSON_STRING && value->type != JSON_NULL) {
+        return shape_refuse(walk, STATUS_MALFORMED, name, "must be a string");
+    }
+    *out = value != NULL && value->type == JSON_STRING ? value : NULL;
+    return STATUS_OK;
+}
+
+enum status shape_find_flag(struct shape_walk *walk, const struct json_token *root, const char *name, bool *out)
+{
+    const struct json_token *value = json_member(walk->json, root, name);
+
+    if (value != NULL && value->type != JSON_TRUE && value->type != JSON_FALSE && value->type != JSON_NULL) {
+        return shape_refuse(walk, STATUS_MALFORMED, name, "must be true or false");
+    }
+    *out = value != NULL && value->type == JSON_TRUE;
+    return STATUS_OK;
+}
+
+enum status shape_conversation(struct shape_walk *walk, const struct json_token *root, const char *messages,
+                               const struct shape_field *fields, size_t field_count)
+{
+    const struct json_token *list = json_member(walk->json, root, messages);
+    enum status status = shape_find_string(walk, root, "model", &walk->model);
+
+    if (status == STATUS_OK && walk->model == NULL) {
+        status = shape_refuse(walk, STATUS_MALFORMED, "model", "must be a string");
+    }
+    if (status == STATUS_OK) {
+        status = shape_find_flag(walk, root, "stream", &walk->stream);
+    }
+    if (status == STATUS_OK && (list == NULL || list->type == JSON_NULL)) {
+        status = shape_refuse(walk, STATUS_MALFORMED, messages, "is missing");
+    }
+    return status == STATUS_OK ? shape_root(walk, root, fields, field_count) : status;
 }
 
 static enum status read_string(struct shape_walk *walk, const struct json_token *value, const char *name,
@@ -154,19 +338,28 @@ enum status shape_file(struct shape_walk *walk, const struct json_token *value, 
     return read_media(walk, value, name, MEDIA_FILE);
 }
 
+enum status shape_values(struct shape_walk *walk, const struct json_token *value, const char *name)
+{
+    (void)name;
+    extract_values(walk->extract, walk->json, value, ENCODED_JUDGED);
+    return STATUS_OK;
+}
+
 enum status shape_string(struct shape_walk *walk, const struct json_token *value, const char *name)
 {
     return value->type == JSON_STRING ? STATUS_OK : shape_wrong_type(walk, value, name, "must be a string");
 }
 
-/* Short, printable ASCII without a space: not a sentence. */
+/* Short, printable ASCII without a space: not a sentence. Some writers escape each slash. */
 static bool is_identifier(const struct json *json, const struct json_token *string)
 {
-    if ((string->flags & JSON_ESCAPED) != 0 || string->end - string->start > IDENTIFIER_BYTES_MAX) {
+    const char *data = json->source.data;
+
+    if (string->end - string->start > IDENTIFIER_BYTES_MAX) {
         return false;
     }
     for (uint32_t at = string->start; at < string->end; at++) {
-        if (json->source.data[at] <= ' ' || json->source.data[at] > '~') {
+        if (data[at] <= ' ' || data[at] > '~' || (data[at] == '\\' && data[at + 1] != '/')) {
             return false;
         }
     }

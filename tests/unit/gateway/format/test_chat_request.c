@@ -1,60 +1,19 @@
 /* chat_request: what a chat may look like, what of it is judged, and that no shape hides a word. */
+#include "support/body.h"
 #include "support/file.h"
-#include "support/segments.h"
 #include "support/unit.h"
-
-#include "gateway/format/chat_request.h"
 
 #define VECTORS TEST_VECTORS "/json"
 #define MESSAGES(messages) "{\"model\":\"m\",\"messages\":[" messages "]}"
 
-enum { TEXT_BYTES = 4 * MIB, SCOPE_DEFAULT = SCOPE_SYSTEM | SCOPE_USER | SCOPE_TOOL | SCOPE_DOCUMENT };
-
-static struct segments segments;
-static struct json json;
-static struct chat_request request;
-static struct problem problem;
-
-static int set_up(void **state)
-{
-    (void)state;
-    segments_init(&segments);
-    json_init(&json);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    json_free(&json);
-    segments_free(&segments);
-    return 0;
-}
-
 static enum status read_scope(struct bytes body, enum unknown_choice unknown, unsigned scope, size_t text_bytes_max)
 {
-    const struct extract_options options = {
-        .scope_roles = scope, .text_bytes_max = text_bytes_max, .add = segments_add, .context = &segments};
-    struct extract *extract = NULL;
-    enum status status;
-
-    buffer_clear(&segments.text);
-    segments.count = 0;
-    memset(&problem, 0, sizeof problem);
-    assert_status(STATUS_OK, extract_open(&extract, &options));
-    status = chat_request_read(&json, body, unknown, extract, &request, &problem);
-    extract_close(&extract);
-    return status;
+    return read_as(DIALECT_OPENAI_CHAT, body, unknown, scope, text_bytes_max);
 }
 
 static enum status read_body(const char *body, enum unknown_choice unknown)
 {
     return read_scope(bytes_of(body), unknown, SCOPE_DEFAULT, TEXT_BYTES);
-}
-
-static bool holds_keyword(struct bytes text)
-{
-    return text.count > 0 && memmem(text.data, text.count, "forbidden-keyword", strlen("forbidden-keyword")) != NULL;
 }
 
 static void a_request_gives_model_messages_and_stream(void **state)
@@ -66,7 +25,6 @@ static void a_request_gives_model_messages_and_stream(void **state)
                             UNKNOWN_BLOCK));
     assert_true(request.stream);
     assert_true(json_string_is(&json, request.model, "org/m"));
-    assert_int_equal(1, request.messages->count);
     assert_int_equal(1, request.extracted.segment_count);
     assert_int_equal(3, request.extracted.text_bytes);
     assert_status(STATUS_OK,
@@ -77,10 +35,7 @@ static void a_request_gives_model_messages_and_stream(void **state)
 
 static void what_no_request_has_is_refused_with_its_place(void **state)
 {
-    static const struct {
-        const char *body;
-        const char *path;
-    } cases[] = {
+    static const struct body_case cases[] = {
         {"[]", ""},
         {"\"x\"", ""},
         {"{\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}", "model"},
@@ -110,13 +65,7 @@ static void what_no_request_has_is_refused_with_its_place(void **state)
     };
 
     (void)state;
-    for (size_t index = 0; index < sizeof cases / sizeof cases[0]; index++) {
-        for (int unknown = UNKNOWN_SCAN; unknown <= UNKNOWN_BLOCK; unknown++) {
-            assert_status(STATUS_MALFORMED, read_body(cases[index].body, (enum unknown_choice)unknown));
-            assert_int_equal(ERROR_INVALID_REQUEST, problem.kind);
-            assert_string_equal(cases[index].path, problem.path);
-        }
-    }
+    assert_refused(DIALECT_OPENAI_CHAT, cases, sizeof cases / sizeof cases[0]);
 }
 
 static void an_unknown_role_with_content_of_no_type_is_refused_either_way(void **state)
@@ -145,10 +94,7 @@ static void what_is_not_json_is_refused_as_that(void **state)
 
 static void every_place_that_holds_text_is_judged_in_its_role(void **state)
 {
-    static const struct {
-        const char *body;
-        const char *expected;
-    } cases[] = {
+    static const struct body_case cases[] = {
         {MESSAGES("{\"role\":\"system\",\"content\":\"a\"},{\"role\":\"developer\",\"content\":\"b\"},"
                   "{\"role\":\"user\",\"content\":\"c\"},{\"role\":\"tool\",\"tool_call_id\":\"i\",\"content\":\"d\"},"
                   "{\"role\":\"function\",\"name\":\"f\",\"content\":\"e\"}"),
@@ -179,10 +125,7 @@ static void every_place_that_holds_text_is_judged_in_its_role(void **state)
     };
 
     (void)state;
-    for (size_t index = 0; index < sizeof cases / sizeof cases[0]; index++) {
-        assert_status(STATUS_OK, read_body(cases[index].body, UNKNOWN_BLOCK));
-        assert_bytes(cases[index].expected, buffer_view(&segments.text));
-    }
+    assert_judged(DIALECT_OPENAI_CHAT, SCOPE_DEFAULT, cases, sizeof cases / sizeof cases[0]);
 }
 
 static void the_assistant_is_judged_where_the_scope_says_so(void **state)
@@ -252,19 +195,7 @@ static void an_unknown_shape_is_scanned_or_refused_but_never_passed_over(void **
     };
 
     (void)state;
-    for (size_t index = 0; index < sizeof bodies / sizeof bodies[0]; index++) {
-        enum status status;
-
-        assert_status(STATUS_OK, read_body(bodies[index], UNKNOWN_SCAN));
-        if (!holds_keyword(buffer_view(&segments.text))) {
-            fail_msg("passed over: %s", bodies[index]);
-        }
-        status = read_body(bodies[index], UNKNOWN_BLOCK);
-        assert_true(status == STATUS_UNSUPPORTED || status == STATUS_MALFORMED);
-        assert_int_equal(ERROR_INVALID_REQUEST, problem.kind);
-        assert_true(strncmp(problem.path, "messages[0]", 11) == 0);
-        assert_null(strstr(problem.sentence, "keyword"));
-    }
+    assert_scanned_or_refused(DIALECT_OPENAI_CHAT, "messages[0]", bodies, sizeof bodies / sizeof bodies[0]);
 }
 
 static void unknown_text_is_judged_whatever_the_scope_is(void **state)
@@ -284,7 +215,7 @@ static void messages_are_bounded_in_number(void **state)
 
     (void)state;
     buffer_init(&body, MIB);
-    for (size_t count = CHAT_MESSAGES_MAX; count <= CHAT_MESSAGES_MAX + 1; count++) {
+    for (size_t count = MESSAGES_MAX; count <= MESSAGES_MAX + 1; count++) {
         buffer_clear(&body);
         assert_status(STATUS_OK, buffer_append_text(&body, "{\"model\":\"m\",\"messages\":["));
         for (size_t index = 0; index < count; index++) {
@@ -292,7 +223,7 @@ static void messages_are_bounded_in_number(void **state)
                                                           index == 0 ? "" : ","));
         }
         assert_status(STATUS_OK, buffer_append_text(&body, "]}"));
-        assert_status(count == CHAT_MESSAGES_MAX ? STATUS_OK : STATUS_MALFORMED,
+        assert_status(count == MESSAGES_MAX ? STATUS_OK : STATUS_MALFORMED,
                       read_scope(buffer_view(&body), UNKNOWN_SCAN, SCOPE_DEFAULT, TEXT_BYTES));
     }
     assert_string_equal("messages", problem.path);
@@ -330,17 +261,7 @@ static void no_prefix_of_a_request_is_a_request(void **state)
                                         "{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[{\"id\":\"c\"}]}");
 
     (void)state;
-    for (size_t count = 0; count < sizeof body - 1; count++) {
-        char *copy = malloc(count == 0 ? 1 : count);
-
-        assert_non_null(copy);
-        memcpy(copy, body, count);
-        assert_status(STATUS_MALFORMED,
-                      read_scope((struct bytes){copy, count}, UNKNOWN_SCAN, SCOPE_DEFAULT, TEXT_BYTES));
-        assert_int_equal(ERROR_INVALID_JSON, problem.kind);
-        free(copy);
-    }
-    assert_status(STATUS_OK, read_body(body, UNKNOWN_BLOCK));
+    assert_no_prefix_is_read(DIALECT_OPENAI_CHAT, body);
 }
 
 /* What the manifest calls reject is refused; where the keyword stands in a body that is let in, it is in the text. */

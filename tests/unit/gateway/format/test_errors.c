@@ -46,27 +46,71 @@ static void a_stream_ends_in_one_event_and_without_done(void **state)
                  buffer_view(&out));
 }
 
+static void the_other_dialects_have_their_own_bodies(void **state)
+{
+    (void)state;
+    assert_status(STATUS_OK, errors_body(DIALECT_OPENAI_RESPONSES, ERROR_CONTENT_FILTER, BYTES("no"), "input", &out));
+    assert_bytes("{\"error\":{\"message\":\"no\",\"type\":\"invalid_request_error\",\"param\":\"input\",\"code\":"
+                 "\"content_filter\"}}",
+                 buffer_view(&out));
+    buffer_clear(&out);
+    assert_status(STATUS_OK, errors_body(DIALECT_CLAUDE_CHAT, ERROR_OVERLOADED, BYTES("no"), "messages", &out));
+    assert_bytes("{\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"no\"},\"request_id\":null}",
+                 buffer_view(&out));
+    buffer_clear(&out);
+    assert_status(STATUS_OK, errors_body(DIALECT_GEMINI_CHAT, ERROR_RATE_LIMIT, BYTES("no"), "contents", &out));
+    assert_bytes("{\"error\":{\"code\":429,\"message\":\"no\",\"status\":\"RESOURCE_EXHAUSTED\"}}", buffer_view(&out));
+}
+
+static void the_other_dialects_end_their_streams_in_their_own_events(void **state)
+{
+    (void)state;
+    assert_status(STATUS_OK, errors_stream_event(DIALECT_OPENAI_RESPONSES, ERROR_TIMEOUT, BYTES("late"), &out));
+    assert_bytes("event: error\ndata: {\"type\":\"error\",\"sequence_number\":0,\"code\":\"timeout\",\"message\":\"late\","
+                 "\"param\":null,\"error\":{\"message\":\"late\",\"type\":\"server_error\",\"param\":null,\"code\":"
+                 "\"timeout\"}}\n\n"
+                 "event: response.failed\ndata: {\"type\":\"response.failed\",\"sequence_number\":1,\"response\":{"
+                 "\"id\":\"resp_failed\",\"object\":\"response\",\"created_at\":0,\"status\":\"failed\",\"error\":{"
+                 "\"code\":\"timeout\",\"message\":\"late\"},\"incomplete_details\":null,\"output\":[]}}\n\n",
+                 buffer_view(&out));
+    buffer_clear(&out);
+    assert_status(STATUS_OK, errors_stream_event(DIALECT_CLAUDE_CHAT, ERROR_TIMEOUT, BYTES("late"), &out));
+    assert_bytes("event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"timeout_error\",\"message\":\"late\"},"
+                 "\"request_id\":null}\n\n",
+                 buffer_view(&out));
+    buffer_clear(&out);
+    assert_status(STATUS_OK, errors_stream_event(DIALECT_GEMINI_CHAT, ERROR_TIMEOUT, BYTES("late"), &out));
+    assert_bytes("{\"error\":{\"code\":504,\"message\":\"late\",\"status\":\"DEADLINE_EXCEEDED\"}}\n\n"
+                 "data: {\"error\":{\"code\":504,\"message\":\"late\",\"status\":\"DEADLINE_EXCEEDED\"}}\n\n",
+                 buffer_view(&out));
+}
+
+static void assert_readable(int dialect, int kind)
+{
+    unsigned status = errors_status((enum dialect)dialect, (enum error_kind)kind);
+    yyjson_doc *document;
+    yyjson_val *error;
+
+    assert_in_range(status, 400, 599);
+    buffer_clear(&out);
+    assert_status(STATUS_OK,
+                  errors_body((enum dialect)dialect, (enum error_kind)kind, BYTES("\"m\" \xFF"), NULL, &out));
+    document = yyjson_read(out.data, out.count, 0);
+    assert_non_null(document);
+    error = yyjson_obj_get(yyjson_doc_get_root(document), "error");
+    assert_string_equal("\"m\" \xEF\xBF\xBD", yyjson_get_str(yyjson_obj_get(error, "message")));
+    assert_true(yyjson_is_str(yyjson_obj_get(error, dialect == DIALECT_GEMINI_CHAT ? "status" : "type")));
+    yyjson_doc_free(document);
+}
+
 static void every_kind_is_an_error_status_and_a_readable_body(void **state)
 {
     (void)state;
     for (int kind = 0; kind < ERROR_COUNT; kind++) {
-        unsigned status = errors_status(DIALECT_OPENAI_CHAT, (enum error_kind)kind);
-        yyjson_doc *document;
-        yyjson_val *error;
-
-        assert_in_range(status, 400, 599);
         assert_true(strlen(errors_name((enum error_kind)kind)) > 0);
-        buffer_clear(&out);
-        assert_status(STATUS_OK,
-                      errors_body(DIALECT_OPENAI_CHAT, (enum error_kind)kind, BYTES("\"m\" \xFF"), NULL, &out));
-        document = yyjson_read(out.data, out.count, 0);
-        assert_non_null(document);
-        error = yyjson_obj_get(yyjson_doc_get_root(document), "error");
-        assert_string_equal("\"m\" \xEF\xBF\xBD", yyjson_get_str(yyjson_obj_get(error, "message")));
-        assert_true(yyjson_is_str(yyjson_obj_get(error, "type")));
-        assert_true(yyjson_is_null(yyjson_obj_get(error, "param")));
-        assert_non_null(yyjson_obj_get(error, "code"));
-        yyjson_doc_free(document);
+        for (int dialect = 0; dialect < DIALECT_COUNT; dialect++) {
+            assert_readable(dialect, kind);
+        }
     }
 }
 
@@ -78,24 +122,34 @@ static void the_statuses_are_those_that_clients_act_on(void **state)
     assert_int_equal(503, errors_status(DIALECT_OPENAI_CHAT, ERROR_MODERATION_UNAVAILABLE));
     assert_int_equal(404, errors_status(DIALECT_OPENAI_CHAT, ERROR_ENDPOINT));
     assert_int_equal(504, errors_status(DIALECT_OPENAI_CHAT, ERROR_TIMEOUT));
+    assert_int_equal(529, errors_status(DIALECT_CLAUDE_CHAT, ERROR_MODERATION_BUSY));
+    assert_int_equal(503, errors_status(DIALECT_GEMINI_CHAT, ERROR_OVERLOADED));
     assert_string_equal("moderation_busy", errors_name(ERROR_MODERATION_BUSY));
 }
 
-static void a_full_buffer_is_left_as_it_was(void **state)
+static void assert_full_is_left(enum dialect dialect)
 {
     struct buffer small;
     size_t body;
 
-    (void)state;
-    assert_status(STATUS_OK, errors_stream_event(DIALECT_OPENAI_CHAT, ERROR_INTERNAL, BYTES("x"), &out));
+    buffer_clear(&out);
+    assert_status(STATUS_OK, errors_stream_event(dialect, ERROR_INTERNAL, BYTES("x"), &out));
     body = out.count;
     for (size_t room = 3; room <= body + 3; room++) {
         buffer_init(&small, room);
         assert_status(STATUS_OK, buffer_append(&small, BYTES("abc")));
         assert_status(room == body + 3 ? STATUS_OK : STATUS_TOO_LARGE,
-                      errors_stream_event(DIALECT_OPENAI_CHAT, ERROR_INTERNAL, BYTES("x"), &small));
+                      errors_stream_event(dialect, ERROR_INTERNAL, BYTES("x"), &small));
         assert_int_equal(room == body + 3 ? room : 3, small.count);
         buffer_free(&small);
+    }
+}
+
+static void a_full_buffer_is_left_as_it_was(void **state)
+{
+    (void)state;
+    for (int dialect = 0; dialect < DIALECT_COUNT; dialect++) {
+        assert_full_is_left((enum dialect)dialect);
     }
 }
 
@@ -123,6 +177,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_body_has_the_four_members_in_the_shape_of_the_api, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_stream_ends_in_one_event_and_without_done, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_other_dialects_have_their_own_bodies, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_other_dialects_end_their_streams_in_their_own_events, set_up, tear_down),
         cmocka_unit_test_setup_teardown(every_kind_is_an_error_status_and_a_readable_body, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_statuses_are_those_that_clients_act_on, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_full_buffer_is_left_as_it_was, set_up, tear_down),

@@ -72,6 +72,68 @@ static void pieces_of_one_message_touch_and_end_in_a_line_feed(void **state)
     assert_int_equal(strlen("forbidden\nbe nice\n"), result.text_bytes);
 }
 
+static void several_speak_in_one_message_and_each_keeps_one_segment(void **state)
+{
+    unsigned before;
+
+    (void)state;
+    extract_begin(extract, SCOPE_USER);
+    extract_text(extract, &json, token("\"forb\""));
+    before = extract_role(extract, SCOPE_TOOL);
+    assert_int_equal(SCOPE_USER, before);
+    extract_text(extract, &json, token("\"12 C\""));
+    assert_int_equal(SCOPE_TOOL, extract_role(extract, SCOPE_ASSISTANT));
+    extract_text(extract, &json, token("\"out of scope\""));
+    assert_int_equal(SCOPE_ASSISTANT, extract_role(extract, 0));
+    extract_text(extract, &json, token("\"anybody\""));
+    assert_int_equal(0, extract_role(extract, before));
+    extract_text(extract, &json, token("\"idden\""));
+    extract_end(extract);
+    assert_segments("user:forbidden\n;tool:12 C\n;user:anybody\n;");
+}
+
+static void values_of_free_shape_are_lines_of_their_role(void **state)
+{
+    char text[BASE64_RUN_BYTES_MIN + 4];
+
+    (void)state;
+    extract_begin(extract, SCOPE_TOOL);
+    extract_text(extract, &json, token("\"first\""));
+    extract_values(extract, &json, token("{\"a\":\"b\",\"c\":[1,\"d\",{}]}"), ENCODED_JUDGED);
+    extract_end(extract);
+    assert_segments("tool:first\nb\nd\n;");
+    memset(text, 'x', sizeof text);
+    text[0] = '"';
+    text[BASE64_RUN_BYTES_MIN + 1] = '"';
+    text[BASE64_RUN_BYTES_MIN + 2] = '\0';
+    for (int encoded = ENCODED_COUNTED; encoded <= ENCODED_JUDGED; encoded++) {
+        start(SCOPE_DEFAULT, TEXT_BYTES);
+        extract_begin(extract, SCOPE_TOOL);
+        extract_values(extract, &json, token(text), (enum encoded)encoded);
+        extract_end(extract);
+        assert_status(STATUS_OK, extract_finish(extract, &result));
+        assert_int_equal(encoded == ENCODED_COUNTED ? 1 : 0, result.encoded_count);
+        assert_int_equal(encoded == ENCODED_COUNTED ? 0 : BASE64_RUN_BYTES_MIN + 1, result.text_bytes);
+    }
+}
+
+static void a_media_type_beside_base64_says_what_it_is(void **state)
+{
+    (void)state;
+    extract_begin(extract, SCOPE_USER);
+    assert_true(extract_encoded(extract, &json, token("\"aGVsbG8=\""), BYTES("text/plain")));
+    assert_true(extract_encoded(extract, &json, token("\"aGVsbG8=\""), BYTES("application/json")));
+    assert_true(extract_encoded(extract, &json, token("\"aGVsbG8=\""), BYTES("image/png")));
+    assert_true(extract_encoded(extract, &json, token("\"aGVsbG8=\""), BYTES("video/mp4")));
+    assert_true(extract_encoded(extract, &json, token("\"//79\""), BYTES("application/pdf")));
+    assert_false(extract_encoded(extract, &json, token("\"no base64!\""), BYTES("text/plain")));
+    extract_end(extract);
+    assert_segments("document:hello\nhello\n;");
+    assert_int_equal(1, result.image_count);
+    assert_int_equal(1, result.audio_count);
+    assert_int_equal(1, result.file_count);
+}
+
 static void names_stand_on_lines_of_their_own(void **state)
 {
     (void)state;
@@ -356,6 +418,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(pieces_of_one_message_touch_and_end_in_a_line_feed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(several_speak_in_one_message_and_each_keeps_one_segment, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(values_of_free_shape_are_lines_of_their_role, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_media_type_beside_base64_says_what_it_is, set_up, tear_down),
         cmocka_unit_test_setup_teardown(names_stand_on_lines_of_their_own, set_up, tear_down),
         cmocka_unit_test_setup_teardown(empty_messages_are_no_segments, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_out_of_scope_is_left_out_and_what_is_unknown_never_is, set_up,

@@ -82,8 +82,8 @@ static void unknown_members_are_refused_where_the_profile_says_so(void **state)
 {
     (void)state;
     walk.unknown = UNKNOWN_BLOCK;
-    walk.array = "messages";
-    walk.index = 3;
+    walk.places[0] = (struct shape_place){"messages", 3};
+    walk.depth = 1;
     assert_status(STATUS_OK, read_members("{\"text\":\"a\",\"y\":7,\"n\":true,\"z\":null}", KIND_TWO));
     assert_status(STATUS_UNSUPPORTED, read_members("{\"x\":[]}", KIND_TWO));
     assert_string_equal("messages[3] has an unknown member", problem.sentence);
@@ -114,6 +114,7 @@ static void an_identifier_with_a_space_or_an_escape_is_unknown_text(void **state
 {
     (void)state;
     assert_status(STATUS_OK, shape_identifier(&walk, token("\"call_1:~!\""), "id"));
+    assert_status(STATUS_OK, shape_identifier(&walk, token("\"image\\/png\""), "id"));
     assert_status(STATUS_OK, shape_identifier(&walk, token("\"two words\""), "id"));
     assert_status(STATUS_OK, shape_identifier(&walk, token("\"two\\u0020words\""), "id"));
     assert_status(STATUS_OK, shape_identifier(&walk, token("\"\xE6\x97\xA5\""), "id"));
@@ -146,8 +147,8 @@ static enum status refuse_item(struct shape_walk *at, const struct json_token *i
 static void a_path_leads_from_the_array_to_the_member(void **state)
 {
     (void)state;
-    walk.array = "messages";
-    walk.index = 2047;
+    walk.places[0] = (struct shape_place){"messages", 2047};
+    walk.depth = 1;
     assert_status(STATUS_MALFORMED, shape_list(&walk, token("[null,null,{\"url\":7}]"), "content", refuse_item));
     assert_string_equal("messages[2047].content[2].image_url.url", problem.path);
     assert_status(STATUS_MALFORMED, shape_list(&walk, token("[null,7]"), "content", refuse_item));
@@ -155,11 +156,82 @@ static void a_path_leads_from_the_array_to_the_member(void **state)
     assert_status(STATUS_OK, shape_list(&walk, token("[null,{\"url\":\"x\"}]"), "content", refuse_item));
     assert_status(STATUS_MALFORMED, shape_refuse(&walk, STATUS_MALFORMED, "role", "is missing"));
     assert_string_equal("messages[2047].role", problem.path);
-    walk.array = NULL;
+    walk.depth = 0;
     assert_status(STATUS_MALFORMED, shape_refuse(&walk, STATUS_MALFORMED, "model", "is missing"));
     assert_string_equal("model", problem.path);
     assert_status(STATUS_MALFORMED, shape_refuse(&walk, STATUS_MALFORMED, NULL, "no"));
     assert_string_equal("", problem.path);
+}
+
+static enum status read_typed(struct shape_walk *at, const struct json_token *item)
+{
+    static const struct shape_kind kinds[] = {{"one", KIND_ONE, "only_one", 0}, {"tool", KIND_TWO, NULL, SCOPE_TOOL}};
+    static const struct shape_member typed[] = {
+        {"type", SHAPE_ANY, shape_anything}, {"text", KIND_TWO, shape_text}, {"only_one", KIND_ONE, shape_text}};
+    static const struct shape_item shape = {kinds, 2, typed, 3};
+
+    return shape_item(at, item, &shape);
+}
+
+static void the_type_of_an_item_says_what_it_may_hold(void **state)
+{
+    (void)state;
+    assert_status(STATUS_OK, shape_content(&walk,
+                                           token("[{\"type\":\"one\",\"only_one\":\"a\"},{\"type\":\"tool\",\"text\":"
+                                                 "\"out of scope\"},{\"type\":\"one\",\"only_one\":\"b\",\"text\":\"x\"}]"),
+                                           "content", read_typed));
+    assert_extracted("user:ab\n;user:x\n;");
+    assert_status(STATUS_MALFORMED, shape_content(&walk, token("[{\"type\":\"one\"}]"), "content", read_typed));
+    assert_string_equal("content[0].only_one is missing", problem.sentence);
+    assert_status(STATUS_MALFORMED, shape_content(&walk, token("[7]"), "content", read_typed));
+    assert_status(STATUS_MALFORMED, shape_content(&walk, token("7"), "content", read_typed));
+}
+
+static void an_item_of_an_unknown_type_is_judged_beside_its_neighbours_or_refused(void **state)
+{
+    (void)state;
+    assert_status(STATUS_OK, shape_content(&walk, token("[{\"type\":\"one\",\"only_one\":\"forb\"},{\"type\":\"new\","
+                                                        "\"text\":\"id\"},\"den\"]"),
+                                           "content", read_typed));
+    assert_extracted("user:forbidden\n;user:new\nid\nden\n;");
+    walk.unknown = UNKNOWN_BLOCK;
+    assert_status(STATUS_UNSUPPORTED, shape_content(&walk, token("[{\"type\":\"new\"}]"), "content", read_typed));
+    assert_string_equal("content[0] is of an unknown type", problem.sentence);
+}
+
+static enum status read_whole(struct shape_walk *at, const struct json_token *value, const char *name)
+{
+    enum status status;
+
+    extract_begin(at->extract, SCOPE_USER);
+    status = shape_text(at, value, name);
+    extract_end(at->extract);
+    return status;
+}
+
+static void the_root_gives_known_members_to_readers_and_judges_the_rest(void **state)
+{
+    static const struct shape_field fields[] = {
+        {"model", NULL}, {"stream", NULL}, {"settings", NULL}, {"messages", read_whole}};
+    struct extract_result result;
+
+    (void)state;
+    extract_end(extract);
+    walk.unknown = UNKNOWN_BLOCK;
+    assert_status(STATUS_OK, shape_conversation(&walk,
+                                                token("{\"stream\":true,\"messages\":\"a\",\"settings\":{\"x\":\"y\"},"
+                                                      "\"model\":\"m\",\"other\":[\"b\"]}"),
+                                                "messages", fields, 4));
+    assert_true(walk.stream);
+    assert_true(json_string_is(&json, walk.model, "m"));
+    assert_status(STATUS_OK, extract_finish(extract, &result));
+    assert_bytes("user:b\n;user:a\n;", buffer_view(&segments.text));
+    assert_status(STATUS_MALFORMED, shape_conversation(&walk, token("{\"model\":\"m\",\"messages\":null}"), "messages",
+                                                       fields, 4));
+    assert_string_equal("messages is missing", problem.sentence);
+    assert_status(STATUS_MALFORMED, shape_conversation(&walk, token("{\"messages\":\"x\"}"), "messages", fields, 4));
+    assert_string_equal("model must be a string", problem.sentence);
+    extract_begin(extract, SCOPE_USER);
 }
 
 static void media_of_no_known_form_are_unknown_text(void **state)
@@ -185,6 +257,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_identifier_with_a_space_or_an_escape_is_unknown_text, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_identifier_beyond_its_bound_is_unknown_text, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_path_leads_from_the_array_to_the_member, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_type_of_an_item_says_what_it_may_hold, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_item_of_an_unknown_type_is_judged_beside_its_neighbours_or_refused, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(the_root_gives_known_members_to_readers_and_judges_the_rest, set_up, tear_down),
         cmocka_unit_test_setup_teardown(media_of_no_known_form_are_unknown_text, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
