@@ -129,7 +129,9 @@ static void check_profile(const struct check *check, const struct profile_settin
     char path[SETTINGS_PATH_BYTES];
 
     if (profile->low > profile->high) {
-        refuse_profile(check, profile, "model.low", "found a number above model.high, allowed is at most model.high");
+        (void)snprintf(path, sizeof path, "profiles.%s.model.low", profile->name);
+        settings_path_refuse(check->errors, check->document, path, "found %g, allowed is at most model.high, %g",
+                             profile->low, profile->high);
     }
     if (review->url[0] != '\0' && review->model_count == 0) {
         refuse_profile(check, profile, "review.models", "missing; review.url needs at least one model");

@@ -12,8 +12,8 @@ import urllib.request
 from upstream import PATIENCE_S, wait_until
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-SANITIZED = pathlib.Path(os.environ.get("PRISMGUARD_BIN", ROOT / "build/tests/bin"))
-RELEASE = pathlib.Path(os.environ.get("PRISMGUARD_RELEASE", ROOT / "build/bin"))
+SANITIZED = pathlib.Path(os.environ.get("SERVICES_SANITIZED", ROOT / "build/tests/bin"))
+RELEASE = pathlib.Path(os.environ.get("SERVICES_RELEASE", ROOT / "build/bin"))
 
 
 def free_port():
