@@ -9,18 +9,7 @@
 
 bool reply_is_hop_field(struct bytes name)
 {
-    static const struct bytes names[] = {
-        {"connection", 10},          {"keep-alive", 10}, {"proxy-connection", 16}, {"proxy-authenticate", 18},
-        {"proxy-authorization", 19}, {"te", 2},          {"trailer", 7},           {"transfer-encoding", 17},
-        {"upgrade", 7},              {"content-length", 14},
-    };
-
-    for (size_t index = 0; index < sizeof names / sizeof names[0]; index++) {
-        if (bytes_equal_nocase(name, names[index])) {
-            return true;
-        }
-    }
-    return false;
+    return fields_is_one_hop(name) || bytes_equal_nocase(name, BYTES("content-length"));
 }
 
 void reply_init(struct reply *reply, struct connection *connection, bool http_1_0, bool head_only, bool keep_alive)
@@ -186,7 +175,7 @@ enum status reply_end(struct reply *reply)
     if (reply->framing == REPLY_CHUNKED) {
         put(reply, &written, BYTES("0\r\n\r\n"));
     }
-    if (written == STATUS_OK) {
+    if (written == STATUS_OK || written == STATUS_CLOSED) { /* a client that is gone is nobody's answer any more */
         connection_answer_done(reply->connection, reply->keep_alive);
     }
     return written;

@@ -31,8 +31,7 @@ struct reply {
     uint64_t left_bytes; /* REPLY_LENGTH: still owed */
 };
 
-/* Whether a field belongs to one hop and is never passed on, in either direction (RFC 9110 section 7.6.1). The list is fixed:
- * a Connection field takes no further field away (spec/reliability.md B.1 row 2). */
+/* Whether a field belongs to one hop or frames a body, so that it is made anew and never passed on, in either direction. */
 bool reply_is_hop_field(struct bytes name);
 
 /* What the request allows: filled in by the exchange before the answer begins. */
@@ -45,8 +44,8 @@ MUST_CHECK enum status reply_head(struct reply *reply, unsigned status, const st
 /* A part of the body, framed. STATUS_MALFORMED when more comes than the announced length. An empty part writes nothing. */
 MUST_CHECK enum status reply_body(struct reply *reply, struct bytes part);
 
-/* The clean end: last chunk; STATUS_MALFORMED when bytes of the length are missing (the caller then breaks the answer). Tells
- * the connection that the answer is done. */
+/* The clean end: last chunk. Tells the connection that the answer is done, also on STATUS_CLOSED. STATUS_MALFORMED when bytes
+ * of the length are missing, STATUS_TOO_LARGE: the caller then breaks the answer. */
 MUST_CHECK enum status reply_end(struct reply *reply);
 
 /* The body cannot be completed: what was written is still sent, nothing that looks like a clean end follows, then the

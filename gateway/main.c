@@ -1,0 +1,283 @@
+/* main: the gateway's start and end: settings, budgets, loops, pool, admin port, drain. */
+#include "gateway/admit.h"
+#include "gateway/loop.h"
+#include "gateway/pool.h"
+#include "gateway/route.h"
+#include "gateway/server.h"
+#include "proto/admin.h"
+#include "proto/limits.h"
+#include "proto/log.h"
+#include "proto/metrics.h"
+#include "proto/program.h"
+#include "proto/wire.h"
+
+#include <netinet/in.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+struct gateway {
+    struct program *program;
+    const struct settings *settings;
+    struct metrics *metrics;
+    struct routes *routes;
+    struct admit *admit;
+    struct pool *pool;
+    struct admin *admin;
+    struct server_address address;
+    struct loop **loops;
+    size_t loop_count;
+    _Atomic bool ending;
+    char what[PATH_BYTES_MAX + 64]; /* is being attempted, for the one line about a failed start */
+};
+
+static void wake(void *context, size_t loop_index)
+{
+    struct gateway *gateway = context;
+
+    loop_wake(gateway->loops[loop_index]);
+}
+
+static bool is_alive(void *context, const char **why)
+{
+    struct gateway *gateway = context;
+
+    for (size_t index = 0; index < gateway->loop_count; index++) {
+        if (!loop_is_alive(gateway->loops[index])) {
+            *why = "a loop has not turned for 5 s";
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool is_ready(void *context, const char **why)
+{
+    struct gateway *gateway = context;
+
+    if (atomic_load(&gateway->ending)) {
+        *why = "shutting down";
+        return false;
+    }
+    return is_alive(context, why) && pool_ready(gateway->pool, why);
+}
+
+/* Every connection, upstream and moderator is a descriptor; the default of 1,024 is a shell's, not a server's. */
+static void raise_descriptor_limit(const struct settings *settings)
+{
+    uint64_t wanted = settings->gateway.limits.connections + SPARE_CONNECTIONS + settings->gateway.limits.in_flight +
+                      settings->moderation.peers + DESCRIPTORS_OWN;
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
+        return;
+    }
+    if (limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < wanted) {
+        log_event(LOG_WARN, "descriptors_few", LOG_NUMBER("limit", limit.rlim_cur), LOG_NUMBER("wanted", wanted));
+    }
+}
+
+/* What the process may come to hold, from its limits (spec/reliability.md D); for people and for the memory limit of a
+ * container. */
+static uint64_t memory_bound_bytes(const struct settings *settings, size_t loop_count)
+{
+    enum { BASE_MIB = 24, LOOP_MIB = 2, METRICS_MIB = 4, CONNECTION_KIB = 6, TRANSFER_KIB = 96, FRAMES_KIB = 256 };
+    const struct limit_settings *limits = &settings->gateway.limits;
+    uint64_t bytes = (uint64_t)(BASE_MIB + METRICS_MIB) * MIB + LOG_QUEUE_BYTES_MAX;
+
+    bytes += loop_count * LOOP_MIB * MIB;
+    bytes += (limits->connections + SPARE_CONNECTIONS) * (CONNECTION_KIB * KIB + limits->header_bytes);
+    bytes += limits->body_budget_bytes;
+    bytes += limits->in_flight * (limits->relay_buffer_bytes + REPLY_HEAD_BYTES_MAX + TRANSFER_KIB * KIB);
+    bytes += settings->moderation.queue_bytes + settings->moderation.peers * FRAMES_KIB * KIB;
+    return bytes + bytes / 4; /* the allocator's own */
+}
+
+static enum status open_loops(struct gateway *gateway)
+{
+    struct loop_options options = {
+        .settings = gateway->settings, .routes = gateway->routes, .admit = gateway->admit, .metrics = gateway->metrics};
+    uint64_t wanted = gateway->settings->gateway.threads;
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    enum status status = STATUS_OK;
+
+    if (wanted == SETTINGS_AUTO) {
+        wanted = cores > 0 ? (uint64_t)cores : 1;
+    }
+    gateway->loops = calloc(wanted, sizeof gateway->loops[0]);
+    if (gateway->loops == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    while (status == STATUS_OK && gateway->loop_count < wanted) {
+        options.index = gateway->loop_count;
+        status = loop_open(&gateway->loops[options.index], &options, &gateway->address);
+        gateway->loop_count += status == STATUS_OK ? 1 : 0;
+    }
+    return status;
+}
+
+static enum status open_pool(struct gateway *gateway)
+{
+    struct pool_options options = {
+        .settings = &gateway->settings->moderation,
+        .text_bytes_max = gateway->settings->gateway.limits.moderated_text_bytes,
+        .loop_count = gateway->loop_count,
+        .metrics = gateway->metrics,
+        .wake = wake,
+        .context = gateway,
+    };
+
+    return pool_open(&gateway->pool, &options);
+}
+
+static enum status start_loops(struct gateway *gateway)
+{
+    enum status status = STATUS_OK;
+
+    for (size_t index = 0; status == STATUS_OK && index < gateway->loop_count; index++) {
+        status = loop_start(gateway->loops[index], gateway->pool);
+    }
+    return status;
+}
+
+static enum status open_admin(struct gateway *gateway)
+{
+    struct admin_hooks hooks = {.alive = is_alive, .ready = is_ready, .context = gateway};
+
+    if (gateway->settings->gateway.admin_listen[0] == '\0') {
+        return STATUS_OK;
+    }
+    return admin_open(&gateway->admin, gateway->settings->gateway.admin_listen, gateway->metrics, &hooks);
+}
+
+static enum status open_routes(struct gateway *gateway)
+{
+    const struct route_settings *bad;
+    enum status status = routes_open(&gateway->routes, gateway->settings, &bad);
+
+    if (status != STATUS_OK && bad != NULL) {
+        fprintf(stderr, "%s:%u: route %s: its profile or key file cannot be used\n", gateway->settings->file, bad->line,
+                bad->path);
+    }
+    return status;
+}
+
+static enum status open_metrics(struct gateway *gateway)
+{
+    return metrics_open(&gateway->metrics);
+}
+
+static enum status open_budgets(struct gateway *gateway)
+{
+    return admit_open(&gateway->admit, &gateway->settings->gateway.limits, gateway->metrics);
+}
+
+static enum status find_address(struct gateway *gateway)
+{
+    return server_address(&gateway->address, gateway->settings->gateway.listen);
+}
+
+static enum status start_wire(struct gateway *gateway)
+{
+    (void)gateway;
+    return wire_start();
+}
+
+/* Opens all of it in order; gateway->what names the attempt that failed. */
+static enum status open_parts(struct gateway *gateway)
+{
+    const struct gateway_settings *settings = &gateway->settings->gateway;
+    const struct {
+        const char *what;
+        const char *where;
+        enum status (*open)(struct gateway *gateway);
+    } parts[] = {
+        {"start ZeroMQ", "", start_wire},
+        {"make the metrics", "", open_metrics},
+        {"make the budgets", "", open_budgets},
+        {"read the routes", "", open_routes},
+        {"find the address ", settings->listen, find_address},
+        {"listen on ", settings->listen, open_loops},
+        {"listen for moderators on ", gateway->settings->moderation.bind, open_pool},
+        {"start the loops", "", start_loops},
+        {"listen for admins on ", settings->admin_listen, open_admin},
+    };
+    enum status status = STATUS_OK;
+
+    for (size_t index = 0; status == STATUS_OK && index < sizeof parts / sizeof parts[0]; index++) {
+        (void)snprintf(gateway->what, sizeof gateway->what, "%s%s", parts[index].what, parts[index].where);
+        status = parts[index].open(gateway);
+    }
+    return status;
+}
+
+/* Tells where it listens, with the ports that were really taken. */
+static void announce(const struct gateway *gateway)
+{
+    uint64_t bound = memory_bound_bytes(gateway->settings, gateway->loop_count);
+    struct buffer address;
+
+    buffer_init(&address, PATH_BYTES_MAX);
+    if (server_address_text(&gateway->address, &address) == STATUS_OK) {
+        log_event(LOG_INFO, "listening", LOG_BYTES("address", buffer_view(&address)),
+                  LOG_NUMBER("admin_port", gateway->admin == NULL ? 0 : admin_port(gateway->admin)),
+                  LOG_TEXT("moderation", pool_endpoint(gateway->pool)), LOG_NUMBER("threads", gateway->loop_count),
+                  LOG_NUMBER("memory_bound_bytes", bound));
+    }
+    buffer_free(&address);
+    series_set(metrics_series(gateway->metrics, METRIC_GAUGE, "prismguard_gateway_memory_bound_bytes",
+                              "What the process may come to hold, computed from its limits", NULL, 0),
+               (int64_t)bound);
+    log_event(LOG_INFO, "ready", LOG_TEXT("version", PRISMGUARD_VERSION));
+}
+
+/* Stops accepting, lets what runs come to its end within limits.drain, then ends it (house, walks; loop.h). */
+static void close_parts(struct gateway *gateway)
+{
+    atomic_store(&gateway->ending, true);
+    for (size_t index = 0; index < gateway->loop_count; index++) {
+        loop_drain(gateway->loops[index]);
+    }
+    for (size_t index = 0; index < gateway->loop_count; index++) {
+        loop_join(gateway->loops[index]);
+    }
+    admin_close(&gateway->admin);
+    pool_close(&gateway->pool);
+    for (size_t index = 0; index < gateway->loop_count; index++) {
+        loop_close(&gateway->loops[index]);
+    }
+    free(gateway->loops);
+    routes_close(&gateway->routes);
+    admit_close(&gateway->admit);
+    metrics_close(&gateway->metrics);
+}
+
+int main(int argc, char **argv)
+{
+    struct gateway gateway = {0};
+    enum status status;
+    int code = program_open(&gateway.program, "gateway", "judges and relays requests to LLM APIs", argc, argv);
+
+    if (gateway.program == NULL) {
+        return code;
+    }
+    gateway.settings = program_settings(gateway.program);
+    raise_descriptor_limit(gateway.settings);
+    status = open_parts(&gateway);
+    if (status == STATUS_OK) {
+        announce(&gateway);
+        program_wait_for_end(gateway.program);
+        log_event(LOG_INFO, "draining", LOG_NUMBER("in_flight", admit_in_flight(gateway.admit)));
+    } else {
+        code = program_fail(gateway.program, gateway.what, status);
+    }
+    close_parts(&gateway);
+    program_close(&gateway.program);
+    return status == STATUS_OK ? PROGRAM_OK : code;
+}

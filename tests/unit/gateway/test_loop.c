@@ -1,0 +1,151 @@
+/* Tests of loop: it turns, and it ends as it should with nothing, idle clients, running answers and endless ones. */
+#include "gateway/loop.h"
+
+#include "support/town.h"
+
+static void a_loop_that_turns_is_alive(void **state)
+{
+    struct town town;
+
+    (void)state;
+    town_open(&town);
+    assert_true(loop_is_alive(town.loop));
+    town_close(&town);
+}
+
+static void a_loop_that_was_never_started_closes(void **state)
+{
+    struct town town;
+    struct loop_options options;
+
+    (void)state;
+    town_open(&town);
+    options = (struct loop_options){0, &town.settings, town.routes, town.admit, town.metrics};
+    {
+        struct loop *second = NULL;
+
+        assert_status(STATUS_OK, loop_open(&second, &options, &town.address));
+        loop_close(&second);
+        loop_close(&second);
+    }
+    town_close(&town);
+}
+
+static void a_port_that_is_taken_is_told(void **state)
+{
+    struct town town;
+    struct loop_options options;
+    struct loop *loop = NULL;
+    struct server_address address;
+    char listen_at[32];
+    unsigned port;
+    int taken;
+
+    (void)state;
+    town_open(&town);
+    taken = town_listen(&port);
+    (void)snprintf(listen_at, sizeof listen_at, "127.0.0.1:%u", port);
+    assert_status(STATUS_OK, server_address(&address, listen_at));
+    options = (struct loop_options){0, &town.settings, town.routes, town.admit, town.metrics};
+    assert_status(STATUS_IO, loop_open(&loop, &options, &address));
+    assert_null(loop);
+    (void)close(taken);
+    town_close(&town);
+}
+
+static void a_drain_closes_idle_clients_and_takes_no_new_ones(void **state)
+{
+    struct town town;
+    char byte;
+    int idle;
+
+    (void)state;
+    town_open(&town);
+    idle = town_client(&town);
+    while (admit_connections(town.admit) == 0) {
+        (void)poll(NULL, 0, 1);
+    }
+    loop_drain(town.loop);
+    assert_int_equal(0, recv(idle, &byte, 1, 0));
+    loop_join(town.loop);
+    (void)close(idle);
+    town_close(&town);
+}
+
+/* A client in the middle of an event stream. */
+static void open_stream(struct town *town, int *client, int *upstream, char *room)
+{
+    char *asked = malloc(TOWN_TEXT_BYTES_MAX);
+
+    asked[0] = '\0';
+    *client = town_client(town);
+    town_post(*client, "/plain/x", "", "b");
+    *upstream = town_upstream(town);
+    assert_true(town_hear(*upstream, asked, "\r\n\r\nb"));
+    town_say(*upstream, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+                        "9\r\ndata: a\n\n\r\n");
+    assert_true(town_hear(*client, room, "data: a\n\n"));
+    free(asked);
+}
+
+static void a_drain_lets_a_running_answer_end(void **state)
+{
+    struct town town;
+    char *room = calloc(1, TOWN_TEXT_BYTES_MAX);
+    int client, upstream;
+
+    (void)state;
+    town_open(&town);
+    open_stream(&town, &client, &upstream, room);
+    loop_drain(town.loop);
+    town_say(upstream, "9\r\ndata: b\n\n\r\n0\r\n\r\n");
+    assert_true(town_hear_all(client, room));
+    assert_non_null(strstr(room, "data: b\n\n\r\n0\r\n\r\n"));
+    loop_join(town.loop);
+    (void)close(client);
+    (void)close(upstream);
+    town_close(&town);
+    free(room);
+}
+
+static void an_answer_that_outlives_the_drain_ends_with_an_error_event(void **state)
+{
+    struct town town;
+    char *room = calloc(1, TOWN_TEXT_BYTES_MAX);
+    int client, upstream;
+
+    (void)state;
+    town_init(&town);
+    town.settings.gateway.limits.drain_ms = 200;
+    town_start(&town);
+    open_stream(&town, &client, &upstream, room);
+    loop_drain(town.loop);
+    (void)town_hear_all(client, room);
+    assert_non_null(strstr(room, "data: {\"error\""));
+    assert_null(strstr(room, "\r\n0\r\n\r\n"));
+    loop_join(town.loop);
+    (void)close(client);
+    (void)close(upstream);
+    town_close(&town);
+    free(room);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    return secret_start() == STATUS_OK && wire_start() == STATUS_OK ? 0 : -1;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_loop_that_turns_is_alive),
+        cmocka_unit_test(a_loop_that_was_never_started_closes),
+        cmocka_unit_test(a_port_that_is_taken_is_told),
+        cmocka_unit_test(a_drain_closes_idle_clients_and_takes_no_new_ones),
+        cmocka_unit_test(a_drain_lets_a_running_answer_end),
+        cmocka_unit_test(an_answer_that_outlives_the_drain_ends_with_an_error_event),
+    };
+
+    return cmocka_run_group_tests(tests, set_up, NULL);
+}
