@@ -96,19 +96,6 @@ void schedule_cancel(struct schedule *schedule)
     atomic_store(&schedule->cancelled, true);
 }
 
-enum status schedule_close(struct schedule **schedule, uint64_t wait_ms)
-{
-    if (*schedule == NULL) {
-        return STATUS_OK;
-    }
-    schedule_cancel(*schedule);
-    if (atomic_load(&(*schedule)->state) != IDLE && join_within((*schedule)->thread, wait_ms) != STATUS_OK) {
-        return STATUS_TIMEOUT;
-    }
-    free_schedule(schedule);
-    return STATUS_OK;
-}
-
 static void count_run(const struct schedule *schedule)
 {
     const struct training_result *result = &schedule->result;
@@ -155,6 +142,23 @@ static void log_run(const struct schedule *schedule)
         LOG_REAL("pr_auc", result->figures.pr_auc), LOG_REAL("f1", result->figures.f1),
         LOG_REAL("decided", result->figures.decided), LOG_REAL("agreement", result->figures.agreement),
         LOG_REAL("live_auc", result->live_auc), LOG_REAL("seconds", result->seconds));
+}
+
+enum status schedule_close(struct schedule **schedule, uint64_t wait_ms)
+{
+    if (*schedule == NULL) {
+        return STATUS_OK;
+    }
+    schedule_cancel(*schedule);
+    if (atomic_load(&(*schedule)->state) != IDLE) {
+        if (join_within((*schedule)->thread, wait_ms) != STATUS_OK) {
+            return STATUS_TIMEOUT;
+        }
+        count_run(*schedule);
+        log_run(*schedule);
+    }
+    free_schedule(schedule);
+    return STATUS_OK;
 }
 
 static void report(struct schedule *schedule)
