@@ -7,6 +7,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum relay_state {
     RELAY_WAITING, /* for the upstream's head: nothing was written */
@@ -15,12 +16,17 @@ enum relay_state {
     RELAY_ENDED,   /* `done` was told: the relay is only still there to be closed */
 };
 
+enum { LAST_BYTES = 8 }; /* "[DONE]" and a line end */
+
 struct relay {
     enum relay_state state;
     struct transfer *transfer; /* NULL once it is gone */
     struct reply *reply;
     struct relay_options options;
     struct sse_boundary boundary; /* streams: where an error event may begin */
+    char last[LAST_BYTES];        /* of a stream */
+    bool until_close;             /* nothing but the close of its connection ends the upstream's answer */
+    bool encoded;                 /* gzip and the like: nothing of ours can be written into it */
     struct relay_result result;
 };
 
@@ -92,7 +98,7 @@ static void fail(struct relay *relay, enum transfer_failure failure)
         end(relay, RELAY_FAILED_BEFORE, failure);
         return;
     }
-    if (relay->result.stream) {
+    if (relay->result.stream && !relay->encoded) {
         write_error_event(relay, failure);
     }
     reply_break(relay->reply);
@@ -152,6 +158,13 @@ static enum status write_head(struct relay *relay, const struct transfer_head *h
     return status;
 }
 
+static bool is_encoded(const struct fields *fields)
+{
+    struct bytes coding;
+
+    return fields_find(fields, BYTES("content-encoding"), &coding) && !bytes_equal_nocase(coding, BYTES("identity"));
+}
+
 static void on_head(void *context, const struct transfer_head *head)
 {
     struct relay *relay = context;
@@ -160,7 +173,8 @@ static void on_head(void *context, const struct transfer_head *head)
     assert(relay->state == RELAY_WAITING);
     relay->result.status = head->status;
     relay->result.first_byte_us = transfer_first_byte_us(relay->transfer);
-    if (!head->stream && head->body_bytes > 0 && (uint64_t)head->body_bytes > relay->options.limits->response_bytes) {
+    if (!head->stream && !relay->reply->head_only && head->body_bytes > 0 &&
+        (uint64_t)head->body_bytes > relay->options.limits->response_bytes) {
         fail(relay, TRANSFER_TOO_LARGE);
         return;
     }
@@ -171,6 +185,8 @@ static void on_head(void *context, const struct transfer_head *head)
     }
     relay->state = RELAY_FLOWING;
     relay->result.stream = head->stream;
+    relay->until_close = head->until_close && !relay->reply->head_only;
+    relay->encoded = is_encoded(head->fields);
     if (head->stream) {
         series_add(relay->options.series->streams, 1);
     }
@@ -200,6 +216,31 @@ static void pause_upstream(struct relay *relay)
     connection_when_drained(relay->reply->connection, (size_t)(high_bytes / 2), on_drained, relay);
 }
 
+/* Where the stream stands, and its last bytes. */
+static void follow(struct relay *relay, struct bytes chunk)
+{
+    size_t count = chunk.count < LAST_BYTES ? chunk.count : LAST_BYTES;
+
+    sse_boundary_follow(&relay->boundary, chunk);
+    memmove(relay->last, relay->last + count, LAST_BYTES - count);
+    memcpy(relay->last + LAST_BYTES - count, chunk.data + chunk.count - count, count);
+}
+
+/* A stream that only the close of its connection ends has died when an event is left unfinished, but for servers that spare
+ * the last blank line (spec/wire-formats.md section 0.2). A death between two events looks like an end to everybody. */
+static bool is_cut(const struct relay *relay)
+{
+    struct bytes last = {relay->last, LAST_BYTES};
+
+    if (!relay->until_close || !relay->result.stream || relay->encoded || sse_boundary_gap(&relay->boundary).count == 0) {
+        return false;
+    }
+    while (last.count > 0 && (last.data[last.count - 1] == '\n' || last.data[last.count - 1] == '\r')) {
+        last.count--;
+    }
+    return !bytes_ends_with(last, BYTES("[DONE]"));
+}
+
 static bool on_body(void *context, struct bytes chunk)
 {
     struct relay *relay = context;
@@ -221,7 +262,7 @@ static bool on_body(void *context, struct bytes chunk)
     if (status == STATUS_OK || status == STATUS_CLOSED) { /* gone: the connection tells the exchange, which closes us */
         relay->result.body_bytes += chunk.count;
         if (relay->result.stream) {
-            sse_boundary_follow(&relay->boundary, chunk);
+            follow(relay, chunk);
         }
         return true;
     }
@@ -235,15 +276,15 @@ static void on_done(void *context, enum transfer_failure failure)
     enum status status;
 
     relay->transfer = NULL; /* gone with this call */
-    if (failure == TRANSFER_OK && relay->state == RELAY_WAITING) {
-        failure = TRANSFER_BROKEN; /* no head came */
+    if (failure == TRANSFER_OK && (relay->state == RELAY_WAITING || is_cut(relay))) {
+        failure = TRANSFER_BROKEN; /* no head came, or not all of a stream */
     }
     if (failure != TRANSFER_OK) {
         fail(relay, failure);
         return;
     }
     status = reply_end(relay->reply);
-    if (status == STATUS_MALFORMED) {
+    if (status != STATUS_OK && status != STATUS_CLOSED) { /* bytes of the length are missing, or no room for the end */
         fail(relay, TRANSFER_BROKEN);
         return;
     }

@@ -64,6 +64,7 @@ struct transfer_head {
     const struct fields *fields; /* lent during the call */
     int64_t body_bytes;          /* Content-Length, or -1 */
     bool stream;                 /* text/event-stream */
+    bool until_close;            /* only the close of the connection ends the body: an end proves nothing */
 };
 
 struct transfer_events {

@@ -69,7 +69,7 @@ static enum transfer_failure take_field(struct transfer *transfer, struct bytes 
 }
 
 /* One length or one "chunked", never both and never twice: whoever counts otherwise would see another end of the body. */
-static enum transfer_failure take_framing(const struct transfer *transfer, int64_t *out_bytes)
+static enum transfer_failure take_framing(const struct transfer *transfer, struct transfer_head *out)
 {
     const struct fields *fields = transfer->fields;
     size_t lengths = fields_times(fields, BYTES("content-length"));
@@ -77,7 +77,8 @@ static enum transfer_failure take_framing(const struct transfer *transfer, int64
     unsigned long long number = 0;
     struct bytes value;
 
-    *out_bytes = -1;
+    out->body_bytes = -1;
+    out->until_close = lengths + codings == 0;
     if (lengths + codings > 1) {
         return TRANSFER_BROKEN;
     }
@@ -88,7 +89,7 @@ static enum transfer_failure take_framing(const struct transfer *transfer, int64
         if (bytes_number(value, INT64_MAX, &number) != STATUS_OK) {
             return TRANSFER_BROKEN;
         }
-        *out_bytes = (int64_t)number;
+        out->body_bytes = (int64_t)number;
     }
     return TRANSFER_OK;
 }
@@ -108,7 +109,7 @@ static enum transfer_failure take_head(struct transfer *transfer)
 {
     const struct limit_settings *limits = transfer->upstream->limits;
     struct transfer_head head = {.status = transfer->status, .fields = transfer->fields};
-    enum transfer_failure failure = take_framing(transfer, &head.body_bytes);
+    enum transfer_failure failure = take_framing(transfer, &head);
 
     if (failure != TRANSFER_OK) {
         return failure;

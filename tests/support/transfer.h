@@ -81,6 +81,7 @@ struct record {
     unsigned status;
     int64_t announced_bytes;
     bool stream;
+    bool until_close;
     struct fields *fields;
     uint64_t body_bytes;
     unsigned chunks;
@@ -107,6 +108,7 @@ static inline void record_on_head(void *context, const struct transfer_head *hea
     record->status = head->status;
     record->announced_bytes = head->body_bytes;
     record->stream = head->stream;
+    record->until_close = head->until_close;
     for (size_t index = 0; index < fields_count(head->fields); index++) {
         struct field field = fields_at(head->fields, index);
 

@@ -187,6 +187,7 @@ static void a_body_may_be_counted_chunked_or_ended_by_the_close(void **state)
         assert_int_equal(TRANSFER_OK, record.failure);
         assert_bytes("hello", buffer_view(&record.body));
         assert_int_equal(0, fields_times(record.fields, BYTES("x-trailer")));
+        assert_int_equal(index == 2 || index == 3, record.until_close);
         record_free(&record);
     }
 }

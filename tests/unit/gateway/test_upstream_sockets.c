@@ -374,6 +374,93 @@ static void the_guard_is_asked_again_at_the_very_address(void **state)
     server_close(server);
 }
 
+/* Answers the first request of a connection and dies after reading the second. */
+static void answer_once_then_die(struct server_connection *connection, void *context)
+{
+    (void)context;
+    if (server_read_request(connection) &&
+        server_write_text(connection, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")) {
+        (void)server_read_request(connection);
+    }
+}
+
+static void a_second_try_that_hangs_leaves_no_socket_in_the_loop(void **state)
+{
+    struct server *server = server_open(answer_once_then_die, NULL);
+    struct black_hole hole;
+    struct world world;
+    struct record record;
+
+    (void)state;
+    black_hole_open(&hole, "127.0.0.2", server->port);
+    world_settings(&world);
+    world.settings.limits.connect_ms = 300;
+    world_start(&world);
+    learn_name(&world, server);
+    get_by_addresses(&record, &world, server->port, "127.0.0.2"); /* over the connection that is there, which dies */
+    assert_string_equal("broken", transfer_failure_name(record.failure));
+    assert_true(record.sent_any);
+    assert_int_equal(2, atomic_load(&server->requests));
+    assert_int_equal(2, world_count(&world, METRIC_COUNTER, "prismguard_gateway_upstream_connects_total"));
+    assert_int_equal(0, connections(&world));
+    record_free(&record);
+    world_close(&world);
+    black_hole_close(&hole);
+    server_close(server);
+}
+
+/* The first socket that the loop knows of. */
+static int watched_socket(const struct upstream *upstream)
+{
+    for (size_t index = 0; index < upstream->watches_room; index++) {
+        if (upstream->watches[index] != NULL) {
+            return (int)index;
+        }
+    }
+    return -1;
+}
+
+/* libcurl closes a socket without a word and the next one gets its number: here the test does it to libcurl. */
+static void a_number_that_comes_back_is_watched_anew(void **state)
+{
+    struct server *server = server_open(answer_and_say_goodbye, NULL);
+    struct curl_sockaddr address = {.family = AF_INET, .socktype = SOCK_STREAM, .protocol = IPPROTO_TCP};
+    struct sockaddr_in real = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct black_hole hole;
+    struct world world;
+    struct record record;
+    char url[64];
+    struct transfer_request request = {.method = BYTES("GET")};
+    int before = -1;
+
+    (void)state;
+    black_hole_open(&hole, "127.0.0.2", server->port);
+    world_settings(&world);
+    world.settings.limits.connect_ms = 2000;
+    world_start(&world);
+    record_init(&record, &world);
+    request.fields = world.no_fields;
+    request.url = (struct bytes){url, (size_t)snprintf(url, sizeof url, "http://127.0.0.2:%u/", server->port)};
+    assert_status(STATUS_OK, record_request(&record, &request));
+    /* libcurl looks again by itself after this time; only the loop may tell it before. */
+    assert_int_equal(CURLE_OK, curl_easy_setopt(record.transfer->easy, CURLOPT_HAPPY_EYEBALLS_TIMEOUT_MS, 60000L));
+    while ((before = watched_socket(world.upstream)) < 0) {
+        (void)uv_run(&world.loop, UV_RUN_NOWAIT);
+    }
+    (void)uv_run(&world.loop, UV_RUN_NOWAIT); /* it is in epoll's set now */
+    real.sin_port = htons((uint16_t)server->port);
+    memcpy(&address.addr, &real, sizeof real);
+    assert_int_equal(0, close(before));
+    assert_int_equal(before, upstream_socket_open(record.transfer, CURLSOCKTYPE_IPCXN, &address));
+    (void)connect(before, (struct sockaddr *)&real, sizeof real);
+    record_await(&record);
+    assert_string_equal("ok", transfer_failure_name(record.failure));
+    record_free(&record);
+    world_close(&world);
+    black_hole_close(&hole);
+    server_close(server);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -385,6 +472,8 @@ int main(void)
         cmocka_unit_test(an_address_that_refuses_or_hangs_gives_way_to_the_next),
         cmocka_unit_test(addresses_that_all_hang_are_cut_by_the_connect_time),
         cmocka_unit_test(the_guard_is_asked_again_at_the_very_address),
+        cmocka_unit_test(a_second_try_that_hangs_leaves_no_socket_in_the_loop),
+        cmocka_unit_test(a_number_that_comes_back_is_watched_anew),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
