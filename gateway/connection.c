@@ -442,12 +442,6 @@ void connection_break(struct connection *connection)
     end_answer(connection, AFTER_RESET);
 }
 
-void connection_abort(struct connection *connection)
-{
-    connection->exchange = NULL;
-    connection_close(connection, BY_BROKEN_ANSWER, true);
-}
-
 const struct request_head *connection_head(const struct connection *connection)
 {
     return request_head(connection->request);

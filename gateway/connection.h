@@ -14,8 +14,8 @@
  *                     LINGER -> CLOSING   any       write_stall while bytes are unsent: cut
  *
  * Writing collects small pieces until the end of the turn (connection_out). Nothing that the connection tells is told from
- * inside connection_write, connection_answer_done, connection_finish, connection_break or connection_abort: events come from
- * a callback of the loop or from connection_set_turn.
+ * inside connection_write, connection_answer_done, connection_finish or connection_break: events come from a callback of the
+ * loop or from connection_set_turn.
  *
  * Thread: the loop's.
  */
@@ -75,9 +75,6 @@ void connection_finish(struct connection *connection);
 
 /* The same with a reset, for answers that end with the connection: a client must be able to tell that one was broken. */
 void connection_break(struct connection *connection);
-
-/* Closes now, with a reset; unsent bytes are lost (the client sees a broken message: never a clean end). */
-void connection_abort(struct connection *connection);
 
 /* The head of the request at hand; only from `head` to the end of the answer. Lends. */
 const struct request_head *connection_head(const struct connection *connection);

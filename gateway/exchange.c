@@ -242,7 +242,7 @@ static void open_series(struct exchanges *exchanges)
     exchanges->series.unjudged =
         metrics_series(metrics, METRIC_COUNTER, "prismguard_gateway_unavailable_allowed_total",
                        "Requests let through without a verdict, because their profile allows it", NULL, 0);
-    for (enum request_refusal refusal = 0; refusal < REFUSAL_COUNT; refusal++) {
+    for (enum request_refusal refusal = REFUSAL_NONE + 1; refusal < REFUSAL_COUNT; refusal++) {
         exchanges->series.rejected[refusal] =
             metrics_series(metrics, METRIC_COUNTER, "prismguard_gateway_http_rejected_total",
                            "Requests that broke a rule of HTTP or a bound, by rule",

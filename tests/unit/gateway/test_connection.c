@@ -362,19 +362,6 @@ static void a_broken_answer_ends_with_a_reset_after_its_bytes(void **state)
     assert_int_equal(0, world->gone);
 }
 
-static void an_aborted_connection_ends_with_a_reset(void **state)
-{
-    struct world *world = *state;
-
-    connect_client(world);
-    say(world, GET);
-    turn_until(world->completes == 1);
-    connection_abort(world->connection);
-    assert_status(STATUS_CLOSED, connection_write(world->connection, BYTES("x")));
-    assert_int_equal(ECONNRESET, hear_end(world));
-    assert_int_equal(0, world->gone);
-}
-
 static void a_client_is_read_ahead_up_to_a_bound(void **state)
 {
     struct world *world = *state;
@@ -487,7 +474,6 @@ int main(void)
         in_world(an_answer_before_the_body_reaches_a_client_that_is_still_sending),
         in_world(a_client_that_never_ends_an_early_answer_is_closed),
         in_world(a_broken_answer_ends_with_a_reset_after_its_bytes),
-        in_world(an_aborted_connection_ends_with_a_reset),
         in_world(a_client_is_read_ahead_up_to_a_bound),
         in_world(a_connection_has_a_bound_of_requests),
         in_world(what_is_not_http_is_refused_and_closed),
