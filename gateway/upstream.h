@@ -2,8 +2,8 @@
  *
  * house D10 and spec/libraries.md section 3: HTTP/1.1, Accept-Encoding: identity, no redirects, no proxy variables, no netrc,
  * no cookies, addresses from gateway/resolve by CURLOPT_RESOLVE, the socket callback checks the address once more, QUICK_EXIT,
- * an empty Expect field, a SEEKFUNCTION that fails (a paid POST is never sent twice). Own timers: resolve, connect, first
- * byte, silence, total. Own bound on answer fields.
+ * an empty Expect field; a request other than GET, HEAD and OPTIONS is never sent twice (asked before each sending, by
+ * PREREQFUNCTION). Own timers: resolve, connect, first byte, silence, total. Own bound on answer fields.
  *
  * Events are called on the loop's thread, never from inside transfer_start, transfer_resume or transfer_cancel. After `done`
  * the transfer is gone. After transfer_cancel no event comes.

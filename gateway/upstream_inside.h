@@ -77,7 +77,8 @@ struct transfer {
     /* The request. libcurl borrows the text until the transfer ends. */
     struct bytes body;
     size_t body_at;
-    struct buffer text; /* method, URL and field lines, each terminated */
+    struct buffer text; /* method, URL, field lines and a small body, each terminated */
+    bool repeatable;    /* may be sent again when a reused connection died */
     struct curl_slist *lines; /* nodes that point into `text` */
     size_t lines_room;
     size_t line_count;

@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Lines beside the caller's fields: three that switch off or replace libcurl's own. */
-enum { LINES_OF_OUR_OWN = 3 };
+/* Lines beside the caller's fields: they switch off or replace libcurl's own. */
+enum { LINES_OF_OUR_OWN = 4 };
 
-/* libcurl asks for the body: at most what it has room for, straight from the caller's bytes. */
+/* libcurl asks for a large body: at most what it has room for, straight from the caller's bytes. */
 static size_t on_read(char *out, size_t size, size_t count, void *context)
 {
     struct transfer *transfer = context;
@@ -26,17 +26,10 @@ static size_t on_read(char *out, size_t size, size_t count, void *context)
     return part.count;
 }
 
-/* libcurl rewinds to send a request a second time when a reused connection died; a request that may have been read, and
- * paid for, is never sent twice (reliability B.1 row 14). */
-static int on_seek(void *context, curl_off_t offset, int origin)
-{
-    (void)context;
-    (void)offset;
-    (void)origin;
-    return CURL_SEEKFUNC_FAIL;
-}
-
-/* The connection stands, TLS included; the next thing is the request's first byte. */
+/* The connection stands, TLS included; the next thing is the request's first byte.
+ *
+ * When a reused connection dies before the answer, libcurl comes here a second time over another one. A request that the
+ * upstream may have read, and counts, is not sent again (reliability B.1 row 14). */
 static int on_connected(void *context, char *remote_address, char *local_address, int remote_port, int local_port)
 {
     struct transfer *transfer = context;
@@ -46,6 +39,10 @@ static int on_connected(void *context, char *remote_address, char *local_address
     (void)remote_port;
     (void)local_port;
     if (transfer_is_ending(transfer)) {
+        return CURL_PREREQFUNC_ABORT;
+    }
+    if (transfer_sent_any(transfer) && !transfer->repeatable) {
+        transfer_fail(transfer, TRANSFER_BROKEN);
         return CURL_PREREQFUNC_ABORT;
     }
     transfer->failure = TRANSFER_OK; /* an address that was refused on the way does not matter any more */
@@ -78,7 +75,6 @@ static enum status init_callbacks(struct transfer *transfer)
     SET(easy, CURLOPT_PRIVATE, transfer);
     SET(easy, CURLOPT_READFUNCTION, on_read);
     SET(easy, CURLOPT_READDATA, transfer);
-    SET(easy, CURLOPT_SEEKFUNCTION, on_seek);
     SET(easy, CURLOPT_HEADERFUNCTION, upstream_answer_line);
     SET(easy, CURLOPT_HEADERDATA, transfer);
     SET(easy, CURLOPT_WRITEFUNCTION, upstream_answer_body);
@@ -163,11 +159,19 @@ static void append_line(struct transfer *transfer, char *line)
     transfer->line_count++;
 }
 
+/* Whether the body goes out with the head in one write, from our copy of it. */
+static bool is_small(struct bytes body)
+{
+    return body.count <= UPSTREAM_SMALL_BODY_BYTES;
+}
+
 static enum status reserve(struct transfer *transfer, const struct transfer_request *request)
 {
-    static const size_t own_bytes = sizeof "Accept-Encoding: identity" + sizeof "Expect:" + sizeof "Accept:";
+    static const size_t own_bytes =
+        sizeof "Accept-Encoding: identity" + sizeof "Expect:" + sizeof "Accept:" + sizeof "Content-Type:";
     size_t field_count = fields_count(request->fields);
-    size_t needed = request->method.count + request->url.count + 2 + own_bytes;
+    size_t body_bytes = request->has_body && is_small(request->body) ? request->body.count : 0;
+    size_t needed = request->method.count + request->url.count + body_bytes + 3 + own_bytes; /* with their terminators */
     enum status status;
     char *ignored;
 
@@ -210,6 +214,9 @@ static void set_lines(struct transfer *transfer, const struct fields *fields)
     if (fields_times(fields, BYTES("accept")) == 0) {
         append_line(transfer, append(transfer, BYTES("Accept:"), none, none));
     }
+    if (fields_times(fields, BYTES("content-type")) == 0) {
+        append_line(transfer, append(transfer, BYTES("Content-Type:"), none, none)); /* else a form's */
+    }
 }
 
 /* A method that says what it does with its content sends a length even when there is none (RFC 9110 section 8.6). */
@@ -219,6 +226,7 @@ static bool has_length(const struct transfer_request *request)
            bytes_equal(request->method, BYTES("PUT")) || bytes_equal(request->method, BYTES("PATCH"));
 }
 
+/* May be sent again: it asks for nothing but an answer (RFC 9110 section 9.2.1). */
 static bool is_safe(struct bytes method)
 {
     return bytes_equal(method, BYTES("GET")) || bytes_equal(method, BYTES("HEAD")) ||
@@ -235,15 +243,38 @@ static bool is_method(struct bytes method)
     return method.count > 0;
 }
 
+/* What goes out behind the head. A handle's last request may have had another kind of body: first there is none either way,
+ * then the one that is wanted. */
+static enum status set_body(struct transfer *transfer, const struct transfer_request *request)
+{
+    const struct bytes none = {NULL, 0};
+    CURL *easy = transfer->easy;
+
+    transfer->body = request->has_body ? request->body : none;
+    transfer->body_at = 0;
+    SET(easy, CURLOPT_NOBODY, 0L);
+    SET(easy, CURLOPT_POSTFIELDS, NULL);
+    SET(easy, CURLOPT_HTTPGET, 1L);
+    if (bytes_equal(request->method, BYTES("HEAD"))) {
+        SET(easy, CURLOPT_NOBODY, 1L);
+    } else if (has_length(request) && is_small(transfer->body)) {
+        /* The usual case: one write, one packet, and the copy lives as long as libcurl may look at it. */
+        SET(easy, CURLOPT_POSTFIELDS, append(transfer, transfer->body, none, none));
+        SET(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)transfer->body.count);
+    } else if (has_length(request)) {
+        SET(easy, CURLOPT_UPLOAD, 1L); /* whatever the method: the bytes come from on_read */
+        SET(easy, CURLOPT_INFILESIZE_LARGE, (curl_off_t)transfer->body.count);
+    }
+    return STATUS_OK;
+}
+
 enum status upstream_options_set(struct transfer *transfer, const struct transfer_request *request)
 {
     CURL *easy = transfer->easy;
     const struct bytes none = {NULL, 0};
-    bool head = bytes_equal(request->method, BYTES("HEAD"));
     enum status status;
-    char *method;
 
-    if (!is_method(request->method) || (head && request->has_body)) {
+    if (!is_method(request->method) || (bytes_equal(request->method, BYTES("HEAD")) && request->has_body)) {
         return STATUS_MALFORMED;
     }
     buffer_clear(&transfer->text);
@@ -251,26 +282,15 @@ enum status upstream_options_set(struct transfer *transfer, const struct transfe
     if (status != STATUS_OK) {
         return status;
     }
-    transfer->body = request->has_body ? request->body : none;
-    transfer->body_at = 0;
-    method = append(transfer, request->method, none, none);
+    transfer->repeatable = is_safe(request->method);
     SET(easy, CURLOPT_URL, append(transfer, request->url, none, none));
     set_lines(transfer, request->fields);
     SET(easy, CURLOPT_HTTPHEADER, transfer->lines);
-    /* Each of these undoes what the handle's last request left: first no body either way, then the one that is wanted. */
-    SET(easy, CURLOPT_NOBODY, 0L);
-    SET(easy, CURLOPT_HTTPGET, 1L);
-    if (head) {
-        SET(easy, CURLOPT_NOBODY, 1L);
-    } else if (has_length(request)) {
-        /* "Upload" whatever the method: no content type of libcurl's, and the bytes come from on_read. */
-        SET(easy, CURLOPT_UPLOAD, 1L);
-        SET(easy, CURLOPT_INFILESIZE_LARGE, (curl_off_t)transfer->body.count);
+    status = set_body(transfer, request);
+    if (status != STATUS_OK) {
+        return status;
     }
-    SET(easy, CURLOPT_CUSTOMREQUEST, method);
-    /* Without a body there is nothing to rewind, so on_seek cannot stop a second sending; a new connection can: only a
-     * reused one is tried again. */
-    SET(easy, CURLOPT_FRESH_CONNECT, transfer->body.count == 0 && !is_safe(request->method) ? 1L : 0L);
+    SET(easy, CURLOPT_CUSTOMREQUEST, append(transfer, request->method, none, none));
     return STATUS_OK;
 }
 

@@ -134,7 +134,8 @@ enum {
     UPSTREAM_HOSTS_MAX = 2 * ROUTES_MAX, /* scheme, host and port; old ones give way to new ones after a reload */
     UPSTREAM_URL_BYTES_MAX = 66 * KIB,   /* a route's prefix and the longest request line a setting allows */
     UPSTREAM_REQUEST_HEAD_BYTES_MAX = 2 * MIB, /* URL and fields as text: twice what limits.header_bytes may be */
-    UPSTREAM_SPARE_BYTES = 16 * KIB,     /* a handle kept for reuse gives a larger request text back */
+    UPSTREAM_SMALL_BODY_BYTES = 32 * KIB, /* copied, and sent with the head in one write */
+    UPSTREAM_SPARE_BYTES = 48 * KIB,     /* a handle kept for reuse gives a larger request text back */
     UPSTREAM_HANDLES_IDLE_MAX = 64,      /* libcurl handles kept for reuse, a loop */
     UPSTREAM_LIFETIME_S = 300,           /* no connection is reused when older, so that changed addresses are seen */
     UPSTREAM_TURN_ROUNDS = 4,            /* rounds of work at the end of one loop turn before sockets have their chance */
