@@ -5,7 +5,8 @@
  *   "for<U+200B>bidden" -> "forbidden"   what cannot be seen is dropped
  *
  * A text is folded in chunks of at most FOLD_CHUNK_BYTES, cut where no normalisation reaches across, so that memory does not
- * follow the text; FOLD_MARKS_MAX on one letter end a chunk too, so that time does not follow its square. A chunk of plain ASCII is lent as it is, without ICU: the matcher ignores the case of ASCII letters itself.
+ * follow the text; FOLD_MARKS_MAX on one letter end a chunk too, so that time does not follow its square. A chunk of plain
+ * ASCII is lent as it is, without ICU: the matcher ignores the case of ASCII letters itself.
  *
  * Keywords are folded by the same function, so both sides always agree. A second form (the confusable skeleton) joins here.
  * Thread: a fold belongs to one thread. Source of the rule: spec/reliability.md B.1 row 10.
