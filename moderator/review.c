@@ -192,16 +192,12 @@ static void turn(struct review *review, uint64_t until_ms)
     uint64_t due_ms = worker_slots_turn(&review->set, now_ms);
     zmq_pollitem_t *sockets = review->items + 1 + review->set.count;
     size_t socket_count = review_calls_poll(review->calls, sockets);
-    long wait_ms = -1;
     size_t place;
 
     due_ms = until_ms < due_ms ? until_ms : due_ms;
     due_ms = review_calls_due_ms(review->calls) < due_ms ? review_calls_due_ms(review->calls) : due_ms;
-    if (due_ms != UINT64_MAX) {
-        wait_ms = due_ms > now_ms ? (long)(due_ms - now_ms) : 0;
-    }
     worker_slots_poll(&review->set, review->items + 1);
-    if (zmq_poll(review->items, (int)(1 + review->set.count + socket_count), wait_ms) < 0) {
+    if (zmq_poll(review->items, (int)(1 + review->set.count + socket_count), worker_slots_wait_ms(now_ms, due_ms)) < 0) {
         return; /* a signal */
     }
     for (size_t index = 0; index < review->set.count; index++) {

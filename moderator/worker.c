@@ -114,14 +114,10 @@ static void turn(struct thread *thread, uint64_t until_ms)
 {
     uint64_t now_ms = clock_ms();
     uint64_t due_ms = worker_slots_turn(&thread->set, now_ms);
-    long wait_ms = -1;
 
     due_ms = until_ms < due_ms ? until_ms : due_ms;
-    if (due_ms != UINT64_MAX) {
-        wait_ms = due_ms > now_ms ? (long)(due_ms - now_ms) : 0;
-    }
     worker_slots_poll(&thread->set, thread->items + 1);
-    if (zmq_poll(thread->items, (int)(1 + thread->set.count), wait_ms) <= 0) {
+    if (zmq_poll(thread->items, (int)(1 + thread->set.count), worker_slots_wait_ms(now_ms, due_ms)) <= 0) {
         return; /* nothing but time, or a signal */
     }
     now_ms = clock_ms();

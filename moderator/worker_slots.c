@@ -71,6 +71,14 @@ uint64_t worker_slots_turn(struct worker_slots *set, uint64_t now_ms)
     return due_ms;
 }
 
+long worker_slots_wait_ms(uint64_t now_ms, uint64_t due_ms)
+{
+    if (due_ms == UINT64_MAX) {
+        return -1;
+    }
+    return due_ms > now_ms ? (long)(due_ms - now_ms) : 0;
+}
+
 void worker_slots_poll(const struct worker_slots *set, zmq_pollitem_t *items)
 {
     for (size_t index = 0; index < set->count; index++) {

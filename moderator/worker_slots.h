@@ -31,6 +31,9 @@ struct slot *worker_slots_add(struct worker_slots *set, const char *endpoint, co
 /* Does what is due, logs what fails, and returns when the next thing is due. */
 uint64_t worker_slots_turn(struct worker_slots *set, uint64_t now_ms);
 
+/* For how long zmq_poll may wait when the next thing is due at `due_ms`; -1 = for ever (UINT64_MAX). */
+long worker_slots_wait_ms(uint64_t now_ms, uint64_t due_ms);
+
 /* Fills one item a slot, in order; a slot that waits for nothing gets one that zmq_poll passes over. */
 void worker_slots_poll(const struct worker_slots *set, zmq_pollitem_t *items);
 

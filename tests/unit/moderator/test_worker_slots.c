@@ -130,12 +130,22 @@ static void a_slot_that_waits_for_nothing_is_passed_over(void **state)
     metrics_close(&metrics);
 }
 
+static void the_wait_ends_when_something_is_due(void **state)
+{
+    (void)state;
+    assert_int_equal(-1, worker_slots_wait_ms(1000, UINT64_MAX));
+    assert_int_equal(0, worker_slots_wait_ms(1000, 999));
+    assert_int_equal(0, worker_slots_wait_ms(1000, 1000));
+    assert_int_equal(1, worker_slots_wait_ms(1000, 1001));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_set_joins_is_counted_and_leaves),
         cmocka_unit_test(the_next_due_time_is_the_earliest_of_all),
         cmocka_unit_test(a_slot_that_waits_for_nothing_is_passed_over),
+        cmocka_unit_test(the_wait_ends_when_something_is_due),
     };
 
     return cmocka_run_group_tests(tests, start, NULL);
