@@ -73,6 +73,7 @@ static void open_place(struct place *place, uint64_t threads, uint64_t slots, si
 
 static void close_place(struct place *place)
 {
+    clock_freeze(0);
     worker_close(&place->worker);
     worker_close(&place->worker);
     live_close(&place->live);
@@ -108,6 +109,7 @@ static void a_task_is_judged_and_the_slot_goes_on(void **state)
 
     (void)state;
     open_place(&place, 1, 1, 1);
+    clock_freeze(clock_ms()); /* a busy machine makes no silence */
     (void)gateway_expect(&place.gateway, MESSAGE_READY);
     assert_int_equal(0, worker_heard_ms(place.worker));
     for (int round = 0; round < 3; round++) {
@@ -125,7 +127,7 @@ static void a_task_is_judged_and_the_slot_goes_on(void **state)
         assert_int_equal(OUTCOME_ALLOW, verdict.outcome);
         assert_int_equal(SOURCE_UNDECIDED, verdict.source);
     }
-    assert_true(clock_ms() - worker_heard_ms(place.worker) < GATEWAY_WAIT_MS);
+    assert_int_equal(clock_ms(), worker_heard_ms(place.worker));
     const struct metric_label labels[] = {{"profile", "default"}, {"outcome", "block"}, {"source", "keyword"}};
     assert_int_equal(3, series_value(metrics_series(place.metrics, METRIC_COUNTER, "prismguard_moderator_judged_total", "",
                                                     labels, 3)));
@@ -139,6 +141,7 @@ static void what_cannot_be_judged_is_answered_with_busy(void **state)
 
     (void)state;
     open_place(&place, 1, 1, 1);
+    clock_freeze(clock_ms());
     (void)gateway_expect(&place.gateway, MESSAGE_READY);
     send_task(&place.gateway, "nobody", "a text", 800);
     assert_int_equal(BUSY_UNKNOWN_PROFILE, gateway_busy(&place.gateway).reason);
@@ -162,6 +165,7 @@ static void every_thread_holds_its_slots_at_every_gateway(void **state)
 
     (void)state;
     open_place(&place, 2, 3, 2);
+    clock_freeze(clock_ms());
     for (int slot = 0; slot < 2 * 3; slot++) {
         struct message_ready ready;
 
