@@ -52,10 +52,12 @@ static enum status add_pattern(struct keywords_list *list, struct bytes text, st
         list->patterns = grown;
         list->room = room;
     }
-    pattern.text = strndup(text.data, text.count);
+    pattern.text = malloc(text.count + 1);
     if (pattern.text == NULL) {
         return STATUS_NO_MEMORY;
     }
+    memcpy(pattern.text, text.data, text.count);
+    pattern.text[text.count] = '\0';
     list->patterns[list->count++] = pattern;
     return STATUS_OK;
 }

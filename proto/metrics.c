@@ -66,7 +66,7 @@ static struct series *series_make(enum metric_kind kind, const char *name, const
     series->kind = kind;
     series->name = name;
     series->help = help;
-    series->labels = strndup(labels.count == 0 ? "" : labels.data, labels.count);
+    series->labels = malloc(labels.count + 1);
     if (kind == METRIC_HISTOGRAM) {
         series->buckets = calloc(BUCKETS + 1, sizeof series->buckets[0]);
     }
@@ -74,6 +74,10 @@ static struct series *series_make(enum metric_kind kind, const char *name, const
         series_free(series);
         return NULL;
     }
+    if (labels.count > 0) {
+        memcpy(series->labels, labels.data, labels.count);
+    }
+    series->labels[labels.count] = '\0';
     return series;
 }
 
