@@ -236,6 +236,9 @@ static enum status connect_all(struct feed *feed)
     const struct endpoints *trainers = &feed->parts.settings->moderator.models;
     enum status status = wire_open(&feed->wire, WIRE_LISTEN, ANNOUNCEMENT_BYTES_MAX);
 
+    if (status == STATUS_OK) {
+        wire_secure(feed->wire, feed->parts.security);
+    }
     for (size_t index = 0; status == STATUS_OK && index < trainers->count; index++) {
         status = wire_attach(feed->wire, trainers->at[index]);
     }

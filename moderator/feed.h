@@ -25,6 +25,7 @@ struct feed_parts {
     const struct settings *settings;
     struct live *live;
     struct metrics *metrics;
+    const struct wire_security *security; /* NULL: no CURVE */
 };
 
 /* Connects to moderator.models and starts the thread, which connects to the database by itself. What wire_open and wire_attach

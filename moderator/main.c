@@ -24,6 +24,7 @@ struct moderator {
     const struct settings *settings;
     char identity[WORKER_ID_BYTES]; /* of this process, in every READY */
     struct metrics *metrics;
+    struct wire_security *security; /* NULL = no CURVE */
     struct keywords **keywords; /* one a profile */
     struct live *live;
     struct history *history; /* NULL = no labels are kept */
@@ -55,6 +56,13 @@ static bool ready(void *context, const char **why)
         return false;
     }
     return true;
+}
+
+static enum status open_security(struct moderator *moderator)
+{
+    const char *dir = moderator->settings->curve.dir;
+
+    return dir[0] == '\0' ? STATUS_OK : wire_security_open(&moderator->security, dir, WIRE_MODERATOR);
 }
 
 /* All lists are read before the first failure is returned, so that all their problems are told at once. */
@@ -95,7 +103,7 @@ static bool keeps_labels(const struct settings *settings)
 
 static enum status open_feed(struct moderator *moderator)
 {
-    const struct feed_parts parts = {moderator->settings, moderator->live, moderator->metrics};
+    const struct feed_parts parts = {moderator->settings, moderator->live, moderator->metrics, moderator->security};
 
     return feed_open(&moderator->feed, &parts);
 }
@@ -106,6 +114,7 @@ static enum status open_worker(struct moderator *moderator)
         .judge = {moderator->settings, moderator->keywords, moderator->live},
         .metrics = moderator->metrics,
         .identity = {moderator->identity, sizeof moderator->identity},
+        .security = moderator->security,
     };
 
     return worker_open(&moderator->worker, &parts);
@@ -118,6 +127,7 @@ static enum status open_review(struct moderator *moderator)
         .metrics = moderator->metrics,
         .history = moderator->history,
         .identity = {moderator->identity, sizeof moderator->identity},
+        .security = moderator->security,
     };
 
     if (!review_wanted(moderator->settings)) {
@@ -150,6 +160,7 @@ static enum status open_all(struct moderator *moderator, const char **what)
         enum status (*open)(struct moderator *moderator);
         bool needs_database;
     } steps[] = {
+        {"use the keys of curve.dir", open_security, false},
         {"read the keywords", open_keywords, false},
         {"keep labels (database.hash_key_file)", open_history, true},
         {"follow the models (moderator.models)", open_feed, true},
@@ -192,6 +203,7 @@ static void close_all(struct moderator *moderator)
         keywords_close(&moderator->keywords[index]);
     }
     free(moderator->keywords);
+    wire_security_close(&moderator->security);
     metrics_close(&moderator->metrics);
 }
 

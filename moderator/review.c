@@ -313,7 +313,7 @@ static enum status prepare(struct review *review, FILE *errors)
     if (review->profiles == NULL || review->jobs == NULL) {
         return STATUS_NO_MEMORY;
     }
-    status = worker_slots_open(&review->set, count, SLOT_REVIEW, review->parts.metrics);
+    status = worker_slots_open(&review->set, count, SLOT_REVIEW, review->parts.security, review->parts.metrics);
     if (status == STATUS_OK) {
         status = review_calls_open(&review->calls, count);
     }

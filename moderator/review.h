@@ -30,6 +30,7 @@ struct review_parts {
     struct metrics *metrics;
     struct history *history; /* NULL: labels are not kept */
     struct bytes identity;   /* of this process, in every READY */
+    const struct wire_security *security; /* NULL: no CURVE */
 };
 
 /* Whether any profile has a review, so that there is anything to open. */

@@ -6,10 +6,12 @@
 
 #include <assert.h>
 
-void slot_init(struct slot *slot, const char *endpoint, const struct message_ready *ready, uint64_t now_ms)
+void slot_init(struct slot *slot, const char *endpoint, const struct wire_security *security, const struct message_ready *ready,
+               uint64_t now_ms)
 {
     assert(slot != NULL && endpoint != NULL && ready != NULL);
-    *slot = (struct slot){.endpoint = endpoint, .ready = *ready, .state = SLOT_CLOSED, .due_ms = now_ms};
+    *slot = (struct slot){
+        .endpoint = endpoint, .security = security, .ready = *ready, .state = SLOT_CLOSED, .due_ms = now_ms};
 }
 
 void slot_close(struct slot *slot)
@@ -60,6 +62,7 @@ static enum status open_socket(struct slot *slot, uint64_t now_ms)
     enum status status = wire_open(&slot->wire, WIRE_SLOT, slot->ready.text_bytes_max + TASK_OVERHEAD_BYTES_MAX);
 
     if (status == STATUS_OK) {
+        wire_secure(slot->wire, slot->security);
         status = wire_attach(slot->wire, slot->endpoint);
     }
     if (status != STATUS_OK) {

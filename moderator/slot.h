@@ -20,7 +20,8 @@
 enum slot_state { SLOT_CLOSED, SLOT_JOINING, SLOT_WAITING, SLOT_WORKING, SLOT_GONE };
 
 struct slot {
-    const char *endpoint;       /* borrowed from the settings */
+    const char *endpoint;                 /* borrowed from the settings */
+    const struct wire_security *security; /* borrowed; NULL: no CURVE */
     struct message_ready ready; /* what it says of itself; views borrowed */
     struct wire *wire;          /* NULL while CLOSED or GONE */
     enum slot_state state;
@@ -31,7 +32,8 @@ struct slot {
 };
 
 /* CLOSED and due at once. Everything given is borrowed until slot_close. */
-void slot_init(struct slot *slot, const char *endpoint, const struct message_ready *ready, uint64_t now_ms);
+void slot_init(struct slot *slot, const char *endpoint, const struct wire_security *security, const struct message_ready *ready,
+               uint64_t now_ms);
 void slot_close(struct slot *slot);
 
 /* The ZeroMQ socket, or NULL when there is none to poll. */

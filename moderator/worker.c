@@ -186,7 +186,7 @@ static enum status thread_open(struct thread *thread, struct worker *worker)
         return STATUS_NO_MEMORY;
     }
     thread->items[0] = (zmq_pollitem_t){.fd = worker->stop, .events = ZMQ_POLLIN};
-    status = worker_slots_open(&thread->set, slot_count, SLOT_LOCAL, worker->parts.metrics);
+    status = worker_slots_open(&thread->set, slot_count, SLOT_LOCAL, worker->parts.security, worker->parts.metrics);
     if (status == STATUS_OK) {
         status = judge_open(&thread->judge, &worker->parts.judge, secret_random_u64());
     }

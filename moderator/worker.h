@@ -18,7 +18,8 @@ struct worker;
 struct worker_parts {
     struct judge_parts judge;
     struct metrics *metrics;
-    struct bytes identity; /* of this process, in every READY */
+    struct bytes identity;                /* of this process, in every READY */
+    const struct wire_security *security; /* NULL: no CURVE */
 };
 
 /* Starts the threads (settings.moderator.threads, or one a core). STATUS_NO_MEMORY, STATUS_UNAVAILABLE. */

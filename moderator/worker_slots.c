@@ -6,7 +6,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
-enum status worker_slots_open(struct worker_slots *set, size_t room, enum slot_kind kind, struct metrics *metrics)
+enum status worker_slots_open(struct worker_slots *set, size_t room, enum slot_kind kind,
+                              const struct wire_security *security, struct metrics *metrics)
 {
     const struct metric_label label = {"kind", kind == SLOT_LOCAL ? "local" : "review"};
     struct slot *slots = calloc(room, sizeof *slots);
@@ -15,7 +16,7 @@ enum status worker_slots_open(struct worker_slots *set, size_t room, enum slot_k
     if (slots == NULL) {
         return STATUS_NO_MEMORY;
     }
-    *set = (struct worker_slots){.slots = slots, .room = room};
+    *set = (struct worker_slots){.slots = slots, .room = room, .security = security};
     set->gauge = metrics_series(metrics, METRIC_GAUGE, "prismguard_moderator_slots", "Slots that hear their gateway", &label, 1);
     return STATUS_OK;
 }
@@ -50,7 +51,7 @@ struct slot *worker_slots_add(struct worker_slots *set, const char *endpoint, co
 
     assert(set->count < set->room);
     slot = &set->slots[set->count++];
-    slot_init(slot, endpoint, ready, now_ms);
+    slot_init(slot, endpoint, set->security, ready, now_ms);
     return slot;
 }
 

@@ -15,12 +15,15 @@ struct worker_slots {
     struct slot *slots;
     size_t count;
     size_t room;
+    const struct wire_security *security; /* of every slot added */
     struct series *gauge; /* slots that have heard their gateway; shared by all sets of a kind */
     int64_t joined_count; /* what this set added to it */
 };
 
-/* Room for `room` slots; `kind` labels the gauge. STATUS_NO_MEMORY. */
-MUST_CHECK enum status worker_slots_open(struct worker_slots *set, size_t room, enum slot_kind kind, struct metrics *metrics);
+/* Room for `room` slots; `kind` labels the gauge; `security` (NULL: no CURVE) is borrowed until worker_slots_close.
+ * STATUS_NO_MEMORY. */
+MUST_CHECK enum status worker_slots_open(struct worker_slots *set, size_t room, enum slot_kind kind,
+                                         const struct wire_security *security, struct metrics *metrics);
 
 /* Closes every slot and frees the set. Takes an empty one. */
 void worker_slots_close(struct worker_slots *set);

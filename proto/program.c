@@ -1,6 +1,7 @@
 /* program: command line, settings, sandbox, log and the wait for the end, the same for all three services. */
 #include "proto/program.h"
 
+#include "proto/keys.h"
 #include "proto/log.h"
 #include "proto/sandbox.h"
 #include "proto/secret.h"
@@ -23,11 +24,11 @@ struct program {
     bool logging;
 };
 
-enum action { RUN, CHECK, PRINT_SETTINGS, PRINT_VERSION, PRINT_HELP };
+enum action { RUN, CHECK, MAKE_KEYS, PRINT_SETTINGS, PRINT_VERSION, PRINT_HELP };
 
 struct command {
     enum action action;
-    const char *file;
+    const char *file; /* or folder */
 };
 
 static void print_help(const char *service, const char *purpose, FILE *out)
@@ -36,6 +37,7 @@ static void print_help(const char *service, const char *purpose, FILE *out)
                   "usage: prismguard-%s --config FILE\n\n%s\n\n"
                   "  --config FILE   run with the settings of FILE (prismguard.yaml, one file for all services)\n"
                   "  --check FILE    check FILE, say what it means in words, and end\n"
+                  "  --make-keys DIR make the keys of all services and the database's password in DIR, where they are missing\n"
                   "  --settings      print the table of all settings, as Markdown\n"
                   "  --version       print the version\n"
                   "  --help          print this text\n\n"
@@ -49,8 +51,9 @@ static bool read_command(struct command *command, const char *service, int argc,
 {
     static const struct option options[] = {
         {"config", required_argument, NULL, RUN},       {"check", required_argument, NULL, CHECK},
-        {"settings", no_argument, NULL, PRINT_SETTINGS}, {"version", no_argument, NULL, PRINT_VERSION},
-        {"help", no_argument, NULL, PRINT_HELP},         {NULL, 0, NULL, 0},
+        {"settings", no_argument, NULL, PRINT_SETTINGS}, {"make-keys", required_argument, NULL, MAKE_KEYS},
+        {"version", no_argument, NULL, PRINT_VERSION},   {"help", no_argument, NULL, PRINT_HELP},
+        {NULL, 0, NULL, 0},
     };
     bool found = false;
     int option;
@@ -61,7 +64,7 @@ static bool read_command(struct command *command, const char *service, int argc,
             return false;
         }
         if (found) {
-            (void)fprintf(stderr, "prismguard-%s: one of --config, --check, --settings, --version, --help\n", service);
+            (void)fprintf(stderr, "prismguard-%s: one of --config, --check, --make-keys, --settings, --version, --help\n", service);
             return false;
         }
         found = true;
@@ -90,6 +93,20 @@ static int check(const char *file)
         return PROGRAM_FAILED;
     }
     settings_close(&settings);
+    return PROGRAM_OK;
+}
+
+static int make_keys(const char *service, const char *dir)
+{
+    enum status status = secret_start();
+
+    if (status == STATUS_OK) {
+        status = keys_make(dir, stdout);
+    }
+    if (status != STATUS_OK) {
+        (void)fprintf(stderr, "prismguard-%s: cannot make keys in %s: %s\n", service, dir, status_sentence(status));
+        return PROGRAM_FAILED;
+    }
     return PROGRAM_OK;
 }
 
@@ -168,6 +185,9 @@ int program_open(struct program **out, const char *service, const char *purpose,
         return start(out, service, command.file);
     case CHECK:
         code = check(command.file);
+        break;
+    case MAKE_KEYS:
+        code = make_keys(service, command.file);
         break;
     case PRINT_SETTINGS:
         settings_print_table(stdout);

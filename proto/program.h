@@ -2,7 +2,8 @@
  *
  *   prismguard-gateway --config FILE    run                                  exit codes: 0 ended as it was asked to
  *                      --check FILE     check the settings, say what they mean           1 failed (the reason is told)
- *                      --settings       print the table of settings as Markdown          2 wrong command line
+ *                      --make-keys DIR  make the secrets that DIR has not yet (proto/keys.h)         2 wrong command line
+ *                      --settings       print the table of settings as Markdown
  *                      --version, --help
  *
  * A main reads:

@@ -161,6 +161,11 @@ struct database_settings {
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
 enum log_format { LOG_FORMAT_JSON, LOG_FORMAT_TEXT };
 
+/* CURVE on every tcp link between the services (proto/wire_security.h). */
+struct curve_settings {
+    char dir[PATH_BYTES_MAX + 1]; /* of the key files, absolute once read; empty = off: loopback and ipc only */
+};
+
 struct log_settings {
     enum log_level level;
     enum log_format format;
@@ -177,6 +182,7 @@ struct settings {
     struct moderator_settings moderator;
     struct trainer_settings trainer;
     struct database_settings database;
+    struct curve_settings curve;
     struct log_settings log;
 };
 
@@ -193,7 +199,7 @@ const struct profile_settings *settings_profile(const struct settings *settings,
 /* What the configuration means, in words: who may call, what is judged, what blocks, what is undecided. For --check. */
 void settings_explain(const struct settings *settings, FILE *out);
 
-/* Whether the files of keywords and prompts can be read: each that cannot is one line on `errors`. STATUS_NOT_FOUND then.
+/* Whether the files of keywords and prompts and the folder of keys can be read: each that cannot is one line on `errors`. STATUS_NOT_FOUND then.
  * --check asks; the moderator, which reads them, finds out by itself; the other services need not have them. */
 MUST_CHECK enum status settings_check_files(const struct settings *settings, FILE *errors);
 

@@ -66,12 +66,12 @@ static void check_caller(const struct check *check)
     }
 }
 
-/* Until the links are encrypted they may not leave the machine (house D16). */
+/* A link that is not encrypted may not leave the machine (house D16). */
 static void check_local(const struct check *check, const char *path, const char *endpoint)
 {
-    if (!setting_form_is_local(bytes_of(endpoint))) {
+    if (check->settings->curve.dir[0] == '\0' && !setting_form_is_local(bytes_of(endpoint))) {
         settings_path_refuse(check->errors, check->document, path,
-                             "found '%s', allowed is tcp:// on a loopback address, or ipc://: the link is not encrypted",
+                             "found '%s', allowed is tcp:// on a loopback address, or ipc://: without curve.dir the link is not encrypted",
                              endpoint);
     }
 }
@@ -179,6 +179,10 @@ enum status settings_check_files(const struct settings *settings, FILE *errors)
             missing += check_file(settings, profile, "keywords", profile->keyword_files[at], errors);
         }
         missing += check_file(settings, profile, "review.prompt", profile->review.prompt_file, errors);
+    }
+    if (settings->curve.dir[0] != '\0' && access(settings->curve.dir, R_OK | X_OK) != 0) {
+        fprintf(errors, "%s: curve.dir: '%s' cannot be read: %s\n", settings->file, settings->curve.dir, strerror(errno));
+        missing++;
     }
     return missing == 0 ? STATUS_OK : STATUS_NOT_FOUND;
 }

@@ -171,6 +171,16 @@ static void explain_profile(const struct settings *settings, const struct profil
     explain_samples(settings, profile, out);
 }
 
+static void explain_links(const struct settings *settings, FILE *out)
+{
+    fprintf(out, "\nBetween the services\n");
+    if (settings->curve.dir[0] == '\0') {
+        fprintf(out, "  Gateway, moderators and trainer talk on this machine only, not encrypted (curve: off).\n");
+    } else {
+        fprintf(out, "  Gateway, moderators and trainer talk encrypted; the keys in %s say who may (CURVE).\n", settings->curve.dir);
+    }
+}
+
 void settings_explain(const struct settings *settings, FILE *out)
 {
     explain_callers(&settings->gateway, out);
@@ -178,6 +188,7 @@ void settings_explain(const struct settings *settings, FILE *out)
     for (size_t index = 0; index < settings->profile_count; index++) {
         explain_profile(settings, &settings->profiles[index], out);
     }
+    explain_links(settings, out);
 }
 
 /* A cell must not end at a bar of its own. */

@@ -174,6 +174,7 @@ bool setting_form_holds(enum setting_type type, struct bytes text)
     switch (type) {
     case SETTING_TEXT:
     case SETTING_FILE:
+    case SETTING_FOLDER:
     case SETTING_PROFILE_FILE:
         return is_printable(text);
     case SETTING_NAME:

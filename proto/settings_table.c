@@ -208,6 +208,9 @@ static const struct setting rows[] = {
     {"database.hash_key_file", SETTING_FILE, TEXT_MAX, .fallback = "", AT(database.hash_key_file),
      .sentence = "Holds the key of the text hashes (short prompts are guessable)."},
 
+    {"curve.dir", SETTING_FOLDER, .automatic = true, TEXT_MAX, .fallback = "off", AT(curve.dir),
+     .sentence = "Holds the CURVE keys of all links (deploy/curve-keys makes them); off: loopback and ipc only. `curve: off` says it too."},
+
     {"log.level", SETTING_CHOICE, .choices = level_choices, .fallback = "info", AT(log.level),
      .sentence = "The lowest level that is written."},
     {"log.format", SETTING_CHOICE, .choices = log_format_choices, .fallback = "json", AT(log.format),
@@ -387,6 +390,8 @@ static enum status append_form(enum setting_type type, struct buffer *out)
     case SETTING_FILE:
     case SETTING_PROFILE_FILE:
         return buffer_append_text(out, "the name of a file");
+    case SETTING_FOLDER:
+        return buffer_append_text(out, "the name of a folder");
     case SETTING_BIND:
         return buffer_append_text(out, "tcp://address:port or ipc://path");
     case SETTING_CONNECT:
@@ -404,7 +409,7 @@ enum status setting_allowed(const struct setting *row, struct buffer *out)
     enum status status = STATUS_OK;
 
     if (row->automatic) {
-        status = buffer_append_text(out, row->type == SETTING_LISTEN ? "off or " : "auto or ");
+        status = buffer_append_text(out, row->type == SETTING_NUMBER ? "auto or " : "off or ");
     }
     if (status != STATUS_OK) {
         return status;

@@ -34,6 +34,7 @@ enum setting_type {
     SETTING_UPSTREAM,     /* URL without query */
     SETTING_URL,          /* URL */
     SETTING_FILE,         /* a file; relative to the folder of prismguard.yaml */
+    SETTING_FOLDER,       /* a folder; relative as a file is; with `automatic`, "off" is the empty string */
     SETTING_PROFILE_FILE, /* a file; relative to profiles/NAME/ in that folder */
     SETTING_BIND,         /* a ZeroMQ endpoint to bind */
     /* lists; min and max are of the number of items; `item` says what one is, `item_bytes` its room, terminator counted */
@@ -52,7 +53,7 @@ struct setting_choice {
 struct setting {
     const char *path;
     enum setting_type type;
-    bool automatic; /* "auto" (numbers) or "off" (listeners) is allowed too */
+    bool automatic; /* "auto" (numbers) or "off" (texts) is allowed too */
     bool required;  /* has no default: each route must say it */
     uint64_t min;
     uint64_t max;

@@ -217,6 +217,9 @@ static bool check_section(struct walk *walk, size_t index, const char *path, con
             check_route_is_whole(walk, index, shown);
         }
     }
+    if (strcmp(path, "curve") == 0 && node->kind == NODE_VALUE && !node->quoted && strcmp(node->text, "off") == 0) {
+        return true; /* the default, and worth saying aloud */
+    }
     if (node->kind != expected &&
         (node->kind != NODE_VALUE || node->quoted || node->text[0] != '\0' || (node->key == NULL && index > 0))) {
         settings_errors_add(walk->errors, NULL, node->line, shown, "found %s, allowed is a %s",

@@ -152,6 +152,13 @@ enum status wire_security_reload(struct wire_security *security)
     return security->zap == NULL ? STATUS_OK : wire_zap_reload(security->zap);
 }
 
+void wire_security_count(const struct wire_security *security, struct series *denied)
+{
+    if (security->zap != NULL) {
+        wire_zap_count(security->zap, denied);
+    }
+}
+
 uint64_t wire_security_denied(const struct wire_security *security)
 {
     return security->zap == NULL ? 0 : wire_zap_denied(security->zap);

@@ -15,6 +15,7 @@
 #ifndef PROTO_WIRE_SECURITY_H
 #define PROTO_WIRE_SECURITY_H
 
+#include "proto/metrics.h"
 #include "proto/status.h"
 
 #include <stdbool.h>
@@ -35,7 +36,11 @@ void wire_security_close(struct wire_security **security);
 /* Reads the allow-list anew; on failure the old one stays. Peers that are connected stay connected. */
 MUST_CHECK enum status wire_security_reload(struct wire_security *security);
 
-/* Connections refused since the start, for the metric zap_denied_total. */
+/* Refused connections are counted in `denied` (zap_denied_total) from now on, where the party binds. Borrowed until
+ * wire_security_close. */
+void wire_security_count(const struct wire_security *security, struct series *denied);
+
+/* Connections refused since the start. */
 uint64_t wire_security_denied(const struct wire_security *security);
 
 /* Options of one ZeroMQ socket of this party, before bind or connect: `server` binds; `peer` is whom a client connects to.

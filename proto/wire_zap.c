@@ -43,6 +43,7 @@ struct wire_zap {
     pthread_mutex_t lock; /* guards keys */
     struct wire_zap_keys keys;
     _Atomic uint64_t denied;
+    _Atomic(struct series *) series; /* counts the same; NULL until there are metrics */
 };
 
 enum status wire_zap_read_keys(struct wire_zap_keys *out, const char *file)
@@ -132,7 +133,12 @@ static void answer(struct wire_zap *zap, zmsg_t *request)
         admitted = admits_request(zap, frames);
     }
     if (!admitted && !(whole && frame_is(frames[ZAP_REQUEST_ID], ZAP_CHECK_ID))) {
+        struct series *series = atomic_load_explicit(&zap->series, memory_order_acquire);
+
         (void)atomic_fetch_add_explicit(&zap->denied, 1, memory_order_relaxed);
+        if (series != NULL) {
+            series_add(series, 1);
+        }
     }
     zmsg_addstr(reply, "1.0");
     if (whole) {
@@ -258,6 +264,11 @@ bool wire_zap_answers(const struct wire_zap *zap)
     }
     zsock_destroy(&socket);
     return refused;
+}
+
+void wire_zap_count(struct wire_zap *zap, struct series *series)
+{
+    atomic_store_explicit(&zap->series, series, memory_order_release);
 }
 
 uint64_t wire_zap_denied(const struct wire_zap *zap)

@@ -7,6 +7,7 @@
 #ifndef PROTO_WIRE_ZAP_H
 #define PROTO_WIRE_ZAP_H
 
+#include "proto/metrics.h"
 #include "proto/status.h"
 
 #include <stdbool.h>
@@ -38,6 +39,9 @@ MUST_CHECK enum status wire_zap_reload(struct wire_zap *zap);
 
 /* Does a handler answer, and refuse a key of zeroes? Waits at most a second. Any thread; NULL asks whoever answers. */
 bool wire_zap_answers(const struct wire_zap *zap);
+
+/* Refused connections are counted in `series` too from now on. Borrowed until wire_zap_close. */
+void wire_zap_count(struct wire_zap *zap, struct series *series);
 
 uint64_t wire_zap_denied(const struct wire_zap *zap);
 

@@ -13,6 +13,7 @@ enum { CLOSE_MS = 4000 };
 
 struct service {
     struct metrics *metrics;
+    struct wire_security *security; /* NULL = no CURVE */
     struct publish *publish;
     struct leader *leader;
     struct admin *admin;
@@ -33,6 +34,17 @@ static bool is_ready(void *context, const char **why)
     return leader_ready(service->leader, why);
 }
 
+static enum status open_security(struct service *service, const char *dir)
+{
+    enum status status = wire_security_open(&service->security, dir, WIRE_TRAINER);
+
+    if (status == STATUS_OK) {
+        wire_security_count(service->security, metrics_series(service->metrics, METRIC_COUNTER, "prismguard_trainer_zap_denied_total",
+                                                              "Connections refused for a key that is not known.", NULL, 0));
+    }
+    return status;
+}
+
 /* *what is the attempt that failed. */
 static enum status open_service(struct service *service, const struct settings *settings, const char **what)
 {
@@ -44,9 +56,13 @@ static enum status open_service(struct service *service, const struct settings *
     if (status == STATUS_OK) {
         status = metrics_open(&service->metrics);
     }
+    if (status == STATUS_OK && settings->curve.dir[0] != '\0') {
+        *what = "use the keys of curve.dir";
+        status = open_security(service, settings->curve.dir);
+    }
     if (status == STATUS_OK) {
         *what = settings->trainer.publish;
-        status = publish_open(&service->publish, settings->trainer.publish, service->metrics);
+        status = publish_open(&service->publish, settings->trainer.publish, service->security, service->metrics);
     }
     if (status == STATUS_OK) {
         *what = "start the leader";
@@ -75,6 +91,7 @@ static void close_service(struct service *service)
         _exit(PROGRAM_OK);
     }
     publish_close(&service->publish);
+    wire_security_close(&service->security); /* its thread counts in the metrics */
     metrics_close(&service->metrics);
 }
 

@@ -29,7 +29,8 @@ struct publish {
     struct series *announcements;
 };
 
-enum status publish_open(struct publish **out, const char *endpoint, struct metrics *metrics)
+enum status publish_open(struct publish **out, const char *endpoint, const struct wire_security *security,
+                         struct metrics *metrics)
 {
     struct publish *publish = calloc(1, sizeof *publish);
     enum status status = STATUS_OK;
@@ -49,6 +50,7 @@ enum status publish_open(struct publish **out, const char *endpoint, struct metr
     /* Subscriptions are a byte and a topic. */
     status = wire_open(&publish->wire, WIRE_ANNOUNCE, SUBSCRIPTION_BYTES_MAX);
     if (status == STATUS_OK) {
+        wire_secure(publish->wire, security);
         status = wire_attach(publish->wire, endpoint);
     }
     if (status != STATUS_OK) {

@@ -12,15 +12,17 @@
 
 #include "proto/metrics.h"
 #include "proto/status.h"
+#include "proto/wire_security.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
 struct publish;
 
-/* Binds `endpoint` (trainer.publish). `metrics` is borrowed until publish_close. What wire_open and wire_attach return.
- */
-MUST_CHECK enum status publish_open(struct publish **out, const char *endpoint, struct metrics *metrics);
+/* Binds `endpoint` (trainer.publish). `security` (NULL: no CURVE, and so loopback only) and `metrics` are borrowed until
+ * publish_close. What wire_open and wire_attach return. */
+MUST_CHECK enum status publish_open(struct publish **out, const char *endpoint, const struct wire_security *security,
+                                    struct metrics *metrics);
 void publish_close(struct publish **publish);
 
 /* The endpoint really bound. Lends until publish_close. */

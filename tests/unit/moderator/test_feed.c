@@ -65,7 +65,7 @@ static void prepare_place(struct place *place, const char *database)
 /* Until the subscription has come, so that no announcement is sent to nobody. */
 static void open_feed(struct place *place)
 {
-    const struct feed_parts parts = {&place->settings, place->live, place->metrics};
+    const struct feed_parts parts = {&place->settings, place->live, place->metrics, NULL};
     zmq_pollitem_t item = {.socket = wire_handle(place->trainer), .events = ZMQ_POLLIN};
     struct bytes identity;
     struct bytes frame;
@@ -284,7 +284,7 @@ static void an_address_that_may_not_be_used_refuses_to_open(void **state)
 
     (void)state;
     prepare_place(&place, "address");
-    parts = (struct feed_parts){&place.settings, place.live, place.metrics};
+    parts = (struct feed_parts){&place.settings, place.live, place.metrics, NULL};
     (void)snprintf(place.settings.moderator.models.at[0], PATH_BYTES_MAX + 1, "tcp://192.0.2.1:5556");
     assert_status(STATUS_DENIED, feed_open(&feed, &parts));
     assert_null(feed);

@@ -38,7 +38,7 @@ static int open_gateway(void **state)
 
     assert_non_null(pair);
     gateway_open(&pair->gateway, "tcp://127.0.0.1:*");
-    slot_init(&pair->slot, wire_endpoint(pair->gateway.wire), &local, NOW_MS);
+    slot_init(&pair->slot, wire_endpoint(pair->gateway.wire), NULL, &local, NOW_MS);
     *state = pair;
     return 0;
 }
@@ -304,7 +304,7 @@ static void a_slot_that_never_joined_leaves_at_once(void **state)
     slot_leave(&pair->slot);
     assert_int_equal(SLOT_GONE, pair->slot.state);
     assert_null(slot_socket(&pair->slot));
-    slot_init(&closed, "tcp://127.0.0.1:1", &local, NOW_MS);
+    slot_init(&closed, "tcp://127.0.0.1:1", NULL, &local, NOW_MS);
     slot_leave(&closed);
     assert_int_equal(SLOT_GONE, closed.state);
 }
@@ -324,7 +324,7 @@ static void an_address_that_may_not_be_used_is_told_and_tried_again_later(void *
     struct slot slot;
 
     (void)state;
-    slot_init(&slot, "tcp://192.0.2.1:5555", &local, NOW_MS);
+    slot_init(&slot, "tcp://192.0.2.1:5555", NULL, &local, NOW_MS);
     assert_status(STATUS_DENIED, slot_turn(&slot, NOW_MS));
     assert_int_equal(SLOT_CLOSED, slot.state);
     assert_in_range(slot.due_ms, NOW_MS + SLOT_BACKOFF_MS / 2, NOW_MS + SLOT_BACKOFF_MS);

@@ -66,7 +66,7 @@ static void a_set_joins_is_counted_and_leaves(void **state)
     (void)state;
     assert_status(STATUS_OK, metrics_open(&metrics));
     gateway_open(&gateway, "tcp://127.0.0.1:*");
-    assert_status(STATUS_OK, worker_slots_open(&set, SLOTS, SLOT_LOCAL, metrics));
+    assert_status(STATUS_OK, worker_slots_open(&set, SLOTS, SLOT_LOCAL, NULL, metrics));
     for (size_t index = 0; index < SLOTS; index++) {
         assert_ptr_equal(&set.slots[index], worker_slots_add(&set, wire_endpoint(gateway.wire), &local, clock_ms()));
     }
@@ -100,7 +100,7 @@ static void the_next_due_time_is_the_earliest_of_all(void **state)
 
     (void)state;
     assert_status(STATUS_OK, metrics_open(&metrics));
-    assert_status(STATUS_OK, worker_slots_open(&set, 2, SLOT_REVIEW, metrics));
+    assert_status(STATUS_OK, worker_slots_open(&set, 2, SLOT_REVIEW, NULL, metrics));
     (void)worker_slots_add(&set, "tcp://192.0.2.1:1", &local, 5000); /* refused: due again after a back-off */
     (void)worker_slots_add(&set, "tcp://192.0.2.1:1", &local, 1000);
     assert_in_range(worker_slots_turn(&set, 1000), 1000 + SLOT_BACKOFF_MS / 2, 1000 + SLOT_BACKOFF_MS);
@@ -120,7 +120,7 @@ static void a_slot_that_waits_for_nothing_is_passed_over(void **state)
 
     (void)state;
     assert_status(STATUS_OK, metrics_open(&metrics));
-    assert_status(STATUS_OK, worker_slots_open(&set, 1, SLOT_LOCAL, metrics));
+    assert_status(STATUS_OK, worker_slots_open(&set, 1, SLOT_LOCAL, NULL, metrics));
     (void)worker_slots_add(&set, "tcp://127.0.0.1:1", &local, clock_ms());
     worker_slots_poll(&set, &item);
     assert_null(item.socket);

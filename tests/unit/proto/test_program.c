@@ -163,6 +163,32 @@ static void a_wrong_command_line_is_told_and_ends_with_two(void **state)
     assert_non_null(strstr(outcome.error, "one of --config, --check"));
 }
 
+static void keys_are_made_once(void **state)
+{
+    static struct outcome outcome;
+    struct folder folder;
+    char path[PATH_BYTES_MAX + 1];
+
+    (void)state;
+    folder_open(&folder);
+    RUN(&outcome, "--make-keys", folder.path);
+    assert_exit(PROGRAM_OK, &outcome);
+    assert_non_null(strstr(outcome.out, "/hash: made\n"));
+    assert_string_equal("", outcome.error);
+    RUN(&outcome, "--make-keys", folder.path);
+    assert_exit(PROGRAM_OK, &outcome);
+    assert_non_null(strstr(outcome.out, "/hash: kept\n"));
+    folder_path(&folder, "trainer.pub", path);
+    assert_int_equal(0, unlink(path));
+    RUN(&outcome, "--make-keys", folder.path);
+    assert_exit(PROGRAM_FAILED, &outcome);
+    assert_string_equal("", outcome.out);
+    assert_non_null(strstr(outcome.error, "cannot make keys in /tmp/"));
+    RUN(&outcome, "--make-keys", "/no/such/folder");
+    assert_exit(PROGRAM_FAILED, &outcome);
+    folder_close(&folder);
+}
+
 static void a_check_explains_good_settings_and_tells_bad_ones(void **state)
 {
     static struct outcome outcome;
@@ -304,6 +330,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(help_version_and_settings_go_to_standard_output),
         cmocka_unit_test(a_wrong_command_line_is_told_and_ends_with_two),
+        cmocka_unit_test(keys_are_made_once),
         cmocka_unit_test(a_check_explains_good_settings_and_tells_bad_ones),
         cmocka_unit_test(output_that_cannot_be_written_is_a_failure),
         cmocka_unit_test(a_signal_ends_it_in_order_and_is_logged),

@@ -166,7 +166,8 @@ static void names_of_files_become_absolute(void **state)
     assert_read(&reading, "routes: [{ path: /a, upstream: https://a.example, key_file: a.key }]\n"
                           "profiles:\n  default: { keywords: [k.txt, /etc/k.txt], review: { url: https://r.example, models: [m],\n"
                           "             prompt: p.txt, key_file: r.key } }\n"
-                          "database: { password_file: /run/secrets/db, hash_key_file: hash.key }\n");
+                          "database: { password_file: /run/secrets/db, hash_key_file: hash.key }\n"
+                          "curve: { dir: keys }\n");
     real = realpath(reading.folder.path, NULL);
     assert_non_null(real);
     profile = &reading.settings->profiles[0];
@@ -182,6 +183,8 @@ static void names_of_files_become_absolute(void **state)
     assert_string_equal("/run/secrets/db", reading.settings->database.password_file);
     (void)snprintf(expected, sizeof expected, "%s/hash.key", real);
     assert_string_equal(expected, reading.settings->database.hash_key_file);
+    (void)snprintf(expected, sizeof expected, "%s/keys", real);
+    assert_string_equal(expected, reading.settings->curve.dir);
     free(real);
     reading_end(&reading);
 }

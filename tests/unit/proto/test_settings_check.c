@@ -65,16 +65,27 @@ static void links_stay_on_this_machine(void **state)
 {
     (void)state;
     assert_refused("prismguard.yaml:1: moderation.bind: found 'tcp://0.0.0.0:5555', allowed is tcp:// on a loopback address, or "
-                   "ipc://: the link is not encrypted\n"
+                   "ipc://: without curve.dir the link is not encrypted\n"
                    "prismguard.yaml:3: trainer.publish: found 'tcp://*:5556', allowed is tcp:// on a loopback address, or "
-                   "ipc://: the link is not encrypted\n"
+                   "ipc://: without curve.dir the link is not encrypted\n"
                    "prismguard.yaml:2: moderator.gateways: found 'tcp://b:1', allowed is tcp:// on a loopback address, or "
-                   "ipc://: the link is not encrypted\n"
+                   "ipc://: without curve.dir the link is not encrypted\n"
                    "prismguard.yaml:2: moderator.models: found 'tcp://c:1', allowed is tcp:// on a loopback address, or "
-                   "ipc://: the link is not encrypted\n",
+                   "ipc://: without curve.dir the link is not encrypted\n",
                    "moderation: { bind: tcp://0.0.0.0:5555 }\nmoderator: { gateways: [ipc:///a, tcp://b:1], models: [tcp://c:1] }\n"
                    "trainer: { publish: \"tcp://*:5556\" }\n");
-    assert_accepted("moderation: { bind: ipc:///run/a }\nmoderator: { gateways: [tcp://localhost:1] }\n");
+    assert_accepted("curve: off\nmoderation: { bind: ipc:///run/a }\nmoderator: { gateways: [tcp://localhost:1] }\n");
+}
+
+static void links_with_keys_may_leave_this_machine(void **state)
+{
+    (void)state;
+    assert_accepted("moderation: { bind: \"tcp://*:5555\" }\nmoderator: { gateways: [tcp://b:1], models: [tcp://c:1] }\n"
+                    "trainer: { publish: tcp://0.0.0.0:5556 }\ncurve: { dir: /run/keys }\n");
+    assert_refused("prismguard.yaml:1: moderation.bind: found 'tcp://*:5555', allowed is tcp:// on a loopback address, or "
+                   "ipc://: without curve.dir the link is not encrypted\n",
+                   "moderation: { bind: \"tcp://*:5555\" }\ncurve: off\n");
+    assert_refused("prismguard.yaml:1: curve: found a value, allowed is a mapping\n", "curve: on\n");
 }
 
 static void a_route_names_a_profile_that_exists(void **state)
@@ -152,8 +163,19 @@ static void files_that_cannot_be_read_are_told(void **state)
     free(told);
     reading_end(&reading);
 
-    assert_read(&reading, "profiles: { a: { keywords: [/dev/null] }, b: }\n");
+    assert_read(&reading, "profiles: { a: { keywords: [/dev/null] }, b: }\ncurve: { dir: /tmp }\n");
     assert_status(STATUS_OK, settings_check_files(reading.settings, stderr));
+    reading_end(&reading);
+
+    assert_read(&reading, "curve: { dir: /nonexistent/keys }\n");
+    errors = open_memstream(&told, &count);
+    assert_non_null(errors);
+    assert_status(STATUS_NOT_FOUND, settings_check_files(reading.settings, errors));
+    assert_int_equal(0, fclose(errors));
+    (void)snprintf(text, sizeof text, "%s: curve.dir: '/nonexistent/keys' cannot be read: No such file or directory\n",
+                   reading.file);
+    assert_string_equal(text, told);
+    free(told);
     reading_end(&reading);
 }
 
@@ -165,6 +187,7 @@ int main(void)
         cmocka_unit_test(limits_fit_into_each_other_to_the_byte),
         cmocka_unit_test(a_limit_that_only_its_default_breaks_is_told_where_its_section_is),
         cmocka_unit_test(links_stay_on_this_machine),
+        cmocka_unit_test(links_with_keys_may_leave_this_machine),
         cmocka_unit_test(a_route_names_a_profile_that_exists),
         cmocka_unit_test(a_path_belongs_to_one_route),
         cmocka_unit_test(low_is_not_above_high),

@@ -65,6 +65,14 @@ static void it_says_what_is_forwarded_where_and_what_is_not_judged(void **state)
                      PIECES("Nothing"));
 }
 
+static void it_says_how_the_services_talk(void **state)
+{
+    (void)state;
+    assert_explained("", PIECES("talk on this machine only, not encrypted (curve: off)"), PIECES("talk encrypted"));
+    assert_explained("curve: { dir: /run/keys }\n", PIECES("talk encrypted; the keys in /run/keys say who may"),
+                     PIECES("not encrypted"));
+}
+
 static void it_says_what_blocks_and_what_is_undecided(void **state)
 {
     (void)state;
@@ -147,6 +155,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_says_who_may_call),
         cmocka_unit_test(it_says_what_is_forwarded_where_and_what_is_not_judged),
+        cmocka_unit_test(it_says_how_the_services_talk),
         cmocka_unit_test(it_says_what_blocks_and_what_is_undecided),
         cmocka_unit_test(it_says_plainly_when_nothing_ever_blocks),
         cmocka_unit_test(it_says_who_reviews_and_where_samples_go),

@@ -68,6 +68,8 @@ static void names_are_words(void **state)
     REFUSES(SETTING_TEXT, "a\nb", "\x7f");
     ACCEPTS(SETTING_FILE, "a.key", "/run/secrets/a b");
     REFUSES(SETTING_FILE, "a\nb");
+    ACCEPTS(SETTING_FOLDER, "keys", "/run/secrets/curve");
+    REFUSES(SETTING_FOLDER, "a\nb");
     REFUSES(SETTING_PROFILE_FILE, "a\x01");
     assert_false(setting_form_is_profile_name(BYTES("none")));
     assert_false(setting_form_is_profile_name(BYTES("")));

@@ -8,7 +8,7 @@ static void an_unknown_key_is_told_with_those_allowed_beside_it(void **state)
 {
     (void)state;
     assert_refused("prismguard.yaml:1: getaway: unknown key; allowed here are gateway, routes, moderation, profiles, "
-                   "moderator, trainer, database, log\n",
+                   "moderator, trainer, database, curve, log\n",
                    "getaway: 1\n");
     assert_refused("prismguard.yaml:3: gateway.keys: unknown key; allowed here are listen, admin_listen, threads, open, "
                    "allow_private_upstreams, limits\n",
@@ -24,13 +24,13 @@ static void a_key_that_only_looks_like_a_path_is_unknown(void **state)
 {
     (void)state;
     assert_refused("prismguard.yaml:1: gateway.threads: unknown key; allowed here are gateway, routes, moderation, profiles, "
-                   "moderator, trainer, database, log\n",
+                   "moderator, trainer, database, curve, log\n",
                    "gateway.threads: 2\n");
     assert_refused("prismguard.yaml:1: profiles.a.model.kind: unknown key; allowed here are when_unavailable, undecided, "
                    "unknown, scope, keywords, model, review, store, training\n",
                    "profiles: { a: { model.kind: none } }\n");
     assert_refused("prismguard.yaml:1: routes[]: unknown key; allowed here are gateway, routes, moderation, profiles, "
-                   "moderator, trainer, database, log\n",
+                   "moderator, trainer, database, curve, log\n",
                    "routes[]: { path: /a }\n");
     assert_refused("prismguard.yaml:1: profiles.*: a profile's name is of letters, digits, - and _ (at most 64), and not none\n",
                    "profiles: { \"*\": { store: off } }\n");
@@ -39,9 +39,9 @@ static void a_key_that_only_looks_like_a_path_is_unknown(void **state)
 static void what_stands_below_a_wrong_key_is_not_told_again(void **state)
 {
     (void)state;
-    assert_refused("prismguard.yaml:1: curve: unknown key; allowed here are gateway, routes, moderation, profiles, moderator, "
-                   "trainer, database, log\n",
-                   "curve: { dir: [{ a: { b: c } }] }\n");
+    assert_refused("prismguard.yaml:1: tables: unknown key; allowed here are gateway, routes, moderation, profiles, moderator, "
+                   "trainer, database, curve, log\n",
+                   "tables: { dir: [{ a: { b: c } }] }\n");
     assert_refused("prismguard.yaml:1: log: found a list, allowed is a mapping\n", "log: [level, [format]]\n");
 }
 

@@ -43,7 +43,7 @@ static void start_trainer(struct trainer *trainer, const struct database_setting
     trainer->profile.training = (struct training_settings){
         .min_samples = 2 * ROWS, .every_ms = 0, .max_samples = 1000, .min_auc = 0.8, .max_regression = 0.005};
     assert_status(STATUS_OK, metrics_open(&trainer->metrics));
-    assert_status(STATUS_OK, publish_open(&trainer->publish, "tcp://127.0.0.1:*", trainer->metrics));
+    assert_status(STATUS_OK, publish_open(&trainer->publish, "tcp://127.0.0.1:*", NULL, trainer->metrics));
     assert_status(STATUS_OK, wire_open(&trainer->listener, WIRE_LISTEN, ROUTER_MESSAGE_BYTES_MAX));
     assert_status(STATUS_OK, wire_attach(trainer->listener, publish_endpoint(trainer->publish)));
     assert_int_equal(0, pthread_create(&trainer->thread, NULL, run, trainer->publish));

@@ -35,7 +35,7 @@ static void raise_stage(struct stage *stage)
     stage->end_fd = eventfd(0, EFD_CLOEXEC);
     assert_true(stage->end_fd >= 0);
     assert_status(STATUS_OK, metrics_open(&stage->metrics));
-    assert_status(STATUS_OK, publish_open(&stage->publish, "tcp://127.0.0.1:*", stage->metrics));
+    assert_status(STATUS_OK, publish_open(&stage->publish, "tcp://127.0.0.1:*", NULL, stage->metrics));
     assert_int_equal(0, pthread_create(&stage->thread, NULL, run, stage));
 }
 
@@ -162,7 +162,7 @@ static void a_public_address_is_refused_until_there_is_curve(void **state)
 
     (void)state;
     assert_status(STATUS_OK, metrics_open(&metrics));
-    assert_status(STATUS_DENIED, publish_open(&publish, "tcp://0.0.0.0:0", metrics));
+    assert_status(STATUS_DENIED, publish_open(&publish, "tcp://0.0.0.0:0", NULL, metrics));
     assert_null(publish);
     metrics_close(&metrics);
 }
