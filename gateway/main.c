@@ -22,6 +22,7 @@ struct gateway {
     struct program *program;
     const struct settings *settings;
     struct metrics *metrics;
+    struct wire_security *security; /* NULL: no CURVE, loopback only */
     struct routes *routes;
     struct admit *admit;
     struct pool *pool;
@@ -128,7 +129,9 @@ static enum status open_pool(struct gateway *gateway)
         .settings = &gateway->settings->moderation,
         .text_bytes_max = gateway->settings->gateway.limits.moderated_text_bytes,
         .loop_count = gateway->loop_count,
+        .loop_jobs_max = gateway->settings->gateway.limits.in_flight,
         .metrics = gateway->metrics,
+        .security = gateway->security,
         .wake = wake,
         .context = gateway,
     };
@@ -173,6 +176,18 @@ static enum status open_metrics(struct gateway *gateway)
     return metrics_open(&gateway->metrics);
 }
 
+static enum status open_security(struct gateway *gateway)
+{
+    const char *dir = gateway->settings->curve.dir;
+    enum status status = dir[0] == '\0' ? STATUS_OK : wire_security_open(&gateway->security, dir, WIRE_GATEWAY);
+
+    if (gateway->security != NULL) {
+        wire_security_count(gateway->security, metrics_series(gateway->metrics, METRIC_COUNTER, "prismguard_gateway_zap_denied_total",
+                                                              "Connections refused for a key that is not known.", NULL, 0));
+    }
+    return status;
+}
+
 static enum status open_budgets(struct gateway *gateway)
 {
     return admit_open(&gateway->admit, &gateway->settings->gateway.limits, gateway->metrics);
@@ -200,6 +215,7 @@ static enum status open_parts(struct gateway *gateway)
     } parts[] = {
         {"start ZeroMQ", "", start_wire},
         {"make the metrics", "", open_metrics},
+        {"use the keys in ", gateway->settings->curve.dir, open_security},
         {"make the budgets", "", open_budgets},
         {"read the routes", "", open_routes},
         {"find the address ", settings->listen, find_address},
@@ -249,6 +265,7 @@ static void close_parts(struct gateway *gateway)
     }
     admin_close(&gateway->admin);
     pool_close(&gateway->pool);
+    wire_security_close(&gateway->security);
     for (size_t index = 0; index < gateway->loop_count; index++) {
         loop_close(&gateway->loops[index]);
     }

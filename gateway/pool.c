@@ -21,7 +21,7 @@
 
 enum { CACHE_LINE_BYTES = 64 }; /* the line of every processor we run on; a larger one costs speed, not correctness */
 
-/* What one loop and the pool share. At most RING_JOBS jobs of a loop are out, so that neither ring is ever full. */
+/* What one loop and the pool share. At most as many jobs of a loop are out as it holds, so that neither ring is ever full. */
 struct side {
     alignas(CACHE_LINE_BYTES) struct ring *submitted; /* loop to pool */
     struct ring *finished;                            /* pool to loop */
@@ -34,6 +34,7 @@ enum order { ORDER_RUN, ORDER_STOP, ORDER_END };
 
 struct pool {
     size_t loop_count;
+    size_t loop_jobs_max;
     struct side *sides;
     struct wire *wire;
     struct pool_dispatch *dispatch;
@@ -162,7 +163,11 @@ static void *run(void *context)
 static enum status open_sides(struct pool *pool)
 {
     enum status status = STATUS_OK;
+    size_t ring_jobs = 1;
 
+    while (ring_jobs < pool->loop_jobs_max) {
+        ring_jobs *= 2;
+    }
     pool->sides = aligned_alloc(CACHE_LINE_BYTES, pool->loop_count * sizeof *pool->sides);
     if (pool->sides == NULL) {
         return STATUS_NO_MEMORY;
@@ -171,9 +176,9 @@ static enum status open_sides(struct pool *pool)
         pool->sides[index] = (struct side){0};
     }
     for (size_t index = 0; index < pool->loop_count && status == STATUS_OK; index++) {
-        status = ring_open(&pool->sides[index].submitted, RING_JOBS);
+        status = ring_open(&pool->sides[index].submitted, ring_jobs);
         if (status == STATUS_OK) {
-            status = ring_open(&pool->sides[index].finished, RING_JOBS);
+            status = ring_open(&pool->sides[index].finished, ring_jobs);
         }
     }
     return status;
@@ -200,11 +205,12 @@ enum status pool_open(struct pool **out, const struct pool_options *options)
     struct pool *pool = calloc(1, sizeof *pool);
     enum status status;
 
-    assert(options->loop_count > 0 && options->wake != NULL);
+    assert(options->loop_count > 0 && options->loop_jobs_max > 0 && options->wake != NULL);
     if (pool == NULL) {
         return STATUS_NO_MEMORY;
     }
     pool->loop_count = options->loop_count;
+    pool->loop_jobs_max = options->loop_jobs_max;
     pool->wake = options->wake;
     pool->context = options->context;
     pool->eventfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -290,7 +296,7 @@ enum status pool_submit(struct pool *pool, struct job *job)
     enum status status;
 
     assert(job->loop_index < pool->loop_count);
-    if (side->out_count == RING_JOBS) {
+    if (side->out_count == pool->loop_jobs_max) {
         return STATUS_FULL;
     }
     message_body_end(&job->packing);

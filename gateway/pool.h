@@ -8,8 +8,8 @@
  * the end; unsure goes on to an idle review slot of the job's profile, or is resolved by the verdict's fallback. Every job
  * comes back exactly once: judged, or with the reason why not (gateway/job.h).
  *
- * Bounds: moderation.peers slots; moderation.queue jobs, bytes and age; RING_JOBS jobs of one loop at a time. Rule: the wire
- * is PROTOCOL.md.
+ * Bounds: moderation.peers slots; moderation.queue jobs, bytes and age; loop_jobs_max jobs of one loop at a time. Rule: the
+ * wire is PROTOCOL.md.
  */
 #ifndef GATEWAY_POOL_H
 #define GATEWAY_POOL_H
@@ -30,6 +30,7 @@ struct pool_options {
     const struct pool_settings *settings; /* lent until pool_close */
     uint64_t text_bytes_max;              /* limits.moderated_text: a moderator that takes less is refused */
     size_t loop_count;
+    size_t loop_jobs_max; /* of one loop at a time: what may be in flight; rings take the next power of two */
     struct metrics *metrics; /* lent until pool_close */
     const struct wire_security *security; /* NULL: no CURVE, and so loopback only; lent until pool_close */
 
@@ -54,7 +55,7 @@ void pool_stop(struct pool *pool);
 /* Stops, ends the thread, closes the jobs that were not taken. No loop may use the pool any more. Takes NULL. */
 void pool_close(struct pool **pool);
 
-/* Takes the job on STATUS_OK; it comes back through pool_take. STATUS_FULL: RING_JOBS jobs of this loop are out; the job
+/* Takes the job on STATUS_OK; it comes back through pool_take. STATUS_FULL: loop_jobs_max jobs of this loop are out; the job
  * stays the caller's. Thread: the job's loop. */
 MUST_CHECK enum status pool_submit(struct pool *pool, struct job *job);
 

@@ -61,9 +61,6 @@ enum {
     POOL_TURN_FRAMES = 256,
     POOL_TURN_JOBS = 64,
 
-    /* Rings between a loop and the pool thread */
-    RING_JOBS = 1024, /* power of two; at least the in-flight limit of a loop */
-
     /* Logs and metrics (reliability B.2) */
     LOG_LINE_BYTES_MAX = 8 * KIB,
     LOG_VALUE_BYTES_MAX = 512, /* of one value, before it is escaped; longer ones are cut and marked */
@@ -221,7 +218,6 @@ enum {
     HISTORY_DRAIN_MS = 5000, /* at the end of the process */
 };
 
-_Static_assert((RING_JOBS & (RING_JOBS - 1)) == 0, "a ring's size is a power of two");
 _Static_assert(MSGPACK_ITEMS_MAX >= 2 * SEGMENTS_MAX + 64, "a full TASK passes the checker");
 _Static_assert(TASK_OVERHEAD_BYTES_MAX >= 16 * SEGMENTS_MAX + 1024, "headers of all segments fit beside the text");
 _Static_assert(PROBES_MAX + 2 <= ZMQ_SLOT_HWM_MESSAGES, "probes never fill a slot's pipe");

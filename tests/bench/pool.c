@@ -173,7 +173,7 @@ int main(void)
     struct bench *bench = calloc(1, sizeof *bench);
     struct pool_settings settings = {.queue_jobs = 1024, .queue_bytes = 64 * MIB, .queue_age_ms = 2000,
                                      .deadline_local_ms = 5000, .deadline_review_ms = 5000, .peers = SLOTS};
-    struct pool_options options = {.settings = &settings, .text_bytes_max = TEXT_BYTES_MAX, .loop_count = 1,
+    struct pool_options options = {.settings = &settings, .text_bytes_max = TEXT_BYTES_MAX, .loop_count = 1, .loop_jobs_max = 1024,
                                    .wake = wake, .context = bench};
     const char *why;
     pid_t child;

@@ -102,6 +102,7 @@ static inline void town_start(struct town *town)
     pool_options = (struct pool_options){.settings = &town->settings.moderation,
                                          .text_bytes_max = town->settings.gateway.limits.moderated_text_bytes,
                                          .loop_count = 1,
+                                         .loop_jobs_max = 1024,
                                          .metrics = town->metrics,
                                          .wake = town_wake,
                                          .context = town};

@@ -11,7 +11,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-enum { LOOPS = 2 };
+enum { LOOPS = 2, LOOP_JOBS = 100 }; /* no power of two: rings are larger then, the bound is not */
 
 static const struct profile_settings profile = {.name = "default", .review = {.url = "http://127.0.0.1:1/"}};
 
@@ -35,13 +35,13 @@ static void wake(void *context, size_t loop_index)
 static void rig_init(struct rig *rig)
 {
     *rig = (struct rig){.settings = {.bind = "tcp://127.0.0.1:*",
-                                     .queue_jobs = 2 * RING_JOBS,
+                                     .queue_jobs = 2 * LOOP_JOBS,
                                      .queue_bytes = 64 * MIB,
                                      .queue_age_ms = 60000,
                                      .deadline_local_ms = 60000,
                                      .deadline_review_ms = 60000,
                                      .peers = 64},
-                        .options = {.text_bytes_max = SCRIPT_TEXT_BYTES_MAX, .loop_count = LOOPS, .wake = wake}};
+                        .options = {.text_bytes_max = SCRIPT_TEXT_BYTES_MAX, .loop_count = LOOPS, .loop_jobs_max = LOOP_JOBS, .wake = wake}};
 }
 
 static void rig_start(struct rig *rig)
@@ -302,13 +302,13 @@ static void a_loop_has_at_most_so_many_jobs_out(void **state)
     (void)state;
     rig_open(&rig);
     open_slot(&rig, &slot);
-    for (size_t index = 0; index < RING_JOBS; index++) {
+    for (size_t index = 0; index < LOOP_JOBS; index++) {
         (void)rig_submit(&rig, 0);
     }
     assert_status(STATUS_FULL, pool_submit(rig.pool, extra));
     (void)rig_submit(&rig, 1); /* the bound is a loop's */
     pool_stop(rig.pool);
-    for (size_t index = 0; index < RING_JOBS; index++) { /* all of them fit the way back at once */
+    for (size_t index = 0; index < LOOP_JOBS; index++) { /* all of them fit the way back at once */
         job = rig_take(&rig, 0);
         assert_non_null(job);
         assert_status(STATUS_UNAVAILABLE, job->result.status);
