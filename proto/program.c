@@ -64,7 +64,8 @@ static bool read_command(struct command *command, const char *service, int argc,
             return false;
         }
         if (found) {
-            (void)fprintf(stderr, "prismguard-%s: one of --config, --check, --make-keys, --settings, --version, --help\n", service);
+            (void)fprintf(stderr, "prismguard-%s: one of --config, --check, --make-keys, --settings, --version, --help\n",
+                          service);
             return false;
         }
         found = true;

@@ -199,8 +199,8 @@ const struct profile_settings *settings_profile(const struct settings *settings,
 /* What the configuration means, in words: who may call, what is judged, what blocks, what is undecided. For --check. */
 void settings_explain(const struct settings *settings, FILE *out);
 
-/* Whether the files of keywords and prompts and the folder of keys can be read: each that cannot is one line on `errors`. STATUS_NOT_FOUND then.
- * --check asks; the moderator, which reads them, finds out by itself; the other services need not have them. */
+/* Whether the files of keywords and prompts and the folder of keys can be read: each that cannot is one line on `errors`.
+ * STATUS_NOT_FOUND then. --check asks; who needs them finds out by itself; the other services need not have them. */
 MUST_CHECK enum status settings_check_files(const struct settings *settings, FILE *errors);
 
 /* The host (without brackets) and the port of a listener's "host:port" or "[address]:port". STATUS_MALFORMED,

@@ -71,7 +71,8 @@ static void check_local(const struct check *check, const char *path, const char 
 {
     if (check->settings->curve.dir[0] == '\0' && !setting_form_is_local(bytes_of(endpoint))) {
         settings_path_refuse(check->errors, check->document, path,
-                             "found '%s', allowed is tcp:// on a loopback address, or ipc://: without curve.dir the link is not encrypted",
+                             "found '%s', allowed is tcp:// on a loopback address, or ipc://: without curve.dir the link is not "
+                             "encrypted",
                              endpoint);
     }
 }

@@ -177,7 +177,8 @@ static void explain_links(const struct settings *settings, FILE *out)
     if (settings->curve.dir[0] == '\0') {
         fprintf(out, "  Gateway, moderators and trainer talk on this machine only, not encrypted (curve: off).\n");
     } else {
-        fprintf(out, "  Gateway, moderators and trainer talk encrypted; the keys in %s say who may (CURVE).\n", settings->curve.dir);
+        fprintf(out, "  Gateway, moderators and trainer talk encrypted; the keys in %s say who may (CURVE).\n",
+                settings->curve.dir);
     }
 }
 

@@ -209,7 +209,7 @@ static const struct setting rows[] = {
      .sentence = "Holds the key of the text hashes (short prompts are guessable)."},
 
     {"curve.dir", SETTING_FOLDER, .automatic = true, TEXT_MAX, .fallback = "off", AT(curve.dir),
-     .sentence = "Holds the CURVE keys of all links (deploy/curve-keys makes them); off: loopback and ipc only. `curve: off` says it too."},
+     .sentence = "The CURVE keys of all links (deploy/curve-keys makes them); off, or `curve: off`: loopback and ipc only."},
 
     {"log.level", SETTING_CHOICE, .choices = level_choices, .fallback = "info", AT(log.level),
      .sentence = "The lowest level that is written."},

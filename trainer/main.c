@@ -39,8 +39,9 @@ static enum status open_security(struct service *service, const char *dir)
     enum status status = wire_security_open(&service->security, dir, WIRE_TRAINER);
 
     if (status == STATUS_OK) {
-        wire_security_count(service->security, metrics_series(service->metrics, METRIC_COUNTER, "prismguard_trainer_zap_denied_total",
-                                                              "Connections refused for a key that is not known.", NULL, 0));
+        wire_security_count(service->security,
+                            metrics_series(service->metrics, METRIC_COUNTER, "prismguard_trainer_zap_denied_total",
+                                           "Connections refused for a key that is not known.", NULL, 0));
     }
     return status;
 }

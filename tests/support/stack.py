@@ -122,10 +122,10 @@ class Service:
 
 
 class Stack:
-    """The whole: one route /openai (chat, judged by profile `default`) and one /plain (not judged)."""
+    """The whole: one route /openai (chat, judged by profile `default`) and one /plain (not judged). `more`: sections added."""
 
     def __init__(self, folder, upstream, cluster=None, review=True, moderators=1, programs=SANITIZED, limits="", profile="",
-                 keywords="forbidden-keyword\n", route=""):
+                 keywords="forbidden-keyword\n", route="", more=""):
         self.folder, self.upstream, self.programs = folder, upstream, programs
         self.ports = {name: free_port() for name in ("gateway", "gateway_admin", "pool", "feed", "trainer_admin")}
         profiles = folder / "profiles/default"
@@ -133,7 +133,7 @@ class Stack:
         (profiles / "keywords.txt").write_text(keywords)
         (folder / "hash").write_text("a key for hashes")
         self.config = folder / "prismguard.yaml"
-        self.config.write_text(self._yaml(cluster, review, limits, profile, route))
+        self.config.write_text(self._yaml(cluster, review, limits, profile, route) + more)
         self.services = []
         self.trainer = self._start("trainer", self.ports["trainer_admin"]) if cluster else None
         if self.trainer:
@@ -188,14 +188,15 @@ moderator:
   slots: 4{trainer}{database}
 """
 
-    def _start(self, name, admin_port, environment=None):
-        service = Service(name, self.config, self.folder, admin_port, self.programs, environment)
+    def _start(self, name, admin_port, environment=None, config=None):
+        service = Service(name, config or self.config, self.folder, admin_port, self.programs, environment)
         self.services.append(service)
         return service
 
-    def start_moderator(self):
+    def start_moderator(self, config=None, ready=True):
         port = free_port()
-        return self._start("moderator", port, {"PRISMGUARD_MODERATOR_ADMIN_LISTEN": f"127.0.0.1:{port}"}).wait_ready()
+        service = self._start("moderator", port, {"PRISMGUARD_MODERATOR_ADMIN_LISTEN": f"127.0.0.1:{port}"}, config)
+        return service.wait_ready() if ready else service
 
     @property
     def base_url(self):
