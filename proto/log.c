@@ -138,6 +138,12 @@ enum status log_open(const char *service, const struct log_settings *settings)
     return STATUS_OK;
 }
 
+void log_set_level(enum log_level level)
+{
+    assert(atomic_load(&level_min) != LEVEL_CLOSED);
+    atomic_store(&level_min, (int)level);
+}
+
 void log_close(void)
 {
     struct timespec deadline;

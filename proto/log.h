@@ -46,6 +46,9 @@ struct log_field {
 /* Starts the writing thread. `service` is borrowed for the life of the process. */
 MUST_CHECK enum status log_open(const char *service, const struct log_settings *settings);
 
+/* From now on. By the thread that opened the log. */
+void log_set_level(enum log_level level);
+
 /* Writes what is queued (at most LOG_CLOSE_MS) and stops the thread. Later events go nowhere. */
 void log_close(void);
 

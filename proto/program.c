@@ -3,11 +3,11 @@
 
 #include "proto/keys.h"
 #include "proto/log.h"
+#include "proto/program_reload.h"
 #include "proto/sandbox.h"
 #include "proto/secret.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <getopt.h>
 #include <poll.h>
 #include <signal.h>
@@ -20,8 +20,9 @@
 struct program {
     const char *service;
     struct settings *settings;
-    int signals; /* signalfd of SIGTERM and SIGINT */
+    int signals; /* signalfd of SIGTERM, SIGINT and SIGHUP */
     bool logging;
+    struct program_reload reload;
 };
 
 enum action { RUN, CHECK, MAKE_KEYS, PRINT_SETTINGS, PRINT_VERSION, PRINT_HELP };
@@ -42,7 +43,7 @@ static void print_help(const char *service, const char *purpose, FILE *out)
                   "  --version       print the version\n"
                   "  --help          print this text\n\n"
                   "Every setting can be overridden from the environment by its path: PRISMGUARD_GATEWAY_LISTEN.\n"
-                  "SIGTERM ends it in order. Exit status: 0 ended as asked, 1 failed, 2 wrong command line.\n",
+                  "SIGHUP reads the settings, keys and keywords anew; SIGTERM ends it in order. Exit status: 0 ended as asked, 1 failed, 2 wrong command line.\n",
                   service, purpose);
 }
 
@@ -111,7 +112,7 @@ static int make_keys(const char *service, const char *dir)
     return PROGRAM_OK;
 }
 
-/* SIGTERM and SIGINT wait in a descriptor; every thread made later inherits the mask. */
+/* The signals wait in a descriptor; every thread made later inherits the mask. */
 static bool hold_signals(struct program *program)
 {
     sigset_t set;
@@ -119,6 +120,7 @@ static bool hold_signals(struct program *program)
     (void)sigemptyset(&set);
     (void)sigaddset(&set, SIGTERM);
     (void)sigaddset(&set, SIGINT);
+    (void)sigaddset(&set, SIGHUP);
     if (pthread_sigmask(SIG_BLOCK, &set, NULL) != 0) {
         return false;
     }
@@ -144,6 +146,7 @@ static int start(struct program **out, const char *service, const char *file)
         return PROGRAM_FAILED;
     }
     program->service = service;
+    program->reload.service = service;
     program->signals = -1;
     if (settings_open(&program->settings, file, stderr) != STATUS_OK) {
         program_close(&program);
@@ -166,7 +169,7 @@ static int start(struct program **out, const char *service, const char *file)
     }
     program->logging = true;
     log_event(LOG_INFO, "started", LOG_TEXT("version", PRISMGUARD_VERSION), LOG_NUMBER("pid", getpid()),
-              LOG_TEXT("config", file));
+              LOG_TEXT("config", file), LOG_TEXT("digest", program->settings->digest));
     *out = program;
     return PROGRAM_OK;
 }
@@ -213,25 +216,44 @@ const struct settings *program_settings(const struct program *program)
     return program->settings;
 }
 
-void program_wait_for_end(struct program *program)
+void program_on_reload(struct program *program, enum status (*apply)(void *context, struct settings **fresh, FILE *errors),
+                       struct metrics *metrics, void *context)
 {
-    struct pollfd waiting = {.fd = program->signals, .events = POLLIN};
+    program->reload = (struct program_reload){
+        .service = program->service, .started = program->settings, .apply = apply, .metrics = metrics, .context = context};
+}
+
+bool program_heard(struct program *program)
+{
     struct signalfd_siginfo which;
     sigset_t set;
 
-    while (poll(&waiting, 1, -1) < 0 && errno == EINTR) {
+    if (read(program->signals, &which, sizeof which) != (ssize_t)sizeof which) {
+        return false;
     }
-    if (read(program->signals, &which, sizeof which) == sizeof which) {
-        log_event(LOG_INFO, "ending", LOG_TEXT("signal", which.ssi_signo == SIGTERM ? "SIGTERM" : "SIGINT"));
+    if (which.ssi_signo == SIGHUP) {
+        program_reload(&program->reload);
+        return false;
     }
+    log_event(LOG_INFO, "ending", LOG_TEXT("signal", which.ssi_signo == SIGTERM ? "SIGTERM" : "SIGINT"));
     /* The next one ends the process at once. */
     (void)sigemptyset(&set);
     (void)sigaddset(&set, SIGTERM);
     (void)sigaddset(&set, SIGINT);
     (void)pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+    return true;
 }
 
-int program_end_fd(const struct program *program)
+void program_wait_for_end(struct program *program)
+{
+    struct pollfd waiting = {.fd = program->signals, .events = POLLIN};
+
+    do {
+        (void)poll(&waiting, 1, -1);
+    } while (!program_heard(program));
+}
+
+int program_signal_fd(const struct program *program)
 {
     return program->signals;
 }

@@ -17,6 +17,7 @@
  *           return code;
  *       }
  *       ...wire_start(), open the parts with program_settings(program), start threads...
+ *       program_on_reload(program, apply, metrics, context);
  *       program_wait_for_end(program);
  *       ...close the parts, in turn...
  *       program_close(&program);
@@ -28,29 +29,43 @@
 #ifndef PROTO_PROGRAM_H
 #define PROTO_PROGRAM_H
 
+#include "proto/metrics.h"
 #include "proto/settings.h"
 #include "proto/status.h"
+
+#include <stdbool.h>
+#include <stdio.h>
 
 enum { PROGRAM_OK = 0, PROGRAM_FAILED = 1, PROGRAM_USAGE = 2 }; /* exit codes */
 
 struct program;
 
 /* Reads the command line and does what it asks. With --config the settings are read, randomness and sandbox are set up,
- * SIGTERM and SIGINT are kept from every thread (threads inherit the mask) for program_wait_for_end, the log is open and
- * *out is made. In every other case *out is untouched, all has been said on standard output or standard error, and the
+ * SIGTERM, SIGINT and SIGHUP are kept from every thread (threads inherit the mask) for program_wait_for_end, the log is open
+ * and *out is made. In every other case *out is untouched, all has been said on standard output or standard error, and the
  * exit code is returned. `service` ("gateway": the program is "prismguard-gateway") and `purpose` are literals. */
 MUST_CHECK int program_open(struct program **out, const char *service, const char *purpose, int argc, char **argv);
 
-/* Lends until program_close. */
+/* Those of the start. Lends until program_close. */
 const struct settings *program_settings(const struct program *program);
 
-/* Sleeps until SIGTERM or SIGINT; returns at once when one has come already. From then on a second signal ends the process
- * as the system does by itself: whoever waits for a drain can cut it short. */
+/* What SIGHUP does: the file is read anew, keys that are read at start keep their values (proto/settings_keep.h: a warning names
+ * those that were changed), and `apply` gets the rest: it takes *fresh (and makes it NULL) when it returns STATUS_OK, and must
+ * change nothing otherwise, but write why on `errors`, a line each. The log tells config_reloaded with the file's digest or
+ * config_reload_failed with the first error; both are counted. Without `apply` SIGHUP is told and changes nothing.
+ * `metrics` and `context` are borrowed while the program waits. */
+void program_on_reload(struct program *program, enum status (*apply)(void *context, struct settings **fresh, FILE *errors),
+                       struct metrics *metrics, void *context);
+
+/* Sleeps until SIGTERM or SIGINT; returns at once when one has come already. Reloads when SIGHUP comes; those that come during a
+ * reload are one. From the end on a second signal ends the process as the system does by itself: whoever waits for a drain can
+ * cut it short. */
 void program_wait_for_end(struct program *program);
 
-/* For a thread that has a loop of its own: readable once the end has been asked for. Only wait on it; read nothing.
- * Lends until program_close. */
-int program_end_fd(const struct program *program);
+/* For a main thread that has a loop of its own: readable once an end or a reload has been asked for; program_heard then does what
+ * program_wait_for_end would, and tells whether it is the end. Only wait on it; read nothing. Lends until program_close. */
+int program_signal_fd(const struct program *program);
+bool program_heard(struct program *program);
 
 /* For a main that cannot go on: one line on standard error and in the log ("prismguard-gateway: cannot listen: ..."),
  * returns PROGRAM_FAILED. `what` names the attempt ("listen on 127.0.0.1:8080"), never a secret. */

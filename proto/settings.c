@@ -1,6 +1,7 @@
 /* settings: from the file to the struct: defaults, the file's values, the environment's, checks, absolute paths, order. */
 #include "proto/settings.h"
 
+#include "proto/secret.h"
 #include "proto/settings_check.h"
 #include "proto/settings_path.h"
 #include "proto/settings_reader.h"
@@ -133,6 +134,15 @@ static enum status make_settings(struct loader *loader, const char *file)
     return bytes_copy(bytes_of(file), settings->file, sizeof settings->file);
 }
 
+static void store_digest(struct loader *loader)
+{
+    unsigned char sha256[SHA256_BYTES];
+
+    secret_sha256(sha256, buffer_view(&loader->text));
+    for (size_t index = 0; index < SETTINGS_DIGEST_BYTES / 2; index++) {
+        (void)snprintf(loader->settings->digest + 2 * index, 3, "%02x", sha256[index]);
+    }
+}
 
 static void variable_of(const struct setting *row, char out[SETTINGS_PATH_BYTES])
 {
@@ -277,6 +287,7 @@ static enum status load(struct loader *loader, const char *file)
     if (status != STATUS_OK) {
         return status;
     }
+    store_digest(loader);
     settings_walk(loader->settings, loader->document, &loader->errors);
     store_environment(loader);
     warn_of_strange_variables(loader);

@@ -20,6 +20,7 @@
 #include <stdio.h>
 
 enum { SETTINGS_AUTO = 0 }; /* `threads: auto` */
+enum { SETTINGS_DIGEST_BYTES = 16 }; /* hexadecimal digits */
 
 struct endpoints {
     size_t count;
@@ -173,6 +174,7 @@ struct log_settings {
 
 struct settings {
     char file[PATH_BYTES_MAX + 1]; /* as given; messages name it */
+    char digest[SETTINGS_DIGEST_BYTES + 1]; /* of the file's bytes: who read the same file says the same */
     struct gateway_settings gateway;
     size_t route_count;
     struct route_settings *routes; /* longest path first */

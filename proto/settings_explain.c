@@ -222,12 +222,12 @@ static void print_row(FILE *out, const struct setting *row)
         assert(status == STATUS_OK);
         fprintf(out, "`%.*s`", (int)text.count, room);
     }
-    fprintf(out, " | %s |\n", row->sentence);
+    fprintf(out, " | %s | %s |\n", setting_is_live(row) ? "reload" : "start", row->sentence);
 }
 
 void settings_print_table(FILE *out)
 {
-    fprintf(out, "| setting | allowed | default | variable | meaning |\n|---|---|---|---|---|\n");
+    fprintf(out, "| setting | allowed | default | variable | read at | meaning |\n|---|---|---|---|---|---|\n");
     for (size_t index = 0; index < settings_table_count(); index++) {
         print_row(out, settings_table_row(index));
     }

@@ -9,6 +9,7 @@
 #define TEXT_MAX .max = PATH_BYTES_MAX
 #define AT(member) .offset = offsetof(struct settings, member)
 #define LIMIT(member) AT(gateway.limits.member)
+#define LIVE_LIMIT(member) LIMIT(member), .live = true /* times and rates; what memory is reckoned from is not */
 #define ROUTE(member) .offset = offsetof(struct route_settings, member)
 #define PROFILE(member) .offset = offsetof(struct profile_settings, member)
 
@@ -60,8 +61,8 @@ static const struct setting rows[] = {
     {"gateway.limits.connections_per_address", SETTING_NUMBER, .min = 1, .max = COUNT_MAX, .fallback = "128",
      LIMIT(connections_per_address), .sentence = "Client connections of one address."},
     {"gateway.limits.connection_requests", SETTING_NUMBER, .min = 1, .max = COUNT_MAX, .fallback = "1000",
-     LIMIT(connection_requests), .sentence = "Requests on one connection before it is closed."},
-    {"gateway.limits.keep_alive", SETTING_TIME, .min = 100, .max = HOUR, .fallback = "30s", LIMIT(keep_alive_ms),
+     LIVE_LIMIT(connection_requests), .sentence = "Requests on one connection before it is closed."},
+    {"gateway.limits.keep_alive", SETTING_TIME, .min = 100, .max = HOUR, .fallback = "30s", LIVE_LIMIT(keep_alive_ms),
      .sentence = "An idle client connection is closed after it."},
     {"gateway.limits.header_line", SETTING_BYTES, .min = KIB, .max = 64 * KIB, .fallback = "8KiB",
      LIMIT(header_line_bytes), .sentence = "The request line; a field is at most twice that."},
@@ -77,11 +78,11 @@ static const struct setting rows[] = {
      LIMIT(body_budget_bytes), .sentence = "All request bodies of the process together."},
     {"gateway.limits.in_flight", SETTING_NUMBER, .min = 1, .max = 65536, .fallback = "512", LIMIT(in_flight),
      .sentence = "Requests being answered at once."},
-    {"gateway.limits.header_time", SETTING_TIME, .min = 100, .max = HOUR, .fallback = "10s", LIMIT(header_time_ms),
+    {"gateway.limits.header_time", SETTING_TIME, .min = 100, .max = HOUR, .fallback = "10s", LIVE_LIMIT(header_time_ms),
      .sentence = "For all of a request's head."},
-    {"gateway.limits.body_time", SETTING_TIME, .min = 100, .max = HOUR, .fallback = "30s", LIMIT(body_time_ms),
+    {"gateway.limits.body_time", SETTING_TIME, .min = 100, .max = HOUR, .fallback = "30s", LIVE_LIMIT(body_time_ms),
      .sentence = "For all of a request's body."},
-    {"gateway.limits.write_stall", SETTING_TIME, .min = 100, .max = HOUR, .fallback = "30s", LIMIT(write_stall_ms),
+    {"gateway.limits.write_stall", SETTING_TIME, .min = 100, .max = HOUR, .fallback = "30s", LIVE_LIMIT(write_stall_ms),
      .sentence = "A client that takes no byte for so long is cut."},
     {"gateway.limits.relay_buffer", SETTING_BYTES, .min = 2 * UPSTREAM_CHUNK_BYTES, .max = 16 * MIB, .fallback = "64KiB",
      LIMIT(relay_buffer_bytes), .sentence = "Unsent bytes of one answer above which its upstream is paused."},
@@ -91,19 +92,19 @@ static const struct setting rows[] = {
      LIMIT(upstream_connections), .sentence = "Connections to one upstream host."},
     {"gateway.limits.upstream_idle", SETTING_NUMBER, .max = COUNT_MAX, .fallback = "32", LIMIT(upstream_idle),
      .sentence = "Idle connections kept to one upstream host."},
-    {"gateway.limits.resolve", SETTING_TIME, .min = 10, .max = HOUR, .fallback = "2s", LIMIT(resolve_ms),
+    {"gateway.limits.resolve", SETTING_TIME, .min = 10, .max = HOUR, .fallback = "2s", LIVE_LIMIT(resolve_ms),
      .sentence = "For looking up an upstream's name."},
-    {"gateway.limits.connect", SETTING_TIME, .min = 10, .max = HOUR, .fallback = "5s", LIMIT(connect_ms),
+    {"gateway.limits.connect", SETTING_TIME, .min = 10, .max = HOUR, .fallback = "5s", LIVE_LIMIT(connect_ms),
      .sentence = "For connecting to an upstream, TLS included."},
-    {"gateway.limits.first_byte", SETTING_TIME, .min = 10, .max = HOUR, .fallback = "600s", LIMIT(first_byte_ms),
+    {"gateway.limits.first_byte", SETTING_TIME, .min = 10, .max = HOUR, .fallback = "600s", LIVE_LIMIT(first_byte_ms),
      .sentence = "For the first byte of an answer: some models think first."},
-    {"gateway.limits.idle", SETTING_TIME, .min = 10, .max = HOUR, .fallback = "300s", LIMIT(idle_ms),
+    {"gateway.limits.idle", SETTING_TIME, .min = 10, .max = HOUR, .fallback = "300s", LIVE_LIMIT(idle_ms),
      .sentence = "Silence inside an answer."},
-    {"gateway.limits.total_plain", SETTING_TIME, .min = 10, .max = 24 * HOUR, .fallback = "600s", LIMIT(total_plain_ms),
+    {"gateway.limits.total_plain", SETTING_TIME, .min = 10, .max = 24 * HOUR, .fallback = "600s", LIVE_LIMIT(total_plain_ms),
      .sentence = "For an answer that is not a stream."},
-    {"gateway.limits.total", SETTING_TIME, .min = 10, .max = 24 * HOUR, .fallback = "3600s", LIMIT(total_ms),
+    {"gateway.limits.total", SETTING_TIME, .min = 10, .max = 24 * HOUR, .fallback = "3600s", LIVE_LIMIT(total_ms),
      .sentence = "For any answer."},
-    {"gateway.limits.drain", SETTING_TIME, .max = HOUR, .fallback = "60s", LIMIT(drain_ms),
+    {"gateway.limits.drain", SETTING_TIME, .max = HOUR, .fallback = "60s", LIVE_LIMIT(drain_ms),
      .sentence = "Running answers may finish so long after SIGTERM."},
 
     {"routes[].path", SETTING_PREFIX, .required = true, .min = 1, TEXT_MAX, ROUTE(path),
@@ -211,7 +212,7 @@ static const struct setting rows[] = {
     {"curve.dir", SETTING_FOLDER, .automatic = true, TEXT_MAX, .fallback = "off", AT(curve.dir),
      .sentence = "The CURVE keys of all links (deploy/curve-keys makes them); off, or `curve: off`: loopback and ipc only."},
 
-    {"log.level", SETTING_CHOICE, .choices = level_choices, .fallback = "info", AT(log.level),
+    {"log.level", SETTING_CHOICE, .choices = level_choices, .fallback = "info", AT(log.level), .live = true,
      .sentence = "The lowest level that is written."},
     {"log.format", SETTING_CHOICE, .choices = log_format_choices, .fallback = "json", AT(log.format),
      .sentence = "One JSON object a line, or text for people."},
@@ -309,6 +310,11 @@ enum setting_scope setting_scope(const struct setting *row)
         return SETTING_OF_ROUTE;
     }
     return bytes_starts_with(path, BYTES("profiles.*.")) ? SETTING_OF_PROFILE : SETTING_OF_FILE;
+}
+
+bool setting_is_live(const struct setting *row)
+{
+    return row->live || setting_scope(row) != SETTING_OF_FILE;
 }
 
 enum status setting_environment(const struct setting *row, struct buffer *out)

@@ -55,6 +55,7 @@ struct setting {
     enum setting_type type;
     bool automatic; /* "auto" (numbers) or "off" (texts) is allowed too */
     bool required;  /* has no default: each route must say it */
+    bool live;      /* of SETTING_OF_FILE: a reload changes it; routes and profiles are live as they are */
     uint64_t min;
     uint64_t max;
     const char *fallback; /* the default, as it would be written in the file; items of lists apart by ", " */
@@ -79,6 +80,9 @@ bool settings_table_is_section(struct bytes path);
 MUST_CHECK enum status settings_table_children(struct bytes section, struct buffer *out);
 
 enum setting_scope setting_scope(const struct setting *row);
+
+/* Whether a reload changes it (proto/settings_keep.h); the others wait for the next start. */
+bool setting_is_live(const struct setting *row);
 
 /* Appends PRISMGUARD_GATEWAY_LISTEN for "gateway.listen". Only rows of SETTING_OF_FILE have one. */
 MUST_CHECK enum status setting_environment(const struct setting *row, struct buffer *out);

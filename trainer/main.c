@@ -119,7 +119,9 @@ int main(int argc, char **argv)
     if (status != STATUS_OK) {
         code = program_fail(program, what, status);
     } else {
-        publish_run(service.publish, program_end_fd(program));
+        do {
+            publish_run(service.publish, program_signal_fd(program));
+        } while (!leader_failed(service.leader) && !program_heard(program));
         if (leader_failed(service.leader)) {
             code = program_fail(program, "use this database: its schema is newer than this program", STATUS_UNSUPPORTED);
         }

@@ -24,21 +24,39 @@ struct run {
     int error;
 };
 
+/* Takes what it is given, unless a route says that it shall not; says which address it heard of. */
+static enum status apply(void *context, struct settings **fresh, FILE *errors)
+{
+    (void)context;
+    if ((*fresh)->route_count > 0) {
+        (void)fprintf(errors, "%s:%u: no room for routes\nand another line\n", (*fresh)->file, (*fresh)->routes[0].line);
+        return STATUS_FULL;
+    }
+    printf("applied %s %llu\n", (*fresh)->gateway.listen, (unsigned long long)(*fresh)->gateway.limits.idle_ms);
+    (void)fflush(stdout);
+    settings_close(fresh);
+    return STATUS_OK;
+}
+
 /* In the child: a main as the header shows it, that says when it can be ended. */
 static int child_main(int argc, char **argv)
 {
     struct program *program = NULL;
     int code = program_open(&program, "gateway", "Stands in a test.", argc, argv);
     struct pollfd end = {.events = POLLIN};
+    struct metrics *metrics = NULL;
 
     if (program == NULL) {
         return code;
     }
     printf("listening on %s\n", program_settings(program)->gateway.listen);
     (void)fflush(stdout);
-    end.fd = program_end_fd(program);
+    assert_status(STATUS_OK, metrics_open(&metrics));
+    program_on_reload(program, apply, metrics, NULL);
+    end.fd = program_signal_fd(program);
     (void)poll(&end, 1, -1);
     program_wait_for_end(program); /* returns at once: it has been asked for */
+    metrics_close(&metrics);
     code = argc > 3 ? program_fail(program, "do it", STATUS_FULL) : PROGRAM_OK;
     program_close(&program);
     program_close(&program);
@@ -286,6 +304,74 @@ static void a_main_that_cannot_go_on_says_why_and_ends_with_one(void **state)
     assert_non_null(strstr(outcome.error, "\"what\":\"do it\",\"status\":\"full\""));
 }
 
+/* Reads the child's standard output until it says `wanted`. */
+static void read_until(const struct run *run, struct outcome *outcome, const char *wanted)
+{
+    size_t count = strlen(outcome->out);
+
+    while (strstr(outcome->out, wanted) == NULL) {
+        assert_true(count < TEXT_ROOM - 1);
+        assert_int_equal(1, read(run->out, outcome->out + count, 1));
+        count++;
+    }
+}
+
+static void a_hangup_applies_what_can_change_and_tells_what_cannot(void **state)
+{
+    static struct outcome outcome;
+    struct folder folder;
+    struct run run;
+    char path[PATH_BYTES_MAX + 1];
+    char *argv[] = {"prismguard-gateway", "--config", path, NULL};
+
+    (void)state;
+    folder_open(&folder);
+    folder_path(&folder, "prismguard.yaml", path);
+    folder_write(&folder, "prismguard.yaml", BYTES("gateway: { limits: { idle: 7s } }\n"));
+    run = run_until_ready(argv, &outcome);
+
+    folder_write(&folder, "prismguard.yaml", BYTES("gateway: { listen: 127.0.0.1:9999, limits: { idle: 8s } }\n"));
+    assert_int_equal(0, kill(run.child, SIGHUP));
+    read_until(&run, &outcome, "applied 127.0.0.1:8080 8000\n");
+
+    /* Refused by the file, then by the service; both are told by their first line, and neither ends it. */
+    folder_write(&folder, "prismguard.yaml", BYTES("log: {}\ngateway: { threads: two }\nnonsense: 1\n"));
+    assert_int_equal(0, kill(run.child, SIGHUP));
+    assert_int_equal(0, kill(run.child, SIGTERM)); /* comes second: SIGHUP has the lower number */
+    run_end(&run, &outcome);
+    assert_exit(PROGRAM_OK, &outcome);
+    assert_non_null(strstr(outcome.error, "\"event\":\"config_needs_restart\",\"settings\":\"gateway.listen\""));
+    assert_non_null(strstr(outcome.error, "\"event\":\"config_reloaded\""));
+    assert_non_null(strstr(outcome.error, "prismguard.yaml:2: gateway.threads: found 'two', allowed is auto or 1 to 64\""));
+    assert_null(strstr(outcome.error, "nonsense"));
+    folder_close(&folder);
+}
+
+static void settings_that_the_service_cannot_use_are_told_and_closed(void **state)
+{
+    static struct outcome outcome;
+    struct folder folder;
+    struct run run;
+    char path[PATH_BYTES_MAX + 1];
+    char *argv[] = {"prismguard-gateway", "--config", path, NULL};
+
+    (void)state;
+    folder_open(&folder);
+    folder_path(&folder, "prismguard.yaml", path);
+    folder_write(&folder, "prismguard.yaml", BYTES("log: { level: info }\n"));
+    run = run_until_ready(argv, &outcome);
+    folder_write(&folder, "prismguard.yaml",
+                 BYTES("routes: [ { path: /a, upstream: 'http://a.test', moderation: none } ]\n"));
+    assert_int_equal(0, kill(run.child, SIGHUP));
+    assert_int_equal(0, kill(run.child, SIGTERM));
+    run_end(&run, &outcome);
+    assert_exit(PROGRAM_OK, &outcome);
+    assert_non_null(strstr(outcome.error, "\"event\":\"config_reload_failed\",\"status\":\"full\",\"error\":\""));
+    assert_non_null(strstr(outcome.error, "prismguard.yaml:1: no room for routes\""));
+    assert_null(strstr(outcome.error, "another line"));
+    folder_close(&folder);
+}
+
 /* The child never gets as far as its own end: it is told to wait a second time, and the default action takes it. */
 static void a_second_signal_ends_it_at_once(void **state)
 {
@@ -335,6 +421,8 @@ int main(void)
         cmocka_unit_test(output_that_cannot_be_written_is_a_failure),
         cmocka_unit_test(a_signal_ends_it_in_order_and_is_logged),
         cmocka_unit_test(a_main_that_cannot_go_on_says_why_and_ends_with_one),
+        cmocka_unit_test(a_hangup_applies_what_can_change_and_tells_what_cannot),
+        cmocka_unit_test(settings_that_the_service_cannot_use_are_told_and_closed),
         cmocka_unit_test(a_second_signal_ends_it_at_once),
     };
 
