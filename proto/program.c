@@ -43,7 +43,8 @@ static void print_help(const char *service, const char *purpose, FILE *out)
                   "  --version       print the version\n"
                   "  --help          print this text\n\n"
                   "Every setting can be overridden from the environment by its path: PRISMGUARD_GATEWAY_LISTEN.\n"
-                  "SIGHUP reads the settings, keys and keywords anew; SIGTERM ends it in order. Exit status: 0 ended as asked, 1 failed, 2 wrong command line.\n",
+                  "SIGHUP reads the settings, keys and keywords anew; SIGTERM ends it in order.\n"
+                  "Exit status: 0 ended as asked, 1 failed, 2 wrong command line.\n",
                   service, purpose);
 }
 

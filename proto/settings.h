@@ -212,7 +212,7 @@ MUST_CHECK enum status settings_split_listen(const char *listen, char *host, siz
 /* Whether a listener's "host:port" is on loopback (127.x.x.x, [::1], localhost). */
 bool settings_is_loopback(const char *listen);
 
-/* The table as Markdown, for the documentation (`prismguard-gateway --settings`). */
+/* The table as Markdown: deploy/SETTINGS.md is the output of `prismguard-gateway --settings`. */
 void settings_print_table(FILE *out);
 
 #endif
