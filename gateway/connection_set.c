@@ -28,6 +28,16 @@ static void write_date(struct connection_set *set)
     }
 }
 
+void connection_set_use_limits(struct connection_set *set)
+{
+    const struct limit_settings *limits = set->limits;
+
+    set->roster.limit_ms[HEAD] = limits->header_time_ms;
+    set->roster.limit_ms[IDLE] = limits->keep_alive_ms;
+    set->roster.limit_ms[BODY] = limits->body_time_ms;
+    set->stalls.limit_ms[WATCH_STALL] = limits->write_stall_ms / STALL_LOOKS + 1;
+}
+
 enum status connection_set_open(struct connection_set **out, uv_loop_t *loop, const struct limit_settings *limits,
                                 struct metrics *metrics, const struct connection_events *events)
 {
@@ -51,12 +61,9 @@ enum status connection_set_open(struct connection_set **out, uv_loop_t *loop, co
                                              &(struct metric_label){"reason", reasons[reason]}, 1);
     }
     roster_init(&set->roster);
-    set->roster.limit_ms[HEAD] = limits->header_time_ms;
-    set->roster.limit_ms[IDLE] = limits->keep_alive_ms;
-    set->roster.limit_ms[BODY] = limits->body_time_ms;
     set->roster.limit_ms[LINGER] = LINGER_MS;
     roster_init(&set->stalls);
-    set->stalls.limit_ms[WATCH_STALL] = limits->write_stall_ms / STALL_LOOKS + 1;
+    connection_set_use_limits(set);
     write_date(set);
     *out = set;
     return STATUS_OK;

@@ -19,6 +19,9 @@ struct connection_set;
 MUST_CHECK enum status connection_set_open(struct connection_set **out, uv_loop_t *loop, const struct limit_settings *limits,
                                         struct metrics *metrics, const struct connection_events *events);
 
+/* The times in `limits` have changed: those of clients count from now on. */
+void connection_set_use_limits(struct connection_set *set);
+
 /* All connections must be closed. */
 void connection_set_close(struct connection_set **set);
 

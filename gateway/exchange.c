@@ -8,6 +8,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 static const struct {
     const char *name;
@@ -35,6 +36,7 @@ static void give_back(struct exchange *exchange)
     struct exchanges *home = exchange->home;
 
     assert(exchange->job == NULL && exchange->relay == NULL);
+    snapshot_release(&exchange->snapshot);
     if (exchange->admitted) {
         admit_request_end(home->admit);
     }
@@ -100,6 +102,7 @@ static void *on_head(void *context, struct connection *connection)
     }
     exchange->home = home;
     exchange->connection = connection;
+    exchange->snapshot = snapshot_hold(home->snapshot);
     exchange->head = connection_head(connection);
     exchange->method = exchange->head->method;
     exchange->begun_us = clock_us();
@@ -258,9 +261,8 @@ enum status exchanges_open(struct exchanges **out, const struct exchange_service
     if (exchanges == NULL) {
         return STATUS_NO_MEMORY;
     }
-    exchanges->settings = services->settings;
-    exchanges->limits = &services->settings->gateway.limits;
-    exchanges->routes = services->routes;
+    exchanges->snapshot = snapshot_hold(services->snapshot);
+    exchanges->limits = services->limits;
     exchanges->admit = services->admit;
     exchanges->metrics = services->metrics;
     exchanges->upstream = services->upstream;
@@ -275,6 +277,14 @@ enum status exchanges_open(struct exchanges **out, const struct exchange_service
     open_series(exchanges);
     *out = exchanges;
     return STATUS_OK;
+}
+
+void exchanges_use_snapshot(struct exchanges *exchanges, struct snapshot *snapshot)
+{
+    snapshot_release(&exchanges->snapshot);
+    exchanges->snapshot = snapshot_hold(snapshot);
+    /* Its routes may come to lie where those of the old one did. */
+    memset(exchanges->answers, 0, sizeof exchanges->answers);
 }
 
 void exchanges_use_pool(struct exchanges *exchanges, struct pool *pool)
@@ -294,6 +304,7 @@ void exchanges_close(struct exchanges **exchanges)
         (*exchanges)->spare = spare->next;
         free_exchange(spare);
     }
+    snapshot_release(&(*exchanges)->snapshot);
     fields_close(&(*exchanges)->early);
     json_free(&(*exchanges)->json);
     buffer_free(&(*exchanges)->scratch);

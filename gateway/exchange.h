@@ -15,7 +15,7 @@
 #include "gateway/admit.h"
 #include "gateway/connection.h"
 #include "gateway/pool.h"
-#include "gateway/route.h"
+#include "gateway/snapshot.h"
 #include "gateway/upstream.h"
 #include "proto/metrics.h"
 #include "proto/settings.h"
@@ -26,8 +26,8 @@
 struct exchanges; /* all of one loop, and what they share */
 
 struct exchange_services { /* all borrowed until exchanges_close */
-    const struct settings *settings;
-    const struct routes *routes;
+    struct snapshot *snapshot; /* the first; held */
+    const struct limit_settings *limits; /* of the loop: times in it change with a reload */
     struct admit *admit;
     struct metrics *metrics;
     struct upstream *upstream;
@@ -38,6 +38,9 @@ MUST_CHECK enum status exchanges_open(struct exchanges **out, const struct excha
 
 /* No exchange may be left. */
 void exchanges_close(struct exchanges **exchanges);
+
+/* Requests that begin from now on run by `snapshot`; those that run keep theirs. */
+void exchanges_use_snapshot(struct exchanges *exchanges, struct snapshot *snapshot);
 
 /* Before the first request. Borrowed until the loop has ended. */
 void exchanges_use_pool(struct exchanges *exchanges, struct pool *pool);

@@ -124,22 +124,31 @@ static const char *route_name(const struct exchange *exchange)
     return exchange->route == NULL ? "none" : exchange->route->settings->path;
 }
 
+static struct series *find_answer_series(struct exchange *exchange)
+{
+    char status[12];
+
+    (void)snprintf(status, sizeof status, "%u", exchange->status);
+    return metrics_series(exchange->home->metrics, METRIC_COUNTER, "prismguard_gateway_requests_total",
+                          "Requests by route, status of the answer, and what decided",
+                          (const struct metric_label[]){{"route", route_name(exchange)},
+                                                        {"status", status},
+                                                        {"source", exchange->source}},
+                          3);
+}
+
 /* The series of an answer of this kind. `source` is compared by its address: it is one of a few literals. */
 static struct series *answer_series(struct exchange *exchange)
 {
     uintptr_t mixed = (uintptr_t)exchange->route / sizeof(struct route) + exchange->status + (uintptr_t)exchange->source;
     struct answer_series *slot = &exchange->home->answers[mixed % ANSWER_SERIES];
-    char status[12];
 
+    if (exchange->snapshot != exchange->home->snapshot) {
+        return find_answer_series(exchange); /* the last ones by routes that were replaced */
+    }
     if (slot->series == NULL || slot->route != exchange->route || slot->status != exchange->status ||
         slot->source != exchange->source) {
-        (void)snprintf(status, sizeof status, "%u", exchange->status);
-        slot->series = metrics_series(exchange->home->metrics, METRIC_COUNTER, "prismguard_gateway_requests_total",
-                                      "Requests by route, status of the answer, and what decided",
-                                      (const struct metric_label[]){{"route", route_name(exchange)},
-                                                                    {"status", status},
-                                                                    {"source", exchange->source}},
-                                      3);
+        slot->series = find_answer_series(exchange);
         slot->route = exchange->route;
         slot->status = exchange->status;
         slot->source = exchange->source;

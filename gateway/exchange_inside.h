@@ -13,6 +13,7 @@
 #include "gateway/relay.h"
 #include "gateway/reply.h"
 #include "gateway/route.h"
+#include "gateway/snapshot.h"
 #include "gateway/upstream.h"
 #include "proto/json.h"
 #include "proto/metrics.h"
@@ -53,6 +54,7 @@ struct exchange {
 
     const struct request_head *head; /* lent by the connection until the answer is done */
     struct bytes method;             /* static */
+    struct snapshot *snapshot;       /* holds route and profile */
     const struct route *route;       /* NULL until it is found */
     struct bytes rest;               /* of the path; lent by the head */
     enum dialect dialect;
@@ -92,7 +94,8 @@ struct exchange_metrics {
     struct series *rejected[REFUSAL_COUNT];
 };
 
-/* The series of answers that were met last: a look-up in the registry takes a lock, this does not. */
+/* The series of answers that were met last, by routes of the current snapshot: a look-up in the registry takes a lock, this
+ * does not. */
 struct answer_series {
     const struct route *route;
     unsigned status;
@@ -107,9 +110,8 @@ enum {
 };
 
 struct exchanges {
-    const struct settings *settings;
+    struct snapshot *snapshot; /* of requests to come */
     const struct limit_settings *limits;
-    const struct routes *routes;
     struct admit *admit;
     struct metrics *metrics;
     struct upstream *upstream;

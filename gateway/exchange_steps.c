@@ -65,7 +65,8 @@ enum step exchange_route(struct exchange *exchange)
 {
     enum status status = bytes_equal(exchange->head->path, BYTES("*"))
                              ? STATUS_NOT_FOUND
-                             : route_find(exchange->home->routes, exchange->head->path, &exchange->route, &exchange->rest);
+                             : route_find(snapshot_routes(exchange->snapshot), exchange->head->path, &exchange->route,
+                                          &exchange->rest);
     bool bodiless = exchange->head->body_bytes == 0 && !is_method(exchange, "POST");
 
     if (status == STATUS_MALFORMED) {
@@ -146,6 +147,7 @@ enum step exchange_body(struct exchange *exchange)
     if (status != STATUS_OK) {
         return exchange_problem(exchange, ERROR_OVERLOADED, 0, "the gateway is out of memory");
     }
+    exchange->job->snapshot = snapshot_hold(exchange->snapshot);
     status = pack_text(exchange, &exchange->problem);
     if (status != STATUS_OK) {
         job_close(&exchange->job);

@@ -41,6 +41,7 @@ void job_close(struct job **job)
         return;
     }
     buffer_free(&(*job)->body);
+    snapshot_release(&(*job)->snapshot);
     free(*job);
     *job = NULL;
 }

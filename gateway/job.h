@@ -9,6 +9,7 @@
 #ifndef GATEWAY_JOB_H
 #define GATEWAY_JOB_H
 
+#include "gateway/snapshot.h"
 #include "proto/bytes.h"
 #include "proto/limits.h"
 #include "proto/message.h"
@@ -45,6 +46,7 @@ struct job {
     void *owner; /* borrowed, never looked into */
     size_t loop_index;
     const struct profile_settings *profile; /* lent until the job comes back */
+    struct snapshot *snapshot;              /* holds the profile until job_close, also when its client has left; may be NULL */
 
     struct job_result result;
 

@@ -16,7 +16,7 @@
 enum life { LIFE_RUNNING, LIFE_DRAINING, LIFE_ENDING, LIFE_ENDED };
 
 struct loop {
-    const struct gateway_settings *settings;
+    struct gateway_settings settings; /* a copy: the times in it change with a reload, in the loop's own turn */
     pthread_t thread;
     bool started;
     uv_loop_t uv;
@@ -35,6 +35,7 @@ struct loop {
     size_t index;
     enum life life;
     uint64_t drain_began_ms;
+    _Atomic(struct snapshot *) next; /* held; to be used from the next turn on */
     _Atomic bool drain_wanted;
     _Atomic uint64_t turned_ms;
 };
@@ -52,16 +53,28 @@ static void go_on_ending(struct loop *loop)
 {
     uint64_t drained_ms = clock_ms() - loop->drain_began_ms;
 
-    if (loop->life == LIFE_DRAINING && drained_ms >= loop->settings->limits.drain_ms) {
+    if (loop->life == LIFE_DRAINING && drained_ms >= loop->settings.limits.drain_ms) {
         loop->life = LIFE_ENDING;
         connection_set_end_now(loop->connections);
     }
-    if (loop->life == LIFE_ENDING && drained_ms >= loop->settings->limits.drain_ms + DRAIN_LAST_MS) {
+    if (loop->life == LIFE_ENDING && drained_ms >= loop->settings.limits.drain_ms + DRAIN_LAST_MS) {
         connection_set_abort(loop->connections);
     }
     if (loop->life != LIFE_RUNNING && connection_set_count(loop->connections) == 0) {
         loop->life = LIFE_ENDED;
         uv_stop(&loop->uv);
+    }
+}
+
+static void take_snapshot(struct loop *loop)
+{
+    struct snapshot *next = atomic_exchange_explicit(&loop->next, NULL, memory_order_acq_rel);
+
+    if (next != NULL) {
+        loop->settings = snapshot_settings(next)->gateway;
+        connection_set_use_limits(loop->connections);
+        exchanges_use_snapshot(loop->exchanges, next);
+        snapshot_release(&next);
     }
 }
 
@@ -73,6 +86,7 @@ static void on_wake(uv_async_t *wake)
     while (loop->pool != NULL && (job = pool_take(loop->pool, loop->index)) != NULL) {
         exchange_judged(loop->exchanges, job);
     }
+    take_snapshot(loop);
     if (loop->life == LIFE_RUNNING && atomic_load_explicit(&loop->drain_wanted, memory_order_relaxed)) {
         begin_drain(loop);
     }
@@ -125,15 +139,15 @@ static void on_connection_closed(void *owner)
 /* Everything but the handles that only libuv can end. */
 static enum status open_parts(struct loop *loop, const struct loop_options *options, struct server_address *address)
 {
-    const struct limit_settings *limits = &options->settings->gateway.limits;
+    const struct limit_settings *limits = &loop->settings.limits;
     struct exchange_services services = {
-        .settings = options->settings,
-        .routes = options->routes,
+        .snapshot = options->snapshot,
+        .limits = limits,
         .admit = options->admit,
         .metrics = options->metrics,
         .loop_index = options->index,
     };
-    enum status status = upstream_open(&loop->upstream, &loop->uv, &options->settings->gateway, options->metrics);
+    enum status status = upstream_open(&loop->upstream, &loop->uv, &loop->settings, options->metrics);
 
     services.upstream = loop->upstream;
     if (status == STATUS_OK) {
@@ -187,7 +201,7 @@ enum status loop_open(struct loop **out, const struct loop_options *options, str
     if (loop == NULL) {
         return STATUS_NO_MEMORY;
     }
-    loop->settings = &options->settings->gateway;
+    loop->settings = snapshot_settings(options->snapshot)->gateway;
     loop->index = options->index;
     loop->admit = options->admit;
     status = open_handles(loop);
@@ -227,6 +241,14 @@ void loop_wake(struct loop *loop)
     (void)uv_async_send(&loop->wake);
 }
 
+void loop_use_snapshot(struct loop *loop, struct snapshot *snapshot)
+{
+    struct snapshot *unused = atomic_exchange_explicit(&loop->next, snapshot_hold(snapshot), memory_order_acq_rel);
+
+    snapshot_release(&unused);
+    (void)uv_async_send(&loop->wake);
+}
+
 void loop_drain(struct loop *loop)
 {
     atomic_store_explicit(&loop->drain_wanted, true, memory_order_relaxed);
@@ -254,6 +276,7 @@ static void upstream_closed(void *context)
 void loop_close(struct loop **out)
 {
     struct loop *loop = *out;
+    struct snapshot *unused;
 
     if (loop == NULL) {
         return;
@@ -277,6 +300,8 @@ void loop_close(struct loop **out)
     }
     connection_set_close(&loop->connections);
     exchanges_close(&loop->exchanges);
+    unused = atomic_load(&loop->next);
+    snapshot_release(&unused);
     free(loop);
     *out = NULL;
 }

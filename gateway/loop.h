@@ -13,10 +13,9 @@
 
 #include "gateway/admit.h"
 #include "gateway/pool.h"
-#include "gateway/route.h"
 #include "gateway/server.h"
+#include "gateway/snapshot.h"
 #include "proto/metrics.h"
-#include "proto/settings.h"
 #include "proto/status.h"
 
 #include <stdbool.h>
@@ -27,8 +26,7 @@ struct loop;
 
 struct loop_options { /* all borrowed until loop_close */
     size_t index;
-    const struct settings *settings;
-    const struct routes *routes;
+    struct snapshot *snapshot; /* held */
     struct admit *admit;
     struct metrics *metrics;
 };
@@ -42,6 +40,10 @@ MUST_CHECK enum status loop_start(struct loop *loop, struct pool *pool);
 
 /* Verdicts wait in the pool. Any thread, until loop_close. */
 void loop_wake(struct loop *loop);
+
+/* Requests that begin from the loop's next turn on run by `snapshot`, and times count as it says. The main thread, before
+ * loop_drain. */
+void loop_use_snapshot(struct loop *loop, struct snapshot *snapshot);
 
 /* Stop accepting, finish what runs, end. Any thread. */
 void loop_drain(struct loop *loop);

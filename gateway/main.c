@@ -2,8 +2,8 @@
 #include "gateway/admit.h"
 #include "gateway/loop.h"
 #include "gateway/pool.h"
-#include "gateway/route.h"
 #include "gateway/server.h"
+#include "gateway/snapshot.h"
 #include "proto/admin.h"
 #include "proto/limits.h"
 #include "proto/log.h"
@@ -23,7 +23,7 @@ struct gateway {
     const struct settings *settings;
     struct metrics *metrics;
     struct wire_security *security; /* NULL: no CURVE, loopback only */
-    struct routes *routes;
+    struct snapshot *snapshot; /* of the requests to come */
     struct admit *admit;
     struct pool *pool;
     struct admin *admin;
@@ -103,7 +103,7 @@ static uint64_t memory_bound_bytes(const struct settings *settings, size_t loop_
 static enum status open_loops(struct gateway *gateway)
 {
     struct loop_options options = {
-        .settings = gateway->settings, .routes = gateway->routes, .admit = gateway->admit, .metrics = gateway->metrics};
+        .snapshot = gateway->snapshot, .admit = gateway->admit, .metrics = gateway->metrics};
     uint64_t wanted = gateway->settings->gateway.threads;
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     enum status status = STATUS_OK;
@@ -159,16 +159,29 @@ static enum status open_admin(struct gateway *gateway)
     return admin_open(&gateway->admin, gateway->settings->gateway.admin_listen, gateway->metrics, &hooks);
 }
 
-static enum status open_routes(struct gateway *gateway)
+static enum status open_snapshot(struct gateway *gateway)
 {
-    const struct route_settings *bad;
-    enum status status = routes_open(&gateway->routes, gateway->settings, &bad);
+    return snapshot_open(&gateway->snapshot, gateway->settings, stderr);
+}
 
-    if (status != STATUS_OK && bad != NULL) {
-        fprintf(stderr, "%s:%u: route %s: its profile or key file cannot be used\n", gateway->settings->file, bad->line,
-                bad->path);
+/* Routes, their keys and profiles, and times; the listeners and all that is waiting or running stay (house D15). */
+static enum status reload(void *context, struct settings **fresh, FILE *errors)
+{
+    struct gateway *gateway = context;
+    struct snapshot *next = NULL;
+    enum status status = snapshot_open(&next, *fresh, errors);
+
+    if (status != STATUS_OK) {
+        return status;
     }
-    return status;
+    snapshot_own(next, *fresh);
+    *fresh = NULL;
+    for (size_t index = 0; index < gateway->loop_count; index++) {
+        loop_use_snapshot(gateway->loops[index], next);
+    }
+    snapshot_release(&gateway->snapshot);
+    gateway->snapshot = next;
+    return STATUS_OK;
 }
 
 static enum status open_metrics(struct gateway *gateway)
@@ -218,7 +231,7 @@ static enum status open_parts(struct gateway *gateway)
         {"make the metrics", "", open_metrics},
         {"use the keys in ", gateway->settings->curve.dir, open_security},
         {"make the budgets", "", open_budgets},
-        {"read the routes", "", open_routes},
+        {"read the routes", "", open_snapshot},
         {"find the address ", settings->listen, find_address},
         {"listen on ", settings->listen, open_loops},
         {"listen for moderators on ", gateway->settings->moderation.bind, open_pool},
@@ -271,7 +284,7 @@ static void close_parts(struct gateway *gateway)
         loop_close(&gateway->loops[index]);
     }
     free(gateway->loops);
-    routes_close(&gateway->routes);
+    snapshot_release(&gateway->snapshot);
     admit_close(&gateway->admit);
     metrics_close(&gateway->metrics);
 }
@@ -290,6 +303,7 @@ int main(int argc, char **argv)
     status = open_parts(&gateway);
     if (status == STATUS_OK) {
         announce(&gateway);
+        program_on_reload(gateway.program, reload, gateway.metrics, &gateway);
         program_wait_for_end(gateway.program);
         log_event(LOG_INFO, "draining", LOG_NUMBER("in_flight", admit_in_flight(gateway.admit)));
     } else {

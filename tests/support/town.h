@@ -25,7 +25,7 @@ struct town {
     struct route_settings routes_settings[2];
     struct profile_settings profile;
     struct metrics *metrics;
-    struct routes *routes;
+    struct snapshot *snapshot;
     struct admit *admit;
     struct pool *pool;
     struct loop *loop;
@@ -87,17 +87,16 @@ static inline void town_start(struct town *town)
 {
     struct loop_options options = {0};
     struct pool_options pool_options = {0};
-    const struct route_settings *bad;
 
     town->settings.routes = town->routes_settings;
     town->settings.route_count = 2;
     town->settings.profiles = &town->profile;
     town->settings.profile_count = 1;
     assert_status(STATUS_OK, metrics_open(&town->metrics));
-    assert_status(STATUS_OK, routes_open(&town->routes, &town->settings, &bad));
+    assert_status(STATUS_OK, snapshot_open(&town->snapshot, &town->settings, stderr));
     assert_status(STATUS_OK, admit_open(&town->admit, &town->settings.gateway.limits, town->metrics));
     assert_status(STATUS_OK, server_address(&town->address, "127.0.0.1:0"));
-    options = (struct loop_options){0, &town->settings, town->routes, town->admit, town->metrics};
+    options = (struct loop_options){0, town->snapshot, town->admit, town->metrics};
     assert_status(STATUS_OK, loop_open(&town->loop, &options, &town->address));
     pool_options = (struct pool_options){.settings = &town->settings.moderation,
                                          .text_bytes_max = town->settings.gateway.limits.moderated_text_bytes,
@@ -125,7 +124,7 @@ static inline void town_close(struct town *town)
     loop_close(&town->loop);
     assert_int_equal(0, admit_in_flight(town->admit));
     assert_int_equal(0, admit_connections(town->admit));
-    routes_close(&town->routes);
+    snapshot_release(&town->snapshot);
     admit_close(&town->admit);
     metrics_close(&town->metrics);
     (void)close(town->listener);

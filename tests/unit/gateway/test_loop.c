@@ -20,7 +20,7 @@ static void a_loop_that_was_never_started_closes(void **state)
 
     (void)state;
     town_open(&town);
-    options = (struct loop_options){0, &town.settings, town.routes, town.admit, town.metrics};
+    options = (struct loop_options){0, town.snapshot, town.admit, town.metrics};
     {
         struct loop *second = NULL;
 
@@ -46,7 +46,7 @@ static void a_port_that_is_taken_is_told(void **state)
     taken = town_listen(&port);
     (void)snprintf(listen_at, sizeof listen_at, "127.0.0.1:%u", port);
     assert_status(STATUS_OK, server_address(&address, listen_at));
-    options = (struct loop_options){0, &town.settings, town.routes, town.admit, town.metrics};
+    options = (struct loop_options){0, town.snapshot, town.admit, town.metrics};
     assert_status(STATUS_IO, loop_open(&loop, &options, &address));
     assert_null(loop);
     (void)close(taken);
@@ -130,6 +130,75 @@ static void an_answer_that_outlives_the_drain_ends_with_an_error_event(void **st
     free(room);
 }
 
+/* The upstream hears of `path` and answers; the client gets it. */
+static void assert_served(struct town *town, const char *path)
+{
+    char *room = calloc(1, TOWN_TEXT_BYTES_MAX);
+    int client = town_client(town);
+    int upstream;
+
+    town_post(client, path, "", "b");
+    upstream = town_upstream(town);
+    assert_true(town_hear(upstream, room, "\r\n\r\nb"));
+    town_say(upstream, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok");
+    room[0] = '\0';
+    assert_true(town_hear(client, room, "\r\n\r\nok"));
+    (void)close(client);
+    (void)close(upstream);
+    free(room);
+}
+
+static void a_new_snapshot_serves_new_requests_and_leaves_running_ones_theirs(void **state)
+{
+    struct town town;
+    struct settings settings;
+    struct route_settings routes[2];
+    struct snapshot *next = NULL;
+    char *room = calloc(1, TOWN_TEXT_BYTES_MAX);
+    int client, upstream, idle;
+    char byte;
+
+    (void)state;
+    town_open(&town);
+    open_stream(&town, &client, &upstream, room);
+    settings = town.settings;
+    memcpy(routes, town.routes_settings, sizeof routes);
+    (void)snprintf(routes[1].path, sizeof routes[1].path, "/moved");
+    settings.routes = routes;
+    settings.gateway.limits.header_time_ms = 200;
+    assert_status(STATUS_OK, snapshot_open(&next, &settings, stderr));
+    loop_use_snapshot(town.loop, next);
+    loop_use_snapshot(town.loop, next); /* before the first was taken, or after: either way none is lost */
+    snapshot_release(&next);
+    snapshot_release(&town.snapshot); /* the stream holds it still */
+
+    assert_served(&town, "/moved/x");
+    idle = town_client(&town);
+    assert_int_equal(0, recv(idle, &byte, 1, 0)); /* by the new header_time: the old one is longer than the test waits */
+    town_say(upstream, "9\r\ndata: b\n\n\r\n0\r\n\r\n");
+    assert_true(town_hear(client, room, "data: b\n\n\r\n0\r\n\r\n"));
+    (void)close(idle);
+    (void)close(client);
+    (void)close(upstream);
+    town_close(&town);
+    free(room);
+}
+
+static void a_snapshot_that_no_turn_took_is_let_go_with_the_loop(void **state)
+{
+    struct town town;
+    struct loop_options options;
+    struct loop *second = NULL;
+
+    (void)state;
+    town_open(&town);
+    options = (struct loop_options){0, town.snapshot, town.admit, town.metrics};
+    assert_status(STATUS_OK, loop_open(&second, &options, &town.address));
+    loop_use_snapshot(second, town.snapshot);
+    loop_close(&second);
+    town_close(&town);
+}
+
 static int set_up(void **state)
 {
     (void)state;
@@ -144,6 +213,8 @@ int main(void)
         cmocka_unit_test(a_port_that_is_taken_is_told),
         cmocka_unit_test(a_drain_closes_idle_clients_and_takes_no_new_ones),
         cmocka_unit_test(a_drain_lets_a_running_answer_end),
+        cmocka_unit_test(a_new_snapshot_serves_new_requests_and_leaves_running_ones_theirs),
+        cmocka_unit_test(a_snapshot_that_no_turn_took_is_let_go_with_the_loop),
         cmocka_unit_test(an_answer_that_outlives_the_drain_ends_with_an_error_event),
     };
 

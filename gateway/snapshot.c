@@ -1,0 +1,72 @@
+/* snapshot: a count of holders around settings and routes. */
+#include "gateway/snapshot.h"
+
+#include <assert.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+struct snapshot {
+    const struct settings *settings;
+    struct settings *owned; /* the same, or NULL: they are the program's */
+    struct routes *routes;
+    _Atomic size_t holders;
+};
+
+enum status snapshot_open(struct snapshot **out, const struct settings *settings, FILE *errors)
+{
+    struct snapshot *snapshot = calloc(1, sizeof *snapshot);
+    const struct route_settings *bad = NULL;
+    enum status status;
+
+    if (snapshot == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    snapshot->settings = settings;
+    atomic_init(&snapshot->holders, 1);
+    status = routes_open(&snapshot->routes, settings, &bad);
+    if (status != STATUS_OK) {
+        if (bad != NULL) {
+            (void)fprintf(errors, "%s:%u: route %s: its profile or key file cannot be used: %s\n", settings->file, bad->line,
+                          bad->path, status_sentence(status));
+        }
+        snapshot_release(&snapshot);
+        return status;
+    }
+    *out = snapshot;
+    return STATUS_OK;
+}
+
+void snapshot_own(struct snapshot *snapshot, struct settings *settings)
+{
+    assert(snapshot->owned == NULL && settings == snapshot->settings);
+    snapshot->owned = settings;
+}
+
+struct snapshot *snapshot_hold(struct snapshot *snapshot)
+{
+    (void)atomic_fetch_add_explicit(&snapshot->holders, 1, memory_order_relaxed);
+    return snapshot;
+}
+
+void snapshot_release(struct snapshot **snapshot)
+{
+    struct snapshot *released = *snapshot;
+
+    *snapshot = NULL;
+    /* Acquire and release: the last holder must see all that the others did with it. */
+    if (released != NULL && atomic_fetch_sub_explicit(&released->holders, 1, memory_order_acq_rel) == 1) {
+        routes_close(&released->routes);
+        settings_close(&released->owned);
+        free(released);
+    }
+}
+
+const struct settings *snapshot_settings(const struct snapshot *snapshot)
+{
+    return snapshot->settings;
+}
+
+const struct routes *snapshot_routes(const struct snapshot *snapshot)
+{
+    return snapshot->routes;
+}

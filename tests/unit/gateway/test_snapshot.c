@@ -1,0 +1,66 @@
+/* Tests of snapshot: the last holder frees it, and what cannot be used is told by file and line. */
+#include "gateway/snapshot.h"
+
+#include "proto/secret.h"
+#include "support/settings_text.h"
+
+static void what_is_owned_lives_as_long_as_somebody_holds_it(void **state)
+{
+    struct reading reading;
+    struct snapshot *snapshot = NULL;
+    struct snapshot *of_a_request;
+    const struct route *route;
+    struct bytes rest;
+
+    (void)state;
+    assert_read(&reading, "routes: [ { path: /a, upstream: 'http://a.test', moderation: one } ]\nprofiles: { one: {} }\n");
+    assert_status(STATUS_OK, snapshot_open(&snapshot, reading.settings, stderr));
+    snapshot_own(snapshot, reading.settings);
+    reading.settings = NULL;
+    of_a_request = snapshot_hold(snapshot);
+    assert_ptr_equal(snapshot, of_a_request);
+    snapshot_release(&snapshot);
+    assert_null(snapshot);
+
+    assert_status(STATUS_OK, route_find(snapshot_routes(of_a_request), BYTES("/a/b"), &route, &rest));
+    assert_string_equal("one", route->profile->name);
+    assert_int_equal(1, snapshot_settings(of_a_request)->route_count);
+    snapshot_release(&of_a_request); /* the sanitizer sees what is left */
+    snapshot_release(&of_a_request);
+    reading_end(&reading);
+}
+
+static void a_key_file_that_cannot_be_read_is_told_with_its_line(void **state)
+{
+    struct reading reading;
+    struct snapshot *snapshot = NULL;
+    char *told = NULL;
+    size_t told_count;
+    FILE *errors = open_memstream(&told, &told_count);
+
+    (void)state;
+    assert_non_null(errors);
+    assert_read(&reading, "routes:\n  - { path: /a, upstream: 'http://a.test', moderation: none, key_file: none }\n");
+    assert_status(STATUS_IO, snapshot_open(&snapshot, reading.settings, errors));
+    assert_int_equal(0, fclose(errors));
+    assert_null(snapshot);
+    assert_non_null(strstr(told, "prismguard.yaml:2: route /a: its profile or key file cannot be used: "));
+    free(told);
+    reading_end(&reading);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    return secret_start() == STATUS_OK ? 0 : -1;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_owned_lives_as_long_as_somebody_holds_it),
+        cmocka_unit_test(a_key_file_that_cannot_be_read_is_told_with_its_line),
+    };
+
+    return cmocka_run_group_tests(tests, set_up, NULL);
+}
