@@ -17,8 +17,8 @@
 
 struct snapshot;
 
-/* Reads the routes' key files. `settings` is borrowed until the last holder lets go. On failure the reason is one line on `errors`
- * ("prismguard.yaml:12: ..."). Statuses of routes_open. The caller holds *out. */
+/* Reads the routes' key files. `settings` is borrowed until the last holder lets go. On failure the reason is one line on
+ * `errors` ("prismguard.yaml:12: ..."). Statuses of routes_open. The caller holds *out. */
 MUST_CHECK enum status snapshot_open(struct snapshot **out, const struct settings *settings, FILE *errors);
 
 /* Takes `settings`, the ones it was opened with: they are closed with it. */

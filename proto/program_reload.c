@@ -52,7 +52,6 @@ static void count(const struct program_reload *reload, const char *result)
 
 void program_reload(const struct program_reload *reload)
 {
-    const char *file = reload->started->file;
     char digest[SETTINGS_DIGEST_BYTES + 1] = "";
     enum status status = STATUS_NO_MEMORY;
     char *text = NULL;
@@ -70,7 +69,7 @@ void program_reload(const struct program_reload *reload)
         (void)fclose(errors);
     }
     if (status == STATUS_OK) {
-        log_event(LOG_INFO, "config_reloaded", LOG_TEXT("config", file), LOG_TEXT("digest", digest));
+        log_event(LOG_INFO, "config_reloaded", LOG_TEXT("config", reload->started->file), LOG_TEXT("digest", digest));
     } else {
         log_event(LOG_ERROR, "config_reload_failed", LOG_STATUS("status", status),
                   LOG_BYTES("error", first_line(text == NULL ? "" : text + told)));

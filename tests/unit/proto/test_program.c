@@ -392,6 +392,7 @@ static void a_second_signal_ends_it_at_once(void **state)
         if (program_open(&program, "gateway", "Stands in a test.", 3, argv) != PROGRAM_OK) {
             _exit(9);
         }
+        (void)raise(SIGHUP); /* nobody reloads here: it is told and changes nothing */
         (void)!write(out[1], "1", 1);
         program_wait_for_end(program);
         (void)!write(out[1], "2", 1);

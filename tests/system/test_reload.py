@@ -1,0 +1,124 @@
+"""SIGHUP: configuration, keys and keywords are read anew, whole or not at all, while requests go on."""
+import json
+import signal
+import threading
+import time
+
+import pytest
+
+from stack import Stack
+from upstream import wait_until
+
+STORM_S = 5
+STORM_EVERY_S = 0.1
+CLIENTS = 8
+
+
+@pytest.fixture
+def reloadable(upstream, tmp_path):
+    stack = Stack(tmp_path, upstream, review=False)
+    yield stack
+    stack.close()
+
+
+def reload(service):
+    """One reload; its last line in the log."""
+    def ended():
+        return service.events("config_reloaded") + service.events("config_reload_failed")
+    before = len(ended())
+    service.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: len(ended()) > before, what=f"{service.name} reloads")
+    return max(ended(), key=lambda line: line["time"])
+
+
+class Load:
+    """Clients that ask without a pause, and what they were answered."""
+
+    def __init__(self, stack, count=CLIENTS):
+        self.stack, self.ends, self.statuses, self.problems = stack, threading.Event(), [], []
+        self.threads = [threading.Thread(target=self._ask) for _ in range(count)]
+
+    def _ask(self):
+        while not self.ends.is_set():
+            try:
+                self.statuses.append(self.stack.chat("Hello")[0])
+            except Exception as problem:  # whatever it is, it is a request that failed
+                self.problems.append(repr(problem))
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.ends.set()
+        for thread in self.threads:
+            thread.join()
+
+    def assert_all_answered(self):
+        assert not self.problems, self.problems[:5]
+        assert len(self.statuses) >= CLIENTS and set(self.statuses) == {200}, set(self.statuses)
+
+
+def test_a_new_route_serves_after_a_reload(reloadable):
+    before = reloadable.chat("Hello")
+    assert before[0] == 200
+    reloadable.config.write_text(reloadable.config.read_text().replace("- path: /plain", "- path: /moved"))
+    line = reload(reloadable.gateway)
+    assert line["event"] == "config_reloaded" and len(line["digest"]) == 16
+    assert line["digest"] != reloadable.gateway.events("started")[0]["digest"]
+    assert reloadable.post(b"{}", path="/moved/v1/x")[0] == 200
+    assert reloadable.post(b"{}", path="/plain/v1/x")[0] == 404
+    assert reloadable.gateway.metric("prismguard_config_reloads_total", result="ok") == 1
+
+
+def test_a_provider_s_key_is_rotated(reloadable, upstream):
+    key = reloadable.folder / "provider"
+    key.write_text("first-key")
+    reloadable.config.write_text(reloadable.config.read_text().replace("- path: /plain", f"- path: /plain\n    key_file: {key}"))
+    reload(reloadable.gateway)
+    reloadable.post(b"{}", path="/plain/v1/x")
+    key.write_text("second-key")
+    reloadable.post(b"{}", path="/plain/v1/x")
+    reload(reloadable.gateway)
+    reloadable.post(b"{}", path="/plain/v1/x")
+    sent = [exchange.field("authorization") for exchange in upstream.wait_for(3)]
+    assert sent == [["Bearer first-key"], ["Bearer first-key"], ["Bearer second-key"]]
+    assert "first-key" not in reloadable.gateway.log_file.read_text()
+
+
+def test_a_broken_file_changes_nothing_and_is_told_by_its_line(reloadable):
+    good = reloadable.config.read_text()
+    broken = good.replace("- path: /plain", "- path: /moved").replace("threads: 2", "threads: two")
+    line_of_threads = broken[:broken.index("threads: two")].count("\n") + 1
+    reloadable.config.write_text(broken)
+    line = reload(reloadable.gateway)
+    assert line["event"] == "config_reload_failed"
+    assert f"prismguard.yaml:{line_of_threads}: gateway.threads: found 'two'" in line["error"]
+    reloadable.config.write_text(good.replace("path: /plain", "path: /moved\n    key_file: /nowhere"))
+    line = reload(reloadable.gateway)
+    assert line["event"] == "config_reload_failed" and "route /moved" in line["error"]
+    reloadable.config.unlink()
+    assert reload(reloadable.gateway)["event"] == "config_reload_failed"
+    assert reloadable.post(b"{}", path="/moved/v1/x")[0] == 404
+    assert reloadable.post(b"{}", path="/plain/v1/x")[0] == 200
+    assert reloadable.gateway.metric("prismguard_config_reloads_total", result="failed") == 3
+
+
+def test_what_needs_a_restart_is_named_and_kept(reloadable):
+    reloadable.config.write_text(reloadable.config.read_text().replace("threads: 2", "threads: 3").replace("drain: 5s", "drain: 6s"))
+    assert reload(reloadable.gateway)["event"] == "config_reloaded"
+    assert reloadable.gateway.events("config_needs_restart")[0]["settings"] == "gateway.threads"
+
+
+def test_reloads_under_load_lose_no_request(reloadable):
+    with Load(reloadable) as load:
+        ends = time.monotonic() + STORM_S
+        while time.monotonic() < ends:
+            for service in [reloadable.gateway]:
+                service.process.send_signal(signal.SIGHUP)
+            time.sleep(STORM_EVERY_S)  # the pace of the storm, not a wait for something
+    load.assert_all_answered()
+    for service in [reloadable.gateway]:
+        assert len(service.events("config_reloaded")) > 10
+        assert service.events("config_reload_failed") == []
