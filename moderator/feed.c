@@ -1,8 +1,8 @@
 /* feed: listens to announcements, reads the table when it must, and swaps in what passes its checks. */
 #include "moderator/feed.h"
 
-#include "moderator/backoff.h"
 #include "moderator/feed_table.h"
+#include "proto/backoff.h"
 #include "proto/clock.h"
 #include "proto/limits.h"
 #include "proto/log.h"

@@ -1,8 +1,8 @@
 /* history: the queue of labels and the thread that writes it, batch by batch. */
 #include "moderator/history.h"
 
-#include "moderator/backoff.h"
 #include "moderator/history_store.h"
+#include "proto/backoff.h"
 #include "proto/clock.h"
 #include "proto/log.h"
 #include "proto/secret.h"

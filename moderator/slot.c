@@ -1,7 +1,7 @@
 /* slot: the lock-step of one REQ socket, its silence and its back-off. */
 #include "moderator/slot.h"
 
-#include "moderator/backoff.h"
+#include "proto/backoff.h"
 #include "proto/limits.h"
 
 #include <assert.h>
