@@ -57,10 +57,17 @@ struct job {
     size_t text_bytes_max;
     _Atomic bool abandoned;
     uint64_t submitted_us;
-    uint64_t sent_us;     /* the attempt under way */
-    uint64_t queued_ms;   /* when it began to wait; the queue's */
-    unsigned attempts;    /* local tasks sent; more than one comes with retries */
-    struct job *next;     /* the queue's */
+    uint64_t sent_us;                     /* the attempt under way */
+    uint64_t give_up_ms;                  /* the deadline of its kind, over all attempts */
+    unsigned attempts;                    /* of the kind under way: local, then review */
+    unsigned crashes;                     /* moderators that ended while they had it */
+    unsigned char tried[WORKER_ID_BYTES]; /* the moderator process of the attempt before */
+    enum status failure;                  /* of that attempt */
+    struct message_task_head review;      /* what a review is told of the local verdict */
+    uint32_t unsure[UNSURE_SEGMENTS_MAX]; /* the segments it shall look at */
+    size_t unsure_count;
+    uint64_t queued_ms; /* when it began to wait; the queue's */
+    struct job *next;   /* the queue's */
     struct job *previous;
 };
 

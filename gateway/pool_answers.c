@@ -15,13 +15,13 @@ static void drop_bad(struct pool_dispatch *dispatch, struct slot *slot, enum poo
         return;
     }
     if (++slot->bad_count >= BAD_FRAMES_MAX) {
-        dispatch_forget(dispatch, slot, "bad messages");
+        dispatch_forget(dispatch, slot, END_LEFT, "bad messages", now_ms);
         return;
     }
     job = dispatch_release(slot);
     pool_slots_move(dispatch->slots, slot, SLOT_IDLE, now_ms);
     if (job != NULL) {
-        dispatch_fail(dispatch, slot->kind, job, STATUS_UNAVAILABLE);
+        dispatch_fail(dispatch, slot->kind, job, END_LEFT, now_ms);
     }
 }
 
@@ -35,7 +35,7 @@ static void take_ready(struct pool_dispatch *dispatch, struct slot *slot, struct
         return;
     }
     if (slot != NULL) {
-        dispatch_forget(dispatch, slot, "ready again"); /* it has begun anew, and has no task any more */
+        dispatch_forget(dispatch, slot, END_LEFT, "ready again", now_ms); /* it has begun anew, and has no task any more */
     }
     if (ready.text_bytes_max < dispatch->text_bytes_max) {
         drop_bad(dispatch, NULL, BAD_TEXT_BOUND, now_ms);
@@ -128,7 +128,7 @@ static void take_busy(struct pool_dispatch *dispatch, struct slot *slot, struct 
     job = take_answer(dispatch, slot, busy.nonce, busy.sequence, now_ms);
     if (job != NULL) {
         log_event_limited(LOG_WARN, "moderator_busy", LOG_NUMBER("reason", busy.reason));
-        dispatch_fail(dispatch, slot->kind, job, busy.reason == BUSY_EXPIRED ? STATUS_TIMEOUT : STATUS_UNAVAILABLE);
+        dispatch_fail(dispatch, slot->kind, job, busy.reason == BUSY_EXPIRED ? END_TIMEOUT : END_BUSY, now_ms);
     }
 }
 
@@ -154,7 +154,7 @@ static void take_frame(struct pool_dispatch *dispatch, struct bytes identity, st
         break;
     case MESSAGE_BYE:
         if (slot != NULL) {
-            dispatch_forget(dispatch, slot, "bye");
+            dispatch_forget(dispatch, slot, END_LEFT, "bye", now_ms);
             break;
         }
         drop_bad(dispatch, NULL, BAD_UNKNOWN, now_ms);

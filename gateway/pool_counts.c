@@ -34,6 +34,18 @@ void pool_counts_init(struct pool_counts *counts, struct metrics *metrics)
         counts->bad[index] = metrics_series(metrics, METRIC_COUNTER, "prismguard_gateway_pool_bad_messages_total",
                                             "Messages of moderators that were dropped.", &label, 1);
     }
+    for (size_t index = 0; index < ENDS; index++) {
+        static const char *const ends[ENDS] = {
+            [END_GONE] = "gone", [END_LEFT] = "left", [END_BUSY] = "busy", [END_TIMEOUT] = "timeout"};
+        const struct metric_label label = {"why", ends[index]};
+
+        counts->ends[index] = metrics_series(metrics, METRIC_COUNTER, "prismguard_gateway_pool_attempts_failed_total",
+                                             "Tasks that got no verdict.", &label, 1);
+    }
+    counts->retries = metrics_series(metrics, METRIC_COUNTER, "prismguard_gateway_pool_retries_total",
+                                     "Texts sent a second time, to another moderator.", NULL, 0);
+    counts->poisons = metrics_series(metrics, METRIC_COUNTER, "prismguard_gateway_pool_poisons_total",
+                                     "Texts blocked because two moderators ended while they had them.", NULL, 0);
     counts->late = metrics_series(metrics, METRIC_COUNTER, "prismguard_gateway_pool_late_verdicts_total",
                                   "Answers that came when nobody waited for them any more.", NULL, 0);
     counts->hop = metrics_series(metrics, METRIC_HISTOGRAM, "prismguard_gateway_pool_hop_seconds",

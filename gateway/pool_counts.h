@@ -1,4 +1,4 @@
-/* pool_counts: what the pool counts: jobs by result, dropped messages by reason, late verdicts, the time of the hop.
+/* pool_counts: what the pool counts: jobs by result, failed attempts, dropped messages by reason, late verdicts, the hop.
  *
  * Thread: the pool's.
  */
@@ -22,7 +22,19 @@ enum pool_bad {
     BAD_REASONS
 };
 
+/* How an attempt ended without a verdict. */
+enum pool_end {
+    END_GONE,    /* the slot's connection ended: its process is dead */
+    END_LEFT,    /* BYE, READY, or messages that were none */
+    END_BUSY,    /* BUSY */
+    END_TIMEOUT, /* the attempt's time was over */
+    ENDS
+};
+
 struct pool_counts {
+    struct series *ends[ENDS];
+    struct series *retries;
+    struct series *poisons;
     struct series *results[6];
     struct series *bad[BAD_REASONS];
     struct series *late;

@@ -8,6 +8,7 @@
 #include <assert.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum status pool_dispatch_open(struct pool_dispatch **out, const struct pool_options *options, struct wire *wire,
                                void (*finish)(void *context, struct job *job), void *context)
@@ -49,7 +50,7 @@ void pool_dispatch_close(struct pool_dispatch **dispatch)
     if (*dispatch == NULL) {
         return;
     }
-    assert((*dispatch)->queue.count == 0);
+    assert((*dispatch)->queue.count == 0 && (*dispatch)->queue.retries == NULL);
     pool_slots_close(&(*dispatch)->slots);
     buffer_free(&(*dispatch)->frame);
     buffer_free(&(*dispatch)->body);
@@ -57,7 +58,7 @@ void pool_dispatch_close(struct pool_dispatch **dispatch)
     *dispatch = NULL;
 }
 
-static bool is_abandoned(struct job *job)
+bool dispatch_is_abandoned(struct job *job)
 {
     return atomic_load_explicit(&job->abandoned, memory_order_relaxed);
 }
@@ -70,18 +71,6 @@ void dispatch_finish(struct pool_dispatch *dispatch, struct job *job, enum statu
     dispatch->finish(dispatch->context, job);
 }
 
-/* A task will get no answer. A review that fails leaves what the first verdict said; a local one leaves nothing (a second
- * attempt at another moderator will begin here). */
-void dispatch_fail(struct pool_dispatch *dispatch, enum slot_kind kind, struct job *job, enum status why)
-{
-    if (kind == SLOT_REVIEW) {
-        job->result.review_us = (uint32_t)(clock_us() - job->sent_us);
-        dispatch_finish(dispatch, job, STATUS_OK);
-    } else {
-        dispatch_finish(dispatch, job, why);
-    }
-}
-
 /* Takes the job off its slot, which is to be moved or forgotten next. */
 struct job *dispatch_release(struct slot *slot)
 {
@@ -91,8 +80,8 @@ struct job *dispatch_release(struct slot *slot)
     return job;
 }
 
-/* The slot's connection is gone, or it is not trusted any more: its task fails now, not at its deadline. */
-void dispatch_forget(struct pool_dispatch *dispatch, struct slot *slot, const char *why)
+/* The slot is gone, or not trusted any more: its task fails now, not at its deadline. */
+void dispatch_forget(struct pool_dispatch *dispatch, struct slot *slot, enum pool_end end, const char *why, uint64_t now_ms)
 {
     enum slot_kind kind = slot->kind;
     struct job *job = dispatch_release(slot);
@@ -100,11 +89,24 @@ void dispatch_forget(struct pool_dispatch *dispatch, struct slot *slot, const ch
     log_event(LOG_DEBUG, "slot_gone", LOG_TEXT("why", why), LOG_TEXT("kind", slot_kind_name(kind)));
     pool_slots_remove(dispatch->slots, slot);
     if (job != NULL) {
-        dispatch_fail(dispatch, kind, job, STATUS_UNAVAILABLE);
+        dispatch_fail(dispatch, kind, job, end, now_ms);
     }
     if (kind == SLOT_LOCAL && pool_slots_count(dispatch->slots, SLOT_LOCAL) == 0) {
         log_event(LOG_WARN, "moderators_gone", LOG_TEXT("why", why), LOG_NUMBER("waiting", dispatch->queue.count));
     }
+}
+
+/* How long this attempt may take. A local one takes at most half of the deadline where there is another moderator to ask
+ * afterwards; a review has all of it, as a second one would be late by the same LLM. */
+static uint64_t attempt_ms(const struct pool_dispatch *dispatch, enum slot_kind kind, const struct job *job, uint64_t now_ms)
+{
+    uint64_t whole_ms = dispatch->deadline_ms[kind];
+    uint64_t left_ms = job->give_up_ms > now_ms ? job->give_up_ms - now_ms : 0;
+
+    if (kind == SLOT_LOCAL && pool_slots_processes(dispatch->slots, kind) > 1) {
+        whole_ms = (whole_ms + 1) / 2;
+    }
+    return whole_ms < left_ms ? whole_ms : left_ms;
 }
 
 /* STATUS_OK: the slot has the job. STATUS_CLOSED: the slot was gone and is forgotten. STATUS_NO_MEMORY. */
@@ -112,12 +114,13 @@ static enum status send_task(struct pool_dispatch *dispatch, struct slot *slot, 
                              struct message_task_head *head, struct bytes body, uint64_t now_ms)
 {
     struct bytes identity = {slot->identity, slot->identity_bytes};
+    uint64_t time_ms = attempt_ms(dispatch, slot->kind, job, now_ms);
     enum status status;
 
     head->nonce = dispatch->nonce;
     head->sequence = ++dispatch->sequence;
     head->kind = slot->kind;
-    head->remaining_ms = (uint32_t)dispatch->deadline_ms[slot->kind];
+    head->remaining_ms = (uint32_t)time_ms;
     buffer_clear(&dispatch->frame);
     status = message_write_task(head, body, &dispatch->frame);
     if (status == STATUS_OK) {
@@ -127,36 +130,56 @@ static enum status send_task(struct pool_dispatch *dispatch, struct slot *slot, 
     case STATUS_OK:
         slot->job = job;
         slot->sequence = head->sequence;
+        slot->due_ms = now_ms + time_ms;
         pool_slots_move(dispatch->slots, slot, SLOT_BUSY, now_ms);
+        memcpy(job->tried, slot->worker, WORKER_ID_BYTES);
         job->sent_us = clock_us();
         return STATUS_OK;
     case STATUS_NO_MEMORY:
         return STATUS_NO_MEMORY;
     default:
         /* Gone; or its queue is full, which nobody's is that reads what it is sent: the credit is one frame. */
-        dispatch_forget(dispatch, slot, "unreachable");
+        dispatch_forget(dispatch, slot, END_GONE, "unreachable", now_ms);
         return STATUS_CLOSED;
     }
 }
 
-/* STATUS_AGAIN: no local slot is idle. STATUS_NO_MEMORY. */
-static enum status send_local(struct pool_dispatch *dispatch, struct job *job, uint64_t now_ms)
+enum status dispatch_send(struct pool_dispatch *dispatch, enum slot_kind kind, struct job *job, uint64_t now_ms)
 {
     struct message_task_head head = {.drawn = DRAWN_UNSURE, .score = NAN};
+    struct bytes body = buffer_view(&job->body);
+    const unsigned char *avoided = job->attempts > 0 ? job->tried : NULL;
+    enum status status = STATUS_OK;
     struct slot *slot;
 
-    while ((slot = pool_slots_idle(dispatch->slots, SLOT_LOCAL, job->profile->name)) != NULL) {
-        enum status status = send_task(dispatch, slot, job, &head, buffer_view(&job->body), now_ms);
-
+    if (kind == SLOT_REVIEW) {
+        head = job->review;
+        buffer_clear(&dispatch->body);
+        status = message_body_select(body, job->unsure, job->unsure_count, &dispatch->body);
+        body = buffer_view(&dispatch->body);
+    }
+    if (job->attempts == 0) {
+        job->give_up_ms = now_ms + dispatch->deadline_ms[kind];
+    }
+    while (status == STATUS_OK && (slot = pool_slots_idle(dispatch->slots, kind, job->profile->name, avoided)) != NULL) {
+        status = send_task(dispatch, slot, job, &head, body, now_ms);
         if (status == STATUS_OK) {
             job->attempts++;
-            job->result.queue_us = (uint32_t)(job->sent_us - job->submitted_us);
+            return STATUS_OK;
         }
-        if (status != STATUS_CLOSED) {
-            return status;
-        }
+        status = status == STATUS_CLOSED ? STATUS_OK : status;
     }
-    return STATUS_AGAIN;
+    return status == STATUS_OK ? STATUS_AGAIN : status;
+}
+
+static enum status send_local(struct pool_dispatch *dispatch, struct job *job, uint64_t now_ms)
+{
+    enum status status = dispatch_send(dispatch, SLOT_LOCAL, job, now_ms);
+
+    if (status == STATUS_OK) {
+        job->result.queue_us = (uint32_t)(job->sent_us - job->submitted_us);
+    }
+    return status;
 }
 
 /* Gives idle slots the jobs that wait; with no slot left to wait for, none waits. */
@@ -164,8 +187,9 @@ void dispatch_give(struct pool_dispatch *dispatch, uint64_t now_ms)
 {
     struct job *job;
 
+    dispatch_retry(dispatch, now_ms);
     while ((job = dispatch->queue.first) != NULL) {
-        enum status status = is_abandoned(job) ? STATUS_CLOSED : send_local(dispatch, job, now_ms);
+        enum status status = dispatch_is_abandoned(job) ? STATUS_CLOSED : send_local(dispatch, job, now_ms);
 
         if (status == STATUS_AGAIN) {
             break;
@@ -186,12 +210,12 @@ void pool_dispatch_submit(struct pool_dispatch *dispatch, struct job *job, uint6
     enum status status;
 
     /* Nobody is passed: whatever frees a slot gives it to the queue before it returns. */
-    assert(dispatch->queue.count == 0 || pool_slots_idle(dispatch->slots, SLOT_LOCAL, job->profile->name) == NULL);
+    assert(dispatch->queue.count == 0 || pool_slots_idle(dispatch->slots, SLOT_LOCAL, job->profile->name, NULL) == NULL);
     if (dispatch->stopped) {
         dispatch_finish(dispatch, job, STATUS_UNAVAILABLE);
         return;
     }
-    if (is_abandoned(job)) {
+    if (dispatch_is_abandoned(job)) {
         dispatch_finish(dispatch, job, STATUS_CLOSED);
         return;
     }
@@ -209,24 +233,18 @@ void dispatch_review(struct pool_dispatch *dispatch, struct job *job, const stru
                        uint64_t now_ms)
 {
     const struct review_settings *review = &job->profile->review;
-    struct message_task_head head = {
-        .drawn = verdict->drawn, .score = verdict->score, .model_version = verdict->model_version};
-    struct slot *slot;
-    enum status status;
 
-    if (is_abandoned(job) || review->url[0] == '\0') {
-        dispatch_finish(dispatch, job, is_abandoned(job) ? STATUS_CLOSED : STATUS_OK);
+    if (dispatch_is_abandoned(job) || review->url[0] == '\0') {
+        dispatch_finish(dispatch, job, dispatch_is_abandoned(job) ? STATUS_CLOSED : STATUS_OK);
         return;
     }
-    buffer_clear(&dispatch->body);
-    status = message_body_select(buffer_view(&job->body), verdict->unsure, verdict->unsure_count, &dispatch->body);
-    while (status == STATUS_OK && (slot = pool_slots_idle(dispatch->slots, SLOT_REVIEW, job->profile->name)) != NULL) {
-        enum status sent = send_task(dispatch, slot, job, &head, buffer_view(&dispatch->body), now_ms);
-
-        if (sent == STATUS_OK) {
-            return;
-        }
-        status = sent == STATUS_CLOSED ? STATUS_OK : sent;
+    job->attempts = 0;
+    job->review = (struct message_task_head){
+        .drawn = verdict->drawn, .score = verdict->score, .model_version = verdict->model_version};
+    job->unsure_count = verdict->unsure_count;
+    memcpy(job->unsure, verdict->unsure, sizeof job->unsure);
+    if (dispatch_send(dispatch, SLOT_REVIEW, job, now_ms) == STATUS_OK) {
+        return;
     }
     /* Nobody to ask. A text that was only drawn at random is not undecided: the model knew. */
     if (verdict->drawn == DRAWN_UNSURE && review->when_full == WHEN_FULL_BLOCK) {
@@ -239,6 +257,7 @@ void pool_dispatch_sweep(struct pool_dispatch *dispatch, uint64_t now_ms)
 {
     struct job *job;
 
+    dispatch_retry(dispatch, now_ms);
     while ((job = pool_queue_pop_abandoned(&dispatch->queue, now_ms)) != NULL) {
         dispatch_finish(dispatch, job, STATUS_CLOSED);
     }
@@ -258,6 +277,7 @@ void pool_dispatch_stop(struct pool_dispatch *dispatch, uint64_t now_ms)
             dispatch_finish(dispatch, job, STATUS_UNAVAILABLE);
         }
     }
+    dispatch_retry(dispatch, now_ms);
     while ((job = pool_queue_pop(&dispatch->queue, now_ms)) != NULL) {
         dispatch_finish(dispatch, job, STATUS_UNAVAILABLE);
     }

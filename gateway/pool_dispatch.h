@@ -1,8 +1,8 @@
 /* pool_dispatch: the walk of a job: to a local slot, perhaps to a review slot, and back; the ROUTER's side of PROTOCOL.md.
  *
  *   submit ──> send a local TASK ──> VERDICT allow, block ───────────────────────────> finish
- *     │ no idle slot    │ deadline, BUSY, slot gone      │ unsure
- *     ▼                 └──> finish                      ▼
+ *     │ no idle slot    │ late, BUSY, slot gone          │ unsure
+ *     ▼                 └──> once more, elsewhere        ▼
  *   queue ── aged ──> finish          send a review TASK, or resolve at once ──> answer, deadline ──> finish
  *
  * Knows nothing of threads and loops: gateway/pool brings jobs and the time, and takes finished jobs by `finish`.

@@ -27,16 +27,19 @@ static struct slot *first_due(const struct pool_dispatch *dispatch, size_t kind,
                : NULL;
 }
 
-/* The job is answered now; the slot gets no task before it has answered the old one. */
+/* The job goes on without it; the slot gets no task before it has answered the old one. */
 static void end_attempts(struct pool_dispatch *dispatch, size_t kind, uint64_t now_ms)
 {
     struct slot *slot;
 
-    while ((slot = first_due(dispatch, kind, SLOT_BUSY, dispatch->deadline_ms[kind], now_ms)) != NULL) {
+    while ((slot = pool_slots_first(dispatch->slots, (enum slot_kind)kind, SLOT_BUSY)) != NULL && slot->due_ms <= now_ms) {
         struct job *job = dispatch_release(slot);
 
         pool_slots_move(dispatch->slots, slot, SLOT_QUARANTINED, now_ms);
-        dispatch_fail(dispatch, slot->kind, job, STATUS_TIMEOUT);
+        if (kind == SLOT_LOCAL) { /* a late review says something of its LLM only */
+            dispatch_suspect(dispatch, slot->worker, now_ms);
+        }
+        dispatch_fail(dispatch, slot->kind, job, END_TIMEOUT, now_ms);
     }
 }
 
@@ -46,22 +49,24 @@ static void forget_silent(struct pool_dispatch *dispatch, size_t kind, uint64_t 
 
     while ((slot = first_due(dispatch, kind, SLOT_PINGED, dispatch->silence_ms, now_ms)) != NULL ||
            (slot = first_due(dispatch, kind, SLOT_QUARANTINED, dispatch->silence_ms, now_ms)) != NULL) {
-        dispatch_forget(dispatch, slot, "silent");
+        dispatch_forget(dispatch, slot, END_GONE, "silent", now_ms);
     }
 }
 
-/* A killed process is found by its connection's end, long before a deadline. */
+/* A killed process is found by its connection's end, long before a deadline. A slot that is found dead may be the first of
+ * its process, so the others are looked at too. */
 static void probe(struct pool_dispatch *dispatch, size_t kind, enum slot_state state, uint64_t now_ms)
 {
     struct slot *slot = pool_slots_first(dispatch->slots, (enum slot_kind)kind, state);
 
-    while (slot != NULL && slot->since_ms + dispatch->probe_busy_ms <= now_ms) {
+    while (slot != NULL) {
         struct slot *next = slot->next;
 
-        if (slot->probe_count < PROBES_MAX) {
+        if (slot->since_ms + dispatch->probe_busy_ms <= now_ms && slot->probe_count < PROBES_MAX) {
             slot->probe_count++;
             if (wire_probe(dispatch->wire, (struct bytes){slot->identity, slot->identity_bytes}) == STATUS_CLOSED) {
-                dispatch_forget(dispatch, slot, "unreachable");
+                dispatch_suspect(dispatch, slot->worker, now_ms);
+                dispatch_forget(dispatch, slot, END_GONE, "unreachable", now_ms);
             }
         }
         slot = next;
@@ -74,19 +79,7 @@ static void ping_idle(struct pool_dispatch *dispatch, size_t kind, uint64_t now_
     struct slot *slot;
 
     while ((slot = first_due(dispatch, kind, SLOT_IDLE, dispatch->ping_idle_ms, now_ms)) != NULL) {
-        enum status status;
-
-        buffer_clear(&dispatch->frame);
-        status = message_write_plain(MESSAGE_PING, &dispatch->frame);
-        if (status == STATUS_OK) {
-            status = wire_send_to(dispatch->wire, (struct bytes){slot->identity, slot->identity_bytes},
-                                  buffer_view(&dispatch->frame));
-        }
-        if (status == STATUS_OK) {
-            pool_slots_move(dispatch->slots, slot, SLOT_PINGED, now_ms);
-        } else {
-            dispatch_forget(dispatch, slot, "unreachable");
-        }
+        dispatch_ping(dispatch, slot, now_ms);
     }
 }
 
@@ -114,13 +107,16 @@ void pool_dispatch_tick(struct pool_dispatch *dispatch, uint64_t now_ms)
 
 uint64_t pool_dispatch_due_ms(const struct pool_dispatch *dispatch)
 {
-    uint64_t due_ms = pool_queue_aged_at_ms(&dispatch->queue);
+    uint64_t due_ms = earlier(pool_queue_aged_at_ms(&dispatch->queue), pool_queue_retry_due_ms(&dispatch->queue));
 
     for (size_t kind = 0; kind < KINDS; kind++) {
+        const struct slot *busy = pool_slots_first(dispatch->slots, (enum slot_kind)kind, SLOT_BUSY);
         uint64_t probe_ms = earlier(first_due_ms(dispatch, kind, SLOT_BUSY, dispatch->probe_busy_ms),
                                     first_due_ms(dispatch, kind, SLOT_QUARANTINED, dispatch->probe_busy_ms));
 
-        due_ms = earlier(due_ms, first_due_ms(dispatch, kind, SLOT_BUSY, dispatch->deadline_ms[kind]));
+        if (busy != NULL) {
+            due_ms = earlier(due_ms, busy->due_ms);
+        }
         due_ms = earlier(due_ms, first_due_ms(dispatch, kind, SLOT_PINGED, dispatch->silence_ms));
         due_ms = earlier(due_ms, first_due_ms(dispatch, kind, SLOT_QUARANTINED, dispatch->silence_ms));
         due_ms = earlier(due_ms, first_due_ms(dispatch, kind, SLOT_IDLE, dispatch->ping_idle_ms));

@@ -1,5 +1,5 @@
-/* pool_inside: what the three files of the pool's dispatch share: pool_dispatch.c (jobs), pool_answers.c (messages of the
- * slots) and pool_due.c (what time brings). For them alone.
+/* pool_inside: what the four files of the pool's dispatch share: pool_dispatch.c (jobs), pool_attempts.c (those without a
+ * verdict), pool_answers.c (messages of the slots) and pool_due.c (what time brings). For them alone.
  *
  * Every job in here is in exactly one place: in the queue, or at one busy slot. Thread: the pool's.
  */
@@ -34,14 +34,29 @@ struct pool_dispatch {
 /* The end of every job: gives it back. */
 void dispatch_finish(struct pool_dispatch *dispatch, struct job *job, enum status status);
 
-/* A task will get no answer, and its job is off the slot: finishes the job. */
-void dispatch_fail(struct pool_dispatch *dispatch, enum slot_kind kind, struct job *job, enum status why);
+/* Sends the job to an idle slot of this kind, of another process than before: STATUS_OK. STATUS_AGAIN: there is none.
+ * STATUS_NO_MEMORY. */
+MUST_CHECK enum status dispatch_send(struct pool_dispatch *dispatch, enum slot_kind kind, struct job *job, uint64_t now_ms);
+
+/* A task will get no answer, and its job is off the slot: sends it to another moderator, or finishes it. */
+void dispatch_fail(struct pool_dispatch *dispatch, enum slot_kind kind, struct job *job, enum pool_end end, uint64_t now_ms);
+
+/* Gives idle slots of another moderator the jobs that wait for one; finishes those that wait in vain. */
+void dispatch_retry(struct pool_dispatch *dispatch, uint64_t now_ms);
+
+/* One slot of this process was found dead or late: its idle ones get no task until they have answered a PING. */
+void dispatch_suspect(struct pool_dispatch *dispatch, const unsigned char worker[WORKER_ID_BYTES], uint64_t now_ms);
+
+/* PINGs an idle slot, or forgets it when it is gone. */
+void dispatch_ping(struct pool_dispatch *dispatch, struct slot *slot, uint64_t now_ms);
+
+bool dispatch_is_abandoned(struct job *job);
 
 /* Takes the job off its slot, which is to be moved or forgotten next; NULL when it has none. */
 struct job *dispatch_release(struct slot *slot);
 
 /* The slot is gone, or not trusted any more: its task fails now, not at its deadline. `why` is for the log. */
-void dispatch_forget(struct pool_dispatch *dispatch, struct slot *slot, const char *why);
+void dispatch_forget(struct pool_dispatch *dispatch, struct slot *slot, enum pool_end end, const char *why, uint64_t now_ms);
 
 /* Gives idle slots the jobs that wait; with no slot left to wait for, none waits. */
 void dispatch_give(struct pool_dispatch *dispatch, uint64_t now_ms);

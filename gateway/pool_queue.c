@@ -44,6 +44,41 @@ static struct job *take_out(struct pool_queue *queue, struct job *job, uint64_t 
     return job;
 }
 
+void pool_queue_push_retry(struct pool_queue *queue, struct job *job, uint64_t now_ms)
+{
+    job->previous = NULL;
+    job->next = queue->retries;
+    if (job->next != NULL) {
+        job->next->previous = job;
+    }
+    queue->retries = job;
+    job->queued_ms = now_ms;
+    queue->retry_count++;
+    series_add(queue->gauge, 1);
+}
+
+void pool_queue_take_retry(struct pool_queue *queue, struct job *job, uint64_t now_ms)
+{
+    assert(queue->retry_count > 0);
+    *(job->previous == NULL ? &queue->retries : &job->previous->next) = job->next;
+    if (job->next != NULL) {
+        job->next->previous = job->previous;
+    }
+    queue->retry_count--;
+    series_add(queue->gauge, -1);
+    series_observe(queue->ages, (double)(now_ms - job->queued_ms) / 1000);
+}
+
+uint64_t pool_queue_retry_due_ms(const struct pool_queue *queue)
+{
+    uint64_t due_ms = UINT64_MAX;
+
+    for (const struct job *job = queue->retries; job != NULL; job = job->next) {
+        due_ms = job->give_up_ms < due_ms ? job->give_up_ms : due_ms;
+    }
+    return due_ms;
+}
+
 struct job *pool_queue_pop(struct pool_queue *queue, uint64_t now_ms)
 {
     return queue->first == NULL ? NULL : take_out(queue, queue->first, now_ms);

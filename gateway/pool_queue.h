@@ -1,6 +1,7 @@
-/* pool_queue: the jobs that wait for a slot: first in, first out, bounded in jobs, bytes and age.
+/* pool_queue: the jobs that wait for a slot: first in, first out, bounded in jobs, bytes and age; and those that wait for
+ * their second attempt, which come first and are bounded by what may be in flight (each had a slot before).
  *
- * All waiting of the pool happens here. Fairness between keys will join behind these five functions.
+ * All waiting of the pool happens here. Fairness between keys will join behind these functions.
  * Thread: the pool's.
  */
 #ifndef GATEWAY_POOL_QUEUE_H
@@ -17,6 +18,8 @@
 struct pool_queue {
     struct job *first; /* has waited longest */
     struct job *last;
+    struct job *retries; /* in no order */
+    size_t retry_count;
     size_t count;
     size_t bytes; /* of packed bodies */
     size_t count_max;
@@ -31,6 +34,15 @@ void pool_queue_init(struct pool_queue *queue, const struct pool_settings *setti
 
 /* STATUS_FULL: this job would be one too many, or its bytes would. */
 MUST_CHECK enum status pool_queue_push(struct pool_queue *queue, struct job *job, uint64_t now_ms);
+
+/* A job that waits for another moderator, until its give_up_ms. */
+void pool_queue_push_retry(struct pool_queue *queue, struct job *job, uint64_t now_ms);
+
+/* Takes a job of queue->retries out. */
+void pool_queue_take_retry(struct pool_queue *queue, struct job *job, uint64_t now_ms);
+
+/* The first give_up_ms among them; UINT64_MAX when none waits. */
+uint64_t pool_queue_retry_due_ms(const struct pool_queue *queue);
 
 /* The job that has waited longest, taken out; NULL when none waits. */
 struct job *pool_queue_pop(struct pool_queue *queue, uint64_t now_ms);

@@ -21,6 +21,8 @@ struct pool_slots {
     struct slot **buckets;
     struct list lists[KINDS][SLOT_STATES];
     struct series *gauges[KINDS][SLOT_STATES];
+    struct series *process_gauges[KINDS];
+    size_t process_counts[KINDS];
     _Atomic size_t counts[KINDS];
 };
 
@@ -30,6 +32,10 @@ static void open_gauges(struct pool_slots *slots, struct metrics *metrics)
         [SLOT_IDLE] = "idle", [SLOT_PINGED] = "pinged", [SLOT_BUSY] = "busy", [SLOT_QUARANTINED] = "quarantined"};
 
     for (size_t kind = 0; kind < KINDS; kind++) {
+        const struct metric_label of_kind = {"kind", slot_kind_name((enum slot_kind)kind)};
+
+        slots->process_gauges[kind] = metrics_series(metrics, METRIC_GAUGE, "prismguard_gateway_pool_moderators",
+                                                     "Moderator processes with slots of a kind.", &of_kind, 1);
         for (size_t state = 0; state < SLOT_STATES; state++) {
             const struct metric_label labels[] = {{"kind", slot_kind_name((enum slot_kind)kind)}, {"state", states[state]}};
 
@@ -109,12 +115,15 @@ struct slot *pool_slots_find(const struct pool_slots *slots, struct bytes identi
     return slot;
 }
 
-static void list_append(struct list *list, struct slot *slot)
+/* `before` is NULL for the beginning of the list. */
+static void list_insert(struct list *list, struct slot *before, struct slot *slot)
 {
-    slot->next = NULL;
-    slot->previous = list->last;
-    *(list->last == NULL ? &list->first : &list->last->next) = slot;
-    list->last = slot;
+    struct slot **link = before == NULL ? &list->first : &before->next;
+
+    slot->previous = before;
+    slot->next = *link;
+    *(slot->next == NULL ? &list->last : &slot->next->previous) = slot;
+    *link = slot;
 }
 
 static void list_remove(struct list *list, struct slot *slot)
@@ -125,9 +134,16 @@ static void list_remove(struct list *list, struct slot *slot)
 
 static void enter(struct pool_slots *slots, struct slot *slot, enum slot_state state, uint64_t now_ms)
 {
+    struct list *list = &slots->lists[slot->kind][state];
+    struct slot *before;
+
     slot->state = state;
     slot->since_ms = now_ms;
-    list_append(&slots->lists[slot->kind][state], slot);
+    before = list->last;
+    while (state == SLOT_BUSY && before != NULL && before->due_ms > slot->due_ms) {
+        before = before->previous; /* few: only a second attempt may be shorter than those begun before it */
+    }
+    list_insert(list, before, slot);
     series_add(slots->gauges[slot->kind][state], 1);
 }
 
@@ -135,6 +151,25 @@ static void leave(struct pool_slots *slots, struct slot *slot)
 {
     list_remove(&slots->lists[slot->kind][slot->state], slot);
     series_add(slots->gauges[slot->kind][slot->state], -1);
+}
+
+/* Whether a slot of this kind and process is in one of the lists. */
+static bool process_is_known(const struct pool_slots *slots, enum slot_kind kind, const unsigned char *worker)
+{
+    for (size_t state = 0; state < SLOT_STATES; state++) {
+        for (const struct slot *slot = slots->lists[kind][state].first; slot != NULL; slot = slot->next) {
+            if (memcmp(slot->worker, worker, WORKER_ID_BYTES) == 0) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static void count_process(struct pool_slots *slots, enum slot_kind kind, int more)
+{
+    slots->process_counts[kind] += (size_t)more;
+    series_add(slots->process_gauges[kind], more);
 }
 
 enum status pool_slots_add(struct pool_slots *slots, struct bytes identity, const struct message_ready *ready,
@@ -159,6 +194,9 @@ enum status pool_slots_add(struct pool_slots *slots, struct bytes identity, cons
     memcpy(slot->worker, ready->worker.data, WORKER_ID_BYTES);
     status = bytes_copy(ready->profile, slot->profile, sizeof slot->profile);
     assert(status == STATUS_OK); /* message_read_ready bounds it */
+    if (!process_is_known(slots, slot->kind, slot->worker)) {
+        count_process(slots, slot->kind, 1);
+    }
     enter(slots, slot, SLOT_IDLE, now_ms);
     atomic_fetch_add_explicit(&slots->counts[slot->kind], 1, memory_order_relaxed);
     *out = slot;
@@ -186,6 +224,9 @@ void pool_slots_remove(struct pool_slots *slots, struct slot *slot)
     }
     *link = slot->chain;
     leave(slots, slot);
+    if (!process_is_known(slots, slot->kind, slot->worker)) {
+        count_process(slots, slot->kind, -1);
+    }
     atomic_fetch_sub_explicit(&slots->counts[slot->kind], 1, memory_order_relaxed);
     slot->chain = slots->unused;
     slots->unused = slot;
@@ -196,15 +237,32 @@ struct slot *pool_slots_first(const struct pool_slots *slots, enum slot_kind kin
     return slots->lists[kind][state].first;
 }
 
-struct slot *pool_slots_idle(const struct pool_slots *slots, enum slot_kind kind, const char *profile)
+/* A local slot serves every profile. */
+static bool serves(const struct slot *slot, const char *profile, const unsigned char *avoided)
+{
+    return (slot->kind == SLOT_LOCAL || strcmp(slot->profile, profile) == 0) &&
+           (avoided == NULL || memcmp(slot->worker, avoided, WORKER_ID_BYTES) != 0);
+}
+
+struct slot *pool_slots_idle(const struct pool_slots *slots, enum slot_kind kind, const char *profile,
+                             const unsigned char *avoided)
 {
     struct slot *slot = slots->lists[kind][SLOT_IDLE].first;
 
-    /* A local slot serves every profile. */
-    while (slot != NULL && kind == SLOT_REVIEW && strcmp(slot->profile, profile) != 0) {
+    while (slot != NULL && !serves(slot, profile, avoided)) {
         slot = slot->next;
     }
     return slot;
+}
+
+size_t pool_slots_processes(const struct pool_slots *slots, enum slot_kind kind)
+{
+    return slots->process_counts[kind];
+}
+
+bool pool_slots_has_other(const struct pool_slots *slots, enum slot_kind kind, const unsigned char worker[WORKER_ID_BYTES])
+{
+    return slots->process_counts[kind] > (process_is_known(slots, kind, worker) ? 1u : 0u);
 }
 
 size_t pool_slots_count(const struct pool_slots *slots, enum slot_kind kind)

@@ -6,7 +6,8 @@
  *   busy          has a task, and a job waits for it          its answer; its deadline
  *   quarantined   owes the answer of a task that is over      its answer; forgotten after the silence
  *
- *   lists[kind][state]:  longest in that state <──> ... <──> newest     (idle: the first is the least recently used)
+ *   lists[kind][state]:  longest in that state <──> ... <──> newest     (idle: the first is the least recently used;
+ *                                                                        busy: by due_ms)
  *
  * At most as many slots as the constructor was told (moderation.peers); memory is taken once.
  * Thread: the pool's, but for pool_slots_count.
@@ -18,6 +19,7 @@
 #include "proto/message.h"
 #include "proto/metrics.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -27,6 +29,7 @@ struct slot {
     enum slot_kind kind;
     enum slot_state state;
     uint64_t since_ms;    /* in this state */
+    uint64_t due_ms;      /* busy: when its attempt is over; set before pool_slots_move */
     uint64_t sequence;    /* busy, quarantined: of its task */
     struct job *job;      /* busy: borrowed; NULL in every other state */
     unsigned probe_count; /* since it became busy */
@@ -62,8 +65,15 @@ void pool_slots_remove(struct pool_slots *slots, struct slot *slot);
 /* The slot longest in that state, or NULL; walk on by `next`. */
 struct slot *pool_slots_first(const struct pool_slots *slots, enum slot_kind kind, enum slot_state state);
 
-/* The least recently used idle slot that serves this profile, or NULL. */
-struct slot *pool_slots_idle(const struct pool_slots *slots, enum slot_kind kind, const char *profile);
+/* The least recently used idle slot that serves this profile and is not of the process `avoided` (NULL: of any), or NULL. */
+struct slot *pool_slots_idle(const struct pool_slots *slots, enum slot_kind kind, const char *profile,
+                             const unsigned char *avoided);
+
+/* Moderator processes that have a slot of this kind, in any state. */
+size_t pool_slots_processes(const struct pool_slots *slots, enum slot_kind kind);
+
+/* Whether any of them is another one than `worker`. */
+bool pool_slots_has_other(const struct pool_slots *slots, enum slot_kind kind, const unsigned char worker[WORKER_ID_BYTES]);
 
 /* Known slots of a kind, in any state. Any thread. */
 size_t pool_slots_count(const struct pool_slots *slots, enum slot_kind kind);

@@ -56,6 +56,8 @@ enum {
     PROBE_BUSY_MS = 100,                  /* a busy slot is probed once in this time */
     PROBES_MAX = 1000,                    /* for one task: unread ones wait at the slot */
     BAD_FRAMES_MAX = 3,                   /* of one slot, then it is forgotten */
+    ATTEMPTS_MAX = 2,                     /* a text is sent once more when a moderator gave no verdict */
+    CRASHES_MAX = 2,                      /* moderators that one text may take with it; then it is blocked */
 
     /* What the pool's thread takes in one turn from one source, so that no source starves the others */
     POOL_TURN_FRAMES = 256,

@@ -98,6 +98,16 @@ static inline void desk_add_slot(struct desk *desk, struct scripted *slot, enum 
     desk_until(desk, desk_slots(desk, kind, SLOT_IDLE) == before + 1);
 }
 
+/* The same, of another moderator process. */
+static inline void desk_add_slot_of(struct desk *desk, struct scripted *slot, enum slot_kind kind, const char *profile,
+                                    const char *worker)
+{
+    size_t before = desk_slots(desk, kind, SLOT_IDLE);
+
+    scripted_open_as(slot, wire_endpoint(desk->wire), kind, profile, worker);
+    desk_until(desk, desk_slots(desk, kind, SLOT_IDLE) == before + 1);
+}
+
 static inline void desk_pass_ms(struct desk *desk, uint64_t ms)
 {
     desk->now_ms += ms;

@@ -17,6 +17,7 @@ enum { SCRIPT_WAIT_MS = 10000, SCRIPT_TEXT_BYTES_MAX = 64 * KIB };
 struct scripted {
     struct wire *wire;
     struct buffer out;
+    const char *worker;       /* of READY, 16 characters; NULL = that of all others */
     struct message_task task; /* the last one; its views live until the next frame */
     unsigned pings;           /* answered on the way */
 };
@@ -44,7 +45,8 @@ static inline void scripted_flush(struct scripted *slot)
 
 static inline void scripted_ready(struct scripted *slot, enum slot_kind kind, const char *profile, uint64_t text_bytes_max)
 {
-    struct message_ready ready = {BYTES("worker-worker-16"), kind, bytes_of(profile), text_bytes_max};
+    const char *worker = slot->worker == NULL ? "worker-worker-16" : slot->worker;
+    struct message_ready ready = {bytes_of(worker), kind, bytes_of(profile), text_bytes_max};
 
     assert_status(STATUS_OK, message_write_ready(&ready, &slot->out));
     scripted_flush(slot);
@@ -63,6 +65,15 @@ static inline void scripted_connect(struct scripted *slot, const char *endpoint)
 static inline void scripted_open(struct scripted *slot, const char *endpoint, enum slot_kind kind, const char *profile)
 {
     scripted_connect(slot, endpoint);
+    scripted_ready(slot, kind, profile, SCRIPT_TEXT_BYTES_MAX);
+}
+
+/* The same, of another moderator process. */
+static inline void scripted_open_as(struct scripted *slot, const char *endpoint, enum slot_kind kind, const char *profile,
+                                    const char *worker)
+{
+    scripted_connect(slot, endpoint);
+    slot->worker = worker;
     scripted_ready(slot, kind, profile, SCRIPT_TEXT_BYTES_MAX);
 }
 

@@ -438,7 +438,7 @@ static void a_slot_that_is_gone_is_passed_over(void **state)
     desk_open(&desk);
     desk_add_slot(&desk, &gone, SLOT_LOCAL, "");
     desk_add_slot(&desk, &there, SLOT_LOCAL, "");
-    slot = pool_slots_idle(desk.dispatch->slots, SLOT_LOCAL, "");
+    slot = pool_slots_idle(desk.dispatch->slots, SLOT_LOCAL, "", NULL);
     scripted_close(&gone);
     while (wire_probe(desk.wire, (struct bytes){slot->identity, slot->identity_bytes}) != STATUS_CLOSED &&
            clock_ms() < end_ms) {

@@ -1,0 +1,125 @@
+/* pool_attempts: what becomes of a job whose moderator gave no verdict: once more, by another process, or the end. */
+#include "gateway/pool_inside.h"
+
+#include "proto/clock.h"
+#include "proto/log.h"
+
+#include <string.h>
+
+static bool may_retry(const struct pool_dispatch *dispatch, enum slot_kind kind, struct job *job, enum pool_end end,
+                      uint64_t now_ms)
+{
+    if (dispatch->stopped || job->attempts >= ATTEMPTS_MAX || now_ms >= job->give_up_ms || dispatch_is_abandoned(job)) {
+        return false;
+    }
+    /* A review that was late has had its LLM; asked again it would be late again, and paid twice. */
+    return (kind == SLOT_LOCAL || end != END_TIMEOUT) && pool_slots_has_other(dispatch->slots, kind, job->tried);
+}
+
+/* A review that fails leaves what the first verdict said; a local task leaves nothing. */
+static void give_up(struct pool_dispatch *dispatch, enum slot_kind kind, struct job *job)
+{
+    if (kind == SLOT_REVIEW) {
+        job->result.review_us = (uint32_t)(clock_us() - job->sent_us);
+        dispatch_finish(dispatch, job, STATUS_OK);
+    } else {
+        dispatch_finish(dispatch, job, job->failure);
+    }
+}
+
+/* The text is taken for the cause: it is blocked, whatever `when_unavailable` says, or it would be a way past the judges. */
+static void block_poison(struct pool_dispatch *dispatch, struct job *job)
+{
+    series_add(dispatch->counts.poisons, 1);
+    log_event(LOG_ERROR, "moderators_lost_to_a_text", LOG_TEXT("profile", job->profile->name),
+              LOG_NUMBER("text_bytes", job->text_bytes));
+    job_block_undecided(job);
+    dispatch_finish(dispatch, job, STATUS_OK);
+}
+
+void dispatch_fail(struct pool_dispatch *dispatch, enum slot_kind kind, struct job *job, enum pool_end end, uint64_t now_ms)
+{
+    enum status status;
+
+    series_add(dispatch->counts.ends[end], 1);
+    job->failure = end == END_TIMEOUT ? STATUS_TIMEOUT : STATUS_UNAVAILABLE;
+    job->crashes += end == END_GONE;
+    if (job->crashes >= CRASHES_MAX) {
+        block_poison(dispatch, job);
+        return;
+    }
+    if (!may_retry(dispatch, kind, job, end, now_ms)) {
+        give_up(dispatch, kind, job);
+        return;
+    }
+    status = dispatch_send(dispatch, kind, job, now_ms);
+    if (status == STATUS_OK) {
+        series_add(dispatch->counts.retries, 1);
+    } else if (status == STATUS_AGAIN && kind == SLOT_LOCAL) {
+        pool_queue_push_retry(&dispatch->queue, job, now_ms);
+    } else {
+        give_up(dispatch, kind, job); /* reviews do not wait */
+    }
+}
+
+void dispatch_retry(struct pool_dispatch *dispatch, uint64_t now_ms)
+{
+    struct job *job = dispatch->queue.retries;
+
+    while (job != NULL) {
+        struct job *next = job->next;
+        enum status status = STATUS_AGAIN;
+
+        if (dispatch_is_abandoned(job)) {
+            status = STATUS_CLOSED;
+        } else if (now_ms >= job->give_up_ms) {
+            status = STATUS_TIMEOUT;
+        } else if (dispatch->stopped || !pool_slots_has_other(dispatch->slots, SLOT_LOCAL, job->tried)) {
+            status = job->failure;
+        } else {
+            status = dispatch_send(dispatch, SLOT_LOCAL, job, now_ms);
+        }
+        if (status != STATUS_AGAIN) {
+            pool_queue_take_retry(&dispatch->queue, job, now_ms);
+            if (status == STATUS_OK) {
+                series_add(dispatch->counts.retries, 1);
+            } else {
+                dispatch_finish(dispatch, job, status == STATUS_NO_MEMORY ? STATUS_UNAVAILABLE : status);
+            }
+        }
+        job = next;
+    }
+}
+
+void dispatch_ping(struct pool_dispatch *dispatch, struct slot *slot, uint64_t now_ms)
+{
+    enum status status;
+
+    buffer_clear(&dispatch->frame);
+    status = message_write_plain(MESSAGE_PING, &dispatch->frame);
+    if (status == STATUS_OK) {
+        status = wire_send_to(dispatch->wire, (struct bytes){slot->identity, slot->identity_bytes},
+                              buffer_view(&dispatch->frame));
+    }
+    if (status == STATUS_OK) {
+        pool_slots_move(dispatch->slots, slot, SLOT_PINGED, now_ms);
+    } else {
+        dispatch_forget(dispatch, slot, END_GONE, "unreachable", now_ms);
+    }
+}
+
+void dispatch_suspect(struct pool_dispatch *dispatch, const unsigned char worker[WORKER_ID_BYTES], uint64_t now_ms)
+{
+    for (size_t kind = 0; kind <= SLOT_REVIEW; kind++) {
+        struct slot *slot = pool_slots_first(dispatch->slots, (enum slot_kind)kind, SLOT_IDLE);
+
+        while (slot != NULL) {
+            struct slot *next = slot->next;
+
+            if (memcmp(slot->worker, worker, WORKER_ID_BYTES) == 0) {
+                dispatch_ping(dispatch, slot, now_ms);
+            }
+            slot = next;
+        }
+    }
+}
