@@ -125,7 +125,7 @@ class Stack:
     """The whole: one route /openai (chat, judged by profile `default`) and one /plain (not judged). `more`: sections added."""
 
     def __init__(self, folder, upstream, cluster=None, review=True, moderators=1, programs=SANITIZED, limits="", profile="",
-                 keywords="forbidden-keyword\n", route="", more=""):
+                 keywords="forbidden-keyword\n", route="", pool="", more=""):
         self.folder, self.upstream, self.programs = folder, upstream, programs
         self.ports = {name: free_port() for name in ("gateway", "gateway_admin", "pool", "feed", "trainer_admin")}
         profiles = folder / "profiles/default"
@@ -133,7 +133,7 @@ class Stack:
         (profiles / "keywords.txt").write_text(keywords)
         (folder / "hash").write_text("a key for hashes")
         self.config = folder / "prismguard.yaml"
-        self.config.write_text(self._yaml(cluster, review, limits, profile, route) + more)
+        self.config.write_text(self._yaml(cluster, review, limits, profile, route, pool) + more)
         self.services = []
         self.trainer = self._start("trainer", self.ports["trainer_admin"]) if cluster else None
         if self.trainer:
@@ -143,7 +143,7 @@ class Stack:
         if moderators:
             self.gateway.wait_ready()
 
-    def _yaml(self, cluster, review, limits, profile, route):
+    def _yaml(self, cluster, review, limits, profile, route, pool):
         p = self.ports
         review_lines = f"""
     review:
@@ -177,7 +177,7 @@ routes:
     upstream: {self.upstream.url}
     moderation: none
 moderation:
-  bind: tcp://127.0.0.1:{p['pool']}
+  bind: tcp://127.0.0.1:{p['pool']}{pool}
 profiles:
   default:
     keywords: [keywords.txt]{review_lines}{profile}

@@ -1,12 +1,17 @@
 """The links between the services and what happens when one of their ends dies, hangs, floods or moves."""
+import contextlib
+import signal
 import subprocess
+import threading
 
 import pytest
 
 from stack import SANITIZED, Stack
-from upstream import wait_until
+from upstream import PATIENCE_S, wait_until
 
-KEYWORD_CODE = 400
+CLIENTS = 16
+# Sanitized services share two cores with everything else: time enough for a slow machine, and half of it is still an attempt.
+PATIENT = "\n  deadline: { local: 6s }\n  queue: { age: 20s }"
 
 
 def make_keys(folder):
@@ -48,3 +53,111 @@ def test_a_stranger_with_a_key_of_its_own_stays_outside(secure, keys, upstream, 
     assert secure.gateway.metric("prismguard_gateway_pool_slots") == slots
     assert stranger.get("/readyz")[0] == 503
     assert stranger.stop() == 0
+
+
+class Load:
+    """Clients that each send one request after the other and note every answer that is not what it should be."""
+
+    def __init__(self, stack, clients=CLIENTS):
+        self.stack, self.answered, self.wrong = stack, 0, []
+        self.lock, self.ended = threading.Lock(), threading.Event()
+        self.threads = [threading.Thread(target=self._run, args=(number,)) for number in range(clients)]
+
+    def _run(self, number):
+        turn = 0
+        while not self.ended.is_set():
+            turn += 1
+            blocked = turn % 4 == 0
+            try:
+                status, _, body = self.stack.chat("say the forbidden-keyword" if blocked else f"hello {number} {turn}")
+            except OSError as error:
+                status, body = 0, repr(error).encode()
+            with self.lock:
+                self.answered += 1
+                if status != (400 if blocked else 200):
+                    self.wrong.append((number, turn, status, body[:300]))
+
+    def wait_more(self, count):
+        """Until so many more answers have come."""
+        goal = self.answered + count
+        wait_until(lambda: self.answered >= goal, what=f"{goal} answers; wrong: {self.wrong[:3]}")
+
+
+@contextlib.contextmanager
+def load(stack, clients=CLIENTS):
+    """Requests flow within; none of them may have gone wrong."""
+    running = Load(stack, clients)
+    for thread in running.threads:
+        thread.start()
+    try:
+        running.wait_more(clients)
+        yield running
+        running.wait_more(clients)
+    finally:
+        running.ended.set()
+        for thread in running.threads:
+            thread.join(PATIENCE_S)
+    assert not running.wrong, f"{len(running.wrong)} of {running.answered}: {running.wrong[:5]}"
+
+
+@pytest.fixture
+def pair(upstream, tmp_path):
+    """Two moderators and no encryption."""
+    stack = Stack(tmp_path, upstream, review=False, moderators=2, pool=PATIENT)
+    yield stack
+    stack.close()
+
+
+def slots(stack, **labels):
+    return stack.gateway.metric("prismguard_gateway_pool_slots", kind="local", **labels)
+
+
+def wait_slots(stack, count):
+    wait_until(lambda: slots(stack) == count, what=f"{count} slots, not {slots(stack)}")
+
+
+def test_a_killed_moderator_costs_no_request(pair):
+    with load(pair) as running:
+        for _ in range(3):
+            pair.moderators.pop().kill()
+            running.wait_more(4 * CLIENTS)
+            pair.moderators.insert(0, pair.start_moderator())
+            wait_slots(pair, 8)
+    assert pair.gateway.metric("prismguard_gateway_pool_poisons_total") == 0
+
+
+def test_a_moderator_that_stands_still_costs_no_request_and_comes_back(pair):
+    still = pair.moderators[0].process
+    with load(pair) as running:
+        still.send_signal(signal.SIGSTOP)
+        try:
+            running.wait_more(20 * CLIENTS)
+            wait_until(lambda: slots(pair) == 4, what="the slots of the one that moves")
+        finally:
+            still.send_signal(signal.SIGCONT)
+        running.wait_more(CLIENTS)
+        wait_slots(pair, 8)
+
+
+def test_a_gateway_that_starts_anew_is_found_by_all(upstream, tmp_path):
+    stack = Stack(tmp_path, upstream, review=False, moderators=4)
+    try:
+        wait_slots(stack, 16)
+        stack.gateway.kill()
+        stack.services.remove(stack.gateway)
+        stack.gateway = stack._start("gateway", stack.ports["gateway_admin"]).wait_ready()
+        wait_slots(stack, 16)
+        assert stack.chat("hello")[0] == 200
+    finally:
+        stack.close()
+
+
+def test_when_all_are_gone_it_says_so_and_when_one_is_back_it_judges(pair):
+    for moderator in pair.moderators:
+        moderator.kill()
+    wait_until(lambda: pair.gateway.get("/readyz")[0] == 503, what="not ready")
+    status, _, body = pair.chat("hello")
+    assert status == 503 and b"moderation_unavailable" in body
+    pair.start_moderator()
+    pair.gateway.wait_ready()
+    assert pair.chat("hello")[0] == 200
