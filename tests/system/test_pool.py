@@ -161,3 +161,18 @@ def test_when_all_are_gone_it_says_so_and_when_one_is_back_it_judges(pair):
     pair.start_moderator()
     pair.gateway.wait_ready()
     assert pair.chat("hello")[0] == 200
+
+
+def test_moderators_come_and_go_while_requests_flow(upstream, tmp_path):
+    stack = Stack(tmp_path, upstream, review=False, pool=PATIENT)
+    try:
+        with load(stack) as running:
+            stack.moderators += [stack.start_moderator() for _ in range(3)]
+            wait_slots(stack, 16)
+            running.wait_more(4 * CLIENTS)
+            for moderator in stack.moderators[1:]:
+                assert moderator.stop() == 0
+            wait_slots(stack, 4)
+            running.wait_more(4 * CLIENTS)
+    finally:
+        stack.close()
