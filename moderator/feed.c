@@ -35,7 +35,8 @@ struct feed {
 
     struct series *stale;
     struct series *announcements_refused;
-    struct series **versions; /* one a profile, as the next */
+    size_t *numbers;          /* in `live`; one a profile, as the next */
+    struct series **versions;
     struct series **refused;
 };
 
@@ -80,7 +81,7 @@ static enum status on_row(void *context, const struct feed_row *row)
         status = make_model(feed, row, &model);
     }
     if (status == STATUS_OK) {
-        status = live_put(feed->parts.live, row->profile, model, row->version);
+        status = live_put(feed->parts.live, feed->numbers[row->profile], model, row->version);
         if (status != STATUS_OK) {
             model_close(&model);
         }
@@ -206,6 +207,21 @@ static void *run(void *context)
     return NULL;
 }
 
+static enum status find_numbers(struct feed *feed)
+{
+    const struct settings *settings = feed->parts.settings;
+    enum status status = STATUS_OK;
+
+    feed->numbers = calloc(settings->profile_count + 1, sizeof *feed->numbers);
+    if (feed->numbers == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    for (size_t index = 0; status == STATUS_OK && index < settings->profile_count; index++) {
+        status = live_number(feed->parts.live, settings->profiles[index].name, &feed->numbers[index]);
+    }
+    return status;
+}
+
 static enum status find_series(struct feed *feed)
 {
     const struct settings *settings = feed->parts.settings;
@@ -247,8 +263,11 @@ static enum status connect_all(struct feed *feed)
 
 static enum status prepare(struct feed *feed)
 {
-    enum status status = find_series(feed);
+    enum status status = find_numbers(feed);
 
+    if (status == STATUS_OK) {
+        status = find_series(feed);
+    }
     if (status == STATUS_OK) {
         status = connect_all(feed);
     }
@@ -302,6 +321,7 @@ void feed_close(struct feed **feed)
     if ((*feed)->stop >= 0) {
         (void)close((*feed)->stop);
     }
+    free((*feed)->numbers);
     free((*feed)->versions);
     free((*feed)->refused);
     free(*feed);

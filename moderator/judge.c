@@ -8,7 +8,8 @@
 #include <stdlib.h>
 
 struct judge {
-    struct judge_parts parts;
+    struct rules *rules;
+    size_t *numbers; /* in `live`; one a profile */
     struct keyword_scanner *scanner;
     struct live_view *view;
     uint64_t random; /* state of splitmix64 */
@@ -23,16 +24,27 @@ struct worst {
 
 enum status judge_open(struct judge **out, const struct judge_parts *parts, uint64_t seed)
 {
+    const struct settings *settings = rules_settings(parts->rules);
     struct judge *judge = calloc(1, sizeof *judge);
-    enum status status;
+    enum status status = STATUS_NO_MEMORY;
 
-    assert(out != NULL && parts != NULL);
+    assert(out != NULL);
     if (judge == NULL) {
         return STATUS_NO_MEMORY;
     }
-    judge->parts = *parts;
+    judge->rules = rules_hold(parts->rules);
     judge->random = seed;
-    status = keyword_scanner_open(&judge->scanner, parts->keywords, parts->settings->profile_count);
+    judge->numbers = calloc(settings->profile_count + 1, sizeof *judge->numbers);
+    if (judge->numbers == NULL) {
+        goto fail;
+    }
+    for (size_t index = 0; index < settings->profile_count; index++) {
+        status = live_number(parts->live, settings->profiles[index].name, &judge->numbers[index]);
+        if (status != STATUS_OK) {
+            goto fail;
+        }
+    }
+    status = keyword_scanner_open(&judge->scanner, rules_keywords(parts->rules), settings->profile_count);
     if (status != STATUS_OK) {
         goto fail;
     }
@@ -55,8 +67,21 @@ void judge_close(struct judge **judge)
     }
     live_view_close(&(*judge)->view);
     keyword_scanner_close(&(*judge)->scanner);
+    rules_release(&(*judge)->rules);
+    free((*judge)->numbers);
     free(*judge);
     *judge = NULL;
+}
+
+const struct profile_settings *judge_profile(const struct judge *judge, struct bytes name, size_t *out_index)
+{
+    const struct settings *settings = rules_settings(judge->rules);
+    const struct profile_settings *profile = settings_profile(settings, name);
+
+    if (profile != NULL) {
+        *out_index = (size_t)(profile - settings->profiles);
+    }
+    return profile;
 }
 
 void judge_rest(struct judge *judge)
@@ -89,7 +114,7 @@ static enum status find_keyword(struct judge *judge, size_t profile, struct byte
             continue;
         }
         find = LADDER_NO_MODEL;
-        status = keywords_scan(judge->parts.keywords[profile], judge->scanner, segment.text, &hit);
+        status = keywords_scan(rules_keywords(judge->rules)[profile], judge->scanner, segment.text, &hit);
         if (status != STATUS_OK) {
             return status;
         }
@@ -156,19 +181,17 @@ static void name_unsure(struct message_verdict *out, const struct worst *worst, 
 
 enum status judge_task(struct judge *judge, const struct message_task *task, struct message_verdict *out)
 {
-    const struct settings *settings = judge->parts.settings;
-    const struct profile_settings *profile = settings_profile(settings, task->profile);
+    size_t index = 0;
+    const struct profile_settings *profile = judge_profile(judge, task->profile, &index);
     struct message_verdict verdict = {.nonce = task->head.nonce, .sequence = task->head.sequence, .score = NAN};
     enum ladder_find find = LADDER_NO_TEXT;
     const struct model *model = NULL;
     struct worst worst = {0};
     enum status status;
-    size_t index;
 
     if (profile == NULL) {
         return STATUS_NOT_FOUND;
     }
-    index = (size_t)(profile - settings->profiles);
     status = find_keyword(judge, index, task->segments, &find);
     if (status != STATUS_OK) {
         return status;
@@ -176,7 +199,7 @@ enum status judge_task(struct judge *judge, const struct message_task *task, str
     live_view_refresh(judge->view);
     if (find == LADDER_NO_MODEL) {
         if (profile->model_kind != MODEL_KIND_NONE) {
-            model = live_view_model(judge->view, index, &verdict.model_version);
+            model = live_view_model(judge->view, judge->numbers[index], &verdict.model_version);
         }
         status = score_segments(model, task->segments, &worst);
         if (status != STATUS_OK) {

@@ -11,21 +11,25 @@
 
 #include "moderator/keywords.h"
 #include "moderator/live.h"
+#include "moderator/rules.h"
 #include "proto/message.h"
 #include "proto/settings.h"
 
 struct judge;
 
-/* What all judges of the process share; borrowed until judge_close. */
+/* What all judges of the process share. */
 struct judge_parts {
-    const struct settings *settings;
-    struct keywords *const *keywords; /* one a profile, as in settings.profiles; an entry may be NULL */
-    struct live *live;
+    struct rules *rules; /* held until judge_close */
+    struct live *live;   /* borrowed until judge_close */
 };
 
-/* `seed` begins the random choice of sampled texts. STATUS_NO_MEMORY, STATUS_UNAVAILABLE (fold_open). */
+/* `seed` begins the random choice of sampled texts. STATUS_NO_MEMORY, STATUS_UNAVAILABLE (fold_open), STATUS_FULL
+ * (live_number). */
 MUST_CHECK enum status judge_open(struct judge **out, const struct judge_parts *parts, uint64_t seed);
 void judge_close(struct judge **judge);
+
+/* The profile of this name by the judge's rules, NULL when there is none, and its place among theirs. Lent until judge_close. */
+const struct profile_settings *judge_profile(const struct judge *judge, struct bytes name, size_t *out_index);
 
 /* Lets go of models that were replaced; judge_task does it too. For a thread that has long had no task. */
 void judge_rest(struct judge *judge);

@@ -1,10 +1,14 @@
 /* live: counted models behind one mutex, which only changes ever take. */
 #include "moderator/live.h"
 
+#include "proto/limits.h"
+
 #include <assert.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct live_model {
     struct model *model;
@@ -16,6 +20,8 @@ struct live {
     pthread_mutex_t mutex;
     _Atomic uint64_t changes; /* grows with every put; views compare it with what they saw */
     size_t profile_count;
+    size_t name_count; /* numbers that were given */
+    char (*names)[PROFILE_NAME_BYTES_MAX + 1];
     struct live_model *current[]; /* one reference each; NULL = none yet */
 };
 
@@ -31,6 +37,11 @@ enum status live_open(struct live **out, size_t profile_count)
 
     assert(out != NULL);
     if (live == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    live->names = calloc(profile_count + 1, sizeof *live->names);
+    if (live->names == NULL) {
+        free(live);
         return STATUS_NO_MEMORY;
     }
     (void)pthread_mutex_init(&live->mutex, NULL); /* on Linux it cannot fail without attributes */
@@ -73,8 +84,31 @@ void live_close(struct live **live)
         let_go((*live)->current[profile]);
     }
     (void)pthread_mutex_destroy(&(*live)->mutex);
+    free((*live)->names);
     free(*live);
     *live = NULL;
+}
+
+enum status live_number(struct live *live, const char *name, size_t *out)
+{
+    enum status status = STATUS_OK;
+    size_t number = 0;
+
+    (void)pthread_mutex_lock(&live->mutex);
+    while (number < live->name_count && strcmp(live->names[number], name) != 0) {
+        number++;
+    }
+    if (number == live->profile_count) {
+        status = STATUS_FULL;
+    } else {
+        if (number == live->name_count) {
+            (void)snprintf(live->names[number], sizeof live->names[number], "%s", name);
+            live->name_count++;
+        }
+        *out = number;
+    }
+    (void)pthread_mutex_unlock(&live->mutex);
+    return status;
 }
 
 enum status live_put(struct live *live, size_t profile, struct model *model, uint64_t version)

@@ -4,7 +4,10 @@
  *
  * A model is counted: `live` holds one reference and each view one. A view takes the current models anew only when
  * live_view_refresh() finds that something changed (one atomic read otherwise), so scoring takes no lock, and a task keeps the
- * model it began with. The last holder frees a model. Profiles are numbered as in settings.profiles; their number bounds it all.
+ * model it began with. The last holder frees a model.
+ *
+ * A profile has a number for as long as the process runs, given when its name is first heard (live_number): its place in the file
+ * changes with a reload, its model does not.
  *
  * Thread: live_* any; a view belongs to one thread.
  */
@@ -20,7 +23,12 @@
 struct live;
 struct live_view;
 
+/* `profile_count` bounds the numbers. */
 MUST_CHECK enum status live_open(struct live **out, size_t profile_count);
+
+/* The number of the profile with this name (at most PROFILE_NAME_BYTES_MAX bytes). STATUS_FULL when as many names were heard
+ * as there may be. */
+MUST_CHECK enum status live_number(struct live *live, const char *name, size_t *out);
 
 /* Every view must be closed before. */
 void live_close(struct live **live);

@@ -1,10 +1,11 @@
 /* main: prismguard-moderator: judges texts for gateways, asks reviewing LLMs, keeps labels, follows new models. */
 #include "moderator/feed.h"
 #include "moderator/history.h"
-#include "moderator/keywords.h"
 #include "moderator/live.h"
 #include "moderator/review.h"
 #include "moderator/review_call.h"
+#include "moderator/review_profile.h"
+#include "moderator/rules.h"
 #include "moderator/worker.h"
 #include "proto/admin.h"
 #include "proto/clock.h"
@@ -15,22 +16,36 @@
 #include "proto/wire.h"
 
 #include <stdatomic.h>
-#include <stdlib.h>
+#include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 static const char purpose[] = "judges texts for the gateways by keywords, a local model and a reviewing LLM";
+
+/* What follows new models; empty without a database. */
+struct following {
+    struct rules *rules; /* held for the feed */
+    struct feed *feed;
+};
+
+/* What asks reviewing LLMs and keeps what they say. */
+struct reviewing {
+    struct rules *rules; /* held for both */
+    unsigned char digest[SHA256_BYTES];
+    struct history *history; /* NULL = no labels are kept */
+    struct review *review;   /* NULL = no profile has one */
+};
 
 struct moderator {
     const struct settings *settings;
     char identity[WORKER_ID_BYTES]; /* of this process, in every READY */
     struct metrics *metrics;
     struct wire_security *security; /* NULL = no CURVE */
-    struct keywords **keywords; /* one a profile */
+    struct rules *rules; /* of the tasks to come */
     struct live *live;
-    struct history *history; /* NULL = no labels are kept */
-    struct feed *feed;       /* NULL = no models are followed */
+    struct following following;
+    struct reviewing reviewing;
     struct worker *worker;
-    struct review *review; /* NULL = no profile has one */
     struct admin *admin;   /* NULL = off */
     _Atomic bool leaving;
 };
@@ -65,30 +80,25 @@ static enum status open_security(struct moderator *moderator)
     return dir[0] == '\0' ? STATUS_OK : wire_security_open(&moderator->security, dir, WIRE_MODERATOR);
 }
 
-/* All lists are read before the first failure is returned, so that all their problems are told at once. */
-static enum status open_keywords(struct moderator *moderator)
+static void tell_keywords(const struct rules *rules)
 {
-    const struct settings *settings = moderator->settings;
-    enum status first = STATUS_OK;
-    size_t count = 0;
+    log_event(LOG_INFO, "keywords_loaded", LOG_NUMBER("profiles", rules_settings(rules)->profile_count),
+              LOG_NUMBER("keywords", rules_keyword_count(rules)));
+}
 
-    moderator->keywords = calloc(settings->profile_count, sizeof(struct keywords *));
-    if (moderator->keywords == NULL && settings->profile_count > 0) {
-        return STATUS_NO_MEMORY;
-    }
-    for (size_t index = 0; index < settings->profile_count; index++) {
-        const struct profile_settings *profile = &settings->profiles[index];
-        enum status status;
+static enum status open_rules(struct moderator *moderator)
+{
+    enum status status = rules_open(&moderator->rules, moderator->settings, stderr);
 
-        status = keywords_open(&moderator->keywords[index], profile->keyword_files, profile->keyword_file_count, stderr);
+    if (status == STATUS_OK) {
+        tell_keywords(moderator->rules);
+    }
+    return status;
+}
 
-        first = first == STATUS_OK ? status : first;
-        count += status == STATUS_OK ? keywords_count(moderator->keywords[index]) : 0;
-    }
-    if (first == STATUS_OK) {
-        log_event(LOG_INFO, "keywords_loaded", LOG_NUMBER("profiles", settings->profile_count), LOG_NUMBER("keywords", count));
-    }
-    return first;
+static bool has_database(const struct moderator *moderator)
+{
+    return moderator->settings->database.url[0] != '\0';
 }
 
 static bool keeps_labels(const struct settings *settings)
@@ -101,47 +111,78 @@ static bool keeps_labels(const struct settings *settings)
     return false;
 }
 
-static enum status open_feed(struct moderator *moderator)
+static enum status open_following(const struct moderator *moderator, struct rules *rules, struct following *out)
 {
-    const struct feed_parts parts = {moderator->settings, moderator->live, moderator->metrics, moderator->security};
+    const struct feed_parts parts = {rules_settings(rules), moderator->live, moderator->metrics, moderator->security};
+    enum status status = feed_open(&out->feed, &parts);
 
-    return feed_open(&moderator->feed, &parts);
+    if (status == STATUS_OK) {
+        out->rules = rules_hold(rules);
+    }
+    return status;
+}
+
+static void close_following(struct following *following)
+{
+    feed_close(&following->feed);
+    rules_release(&following->rules);
+}
+
+/* `out` is empty; on failure it is half-built, to be closed. */
+static enum status open_reviewing(const struct moderator *moderator, struct rules *rules, struct reviewing *out, FILE *errors)
+{
+    const struct settings *settings = rules_settings(rules);
+    struct review_parts parts = {
+        .settings = settings,
+        .metrics = moderator->metrics,
+        .identity = {moderator->identity, sizeof moderator->identity},
+        .security = moderator->security,
+    };
+    enum status status = STATUS_OK;
+
+    out->rules = rules_hold(rules);
+    review_profiles_digest(settings, out->digest);
+    if (has_database(moderator) && keeps_labels(settings)) {
+        status = history_open(&out->history, settings, moderator->metrics);
+        if (status != STATUS_OK) {
+            (void)fprintf(errors, "%s: database.hash_key_file: labels cannot be kept: %s\n", settings->file,
+                          status_sentence(status));
+        }
+    }
+    if (status == STATUS_OK && review_wanted(settings)) {
+        parts.history = out->history;
+        status = review_open(&out->review, &parts, errors);
+    }
+    return status;
+}
+
+static void close_reviewing(struct reviewing *reviewing)
+{
+    review_close(&reviewing->review);
+    history_close(&reviewing->history);
+    rules_release(&reviewing->rules);
+}
+
+static enum status follow_models(struct moderator *moderator)
+{
+    return has_database(moderator) ? open_following(moderator, moderator->rules, &moderator->following) : STATUS_OK;
+}
+
+static enum status start_reviews(struct moderator *moderator)
+{
+    return open_reviewing(moderator, moderator->rules, &moderator->reviewing, stderr);
 }
 
 static enum status open_worker(struct moderator *moderator)
 {
     const struct worker_parts parts = {
-        .judge = {moderator->settings, moderator->keywords, moderator->live},
+        .judge = {moderator->rules, moderator->live},
         .metrics = moderator->metrics,
         .identity = {moderator->identity, sizeof moderator->identity},
         .security = moderator->security,
     };
 
     return worker_open(&moderator->worker, &parts);
-}
-
-static enum status open_review(struct moderator *moderator)
-{
-    const struct review_parts parts = {
-        .settings = moderator->settings,
-        .metrics = moderator->metrics,
-        .history = moderator->history,
-        .identity = {moderator->identity, sizeof moderator->identity},
-        .security = moderator->security,
-    };
-
-    if (!review_wanted(moderator->settings)) {
-        return STATUS_OK;
-    }
-    return review_open(&moderator->review, &parts, stderr);
-}
-
-static enum status open_history(struct moderator *moderator)
-{
-    if (!keeps_labels(moderator->settings)) {
-        return STATUS_OK;
-    }
-    return history_open(&moderator->history, moderator->settings, moderator->metrics);
 }
 
 static enum status open_admin(struct moderator *moderator)
@@ -158,28 +199,98 @@ static enum status open_all(struct moderator *moderator, const char **what)
     static const struct {
         const char *what;
         enum status (*open)(struct moderator *moderator);
-        bool needs_database;
     } steps[] = {
-        {"use the keys of curve.dir", open_security, false},
-        {"read the keywords", open_keywords, false},
-        {"keep labels (database.hash_key_file)", open_history, true},
-        {"follow the models (moderator.models)", open_feed, true},
-        {"start the workers", open_worker, false},
-        {"start the reviews", open_review, false},
-        {"listen on moderator.admin_listen", open_admin, false},
+        {"use the keys of curve.dir", open_security},
+        {"read the keywords", open_rules},
+        {"follow the models (moderator.models)", follow_models},
+        {"start the workers", open_worker},
+        {"start the reviews and keep their labels", start_reviews},
+        {"listen on moderator.admin_listen", open_admin},
     };
-    bool has_database = moderator->settings->database.url[0] != '\0';
     enum status status = STATUS_OK;
 
-    if (!has_database) {
+    if (!has_database(moderator)) {
         log_event(LOG_WARN, "database_off", LOG_TEXT("means", "no model is loaded and no label is kept"));
     }
     for (size_t index = 0; status == STATUS_OK && index < sizeof steps / sizeof *steps; index++) {
-        if (has_database || !steps[index].needs_database) {
-            *what = steps[index].what;
-            status = steps[index].open(moderator);
+        *what = steps[index].what;
+        status = steps[index].open(moderator);
+    }
+    return status;
+}
+
+/* Whether the same models are followed, in the same places. */
+static bool follows_same(const struct settings *left, const struct settings *right)
+{
+    bool same = left->profile_count == right->profile_count;
+
+    for (size_t index = 0; same && index < left->profile_count; index++) {
+        same = strcmp(left->profiles[index].name, right->profiles[index].name) == 0 &&
+               left->profiles[index].model_kind == right->profiles[index].model_kind;
+    }
+    return same;
+}
+
+/* What a reload renews; an empty part stays as it is. */
+struct renewal {
+    struct rules *rules;
+    struct following following;
+    struct reviewing reviewing;
+};
+
+/* All that can fail, beside what runs: new slots are there before old ones leave. The workers take the rules last. */
+static enum status prepare(struct moderator *moderator, const struct settings *fresh, struct renewal *out, FILE *errors)
+{
+    unsigned char digest[SHA256_BYTES];
+    enum status status = rules_open(&out->rules, fresh, errors);
+
+    if (status == STATUS_OK && has_database(moderator) && !follows_same(rules_settings(moderator->following.rules), fresh)) {
+        status = open_following(moderator, out->rules, &out->following);
+    }
+    if (status == STATUS_OK) {
+        review_profiles_digest(fresh, digest);
+        if (memcmp(digest, moderator->reviewing.digest, sizeof digest) != 0) {
+            status = open_reviewing(moderator, out->rules, &out->reviewing, errors);
         }
     }
+    if (status == STATUS_OK) {
+        status = worker_use_rules(moderator->worker, out->rules);
+    }
+    return status;
+}
+
+/* Keywords, profiles, prompts and reviewers' keys. Tasks and reviews that run end as they began. */
+static enum status reload(void *context, struct settings **fresh, FILE *errors)
+{
+    struct moderator *moderator = context;
+    struct renewal renewal = {0};
+    enum status status = prepare(moderator, *fresh, &renewal, errors);
+
+    if (status == STATUS_OK) {
+        struct rules *old = moderator->rules;
+
+        rules_own(renewal.rules, *fresh);
+        *fresh = NULL;
+        moderator->rules = renewal.rules;
+        renewal.rules = old;
+        tell_keywords(moderator->rules);
+        if (renewal.following.rules != NULL) {
+            struct following before = moderator->following;
+
+            moderator->following = renewal.following;
+            renewal.following = before;
+        }
+        if (renewal.reviewing.rules != NULL) {
+            struct reviewing before = moderator->reviewing;
+
+            moderator->reviewing = renewal.reviewing;
+            renewal.reviewing = before;
+        }
+    }
+    /* What was replaced, or what could not be used. */
+    close_reviewing(&renewal.reviewing);
+    close_following(&renewal.following);
+    rules_release(&renewal.rules);
     return status;
 }
 
@@ -190,19 +301,15 @@ static void close_all(struct moderator *moderator)
     if (moderator->worker != NULL) {
         worker_leave(moderator->worker);
     }
-    if (moderator->review != NULL) {
-        review_leave(moderator->review);
+    if (moderator->reviewing.review != NULL) {
+        review_leave(moderator->reviewing.review);
     }
-    review_close(&moderator->review);
-    history_close(&moderator->history);
-    feed_close(&moderator->feed);
+    close_reviewing(&moderator->reviewing);
+    close_following(&moderator->following);
     admin_close(&moderator->admin); /* before the workers that it asks */
     worker_close(&moderator->worker);
     live_close(&moderator->live);
-    for (size_t index = 0; moderator->keywords != NULL && index < moderator->settings->profile_count; index++) {
-        keywords_close(&moderator->keywords[index]);
-    }
-    free(moderator->keywords);
+    rules_release(&moderator->rules);
     wire_security_close(&moderator->security);
     metrics_close(&moderator->metrics);
 }
@@ -220,7 +327,7 @@ static enum status begin(struct moderator *moderator)
         status = metrics_open(&moderator->metrics);
     }
     if (status == STATUS_OK) {
-        status = live_open(&moderator->live, moderator->settings->profile_count);
+        status = live_open(&moderator->live, PROFILES_MAX);
     }
     return status;
 }
@@ -244,6 +351,7 @@ int main(int argc, char **argv)
     if (status == STATUS_OK) {
         log_event(LOG_INFO, "serving", LOG_NUMBER("gateways", moderator.settings->moderator.gateways.count),
                   LOG_NUMBER("profiles", moderator.settings->profile_count));
+        program_on_reload(program, reload, moderator.metrics, &moderator);
         program_wait_for_end(program);
         (void)alarm(MODERATOR_END_S);
     } else {

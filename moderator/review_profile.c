@@ -6,6 +6,7 @@
 #include "proto/secret.h"
 
 #include <assert.h>
+#include <string.h>
 
 const char *review_result_name(enum review_result result)
 {
@@ -95,4 +96,43 @@ void review_profile_close(struct review_profile *profile)
     review_target_close(&profile->target);
     buffer_free(&profile->policy_file);
     *profile = (struct review_profile){0};
+}
+
+/* Adds a part to a digest; by its own digest first, so that no two parts can be taken for others of the same bytes. */
+static void mix(unsigned char digest[SHA256_BYTES], struct bytes part)
+{
+    unsigned char both[2 * SHA256_BYTES];
+
+    memcpy(both, digest, SHA256_BYTES);
+    secret_sha256(both + SHA256_BYTES, part);
+    secret_sha256(digest, (struct bytes){(const char *)both, sizeof both});
+}
+
+static void mix_files(unsigned char digest[SHA256_BYTES], const struct review_settings *review)
+{
+    struct secret key = {0};
+    struct buffer prompt;
+
+    buffer_init(&prompt, REVIEW_PROMPT_BYTES_MAX);
+    if (review->prompt_file[0] != '\0' && file_read(review->prompt_file, &prompt) == STATUS_OK) {
+        mix(digest, buffer_view(&prompt));
+    }
+    if (review->key_file[0] != '\0' && secret_read(&key, review->key_file) == STATUS_OK) {
+        mix(digest, secret_view(&key));
+    }
+    secret_free(&key);
+    buffer_free(&prompt);
+}
+
+void review_profiles_digest(const struct settings *settings, unsigned char out[SHA256_BYTES])
+{
+    memset(out, 0, SHA256_BYTES);
+    for (size_t index = 0; index < settings->profile_count; index++) {
+        const struct profile_settings *profile = &settings->profiles[index];
+
+        mix(out, bytes_of(profile->name));
+        mix(out, (struct bytes){(const char *)&profile->store, sizeof profile->store});
+        mix(out, (struct bytes){(const char *)&profile->review, sizeof profile->review});
+        mix_files(out, &profile->review);
+    }
 }

@@ -17,14 +17,20 @@
 
 enum { OUTCOMES = OUTCOME_UNSURE + 1, SOURCES = SOURCE_UNDECIDED + 1, REASONS = BUSY_FAILED + 1 };
 
+/* What a thread judges with, made anew for new rules. */
+struct outfit {
+    struct judge *judge;
+    struct series *judged[]; /* [profile of the judge][outcome][source], looked up when first needed */
+};
+
 struct thread {
     struct worker *worker;
     pthread_t handle;
     bool started;
-    struct judge *judge;
+    struct outfit *outfit;
+    _Atomic(struct outfit *) next; /* to be used from the next task on */
     struct worker_slots set;
-    zmq_pollitem_t *items;  /* [0] = stop, [1 + n] = slot n */
-    struct series **judged; /* [profile][outcome][source], looked up when first needed */
+    zmq_pollitem_t *items; /* [0] = stop, [1 + n] = slot n */
 };
 
 struct worker {
@@ -42,22 +48,61 @@ uint64_t worker_heard_ms(const struct worker *worker)
     return atomic_load_explicit(&worker->heard_ms, memory_order_relaxed);
 }
 
-static void count_verdict(struct thread *thread, const struct profile_settings *profile, const struct message_verdict *verdict)
+static enum status outfit_open(struct outfit **out, const struct judge_parts *parts)
 {
-    const struct settings *settings = thread->worker->parts.judge.settings;
-    size_t index = ((size_t)(profile - settings->profiles) * OUTCOMES + verdict->outcome) * SOURCES + verdict->source;
+    size_t series_count = rules_settings(parts->rules)->profile_count * OUTCOMES * SOURCES;
+    struct outfit *outfit = calloc(1, sizeof *outfit + series_count * sizeof *outfit->judged);
+    enum status status;
 
-    if (thread->judged[index] == NULL) {
+    if (outfit == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    status = judge_open(&outfit->judge, parts, secret_random_u64());
+    if (status != STATUS_OK) {
+        free(outfit);
+        return status;
+    }
+    *out = outfit;
+    return STATUS_OK;
+}
+
+static void outfit_close(struct outfit *outfit)
+{
+    if (outfit != NULL) {
+        judge_close(&outfit->judge);
+        free(outfit);
+    }
+}
+
+/* Between two tasks. */
+static void change_outfit(struct thread *thread)
+{
+    struct outfit *next = atomic_exchange_explicit(&thread->next, NULL, memory_order_acq_rel);
+
+    if (next != NULL) {
+        outfit_close(thread->outfit);
+        thread->outfit = next;
+    }
+}
+
+static void count_verdict(struct thread *thread, struct bytes name, const struct message_verdict *verdict)
+{
+    struct outfit *outfit = thread->outfit;
+    size_t place = 0;
+    const struct profile_settings *profile = judge_profile(outfit->judge, name, &place);
+    size_t index = (place * OUTCOMES + verdict->outcome) * SOURCES + verdict->source;
+
+    if (outfit->judged[index] == NULL) {
         const struct metric_label labels[] = {
             {"profile", profile->name},
             {"outcome", outcome_name(verdict->outcome)},
             {"source", verdict_source_name(verdict->source)},
         };
 
-        thread->judged[index] = metrics_series(thread->worker->parts.metrics, METRIC_COUNTER, "prismguard_moderator_judged_total",
+        outfit->judged[index] = metrics_series(thread->worker->parts.metrics, METRIC_COUNTER, "prismguard_moderator_judged_total",
                                                "Texts judged by keywords and the local model", labels, 3);
     }
-    series_add(thread->judged[index], 1);
+    series_add(outfit->judged[index], 1);
 }
 
 static void refuse(struct thread *thread, struct slot *slot, const struct message_task *task, enum busy_reason reason)
@@ -71,14 +116,14 @@ static void judge_one(struct thread *thread, struct slot *slot, const struct mes
 {
     uint64_t started_us = clock_us();
     struct message_verdict verdict;
-    enum status status = judge_task(thread->judge, task, &verdict);
+    enum status status = judge_task(thread->outfit->judge, task, &verdict);
     uint64_t took_us = clock_us() - started_us;
 
     /* Counted before it is answered: a failed answer closes the socket that lends the task. */
     if (status == STATUS_OK) {
         verdict.worker_us = took_us < UINT32_MAX ? (uint32_t)took_us : UINT32_MAX;
         series_observe(thread->worker->judge_seconds, (double)took_us / 1e6);
-        count_verdict(thread, settings_profile(thread->worker->parts.judge.settings, task->profile), &verdict);
+        count_verdict(thread, task->profile, &verdict);
         slot_verdict(slot, clock_ms(), &verdict);
         return;
     }
@@ -121,7 +166,8 @@ static void turn(struct thread *thread, uint64_t until_ms)
         return; /* nothing but time, or a signal */
     }
     now_ms = clock_ms();
-    judge_rest(thread->judge);
+    change_outfit(thread);
+    judge_rest(thread->outfit->judge);
     for (size_t index = 0; index < thread->set.count; index++) {
         if ((thread->items[1 + index].revents & ZMQ_POLLIN) != 0) {
             serve(thread, &thread->set.slots[index], now_ms);
@@ -159,7 +205,7 @@ static void *run(void *context)
 static void add_slots(struct thread *thread)
 {
     const struct worker_parts *parts = &thread->worker->parts;
-    const struct settings *settings = parts->judge.settings;
+    const struct settings *settings = rules_settings(parts->judge.rules);
     const struct message_ready ready = {
         .worker = parts->identity,
         .kind = SLOT_LOCAL,
@@ -175,20 +221,19 @@ static void add_slots(struct thread *thread)
 
 static enum status thread_open(struct thread *thread, struct worker *worker)
 {
-    const struct settings *settings = worker->parts.judge.settings;
+    const struct settings *settings = rules_settings(worker->parts.judge.rules);
     size_t slot_count = settings->moderator.gateways.count * settings->moderator.slots;
     enum status status;
 
     thread->worker = worker;
     thread->items = calloc(1 + slot_count, sizeof *thread->items);
-    thread->judged = calloc(settings->profile_count * OUTCOMES * SOURCES, sizeof *thread->judged);
-    if (thread->items == NULL || (thread->judged == NULL && settings->profile_count > 0)) {
+    if (thread->items == NULL) {
         return STATUS_NO_MEMORY;
     }
     thread->items[0] = (zmq_pollitem_t){.fd = worker->stop, .events = ZMQ_POLLIN};
     status = worker_slots_open(&thread->set, slot_count, SLOT_LOCAL, worker->parts.security, worker->parts.metrics);
     if (status == STATUS_OK) {
-        status = judge_open(&thread->judge, &worker->parts.judge, secret_random_u64());
+        status = outfit_open(&thread->outfit, &worker->parts.judge);
     }
     if (status != STATUS_OK) {
         return status;
@@ -233,7 +278,7 @@ static void find_series(struct worker *worker)
 
 enum status worker_open(struct worker **out, const struct worker_parts *parts)
 {
-    size_t count = thread_count(parts->judge.settings);
+    size_t count = thread_count(rules_settings(parts->judge.rules));
     struct worker *worker = calloc(1, sizeof *worker + count * sizeof *worker->threads);
     enum status status = STATUS_OK;
 
@@ -268,9 +313,29 @@ static void thread_close(struct thread *thread)
         (void)pthread_join(thread->handle, NULL);
     }
     worker_slots_close(&thread->set);
-    judge_close(&thread->judge);
+    outfit_close(thread->outfit);
+    outfit_close(atomic_load(&thread->next));
     free(thread->items);
-    free(thread->judged);
+}
+
+enum status worker_use_rules(struct worker *worker, struct rules *rules)
+{
+    const struct judge_parts parts = {rules, worker->parts.judge.live};
+    struct outfit **outfits = calloc(worker->thread_count, sizeof *outfits);
+    enum status status = outfits == NULL ? STATUS_NO_MEMORY : STATUS_OK;
+
+    for (size_t index = 0; status == STATUS_OK && index < worker->thread_count; index++) {
+        status = outfit_open(&outfits[index], &parts);
+    }
+    /* Handed over when all are there; what no thread took, or what is too few, is closed here. */
+    for (size_t index = 0; outfits != NULL && index < worker->thread_count; index++) {
+        if (status == STATUS_OK) {
+            outfits[index] = atomic_exchange_explicit(&worker->threads[index].next, outfits[index], memory_order_acq_rel);
+        }
+        outfit_close(outfits[index]);
+    }
+    free(outfits);
+    return status;
 }
 
 void worker_leave(struct worker *worker)

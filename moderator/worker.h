@@ -14,7 +14,7 @@
 
 struct worker;
 
-/* Borrowed until worker_close. */
+/* Borrowed until worker_close, but for the rules: worker_open alone looks at their settings, for threads and slots. */
 struct worker_parts {
     struct judge_parts judge;
     struct metrics *metrics;
@@ -24,6 +24,9 @@ struct worker_parts {
 
 /* Starts the threads (settings.moderator.threads, or one a core). STATUS_NO_MEMORY, STATUS_UNAVAILABLE. */
 MUST_CHECK enum status worker_open(struct worker **out, const struct worker_parts *parts);
+
+/* From its next task on every thread judges by these rules; on failure none does: statuses of judge_open. The main thread. */
+MUST_CHECK enum status worker_use_rules(struct worker *worker, struct rules *rules);
 
 /* Begins to leave without waiting for it. */
 void worker_leave(struct worker *worker);

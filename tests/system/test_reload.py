@@ -115,10 +115,51 @@ def test_reloads_under_load_lose_no_request(reloadable):
     with Load(reloadable) as load:
         ends = time.monotonic() + STORM_S
         while time.monotonic() < ends:
-            for service in [reloadable.gateway]:
+            for service in [reloadable.gateway, *reloadable.moderators]:
                 service.process.send_signal(signal.SIGHUP)
             time.sleep(STORM_EVERY_S)  # the pace of the storm, not a wait for something
     load.assert_all_answered()
-    for service in [reloadable.gateway]:
+    for service in [reloadable.gateway, *reloadable.moderators]:
         assert len(service.events("config_reloaded")) > 10
         assert service.events("config_reload_failed") == []
+
+
+def test_a_keyword_that_was_added_is_blocked_after_a_reload(reloadable):
+    keywords = reloadable.folder / "profiles/default/keywords.txt"
+    moderator = reloadable.moderators[0]
+    assert reloadable.chat("a novelty")[0] == 200
+    keywords.write_text(keywords.read_text() + "novelty\n")
+    assert reloadable.chat("a novelty")[0] == 200
+    assert reload(moderator)["event"] == "config_reloaded"
+    assert reloadable.chat("a novelty")[0] == 400
+    assert reloadable.chat("forbidden-keyword")[0] == 400
+    assert reloadable.chat("Hello")[0] == 200
+
+
+@pytest.mark.parametrize("bad", ["", "re:(unclosed\n", None])
+def test_a_list_of_keywords_that_cannot_be_used_keeps_the_last_good_one(reloadable, bad):
+    keywords = reloadable.folder / "profiles/default/keywords.txt"
+    if bad is None:
+        keywords.unlink()
+    else:
+        keywords.write_text(bad)
+    line = reload(reloadable.moderators[0])
+    assert line["event"] == "config_reload_failed" and "keywords.txt" in line["error"]
+    assert reloadable.chat("forbidden-keyword")[0] == 400
+    assert reloadable.chat("Hello")[0] == 200
+
+
+def test_a_new_profile_and_its_route_serve_after_a_reload(reloadable):
+    folder = reloadable.folder / "profiles/strict"
+    folder.mkdir()
+    (folder / "words.txt").write_text("only-here\n")
+    text = reloadable.config.read_text()
+    text = text.replace("profiles:\n", "profiles:\n  strict:\n    keywords: [words.txt]\n")
+    text = text.replace("routes:\n", f"routes:\n  - path: /strict\n    upstream: {reloadable.upstream.url}\n    moderation: strict\n")
+    reloadable.config.write_text(text)
+    assert reload(reloadable.moderators[0])["event"] == "config_reloaded"
+    assert reload(reloadable.gateway)["event"] == "config_reloaded"
+    ask = b'{"model":"answer","messages":[{"role":"user","content":"only-here"}]}'
+    assert reloadable.post(ask, path="/strict/v1/chat/completions")[0] == 400
+    assert reloadable.post(ask)[0] == 200
+    assert reloadable.chat("forbidden-keyword")[0] == 400

@@ -29,7 +29,7 @@ static int remove_folder(void **state)
 struct place {
     struct settings settings;
     struct profile_settings profiles[2];
-    struct keywords *keywords[2];
+    struct rules *rules;
     struct live *live;
     struct judge *judge;
     struct buffer packed;
@@ -39,7 +39,6 @@ static int open_place(void **state)
 {
     struct place *place = calloc(1, sizeof *place);
     struct profile_settings *profile;
-    char files[1][PATH_BYTES_MAX + 1];
 
     assert_non_null(place);
     place->settings = (struct settings){.profiles = place->profiles, .profile_count = 2};
@@ -48,10 +47,11 @@ static int open_place(void **state)
     place->profiles[1] = *profile;
     assert_status(STATUS_OK, bytes_copy(BYTES("bare"), place->profiles[1].name, sizeof place->profiles[1].name));
     assert_status(STATUS_OK, bytes_copy(BYTES("http://reviewer/"), profile->review.url, sizeof profile->review.url));
-    folder_path(&folder, "keywords.txt", files[0]);
-    assert_status(STATUS_OK, keywords_open(&place->keywords[0], (const char(*)[PATH_BYTES_MAX + 1])files, 1, stderr));
+    folder_path(&folder, "keywords.txt", profile->keyword_files[0]);
+    profile->keyword_file_count = 1;
+    assert_status(STATUS_OK, rules_open(&place->rules, &place->settings, stderr));
     assert_status(STATUS_OK, live_open(&place->live, 2));
-    const struct judge_parts parts = {&place->settings, place->keywords, place->live};
+    const struct judge_parts parts = {place->rules, place->live};
     assert_status(STATUS_OK, judge_open(&place->judge, &parts, SEED));
     *state = place;
     return 0;
@@ -64,7 +64,7 @@ static int close_place(void **state)
     judge_close(&place->judge);
     judge_close(&place->judge);
     live_close(&place->live);
-    keywords_close(&place->keywords[0]);
+    rules_release(&place->rules);
     buffer_free(&place->packed);
     free(place);
     return 0;

@@ -147,10 +147,29 @@ static void readers_never_go_back_while_versions_rise(void **state)
     live_close(&live);
 }
 
+static void a_name_keeps_its_number_and_the_numbers_are_bounded(void **state)
+{
+    struct live *live = NULL;
+    size_t number = 99;
+
+    (void)state;
+    assert_status(STATUS_OK, live_open(&live, 2));
+    assert_status(STATUS_OK, live_number(live, "one", &number));
+    assert_int_equal(0, number);
+    assert_status(STATUS_OK, live_number(live, "two", &number));
+    assert_int_equal(1, number);
+    assert_status(STATUS_FULL, live_number(live, "three", &number));
+    assert_int_equal(1, number);
+    assert_status(STATUS_OK, live_number(live, "one", &number));
+    assert_int_equal(0, number);
+    live_close(&live);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(at_first_there_is_no_model),
+        cmocka_unit_test(a_name_keeps_its_number_and_the_numbers_are_bounded),
         cmocka_unit_test(a_view_changes_at_its_refresh_and_not_before),
         cmocka_unit_test(a_model_lives_as_long_as_its_last_view),
         cmocka_unit_test(readers_never_go_back_while_versions_rise),

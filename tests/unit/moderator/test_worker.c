@@ -36,7 +36,7 @@ struct place {
     struct gateway second; /* open when gateways.count is 2 */
     struct settings settings;
     struct profile_settings profiles[1];
-    struct keywords *keywords[1];
+    struct rules *rules;
     struct live *live;
     struct metrics *metrics;
     struct worker *worker;
@@ -44,8 +44,6 @@ struct place {
 
 static void open_place(struct place *place, uint64_t threads, uint64_t slots, size_t gateways)
 {
-    char files[1][PATH_BYTES_MAX + 1];
-
     *place = (struct place){.profiles = {{.name = "default", .model_kind = MODEL_KIND_NONE, .low = 0.2, .high = 0.8}}};
     place->settings.profiles = place->profiles;
     place->settings.profile_count = 1;
@@ -59,12 +57,13 @@ static void open_place(struct place *place, uint64_t threads, uint64_t slots, si
         gateway_open(&place->second, "tcp://127.0.0.1:*");
         (void)snprintf(place->settings.moderator.gateways.at[1], PATH_BYTES_MAX + 1, "%s", wire_endpoint(place->second.wire));
     }
-    folder_path(&folder, "keywords.txt", files[0]);
-    assert_status(STATUS_OK, keywords_open(&place->keywords[0], (const char(*)[PATH_BYTES_MAX + 1])files, 1, stderr));
+    folder_path(&folder, "keywords.txt", place->profiles[0].keyword_files[0]);
+    place->profiles[0].keyword_file_count = 1;
+    assert_status(STATUS_OK, rules_open(&place->rules, &place->settings, stderr));
     assert_status(STATUS_OK, live_open(&place->live, 1));
     assert_status(STATUS_OK, metrics_open(&place->metrics));
     const struct worker_parts parts = {
-        .judge = {&place->settings, place->keywords, place->live},
+        .judge = {place->rules, place->live},
         .metrics = place->metrics,
         .identity = BYTES("0123456789abcdef"),
     };
@@ -77,7 +76,7 @@ static void close_place(struct place *place)
     worker_close(&place->worker);
     worker_close(&place->worker);
     live_close(&place->live);
-    keywords_close(&place->keywords[0]);
+    rules_release(&place->rules);
     metrics_close(&place->metrics);
     gateway_close(&place->gateway);
     gateway_close(&place->second);
@@ -155,6 +154,47 @@ static void what_cannot_be_judged_is_answered_with_busy(void **state)
     assert_int_equal(1, counted(&place, name, "reason", "expired"));
     assert_int_equal(1, counted(&place, name, "reason", "unsupported"));
     assert_int_equal(0, counted(&place, name, "reason", "failed"));
+    close_place(&place);
+}
+
+static void new_rules_judge_the_next_task_and_know_new_profiles(void **state)
+{
+    struct place place;
+    struct profile_settings profiles[2];
+    struct settings settings;
+    struct rules *next = NULL;
+
+    (void)state;
+    open_place(&place, 1, 1, 1);
+    clock_freeze(clock_ms());
+    (void)gateway_expect(&place.gateway, MESSAGE_READY);
+    send_task(&place.gateway, "default", "now a novelty", 800);
+    assert_int_equal(OUTCOME_ALLOW, gateway_verdict(&place.gateway).outcome);
+
+    folder_write(&folder, "more.txt", BYTES("novelty\n"));
+    profiles[0] = profiles[1] = place.profiles[0];
+    folder_path(&folder, "more.txt", profiles[1].keyword_files[0]);
+    (void)snprintf(profiles[0].name, sizeof profiles[0].name, "another"); /* the old one changes its place */
+    settings = place.settings;
+    settings.profiles = profiles;
+    settings.profile_count = 2;
+    assert_status(STATUS_OK, rules_open(&next, &settings, stderr));
+    assert_status(STATUS_FULL, worker_use_rules(place.worker, next)); /* `live` has room for one profile: all stays as it was */
+    send_task(&place.gateway, "default", "now a novelty", 800);
+    assert_int_equal(OUTCOME_ALLOW, gateway_verdict(&place.gateway).outcome);
+    rules_release(&next);
+
+    settings.profiles = profiles + 1;
+    settings.profile_count = 1;
+    assert_status(STATUS_OK, rules_open(&next, &settings, stderr));
+    assert_status(STATUS_OK, worker_use_rules(place.worker, next));
+    assert_status(STATUS_OK, worker_use_rules(place.worker, next)); /* before the first were taken, or after */
+    rules_release(&next);
+    rules_release(&place.rules);
+    send_task(&place.gateway, "default", "now a novelty", 800);
+    assert_int_equal(OUTCOME_BLOCK, gateway_verdict(&place.gateway).outcome);
+    send_task(&place.gateway, "default", "this is forbidden", 800);
+    assert_int_equal(OUTCOME_ALLOW, gateway_verdict(&place.gateway).outcome);
     close_place(&place);
 }
 
@@ -260,6 +300,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_task_is_judged_and_the_slot_goes_on),
         cmocka_unit_test(what_cannot_be_judged_is_answered_with_busy),
+        cmocka_unit_test(new_rules_judge_the_next_task_and_know_new_profiles),
         cmocka_unit_test(every_thread_holds_its_slots_at_every_gateway),
         cmocka_unit_test(a_gateway_that_falls_silent_is_joined_again),
         cmocka_unit_test(a_gateway_that_starts_late_or_again_is_joined),
