@@ -14,11 +14,17 @@ static const struct {
     const char *name;
     enum step (*run)(struct exchange *exchange);
 } steps[STEP_COUNT] = {
-    [STEP_HEAD] = {"head", exchange_head},          [STEP_ROUTE] = {"route", exchange_route},
-    [STEP_ADMIT] = {"admit", exchange_admit},       [STEP_READ] = {"read", exchange_read},
-    [STEP_BODY] = {"body", exchange_body},          [STEP_JUDGE] = {"judge", exchange_judge},
-    [STEP_OBEY] = {"obey", exchange_obey},          [STEP_CONNECT] = {"connect", exchange_connect},
-    [STEP_RELAY] = {"relay", exchange_relay},       [STEP_REFUSE] = {"refuse", exchange_refuse},
+    [STEP_HEAD] = {"head", exchange_head},
+    [STEP_ROUTE] = {"route", exchange_route},
+    [STEP_ADMIT] = {"admit", exchange_admit},
+    [STEP_READ] = {"read", exchange_read},
+    [STEP_BODY] = {"body", exchange_body},
+    [STEP_MODELS] = {"models", exchange_models},
+    [STEP_JUDGE] = {"judge", exchange_judge},
+    [STEP_OBEY] = {"obey", exchange_obey},
+    [STEP_CONNECT] = {"connect", exchange_connect},
+    [STEP_RELAY] = {"relay", exchange_relay},
+    [STEP_REFUSE] = {"refuse", exchange_refuse},
     [STEP_FINISH] = {"finish", exchange_finish},
 };
 
@@ -148,7 +154,7 @@ static void on_complete(void *context)
 
     assert(exchange->step == STEP_READ);
     exchange->read_us = clock_us() - exchange->begun_us;
-    (void)exchange_go(exchange, exchange->judged ? STEP_BODY : STEP_CONNECT);
+    (void)exchange_go(exchange, exchange->after_read);
 }
 
 static void on_refused(void *context, struct connection *connection, void *current, enum request_refusal refusal)

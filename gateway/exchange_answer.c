@@ -1,6 +1,7 @@
 /* exchange_answer: answers of our own, and what is written down about a request. */
 #include "gateway/exchange_inside.h"
 
+#include "gateway/format/models.h"
 #include "proto/clock.h"
 #include "proto/limits.h"
 #include "proto/log.h"
@@ -36,21 +37,14 @@ enum step exchange_rejected(struct exchange *exchange, enum request_refusal refu
     return exchange_problem(exchange, kind_of(refusal), refusal_status(refusal), refusal_sentence(refusal));
 }
 
-/* An error in the client's dialect, whole. A failure means that the client is gone or memory is: the connection is closed
- * either way. */
-static void answer(struct exchanges *home, struct reply *reply, unsigned status, const struct problem *problem,
-                   enum dialect dialect, struct fields *fields)
+/* A whole answer in JSON; `body` is the scratch buffer. A failure means that the client is gone or memory is: the
+ * connection is closed either way. */
+static void answer(struct reply *reply, unsigned status, struct bytes body, struct fields *fields)
 {
-    struct buffer *body = &home->scratch;
-    enum status written;
+    enum status written = fields_add(fields, BYTES("Content-Type"), BYTES("application/json"));
     char seconds[12];
 
-    buffer_clear(body);
-    written = errors_body(dialect, problem->kind, bytes_of(problem->sentence), problem_param(problem), body);
-    if (written == STATUS_OK) {
-        written = fields_add(fields, BYTES("Content-Type"), BYTES("application/json"));
-    }
-    if (written == STATUS_OK && status == 503) {
+    if (written == STATUS_OK && (status == 503 || status == STATUS_OVERLOADED_CLAUDE)) {
         (void)snprintf(seconds, sizeof seconds, "%d", RETRY_AFTER_S);
         written = fields_add(fields, BYTES("Retry-After"), bytes_of(seconds));
     }
@@ -58,15 +52,29 @@ static void answer(struct exchanges *home, struct reply *reply, unsigned status,
         written = fields_add(fields, BYTES("Allow"), BYTES("GET, POST, PUT, PATCH, DELETE, HEAD, OPTIONS"));
     }
     if (written == STATUS_OK) {
-        written = reply_head(reply, status, fields, (int64_t)body->count);
+        written = reply_head(reply, status, fields, (int64_t)body.count);
     }
     if (written == STATUS_OK) {
-        written = reply_body(reply, buffer_view(body));
+        written = reply_body(reply, body);
     }
     if (written == STATUS_OK) {
         written = reply_end(reply);
     }
     if (written != STATUS_OK) {
+        connection_finish(reply->connection);
+    }
+}
+
+/* An error in the client's dialect. */
+static void answer_problem(struct exchanges *home, struct reply *reply, unsigned status, const struct problem *problem,
+                           enum dialect dialect, struct fields *fields)
+{
+    struct buffer *body = &home->scratch;
+
+    buffer_clear(body);
+    if (errors_body(dialect, problem->kind, bytes_of(problem->sentence), problem_param(problem), body) == STATUS_OK) {
+        answer(reply, status, buffer_view(body), fields);
+    } else {
         connection_finish(reply->connection);
     }
 }
@@ -98,10 +106,26 @@ enum step exchange_refuse(struct exchange *exchange)
     reply_init(&exchange->reply, exchange->connection, head->http_1_0, head_only,
                connection_may_keep(exchange->connection));
     if (add_ids(exchange) == STATUS_OK) {
-        answer(exchange->home, &exchange->reply, exchange->status, &exchange->problem, exchange->dialect, exchange->added);
+        answer_problem(exchange->home, &exchange->reply, exchange->status, &exchange->problem, exchange->dialect,
+                       exchange->added);
     } else {
         connection_finish(exchange->connection);
     }
+    return STEP_FINISH;
+}
+
+enum step exchange_models(struct exchange *exchange)
+{
+    const struct request_head *head = exchange->head;
+    struct buffer *body = &exchange->home->scratch;
+
+    buffer_clear(body);
+    if (models_list(exchange->dialect, exchange->route->settings, body) != STATUS_OK || add_ids(exchange) != STATUS_OK) {
+        return exchange_problem(exchange, ERROR_OVERLOADED, 0, "the gateway is out of memory");
+    }
+    exchange->status = 200;
+    reply_init(&exchange->reply, exchange->connection, head->http_1_0, false, connection_may_keep(exchange->connection));
+    answer(&exchange->reply, exchange->status, buffer_view(body), exchange->added);
     return STEP_FINISH;
 }
 
@@ -116,7 +140,7 @@ void exchange_reject_early(struct exchanges *home, struct connection *connection
     problem_set(&problem, kind_of(refusal), "", refusal_sentence(refusal));
     reply_init(&reply, connection, false, false, false);
     fields_clear(home->early);
-    answer(home, &reply, refusal_status(refusal), &problem, DIALECT_OPENAI_CHAT, home->early);
+    answer_problem(home, &reply, refusal_status(refusal), &problem, DIALECT_OPENAI_CHAT, home->early);
 }
 
 static const char *route_name(const struct exchange *exchange)

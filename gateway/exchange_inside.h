@@ -28,6 +28,7 @@ enum step {
     STEP_ADMIT,
     STEP_READ,
     STEP_BODY,
+    STEP_MODELS,
     STEP_JUDGE,
     STEP_OBEY,
     STEP_CONNECT,
@@ -59,7 +60,8 @@ struct exchange {
     struct bytes rest;               /* of the path; lent by the head */
     enum dialect dialect;
     bool admitted;
-    bool judged; /* the body is to be judged */
+    bool judged;          /* the body is to be judged */
+    enum step after_read; /* what the request is for */
 
     struct buffer body;
     size_t body_charged; /* bytes of the process's body budget */
@@ -107,6 +109,7 @@ enum {
     ANSWER_SERIES = 64,
     SPARE_EXCHANGES = 64,
     STATUS_CLIENT_LEFT = 499, /* in the log only: no answer was sent */
+    STATUS_OVERLOADED_CLAUDE = 529,
 };
 
 struct exchanges {
@@ -137,6 +140,7 @@ enum step exchange_route(struct exchange *exchange);
 enum step exchange_admit(struct exchange *exchange);
 enum step exchange_read(struct exchange *exchange);
 enum step exchange_body(struct exchange *exchange);
+enum step exchange_models(struct exchange *exchange);
 enum step exchange_judge(struct exchange *exchange);
 enum step exchange_obey(struct exchange *exchange);
 enum step exchange_connect(struct exchange *exchange);

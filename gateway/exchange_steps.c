@@ -1,6 +1,7 @@
 /* exchange_steps: from a checked head to a request on its way to the upstream. */
 #include "gateway/exchange_inside.h"
 
+#include "gateway/endpoint.h"
 #include "gateway/format/body.h"
 #include "gateway/format/extract.h"
 #include "proto/clock.h"
@@ -61,14 +62,42 @@ static enum step check_content(struct exchange *exchange)
     return STEP_ADMIT;
 }
 
+/* What is to be done with a request on its route, once it is read. */
+static enum step choose(struct exchange *exchange, struct endpoint endpoint)
+{
+    const struct route *route = exchange->route;
+
+    exchange->source = SOURCE_NAME_UNJUDGED;
+    exchange->after_read = STEP_CONNECT;
+    if (endpoint.use == ENDPOINT_MODELS && route->settings->model_count > 0) {
+        exchange->after_read = STEP_MODELS;
+        return STEP_ADMIT;
+    }
+    if (route->profile == NULL || endpoint.use == ENDPOINT_PASSED || endpoint.use == ENDPOINT_MODELS) {
+        return STEP_ADMIT;
+    }
+    exchange->source = SOURCE_NAME_REFUSED;
+    /* A body that cannot be understood cannot be judged, and what is not judged is not sent. */
+    if (endpoint.use == ENDPOINT_REFUSED) {
+        return exchange_problem(exchange, ERROR_ENDPOINT, 0, "this endpoint cannot be moderated and is not served");
+    }
+    if (!route_speaks(route, endpoint.dialect)) {
+        return exchange_problem(exchange, ERROR_ENDPOINT, 0, "the route does not serve this API");
+    }
+    exchange->judged = true;
+    exchange->after_read = STEP_BODY;
+    return check_content(exchange);
+}
+
 enum step exchange_route(struct exchange *exchange)
 {
-    enum status status = bytes_equal(exchange->head->path, BYTES("*"))
+    const struct request_head *head = exchange->head;
+    struct endpoint endpoint = endpoint_find(head->method, head->path, head->body_bytes != 0, head->fields);
+    enum status status = bytes_equal(head->path, BYTES("*"))
                              ? STATUS_NOT_FOUND
-                             : route_find(snapshot_routes(exchange->snapshot), exchange->head->path, &exchange->route,
-                                          &exchange->rest);
-    bool bodiless = exchange->head->body_bytes == 0 && !is_method(exchange, "POST");
+                             : route_find(snapshot_routes(exchange->snapshot), head->path, &exchange->route, &exchange->rest);
 
+    exchange->dialect = endpoint.dialect;
     if (status == STATUS_MALFORMED) {
         return exchange_problem(exchange, ERROR_INVALID_REQUEST, 0,
                                 "the path must not have dot segments or encoded slashes, dots or control bytes");
@@ -76,16 +105,7 @@ enum step exchange_route(struct exchange *exchange)
     if (status != STATUS_OK) {
         return exchange_problem(exchange, ERROR_ENDPOINT, 0, "no route of this gateway serves this path");
     }
-    exchange->judged = exchange->route->profile != NULL && !bodiless;
-    if (!exchange->judged) {
-        exchange->source = SOURCE_NAME_UNJUDGED;
-        return STEP_ADMIT;
-    }
-    /* A body that cannot be understood cannot be judged, and what is not judged is not sent. */
-    if (!is_method(exchange, "POST") || !route_knows_endpoint(exchange->route, exchange->rest, &exchange->dialect)) {
-        return exchange_problem(exchange, ERROR_ENDPOINT, 0, "this endpoint cannot be moderated and is not served");
-    }
-    return check_content(exchange);
+    return choose(exchange, endpoint);
 }
 
 enum step exchange_admit(struct exchange *exchange)
@@ -218,40 +238,26 @@ static bool is_kept_back(struct bytes name, bool has_key)
 {
     static const struct bytes names[] = {{"host", 4},     {"accept-encoding", 15}, {"cookie", 6}, {"expect", 6},
                                          {"forwarded", 9}, {"x-real-ip", 9}};
-    static const struct bytes credentials[] = {{"authorization", 13}, {"x-api-key", 9}, {"x-goog-api-key", 14}};
 
     for (size_t index = 0; index < sizeof names / sizeof names[0]; index++) {
         if (bytes_equal_nocase(name, names[index])) {
             return true;
         }
     }
-    for (size_t index = 0; has_key && index < sizeof credentials / sizeof credentials[0]; index++) {
-        if (bytes_equal_nocase(name, credentials[index])) {
-            return true;
-        }
+    if (has_key && endpoint_is_credential(name)) {
+        return true;
     }
     return bytes_equal_nocase(bytes_first(name, 12), BYTES("x-forwarded-")) ||
            bytes_equal_nocase(bytes_first(name, 13), BYTES("x-prismguard-"));
-}
-
-static enum status add_key(struct exchange *exchange)
-{
-    struct buffer *value = &exchange->home->scratch;
-    enum status status;
-
-    buffer_clear(value);
-    status = buffer_append_text(value, "Bearer ");
-    if (status == STATUS_OK) {
-        status = buffer_append(value, exchange->route->key);
-    }
-    return status == STATUS_OK ? fields_add(exchange->forwarded, BYTES("Authorization"), buffer_view(value)) : status;
 }
 
 static enum status forward_fields(struct exchange *exchange)
 {
     const struct fields *from = exchange->head->fields;
     bool has_key = exchange->route->key.count > 0;
-    enum status status = has_key ? add_key(exchange) : STATUS_OK;
+    enum status status = has_key ? endpoint_add_key(exchange->dialect, exchange->route->key, exchange->forwarded,
+                                                    &exchange->home->scratch)
+                                 : STATUS_OK;
     bool typed = false;
 
     for (size_t index = 0; status == STATUS_OK && index < fields_count(from); index++) {

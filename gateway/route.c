@@ -1,9 +1,16 @@
 /* route: prefixes, longest first; and which paths are not looked at. */
 #include "gateway/route.h"
 
+#include "gateway/endpoint.h"
 #include "proto/secret.h"
 
 #include <stdlib.h>
+
+/* Settings name the formats without knowing the dialects. */
+_Static_assert(FORMAT_OPENAI_CHAT == 1 << DIALECT_OPENAI_CHAT && FORMAT_OPENAI_RESPONSES == 1 << DIALECT_OPENAI_RESPONSES &&
+                   FORMAT_CLAUDE_CHAT == 1 << DIALECT_CLAUDE_CHAT && FORMAT_GEMINI_CHAT == 1 << DIALECT_GEMINI_CHAT &&
+                   FORMAT_AUTO == (1 << DIALECT_COUNT) - 1,
+               "a format is the bit of its dialect");
 
 struct routes {
     size_t count;
@@ -157,12 +164,13 @@ enum status route_url(const struct route *route, struct bytes rest, struct bytes
     if (status == STATUS_OK) {
         status = buffer_append(out, rest.count == 0 ? BYTES("/") : rest);
     }
-    return status == STATUS_OK ? buffer_append(out, query) : status;
+    if (status != STATUS_OK) {
+        return status;
+    }
+    return route->key.count > 0 ? endpoint_append_query_without_key(query, out) : buffer_append(out, query);
 }
 
-bool route_knows_endpoint(const struct route *route, struct bytes rest, enum dialect *dialect)
+bool route_speaks(const struct route *route, enum dialect dialect)
 {
-    (void)route; /* `from` has one dialect to choose from; the others come with their rooms */
-    *dialect = DIALECT_OPENAI_CHAT;
-    return bytes_ends_with(rest, BYTES("/chat/completions"));
+    return (route->settings->from & 1U << dialect) != 0;
 }

@@ -40,10 +40,11 @@ void routes_close(struct routes **routes);
 MUST_CHECK enum status route_find(const struct routes *routes, struct bytes path, const struct route **out,
                                   struct bytes *rest);
 
-/* Appends upstream, rest and query. STATUS_TOO_LARGE past the buffer's bound, STATUS_NO_MEMORY. */
+/* Appends upstream, rest and query; where the route has a key, the caller's is taken out of the query. STATUS_TOO_LARGE past
+ * the buffer's bound, STATUS_NO_MEMORY. */
 MUST_CHECK enum status route_url(const struct route *route, struct bytes rest, struct bytes query, struct buffer *out);
 
-/* Whether bodies sent to `rest` can be judged on this route; *dialect is then the shape of them. */
-bool route_knows_endpoint(const struct route *route, struct bytes rest, enum dialect *dialect);
+/* Whether clients of this dialect may use the route. */
+bool route_speaks(const struct route *route, enum dialect dialect);
 
 #endif

@@ -87,13 +87,14 @@ enum {
     SETTINGS_VALUE_BYTES_MAX = 4096, /* one value, variables replaced */
     SETTINGS_FOUND_BYTES_MAX = 80,   /* as much of a bad value is shown */
     SETTINGS_ERRORS_MAX = 20,     /* told, then no more */
-    SETTINGS_ITEMS_MAX = 16,      /* of one list value: the largest of the three below */
+    SETTINGS_ITEMS_MAX = 64,      /* of one list value: the largest of the four below */
     PATH_BYTES_MAX = 512, /* file names, URLs and endpoints in settings */
     ROUTES_MAX = 256,
     PROFILES_MAX = 1024,
     ENDPOINTS_MAX = 16, /* addresses in one list of the settings */
     FILES_MAX = 16,     /* keyword files of one profile */
     MODELS_MAX = 16,    /* reviewing models of one profile */
+    ROUTE_MODELS_MAX = 64, /* that a route says it has */
 
     /* The client side (reliability B.2) */
     REQUEST_EMPTY_LINES_MAX = 2,          /* before a request line */
@@ -108,7 +109,7 @@ enum {
     REPLY_HEAD_BYTES_MAX = 96 * KIB,     /* an upstream's fields at their most, with our own, and an event for an error */
     CONNECTION_KEPT_BYTES = 4 * KIB,     /* what an idle connection may keep of its write buffer */
     BODY_FIRST_BYTES = 4 * KIB,          /* a body's first reservation; most need no second one */
-    SCRATCH_BYTES_MAX = 16 * KIB,        /* an error's body, a credential */
+    SCRATCH_BYTES_MAX = 32 * KIB,        /* an error's body, a credential, a full list of models */
     FORWARDED_FIELDS_OWN = 2,            /* Authorization and Content-Type, beside the caller's fields */
     FORWARDED_BYTES_OWN = 8 * KIB,
     ADDED_FIELDS_MAX = 8,                /* fields of our own in an answer */
@@ -235,7 +236,8 @@ _Static_assert(REPLY_HEAD_BYTES_MAX >= UPSTREAM_FIELDS_BYTES_MAX + 4 * UPSTREAM_
 _Static_assert(TRAIN_LABEL_ROWS_MIN >= TRAIN_FOLDS, "calibration has a row of either label in each part");
 _Static_assert(LOG_LINE_BYTES_MAX < LOG_QUEUE_BYTES_MAX, "a line fits the queue");
 _Static_assert(SETTINGS_ENTRIES_MAX >= PROFILES_MAX && SETTINGS_ENTRIES_MAX >= ROUTES_MAX, "full tables can be written down");
-_Static_assert(SETTINGS_ITEMS_MAX >= ENDPOINTS_MAX && SETTINGS_ITEMS_MAX >= FILES_MAX && SETTINGS_ITEMS_MAX >= MODELS_MAX,
+_Static_assert(SETTINGS_ITEMS_MAX >= ENDPOINTS_MAX && SETTINGS_ITEMS_MAX >= FILES_MAX && SETTINGS_ITEMS_MAX >= MODELS_MAX &&
+                   SETTINGS_ITEMS_MAX >= ROUTE_MODELS_MAX,
                "every list of the settings fits");
 _Static_assert(SETTINGS_VALUE_BYTES_MAX > PATH_BYTES_MAX, "a value too long for its setting is read, and refused by name");
 

@@ -64,14 +64,24 @@ struct gateway_settings {
     struct limit_settings limits;
 };
 
-enum format_choice { FORMAT_AUTO, FORMAT_OPENAI_CHAT, FORMAT_SAME }; /* the other formats come with their rooms */
+/* API formats: a bit each, in the order of gateway/format/dialect.h. */
+enum format_choice {
+    FORMAT_SAME = 0, /* `to`: as the client speaks */
+    FORMAT_OPENAI_CHAT = 1 << 0,
+    FORMAT_OPENAI_RESPONSES = 1 << 1,
+    FORMAT_CLAUDE_CHAT = 1 << 2,
+    FORMAT_GEMINI_CHAT = 1 << 3,
+    FORMAT_AUTO = FORMAT_OPENAI_CHAT | FORMAT_OPENAI_RESPONSES | FORMAT_CLAUDE_CHAT | FORMAT_GEMINI_CHAT, /* `from`: any */
+};
 
 struct route_settings {
     char path[PATH_BYTES_MAX + 1];     /* prefix, begins with '/' */
     char upstream[PATH_BYTES_MAX + 1]; /* http(s)://host[:port][/prefix], no query, no user */
     char key_file[PATH_BYTES_MAX + 1]; /* empty = the caller's credential is passed on; absolute once read, as every _file */
-    enum format_choice from;
+    unsigned from; /* bits of enum format_choice */
     enum format_choice to;
+    size_t model_count;
+    char models[ROUTE_MODELS_MAX][PROFILE_NAME_BYTES_MAX + 1]; /* none: the upstream is asked which there are */
     char moderation[PROFILE_NAME_BYTES_MAX + 1]; /* a profile's name, or "none" */
     unsigned line;                               /* in the file, for errors found later */
 };

@@ -105,6 +105,11 @@ static void check_routes(const struct check *check)
                                  "found '%s', but there is no such profile under 'profiles'",
                                  route->moderation);
         }
+        if (route->to != FORMAT_SAME && route->from != (unsigned)route->to) {
+            (void)snprintf(path, sizeof path, "routes[%zu].to", index);
+            settings_path_refuse(check->errors, check->document, path,
+                                 "found another format than the one in 'from', allowed is the same: conversion is not built yet");
+        }
         for (size_t earlier = 0; earlier < index; earlier++) {
             if (strcmp(settings->routes[earlier].path, route->path) == 0) {
                 (void)snprintf(path, sizeof path, "routes[%zu].path", index);

@@ -21,9 +21,21 @@ enum {
 };
 
 static const struct setting_choice from_choices[] = {
-    {"auto", FORMAT_AUTO}, {"openai_chat", FORMAT_OPENAI_CHAT}, {NULL, 0}};
+    {"auto", FORMAT_AUTO},
+    {"openai_chat", FORMAT_OPENAI_CHAT},
+    {"openai_responses", FORMAT_OPENAI_RESPONSES},
+    {"claude_chat", FORMAT_CLAUDE_CHAT},
+    {"gemini_chat", FORMAT_GEMINI_CHAT},
+    {NULL, 0},
+};
 static const struct setting_choice to_choices[] = {
-    {"same", FORMAT_SAME}, {"openai_chat", FORMAT_OPENAI_CHAT}, {NULL, 0}};
+    {"same", FORMAT_SAME},
+    {"openai_chat", FORMAT_OPENAI_CHAT},
+    {"openai_responses", FORMAT_OPENAI_RESPONSES},
+    {"claude_chat", FORMAT_CLAUDE_CHAT},
+    {"gemini_chat", FORMAT_GEMINI_CHAT},
+    {NULL, 0},
+};
 static const struct setting_choice when_unavailable_choices[] = {
     {"block", WHEN_UNAVAILABLE_BLOCK}, {"allow", WHEN_UNAVAILABLE_ALLOW}, {NULL, 0}};
 static const struct setting_choice undecided_choices[] = {
@@ -113,10 +125,13 @@ static const struct setting rows[] = {
      .sentence = "Where it goes: http or https, host, optional port and path prefix."},
     {"routes[].key_file", SETTING_FILE, TEXT_MAX, .fallback = "", ROUTE(key_file),
      .sentence = "Holds the provider's key; without it the caller's own credential is passed on."},
-    {"routes[].from", SETTING_CHOICE, .choices = from_choices, .fallback = "auto", ROUTE(from),
-     .sentence = "The API format that clients speak."},
+    {"routes[].from", SETTING_CHOICES, .choices = from_choices, .min = 1, .max = 4, .fallback = "auto", ROUTE(from),
+     .sentence = "The API formats that clients may speak; auto is all of them."},
     {"routes[].to", SETTING_CHOICE, .choices = to_choices, .fallback = "same", ROUTE(to),
-     .sentence = "The API format of the upstream."},
+     .sentence = "The API format of the upstream; there is no conversion yet, so that it must be the one in `from`."},
+    {"routes[].models", SETTING_LIST, .item = SETTING_MODEL, .item_bytes = PROFILE_NAME_BYTES_MAX + 1,
+     .max = ROUTE_MODELS_MAX, .fallback = "", ROUTE(models), .count_offset = offsetof(struct route_settings, model_count),
+     .sentence = "Answers the list of models with these; without it the upstream answers."},
     {"routes[].moderation", SETTING_NAME, .min = 1, .max = PROFILE_NAME_BYTES_MAX, .fallback = "default", ROUTE(moderation),
      .sentence = "The profile that judges, or none."},
 

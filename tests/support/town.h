@@ -74,6 +74,7 @@ static inline void town_init(struct town *town)
     for (size_t index = 0; index < 2; index++) {
         struct route_settings *route = &town->routes_settings[index];
 
+        route->from = FORMAT_AUTO;
         (void)snprintf(route->path, sizeof route->path, "%s", index == 0 ? "/openai" : "/plain");
         (void)snprintf(route->upstream, sizeof route->upstream, "http://127.0.0.1:%u", port);
         (void)snprintf(route->moderation, sizeof route->moderation, "%s", index == 0 ? "default" : "none");

@@ -10,6 +10,8 @@ import struct
 import threading
 import time
 
+import dialects
+
 PATIENCE_S = 30
 
 
@@ -25,6 +27,10 @@ class Exchange:
     def fields(self):
         lines = self.head.decode("latin-1").split("\r\n")[1:]
         return [tuple(part.strip() for part in line.split(":", 1)) for line in lines if ":" in line]
+
+    @property
+    def path(self):
+        return self.head.split(b" ", 2)[1].decode("latin-1")
 
     def field(self, name):
         return [value for key, value in self.fields if key.lower() == name.lower()]
@@ -88,7 +94,7 @@ class Upstream:
                     request = json.loads(exchange.body)
                 except ValueError:
                     request = {}
-                model = request.get("model") if isinstance(request, dict) else None
+                model = dialects.model_of(exchange.path) or (request.get("model") if isinstance(request, dict) else None)
                 with self.changed:
                     if model != "reviewer":
                         self.exchanges.append(exchange)
@@ -113,6 +119,11 @@ class Upstream:
                 "usage": {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}}
 
     def _script_answer(self, connection, exchange, request):
+        dialect = dialects.dialect_of(exchange.path)
+        if dialect and dialects.is_stream(exchange.path, request):
+            return self._stream_in(dialect, connection, exchange)
+        if dialect:
+            return self._send_json(connection, dialects.answer(dialect))
         if isinstance(request, dict) and request.get("stream"):
             return self._script_stream(connection, exchange, request)
         self._send_json(connection, self.completion("hello from upstream"))
@@ -133,8 +144,15 @@ class Upstream:
                                                "code": "rate_limit_exceeded"}}, "429 Too Many Requests")
 
     @staticmethod
-    def _stream_head(connection):
-        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
+    def _stream_head(connection, content_type="text/event-stream"):
+        connection.sendall(f"HTTP/1.1 200 OK\r\nContent-Type: {content_type}\r\nTransfer-Encoding: chunked\r\n\r\n".encode())
+
+    def _stream_in(self, dialect, connection, exchange):
+        parts, content_type = dialects.events(dialect, exchange.path)
+        self._stream_head(connection, content_type)
+        for part in parts:
+            self._chunk(connection, exchange, part)
+        connection.sendall(b"0\r\n\r\n")
 
     @staticmethod
     def _chunk(connection, exchange, data):
@@ -173,11 +191,24 @@ class Upstream:
         exchange.closed_by_peer.set()
         return "close"
 
+    def _all_but_half_an_event(self, connection, exchange):
+        dialect = dialects.dialect_of(exchange.path)
+        parts, content_type = dialects.events(dialect, exchange.path) if dialect else (
+            [self.event({"role": "assistant", "content": "first"}),
+             b'data: {"id":"chatcmpl-1","object":"chat.completion.chunk"}'], "text/event-stream")
+        self._stream_head(connection, content_type)
+        for part in parts[:-1]:
+            self._chunk(connection, exchange, part)
+        self._chunk(connection, exchange, parts[-1][:len(parts[-1]) // 2])
+
+    def _script_breaks(self, connection, exchange, request):
+        """Half an event, then the end of the connection."""
+        self._all_but_half_an_event(connection, exchange)
+        return "close"
+
     def _script_dies(self, connection, exchange, request):
-        """Half an event, then a reset."""
-        self._stream_head(connection)
-        self._chunk(connection, exchange, self.event({"role": "assistant", "content": "first"}))
-        self._chunk(connection, exchange, b'data: {"id":"chatcmpl-1","object":"chat.comp')
+        """Half an event, then a reset when the test opens the gate."""
+        self._all_but_half_an_event(connection, exchange)
         if not self.gate.wait(PATIENCE_S):
             return "close"
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

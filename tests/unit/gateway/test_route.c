@@ -120,19 +120,23 @@ static void a_url_beyond_its_bound_is_refused(void **state)
     routes_close(&routes);
 }
 
-static void only_chat_completions_can_be_judged(void **state)
+static void a_route_speaks_the_dialects_it_says(void **state)
 {
     struct routes *routes = open_routes();
     const struct route *route;
     struct bytes rest;
-    enum dialect dialect;
 
     (void)state;
-    assert_status(STATUS_OK, route_find(routes, BYTES("/openai/v1/chat/completions"), &route, &rest));
-    assert_true(route_knows_endpoint(route, rest, &dialect));
-    assert_int_equal(DIALECT_OPENAI_CHAT, dialect);
-    assert_false(route_knows_endpoint(route, BYTES("/v1/chat/completions/x"), &dialect));
-    assert_false(route_knows_endpoint(route, BYTES("/v1/embeddings"), &dialect));
+    assert_status(STATUS_OK, route_find(routes, BYTES("/openai/v1/messages"), &route, &rest));
+    rows[1].from = FORMAT_CLAUDE_CHAT | FORMAT_GEMINI_CHAT;
+    assert_false(route_speaks(route, DIALECT_OPENAI_CHAT));
+    assert_false(route_speaks(route, DIALECT_OPENAI_RESPONSES));
+    assert_true(route_speaks(route, DIALECT_CLAUDE_CHAT));
+    assert_true(route_speaks(route, DIALECT_GEMINI_CHAT));
+    rows[1].from = FORMAT_AUTO;
+    for (int dialect = 0; dialect < DIALECT_COUNT; dialect++) {
+        assert_true(route_speaks(route, (enum dialect)dialect));
+    }
     routes_close(&routes);
 }
 
@@ -144,6 +148,7 @@ static void a_route_says_by_which_profile_and_with_which_key(void **state)
     const struct route_settings *bad;
     struct routes *routes = NULL;
     struct bytes rest;
+    struct buffer out;
 
     (void)state;
     assert_true(fd >= 0);
@@ -154,6 +159,10 @@ static void a_route_says_by_which_profile_and_with_which_key(void **state)
     assert_status(STATUS_OK, route_find(routes, BYTES("/openai/x"), &route, &rest));
     assert_ptr_equal(&profiles[0], route->profile);
     assert_bytes("sk-abc", route->key);
+    buffer_init(&out, KIB);
+    assert_status(STATUS_OK, route_url(route, rest, BYTES("?key=theirs&alt=sse"), &out));
+    assert_bytes("https://a.test:8443/base/x?alt=sse", buffer_view(&out));
+    buffer_free(&out);
     assert_status(STATUS_OK, route_find(routes, BYTES("/openai/beta/x"), &route, &rest));
     assert_null(route->profile);
     assert_int_equal(0, route->key.count);
@@ -191,7 +200,7 @@ int main(void)
         cmocka_unit_test(a_path_that_fits_no_prefix_is_not_found),
         cmocka_unit_test(a_path_that_may_mean_another_is_refused),
         cmocka_unit_test(a_url_beyond_its_bound_is_refused),
-        cmocka_unit_test(only_chat_completions_can_be_judged),
+        cmocka_unit_test(a_route_speaks_the_dialects_it_says),
         cmocka_unit_test(a_route_says_by_which_profile_and_with_which_key),
         cmocka_unit_test(a_profile_that_does_not_exist_is_told_with_its_route),
     };

@@ -98,6 +98,20 @@ static void a_route_names_a_profile_that_exists(void **state)
     assert_accepted("routes: [{ path: /a, upstream: https://a.example, moderation: none }]\n");
 }
 
+static void a_route_converts_nothing(void **state)
+{
+    (void)state;
+    assert_refused("prismguard.yaml:1: routes[0].to: found another format than the one in 'from', allowed is the same: "
+                   "conversion is not built yet\n",
+                   "routes: [{ path: /a, upstream: https://a.example, moderation: none, to: claude_chat }]\n");
+    assert_refused("prismguard.yaml:1: routes[0].to: found another format than the one in 'from', allowed is the same: "
+                   "conversion is not built yet\n",
+                   "routes: [{ path: /a, upstream: https://a.example, moderation: none, from: [claude_chat, gemini_chat], "
+                   "to: claude_chat }]\n");
+    assert_accepted("routes: [{ path: /a, upstream: https://a.example, moderation: none, from: claude_chat, to: claude_chat }]\n");
+    assert_accepted("routes: [{ path: /a, upstream: https://a.example, moderation: none, from: [openai_chat, claude_chat] }]\n");
+}
+
 static void a_path_belongs_to_one_route(void **state)
 {
     (void)state;
@@ -189,6 +203,7 @@ int main(void)
         cmocka_unit_test(links_stay_on_this_machine),
         cmocka_unit_test(links_with_keys_may_leave_this_machine),
         cmocka_unit_test(a_route_names_a_profile_that_exists),
+        cmocka_unit_test(a_route_converts_nothing),
         cmocka_unit_test(a_path_belongs_to_one_route),
         cmocka_unit_test(low_is_not_above_high),
         cmocka_unit_test(a_review_needs_an_address_and_a_model),

@@ -14,7 +14,7 @@ static void an_unknown_key_is_told_with_those_allowed_beside_it(void **state)
                    "allow_private_upstreams, limits\n",
                    "gateway:\n  threads: 2\n  keys:\n    - { name: a }\n");
     assert_refused("prismguard.yaml:2: routes[0].model_map: unknown key; allowed here are path, upstream, key_file, from, to, "
-                   "moderation\n",
+                   "models, moderation\n",
                    "routes:\n  - { model_map: { a: b }, path: /a, upstream: https://a.example, moderation: none }\n");
     assert_refused("prismguard.yaml:1: profiles.a.training.gate.max: unknown key; allowed here are min_auc, max_regression\n",
                    "profiles: { a: { training: { gate: { max: 1 } } } }\n");

@@ -1,0 +1,152 @@
+/* endpoint: the table of endpoints, what hints at a dialect where it names none, and credentials of each dialect. */
+#include "gateway/endpoint.h"
+
+#include <stddef.h>
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+static const struct row {
+    const char *ending;
+    enum dialect dialect;
+} judged[] = {
+    {"/chat/completions", DIALECT_OPENAI_CHAT},
+    {"/responses", DIALECT_OPENAI_RESPONSES},
+    {"/responses/input_tokens", DIALECT_OPENAI_RESPONSES},
+    {"/messages", DIALECT_CLAUDE_CHAT},
+    {"/messages/count_tokens", DIALECT_CLAUDE_CHAT},
+    {":generateContent", DIALECT_GEMINI_CHAT},
+    {":streamGenerateContent", DIALECT_GEMINI_CHAT},
+    {":countTokens", DIALECT_GEMINI_CHAT},
+};
+
+/* Where a request belongs that no row names; the first that is found. */
+static const struct row parts_of_paths[] = {
+    {"/v1beta/", DIALECT_GEMINI_CHAT},
+    {"/v1alpha/", DIALECT_GEMINI_CHAT},
+    {"/messages/", DIALECT_CLAUDE_CHAT},
+    {"/responses/", DIALECT_OPENAI_RESPONSES},
+};
+
+static const struct {
+    struct bytes name;
+    enum dialect dialect;
+} marks[] = {
+    {{"anthropic-version", 17}, DIALECT_CLAUDE_CHAT},
+    {{"x-goog-api-key", 14}, DIALECT_GEMINI_CHAT},
+};
+
+static bool contains(struct bytes whole, struct bytes part)
+{
+    for (size_t at = 0; at + part.count <= whole.count; at++) {
+        if (bytes_starts_with(bytes_from(whole, at), part)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum dialect guess(struct bytes path, const struct fields *fields)
+{
+    struct bytes value;
+
+    for (size_t index = 0; index < COUNT(judged); index++) {
+        if (bytes_ends_with(path, bytes_of(judged[index].ending))) {
+            return judged[index].dialect;
+        }
+    }
+    for (size_t index = 0; index < COUNT(parts_of_paths); index++) {
+        if (contains(path, bytes_of(parts_of_paths[index].ending))) {
+            return parts_of_paths[index].dialect;
+        }
+    }
+    for (size_t index = 0; index < COUNT(marks); index++) {
+        if (fields_find(fields, marks[index].name, &value)) {
+            return marks[index].dialect;
+        }
+    }
+    return DIALECT_OPENAI_CHAT;
+}
+
+static bool brings_nothing(struct bytes method)
+{
+    static const char *const methods[] = {"GET", "HEAD", "DELETE", "OPTIONS"};
+
+    for (size_t index = 0; index < COUNT(methods); index++) {
+        if (bytes_equal(method, bytes_of(methods[index]))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+struct endpoint endpoint_find(struct bytes method, struct bytes path, bool has_body, const struct fields *fields)
+{
+    struct endpoint endpoint = {guess(path, fields), ENDPOINT_REFUSED};
+
+    if (bytes_equal(method, BYTES("POST"))) {
+        for (size_t index = 0; index < COUNT(judged); index++) {
+            if (bytes_ends_with(path, bytes_of(judged[index].ending))) {
+                endpoint.use = ENDPOINT_JUDGED;
+            }
+        }
+    } else if (!has_body && brings_nothing(method)) {
+        bool list = bytes_equal(method, BYTES("GET")) && bytes_ends_with(path, BYTES("/models"));
+
+        endpoint.use = list ? ENDPOINT_MODELS : ENDPOINT_PASSED;
+    }
+    return endpoint;
+}
+
+enum status endpoint_add_key(enum dialect dialect, struct bytes key, struct fields *fields, struct buffer *scratch)
+{
+    enum status status;
+
+    if (dialect == DIALECT_CLAUDE_CHAT) {
+        return fields_add(fields, BYTES("x-api-key"), key);
+    }
+    if (dialect == DIALECT_GEMINI_CHAT) {
+        return fields_add(fields, BYTES("x-goog-api-key"), key);
+    }
+    buffer_clear(scratch);
+    status = buffer_append_text(scratch, "Bearer ");
+    if (status == STATUS_OK) {
+        status = buffer_append(scratch, key);
+    }
+    return status == STATUS_OK ? fields_add(fields, BYTES("Authorization"), buffer_view(scratch)) : status;
+}
+
+bool endpoint_is_credential(struct bytes name)
+{
+    static const struct bytes names[] = {
+        {"authorization", 13}, {"x-api-key", 9}, {"x-goog-api-key", 14}, {"api-key", 7}, {"proxy-authorization", 19}};
+
+    for (size_t index = 0; index < COUNT(names); index++) {
+        if (bytes_equal_nocase(name, names[index])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+enum status endpoint_append_query_without_key(struct bytes query, struct buffer *out)
+{
+    struct bytes rest = bytes_from(query, 1);
+    bool first = true;
+    enum status status = STATUS_OK;
+
+    while (rest.count > 0 && status == STATUS_OK) {
+        ptrdiff_t mark = bytes_find(rest, '&');
+        struct bytes parameter = mark < 0 ? rest : bytes_first(rest, (size_t)mark);
+
+        rest = mark < 0 ? (struct bytes){NULL, 0} : bytes_from(rest, (size_t)mark + 1);
+        if (bytes_starts_with(parameter, BYTES("key=")) || bytes_equal(parameter, BYTES("key"))) {
+            continue;
+        }
+        status = buffer_append_text(out, first ? "?" : "&");
+        if (status == STATUS_OK) {
+            status = buffer_append(out, parameter);
+        }
+        first = false;
+    }
+    return status;
+}

@@ -1,0 +1,137 @@
+/* endpoint: paths and methods to dialects and uses; credentials go where the dialect has them. */
+#include "support/unit.h"
+
+#include "gateway/endpoint.h"
+#include "proto/limits.h"
+
+static struct fields *fields;
+static struct buffer text;
+
+static int set_up(void **state)
+{
+    (void)state;
+    buffer_init(&text, KIB);
+    return fields_open(&fields, 4, KIB) == STATUS_OK ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    buffer_free(&text);
+    fields_close(&fields);
+    return 0;
+}
+
+static void assert_endpoint(const char *method, const char *path, enum dialect dialect, enum endpoint_use use)
+{
+    struct endpoint endpoint =
+        endpoint_find(bytes_of(method), bytes_of(path), strcmp(method, "POST") == 0 || strcmp(method, "PUT") == 0, fields);
+
+    if (endpoint.dialect != dialect || endpoint.use != use) {
+        fail_msg("%s %s: dialect %d, use %d", method, path, (int)endpoint.dialect, (int)endpoint.use);
+    }
+}
+
+static void endpoints_with_text_are_judged_in_the_dialect_of_their_path(void **state)
+{
+    (void)state;
+    assert_endpoint("POST", "/v1/chat/completions", DIALECT_OPENAI_CHAT, ENDPOINT_JUDGED);
+    assert_endpoint("POST", "/chat/completions", DIALECT_OPENAI_CHAT, ENDPOINT_JUDGED);
+    assert_endpoint("POST", "/v1/responses", DIALECT_OPENAI_RESPONSES, ENDPOINT_JUDGED);
+    assert_endpoint("POST", "/v1/responses/input_tokens", DIALECT_OPENAI_RESPONSES, ENDPOINT_JUDGED);
+    assert_endpoint("POST", "/v1/messages", DIALECT_CLAUDE_CHAT, ENDPOINT_JUDGED);
+    assert_endpoint("POST", "/v1/messages/count_tokens", DIALECT_CLAUDE_CHAT, ENDPOINT_JUDGED);
+    assert_endpoint("POST", "/v1beta/models/gemini-3:generateContent", DIALECT_GEMINI_CHAT, ENDPOINT_JUDGED);
+    assert_endpoint("POST", "/v1/models/gemini-3:streamGenerateContent", DIALECT_GEMINI_CHAT, ENDPOINT_JUDGED);
+    assert_endpoint("POST", "/v1alpha/models/gemini-3:countTokens", DIALECT_GEMINI_CHAT, ENDPOINT_JUDGED);
+}
+
+static void bodies_of_no_known_shape_are_refused_in_the_dialect_they_seem_to_be_of(void **state)
+{
+    (void)state;
+    assert_endpoint("POST", "/v1/embeddings", DIALECT_OPENAI_CHAT, ENDPOINT_REFUSED);
+    assert_endpoint("POST", "/v1/chat/completions/", DIALECT_OPENAI_CHAT, ENDPOINT_REFUSED);
+    assert_endpoint("PUT", "/v1/chat/completions", DIALECT_OPENAI_CHAT, ENDPOINT_REFUSED);
+    assert_endpoint("POST", "/v1/messages/batches", DIALECT_CLAUDE_CHAT, ENDPOINT_REFUSED);
+    assert_endpoint("POST", "/v1/responses/r/compact", DIALECT_OPENAI_RESPONSES, ENDPOINT_REFUSED);
+    assert_endpoint("POST", "/v1beta/models/m:embedContent", DIALECT_GEMINI_CHAT, ENDPOINT_REFUSED);
+    assert_endpoint("POST", "/v1alpha/models/m%3AgenerateContent", DIALECT_GEMINI_CHAT, ENDPOINT_REFUSED);
+    assert_status(STATUS_OK, fields_add(fields, BYTES("Anthropic-Version"), BYTES("2023-06-01")));
+    assert_endpoint("POST", "/v1/files", DIALECT_CLAUDE_CHAT, ENDPOINT_REFUSED);
+    fields_clear(fields);
+    assert_status(STATUS_OK, fields_add(fields, BYTES("x-goog-api-key"), BYTES("k")));
+    assert_endpoint("POST", "/v1/files", DIALECT_GEMINI_CHAT, ENDPOINT_REFUSED);
+}
+
+static void requests_without_a_body_pass(void **state)
+{
+    (void)state;
+    assert_endpoint("GET", "/v1/responses/resp_1", DIALECT_OPENAI_RESPONSES, ENDPOINT_PASSED);
+    assert_endpoint("DELETE", "/v1/responses/resp_1", DIALECT_OPENAI_RESPONSES, ENDPOINT_PASSED);
+    assert_endpoint("GET", "/v1/models/gpt", DIALECT_OPENAI_CHAT, ENDPOINT_PASSED);
+    assert_endpoint("HEAD", "/v1/models", DIALECT_OPENAI_CHAT, ENDPOINT_PASSED);
+    assert_int_equal(ENDPOINT_REFUSED, endpoint_find(BYTES("DELETE"), BYTES("/v1/responses/r"), true, fields).use);
+    assert_int_equal(ENDPOINT_REFUSED, endpoint_find(BYTES("PATCH"), BYTES("/v1/responses/r"), false, fields).use);
+}
+
+static void the_list_of_models_is_an_endpoint_of_its_own(void **state)
+{
+    (void)state;
+    assert_endpoint("GET", "/v1/models", DIALECT_OPENAI_CHAT, ENDPOINT_MODELS);
+    assert_endpoint("GET", "/v1beta/models", DIALECT_GEMINI_CHAT, ENDPOINT_MODELS);
+}
+
+static void a_key_goes_into_the_field_of_its_dialect(void **state)
+{
+    struct bytes value;
+
+    (void)state;
+    assert_status(STATUS_OK, endpoint_add_key(DIALECT_OPENAI_RESPONSES, BYTES("sk-1"), fields, &text));
+    assert_true(fields_find(fields, BYTES("authorization"), &value));
+    assert_bytes("Bearer sk-1", value);
+    assert_status(STATUS_OK, endpoint_add_key(DIALECT_CLAUDE_CHAT, BYTES("sk-2"), fields, &text));
+    assert_true(fields_find(fields, BYTES("x-api-key"), &value));
+    assert_bytes("sk-2", value);
+    assert_status(STATUS_OK, endpoint_add_key(DIALECT_GEMINI_CHAT, BYTES("sk-3"), fields, &text));
+    assert_true(fields_find(fields, BYTES("x-goog-api-key"), &value));
+    assert_bytes("sk-3", value);
+    assert_true(endpoint_is_credential(BYTES("X-Api-Key")));
+    assert_false(endpoint_is_credential(BYTES("anthropic-version")));
+}
+
+static void the_key_is_taken_out_of_a_query_and_the_rest_stays(void **state)
+{
+    static const struct {
+        const char *query;
+        const char *expected;
+    } cases[] = {
+        {"", ""},
+        {"?", ""},
+        {"?alt=sse", "?alt=sse"},
+        {"?key=secret", ""},
+        {"?key", ""},
+        {"?key=secret&alt=sse", "?alt=sse"},
+        {"?alt=sse&key=secret&a=b", "?alt=sse&a=b"},
+        {"?monkey=1&keys=2", "?monkey=1&keys=2"},
+    };
+
+    (void)state;
+    for (size_t index = 0; index < sizeof cases / sizeof cases[0]; index++) {
+        buffer_clear(&text);
+        assert_status(STATUS_OK, endpoint_append_query_without_key(bytes_of(cases[index].query), &text));
+        assert_bytes(cases[index].expected, buffer_view(&text));
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(endpoints_with_text_are_judged_in_the_dialect_of_their_path, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(bodies_of_no_known_shape_are_refused_in_the_dialect_they_seem_to_be_of, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(requests_without_a_body_pass, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_list_of_models_is_an_endpoint_of_its_own, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_key_goes_into_the_field_of_its_dialect, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_key_is_taken_out_of_a_query_and_the_rest_stays, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
