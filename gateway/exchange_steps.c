@@ -168,6 +168,9 @@ enum step exchange_body(struct exchange *exchange)
         return exchange_problem(exchange, ERROR_OVERLOADED, 0, "the gateway is out of memory");
     }
     exchange->job->snapshot = snapshot_hold(exchange->snapshot);
+    if (exchange->connection != NULL) {
+        job_set_caller(exchange->job, connection_address(exchange->connection));
+    }
     status = pack_text(exchange, &exchange->problem);
     if (status != STATUS_OK) {
         job_close(&exchange->job);

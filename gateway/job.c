@@ -60,6 +60,17 @@ enum status job_add(struct job *job, const struct segment *segment)
     return status;
 }
 
+/* FNV-1a: who meets another's number by chance shares a turn with it, no more. */
+void job_set_caller(struct job *job, struct bytes name)
+{
+    uint64_t hash = 0xcbf29ce484222325u;
+
+    for (size_t index = 0; index < name.count; index++) {
+        hash = (hash ^ (unsigned char)name.data[index]) * 0x100000001b3u;
+    }
+    job->caller = hash;
+}
+
 static void set_decision(struct job_result *result, enum outcome outcome, enum verdict_source source,
                          struct bytes category)
 {

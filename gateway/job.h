@@ -46,6 +46,7 @@ struct job {
     void *owner; /* borrowed, never looked into */
     size_t loop_index;
     const struct profile_settings *profile; /* lent until the job comes back */
+    uint64_t caller;                        /* whose it is, hashed: callers wait in turn (job_set_caller); 0 = nobody's */
     struct snapshot *snapshot;              /* holds the profile until job_close, also when its client has left; may be NULL */
 
     struct job_result result;
@@ -67,8 +68,10 @@ struct job {
     uint32_t unsure[UNSURE_SEGMENTS_MAX]; /* the segments it shall look at */
     size_t unsure_count;
     uint64_t queued_ms; /* when it began to wait; the queue's */
-    struct job *next;   /* the queue's */
+    struct job *next;   /* the queue's: of its caller, or among those that wait for a second attempt */
     struct job *previous;
+    struct job *older; /* the queue's: by age, over all callers */
+    struct job *newer;
 };
 
 /* `text_bytes_max` is limits.moderated_text. STATUS_NO_MEMORY. Lends `profile`. */
@@ -79,6 +82,9 @@ void job_close(struct job **job);
 /* One more piece of text; copied. STATUS_FULL past SEGMENTS_MAX, STATUS_TOO_LARGE past text_bytes_max (all pieces together),
  * STATUS_NO_MEMORY; what was added before stays. */
 MUST_CHECK enum status job_add(struct job *job, const struct segment *segment);
+
+/* Names whose job it is: a key's name or a client's address. Before pool_submit. */
+void job_set_caller(struct job *job, struct bytes name);
 
 /* Takes a moderator's verdict into the result: who decided, what, why. The local verdict comes first, the review's over it;
  * score and model version stay the local model's. An unsure one leaves what decides without a review: the local verdict's

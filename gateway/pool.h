@@ -4,9 +4,10 @@
  *   loop 1 ──ring──>┤ pool thread, ROUTER ├──ring──> loop 1     no lock: bounded single-producer rings of job pointers
  *                   └─ eventfd            └─ wake(context, loop index)
  *
- * A job goes to the least recently used idle local slot, or waits in one bounded, aged queue. A verdict allow or block is
- * the end; unsure goes on to an idle review slot of the job's profile, or is resolved by the verdict's fallback. Every job
- * comes back exactly once: judged, or with the reason why not (gateway/job.h).
+ * A job goes to the least recently used idle local slot, or waits in one bounded, aged queue, fair between callers. A verdict
+ * allow or block is the end; unsure goes on to an idle review slot of the job's profile, or is resolved by the verdict's
+ * fallback. A moderator that gives no verdict costs one more attempt, at another one. Every job comes back exactly once:
+ * judged, or with the reason why not (gateway/job.h).
  *
  * Bounds: moderation.peers slots; moderation.queue jobs, bytes and age; loop_jobs_max jobs of one loop at a time. Rule: the
  * wire is PROTOCOL.md.

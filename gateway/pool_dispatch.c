@@ -33,9 +33,11 @@ enum status pool_dispatch_open(struct pool_dispatch **out, const struct pool_opt
     };
     buffer_init(&dispatch->frame, options->text_bytes_max + TASK_OVERHEAD_BYTES_MAX);
     buffer_init(&dispatch->body, options->text_bytes_max + TASK_OVERHEAD_BYTES_MAX);
-    pool_queue_init(&dispatch->queue, options->settings, options->metrics);
     pool_counts_init(&dispatch->counts, options->metrics);
-    status = pool_slots_open(&dispatch->slots, options->settings->peers, options->metrics);
+    status = pool_queue_open(&dispatch->queue, options->settings, options->metrics);
+    if (status == STATUS_OK) {
+        status = pool_slots_open(&dispatch->slots, options->settings->peers, options->metrics);
+    }
     if (status != STATUS_OK) {
         pool_dispatch_close(&dispatch);
         return status;
@@ -50,7 +52,7 @@ void pool_dispatch_close(struct pool_dispatch **dispatch)
     if (*dispatch == NULL) {
         return;
     }
-    assert((*dispatch)->queue.count == 0 && (*dispatch)->queue.retries == NULL);
+    pool_queue_close(&(*dispatch)->queue);
     pool_slots_close(&(*dispatch)->slots);
     buffer_free(&(*dispatch)->frame);
     buffer_free(&(*dispatch)->body);
@@ -188,7 +190,7 @@ void dispatch_give(struct pool_dispatch *dispatch, uint64_t now_ms)
     struct job *job;
 
     dispatch_retry(dispatch, now_ms);
-    while ((job = dispatch->queue.first) != NULL) {
+    while ((job = pool_queue_peek(&dispatch->queue)) != NULL) {
         enum status status = dispatch_is_abandoned(job) ? STATUS_CLOSED : send_local(dispatch, job, now_ms);
 
         if (status == STATUS_AGAIN) {
@@ -203,6 +205,19 @@ void dispatch_give(struct pool_dispatch *dispatch, uint64_t now_ms)
            (job = pool_queue_pop(&dispatch->queue, now_ms)) != NULL) {
         dispatch_finish(dispatch, job, STATUS_UNAVAILABLE);
     }
+}
+
+/* Whoever has most of a full queue makes room. STATUS_FULL: that is this job's own caller. */
+static enum status queue_job(struct pool_dispatch *dispatch, struct job *job, uint64_t now_ms)
+{
+    enum status status;
+    struct job *greedy;
+
+    while ((status = pool_queue_push(&dispatch->queue, job, now_ms)) == STATUS_FULL &&
+           (greedy = pool_queue_pop_greediest(&dispatch->queue, job, now_ms)) != NULL) {
+        dispatch_finish(dispatch, greedy, STATUS_FULL);
+    }
+    return status;
 }
 
 void pool_dispatch_submit(struct pool_dispatch *dispatch, struct job *job, uint64_t now_ms)
@@ -221,7 +236,7 @@ void pool_dispatch_submit(struct pool_dispatch *dispatch, struct job *job, uint6
     }
     status = send_local(dispatch, job, now_ms);
     if (status == STATUS_AGAIN && pool_slots_count(dispatch->slots, SLOT_LOCAL) > 0) {
-        status = pool_queue_push(&dispatch->queue, job, now_ms);
+        status = queue_job(dispatch, job, now_ms);
     }
     if (status != STATUS_OK) {
         dispatch_finish(dispatch, job, status == STATUS_FULL ? STATUS_FULL : STATUS_UNAVAILABLE);

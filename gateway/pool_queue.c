@@ -1,30 +1,140 @@
-/* pool_queue: a doubly linked list of jobs with its sums. */
+/* pool_queue: a list of jobs for each caller, the callers in turn, and one list over all by age. */
 #include "gateway/pool_queue.h"
 
 #include <assert.h>
+#include <stdlib.h>
 
-void pool_queue_init(struct pool_queue *queue, const struct pool_settings *settings, struct metrics *metrics)
+struct queue_caller {
+    uint64_t number;
+    struct job *first; /* never NULL while in use */
+    struct job *last;
+    size_t count;
+    size_t bytes;
+    struct queue_caller *next; /* in turn */
+    struct queue_caller *previous;
+    struct queue_caller *chain; /* in its bucket, or among the unused */
+};
+
+enum status pool_queue_open(struct pool_queue *queue, const struct pool_settings *settings, struct metrics *metrics)
 {
     const struct metric_label local = {"kind", "local"}; /* reviews do not wait: no idle slot, no review */
+    size_t bucket_count = 1;
 
+    while (bucket_count < settings->queue_jobs) {
+        bucket_count *= 2;
+    }
     *queue = (struct pool_queue){.count_max = settings->queue_jobs,
                                  .bytes_max = settings->queue_bytes,
-                                 .age_ms = settings->queue_age_ms};
+                                 .age_ms = settings->queue_age_ms,
+                                 .bucket_mask = bucket_count - 1};
+    queue->callers = calloc(queue->count_max, sizeof *queue->callers);
+    queue->buckets = calloc(bucket_count, sizeof(struct queue_caller *));
+    if (queue->callers == NULL || queue->buckets == NULL) {
+        pool_queue_close(queue);
+        return STATUS_NO_MEMORY;
+    }
+    for (size_t index = queue->count_max; index > 0; index--) {
+        queue->callers[index - 1].chain = queue->unused;
+        queue->unused = &queue->callers[index - 1];
+    }
     queue->gauge = metrics_series(metrics, METRIC_GAUGE, "prismguard_gateway_pool_queue_jobs",
                                   "Jobs that wait for a slot.", &local, 1);
     queue->ages = metrics_series(metrics, METRIC_HISTOGRAM, "prismguard_gateway_pool_queue_age_seconds",
                                  "How long a job had waited when it left the queue.", NULL, 0);
+    return STATUS_OK;
+}
+
+void pool_queue_close(struct pool_queue *queue)
+{
+    assert(queue->count == 0 && queue->retries == NULL);
+    free(queue->callers);
+    free(queue->buckets);
+    *queue = (struct pool_queue){0};
+}
+
+static struct queue_caller **bucket_of(const struct pool_queue *queue, uint64_t number)
+{
+    return &queue->buckets[(number ^ number >> 32) & queue->bucket_mask];
+}
+
+static struct queue_caller *find_caller(const struct pool_queue *queue, uint64_t number)
+{
+    struct queue_caller *caller = *bucket_of(queue, number);
+
+    while (caller != NULL && caller->number != number) {
+        caller = caller->chain;
+    }
+    return caller;
+}
+
+static void join_turns(struct pool_queue *queue, struct queue_caller *caller)
+{
+    caller->next = NULL;
+    caller->previous = queue->last_turn;
+    *(queue->last_turn == NULL ? &queue->turn : &queue->last_turn->next) = caller;
+    queue->last_turn = caller;
+}
+
+static void leave_turns(struct pool_queue *queue, struct queue_caller *caller)
+{
+    *(caller->previous == NULL ? &queue->turn : &caller->previous->next) = caller->next;
+    *(caller->next == NULL ? &queue->last_turn : &caller->next->previous) = caller->previous;
+}
+
+/* There are as many callers as jobs, so one is free while there is room for a job. */
+static struct queue_caller *add_caller(struct pool_queue *queue, uint64_t number)
+{
+    struct queue_caller **bucket = bucket_of(queue, number);
+    struct queue_caller *caller = queue->unused;
+
+    assert(caller != NULL);
+    queue->unused = caller->chain;
+    *caller = (struct queue_caller){.number = number, .chain = *bucket};
+    *bucket = caller;
+    join_turns(queue, caller);
+    return caller;
+}
+
+static void remove_caller(struct pool_queue *queue, struct queue_caller *caller)
+{
+    struct queue_caller **link = bucket_of(queue, caller->number);
+
+    while (*link != caller) {
+        assert(*link != NULL);
+        link = &(*link)->chain;
+    }
+    *link = caller->chain;
+    leave_turns(queue, caller);
+    caller->chain = queue->unused;
+    queue->unused = caller;
+}
+
+static bool bytes_are_full(const struct pool_queue *queue, const struct job *job)
+{
+    return job->body.count > queue->bytes_max - queue->bytes;
 }
 
 enum status pool_queue_push(struct pool_queue *queue, struct job *job, uint64_t now_ms)
 {
-    if (queue->count >= queue->count_max || job->body.count > queue->bytes_max - queue->bytes) {
+    struct queue_caller *caller;
+
+    if (queue->count >= queue->count_max || bytes_are_full(queue, job)) {
         return STATUS_FULL;
     }
+    caller = find_caller(queue, job->caller);
+    if (caller == NULL) {
+        caller = add_caller(queue, job->caller);
+    }
     job->next = NULL;
-    job->previous = queue->last;
-    *(queue->last == NULL ? &queue->first : &queue->last->next) = job;
-    queue->last = job;
+    job->previous = caller->last;
+    *(caller->last == NULL ? &caller->first : &caller->last->next) = job;
+    caller->last = job;
+    caller->count++;
+    caller->bytes += job->body.count;
+    job->newer = NULL;
+    job->older = queue->newest;
+    *(queue->newest == NULL ? &queue->oldest : &queue->newest->newer) = job;
+    queue->newest = job;
     job->queued_ms = now_ms;
     queue->count++;
     queue->bytes += job->body.count;
@@ -34,14 +144,45 @@ enum status pool_queue_push(struct pool_queue *queue, struct job *job, uint64_t 
 
 static struct job *take_out(struct pool_queue *queue, struct job *job, uint64_t now_ms)
 {
-    assert(queue->count > 0 && queue->bytes >= job->body.count);
-    *(job->previous == NULL ? &queue->first : &job->previous->next) = job->next;
-    *(job->next == NULL ? &queue->last : &job->next->previous) = job->previous;
+    struct queue_caller *caller = find_caller(queue, job->caller);
+
+    assert(caller != NULL && caller->count > 0 && queue->count > 0 && queue->bytes >= job->body.count);
+    *(job->previous == NULL ? &caller->first : &job->previous->next) = job->next;
+    *(job->next == NULL ? &caller->last : &job->next->previous) = job->previous;
+    *(job->older == NULL ? &queue->oldest : &job->older->newer) = job->newer;
+    *(job->newer == NULL ? &queue->newest : &job->newer->older) = job->older;
+    caller->count--;
+    caller->bytes -= job->body.count;
+    if (caller->count == 0) {
+        remove_caller(queue, caller);
+    }
     queue->count--;
     queue->bytes -= job->body.count;
     series_add(queue->gauge, -1);
     series_observe(queue->ages, (double)(now_ms - job->queued_ms) / 1000);
     return job;
+}
+
+struct job *pool_queue_pop_greediest(struct pool_queue *queue, const struct job *job, uint64_t now_ms)
+{
+    bool by_bytes = bytes_are_full(queue, job);
+    struct queue_caller *own = find_caller(queue, job->caller);
+    struct queue_caller *greediest = NULL;
+    size_t most = 0;
+
+    for (struct queue_caller *caller = queue->turn; caller != NULL; caller = caller->next) {
+        size_t has = by_bytes ? caller->bytes : caller->count;
+
+        if (has > most) {
+            most = has;
+            greediest = caller;
+        }
+    }
+    if (greediest == NULL ||
+        (by_bytes ? job->body.count : 1) + (own == NULL ? 0 : by_bytes ? own->bytes : own->count) >= most) {
+        return NULL;
+    }
+    return take_out(queue, greediest->last, now_ms);
 }
 
 void pool_queue_push_retry(struct pool_queue *queue, struct job *job, uint64_t now_ms)
@@ -79,19 +220,31 @@ uint64_t pool_queue_retry_due_ms(const struct pool_queue *queue)
     return due_ms;
 }
 
+struct job *pool_queue_peek(const struct pool_queue *queue)
+{
+    return queue->turn == NULL ? NULL : queue->turn->first;
+}
+
 struct job *pool_queue_pop(struct pool_queue *queue, uint64_t now_ms)
 {
-    return queue->first == NULL ? NULL : take_out(queue, queue->first, now_ms);
+    struct queue_caller *caller = queue->turn;
+
+    if (caller == NULL) {
+        return NULL;
+    }
+    leave_turns(queue, caller);
+    join_turns(queue, caller);
+    return take_out(queue, caller->first, now_ms);
 }
 
 struct job *pool_queue_pop_aged(struct pool_queue *queue, uint64_t now_ms)
 {
-    return now_ms >= pool_queue_aged_at_ms(queue) ? take_out(queue, queue->first, now_ms) : NULL;
+    return now_ms >= pool_queue_aged_at_ms(queue) ? take_out(queue, queue->oldest, now_ms) : NULL;
 }
 
 struct job *pool_queue_pop_abandoned(struct pool_queue *queue, uint64_t now_ms)
 {
-    for (struct job *job = queue->first; job != NULL; job = job->next) {
+    for (struct job *job = queue->oldest; job != NULL; job = job->newer) {
         if (atomic_load_explicit(&job->abandoned, memory_order_relaxed)) {
             return take_out(queue, job, now_ms);
         }
@@ -101,5 +254,5 @@ struct job *pool_queue_pop_abandoned(struct pool_queue *queue, uint64_t now_ms)
 
 uint64_t pool_queue_aged_at_ms(const struct pool_queue *queue)
 {
-    return queue->first == NULL ? UINT64_MAX : queue->first->queued_ms + queue->age_ms;
+    return queue->oldest == NULL ? UINT64_MAX : queue->oldest->queued_ms + queue->age_ms;
 }

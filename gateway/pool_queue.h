@@ -1,8 +1,13 @@
-/* pool_queue: the jobs that wait for a slot: first in, first out, bounded in jobs, bytes and age; and those that wait for
+/* pool_queue: the jobs that wait for a slot, fair between callers, bounded in jobs, bytes and age; and those that wait for
  * their second attempt, which come first and are bounded by what may be in flight (each had a slot before).
  *
- * All waiting of the pool happens here. Fairness between keys will join behind these functions.
- * Thread: the pool's.
+ *   turns:   caller A ──> caller B ──> caller C        each gives its oldest job, then goes to the end
+ *              a1 a2 a3     b1           c1 c2
+ *   by age:  a1 a2 b1 c1 a3 c2                         the first that is too old, whosever it is
+ *
+ * A caller is a key, or a client's address where there are no keys (job_set_caller). When the queue is full the newest job of
+ * the caller that has most of it makes room, unless the new one's caller is that one itself. All waiting of the pool happens
+ * here. Thread: the pool's.
  */
 #ifndef GATEWAY_POOL_QUEUE_H
 #define GATEWAY_POOL_QUEUE_H
@@ -15,9 +20,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct queue_caller;
+
 struct pool_queue {
-    struct job *first; /* has waited longest */
-    struct job *last;
+    struct job *oldest; /* by age */
+    struct job *newest;
+    struct queue_caller *callers;  /* count_max of them: each that is in use has a job */
+    struct queue_caller *unused;
+    struct queue_caller *turn;     /* the next one's */
+    struct queue_caller *last_turn;
+    struct queue_caller **buckets; /* by number */
+    size_t bucket_mask;
     struct job *retries; /* in no order */
     size_t retry_count;
     size_t count;
@@ -29,11 +42,21 @@ struct pool_queue {
     struct series *ages;
 };
 
-/* The bounds are moderation.queue. Needs no closing: it must be empty at the end. Lends `metrics`. */
-void pool_queue_init(struct pool_queue *queue, const struct pool_settings *settings, struct metrics *metrics);
+/* The bounds are moderation.queue. Lends `metrics`. STATUS_NO_MEMORY. */
+MUST_CHECK enum status pool_queue_open(struct pool_queue *queue, const struct pool_settings *settings, struct metrics *metrics);
+
+/* It is empty, or was never opened. */
+void pool_queue_close(struct pool_queue *queue);
 
 /* STATUS_FULL: this job would be one too many, or its bytes would. */
 MUST_CHECK enum status pool_queue_push(struct pool_queue *queue, struct job *job, uint64_t now_ms);
+
+/* The newest job of the caller that has most (of what `job` finds full: jobs or bytes), taken out to make room for `job`;
+ * NULL when that caller is the job's own, with the job counted: then `job` is the one to refuse. */
+struct job *pool_queue_pop_greediest(struct pool_queue *queue, const struct job *job, uint64_t now_ms);
+
+/* The oldest job of the caller whose turn it is; NULL when none waits. */
+struct job *pool_queue_peek(const struct pool_queue *queue);
 
 /* A job that waits for another moderator, until its give_up_ms. */
 void pool_queue_push_retry(struct pool_queue *queue, struct job *job, uint64_t now_ms);
@@ -44,10 +67,10 @@ void pool_queue_take_retry(struct pool_queue *queue, struct job *job, uint64_t n
 /* The first give_up_ms among them; UINT64_MAX when none waits. */
 uint64_t pool_queue_retry_due_ms(const struct pool_queue *queue);
 
-/* The job that has waited longest, taken out; NULL when none waits. */
+/* The same, taken out: the turn passes on. */
 struct job *pool_queue_pop(struct pool_queue *queue, uint64_t now_ms);
 
-/* The same, but only when it has waited for the whole age. */
+/* The job that has waited longest, whosever it is, taken out, but only when it has waited for the whole age. */
 struct job *pool_queue_pop_aged(struct pool_queue *queue, uint64_t now_ms);
 
 /* Any job that has been abandoned, taken out; NULL when there is none. */

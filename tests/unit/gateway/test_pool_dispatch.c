@@ -299,6 +299,37 @@ static void jobs_wait_in_turn_and_the_queue_holds_its_bound(void **state)
     desk_close(&desk);
 }
 
+static void a_full_queue_makes_room_for_who_has_less_of_it(void **state)
+{
+    struct desk desk;
+    struct scripted slot;
+    struct job *waiting[4];
+    struct job *modest = scripted_job(&plain, 0, "modest");
+
+    (void)state;
+    desk_open(&desk);
+    desk_add_slot(&desk, &slot, SLOT_LOCAL, "");
+    (void)desk_submit(&desk, &plain, "running");
+    for (size_t index = 0; index < 4; index++) {
+        waiting[index] = desk_submit(&desk, &plain, "greedy");
+    }
+    job_set_caller(modest, BYTES("modest"));
+    message_body_end(&modest->packing);
+    pool_dispatch_submit(desk.dispatch, modest, desk.now_ms);
+    assert_int_equal(1, desk.finished_count);
+    assert_ptr_equal(waiting[3], desk.finished[0]);
+    assert_status(STATUS_FULL, waiting[3]->result.status);
+    for (size_t index = 0; index < 3; index++) { /* running, greedy's first, modest */
+        scripted_task(&slot);
+        scripted_answer(&slot, OUTCOME_ALLOW);
+        desk_until(&desk, desk.finished_count == index + 2);
+    }
+    assert_ptr_equal(waiting[0], desk.finished[2]);
+    assert_ptr_equal(modest, desk.finished[3]);
+    scripted_close(&slot);
+    desk_close(&desk);
+}
+
 static void a_job_that_waited_too_long_is_never_sent(void **state)
 {
     struct desk desk;
@@ -488,6 +519,7 @@ int main(void)
         cmocka_unit_test(a_review_that_knows_no_better_leaves_the_fallback),
         cmocka_unit_test(without_a_moderator_a_job_comes_back_at_once),
         cmocka_unit_test(jobs_wait_in_turn_and_the_queue_holds_its_bound),
+        cmocka_unit_test(a_full_queue_makes_room_for_who_has_less_of_it),
         cmocka_unit_test(a_job_that_waited_too_long_is_never_sent),
         cmocka_unit_test(a_deadline_ends_the_attempt_and_its_late_verdict_frees_the_slot),
         cmocka_unit_test(slots_are_used_in_turn),
