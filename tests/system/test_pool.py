@@ -1,12 +1,13 @@
 """The links between the services and what happens when one of their ends dies, hangs, floods or moves."""
 import contextlib
 import signal
+import socket
 import subprocess
 import threading
 
 import pytest
 
-from stack import SANITIZED, Stack
+from stack import ROOT, SANITIZED, Stack
 from upstream import PATIENCE_S, wait_until
 
 CLIENTS = 16
@@ -176,3 +177,26 @@ def test_moderators_come_and_go_while_requests_flow(upstream, tmp_path):
             running.wait_more(4 * CLIENTS)
     finally:
         stack.close()
+
+
+def garbage():
+    streams = [file.read_bytes() for file in sorted((ROOT / "tests/vectors/zmtp").glob("*.bin"))]
+    assert streams
+    return [*streams, b"GET / HTTP/1.1\r\n\r\n", b"\x00" * 4096, bytes(range(256)) * 256]
+
+
+@pytest.mark.parametrize("links", ["secure", "pair"])
+def test_garbage_on_the_moderators_port_disturbs_nobody(links, request):
+    stack = request.getfixturevalue(links)
+    known = slots(stack)
+    address = ("127.0.0.1", stack.ports["pool"])
+    with load(stack, clients=4) as running, contextlib.ExitStack() as held:
+        for stream in garbage():
+            for stays in (False, True):
+                stranger = held.enter_context(socket.create_connection(address, timeout=PATIENCE_S))
+                with contextlib.suppress(OSError):  # cut off, rightly, while it speaks
+                    stranger.sendall(stream)
+                if not stays:
+                    stranger.close()
+        running.wait_more(8)
+    assert slots(stack) == known
