@@ -191,7 +191,7 @@ class Upstream:
         exchange.closed_by_peer.set()
         return "close"
 
-    def _all_but_half_an_event(self, connection, exchange):
+    def _all_but_the_last_event(self, connection, exchange):
         dialect = dialects.dialect_of(exchange.path)
         parts, content_type = dialects.events(dialect, exchange.path) if dialect else (
             [self.event({"role": "assistant", "content": "first"}),
@@ -199,16 +199,17 @@ class Upstream:
         self._stream_head(connection, content_type)
         for part in parts[:-1]:
             self._chunk(connection, exchange, part)
-        self._chunk(connection, exchange, parts[-1][:len(parts[-1]) // 2])
+        return parts[-1]
 
     def _script_breaks(self, connection, exchange, request):
-        """Half an event, then the end of the connection."""
-        self._all_but_half_an_event(connection, exchange)
+        """The connection ends before the last event."""
+        self._all_but_the_last_event(connection, exchange)
         return "close"
 
     def _script_dies(self, connection, exchange, request):
-        """Half an event, then a reset when the test opens the gate."""
-        self._all_but_half_an_event(connection, exchange)
+        """Half of the last event, then a reset when the test opens the gate."""
+        last = self._all_but_the_last_event(connection, exchange)
+        self._chunk(connection, exchange, last[:len(last) // 2])
         if not self.gate.wait(PATIENCE_S):
             return "close"
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
