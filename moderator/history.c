@@ -1,6 +1,7 @@
-/* history: the queue of labels and the thread that writes it, batch by batch. */
+/* history: the queue of labels and the thread that writes it, batch by batch, or spools it. */
 #include "moderator/history.h"
 
+#include "moderator/history_spool.h"
 #include "moderator/history_store.h"
 #include "proto/backoff.h"
 #include "proto/clock.h"
@@ -16,10 +17,13 @@
 struct history {
     const struct settings *settings;
     struct history_store *store; /* the thread's alone */
+    struct history_spool *spool; /* the thread's alone; NULL = none */
     unsigned char hash_key[SECRET_HASH_KEY_BYTES];
     struct series *written;
+    struct series *spooled;
     struct series *dropped;
     struct series *queued;
+    struct series *spool_bytes;
     pthread_t thread;
     bool started;
 
@@ -34,7 +38,8 @@ struct history {
 
 /* What the thread alone remembers between two batches. */
 struct writer {
-    uint64_t retry_ms;    /* not before */
+    uint64_t retry_ms;    /* no statement before */
+    uint64_t respool_ms;  /* nothing into the spool before: it is full, or the disk */
     unsigned failures;    /* in a row */
     size_t batch_max;     /* 1 while a row is looked for that the database refuses for ever */
     uint64_t give_up_ms;  /* when closing */
@@ -190,8 +195,13 @@ static void wait_until(struct history *history, uint64_t until_ms)
     (void)pthread_cond_timedwait(&history->changed, &history->mutex, &until);
 }
 
-/* Under the mutex: when the next batch may go; UINT64_MAX with an empty queue. */
-static uint64_t next_batch_ms(const struct history *history, const struct writer *writer)
+static bool has_spooled(const struct history *history)
+{
+    return history->spool != NULL && history_spool_count(history->spool) > 0;
+}
+
+/* Under the mutex: since when the queue is worth a batch, but not before `earliest_ms`; UINT64_MAX when it is empty. */
+static uint64_t queue_ready_ms(const struct history *history, uint64_t earliest_ms)
 {
     uint64_t ready_ms;
 
@@ -202,20 +212,45 @@ static uint64_t next_batch_ms(const struct history *history, const struct writer
     if (history->closing || history->count >= SAMPLE_BATCH_MAX) {
         ready_ms = 0;
     }
-    return ready_ms > writer->retry_ms ? ready_ms : writer->retry_ms;
+    return ready_ms > earliest_ms ? ready_ms : earliest_ms;
 }
 
-/* Under the mutex: waits for a batch that may go; false when the thread shall end. */
-static bool wait_for_batch(struct history *history, struct writer *writer)
+/* Under the mutex: when the queue shall go into the spool. */
+static uint64_t spool_due_ms(const struct history *history, const struct writer *writer)
+{
+    bool spooling = has_spooled(history) || (history->spool != NULL && writer->failures > 0);
+
+    return spooling ? queue_ready_ms(history, writer->respool_ms) : UINT64_MAX;
+}
+
+/* Under the mutex: when the next batch may go to the database. */
+static uint64_t batch_due_ms(const struct history *history, const struct writer *writer)
+{
+    return has_spooled(history) ? writer->retry_ms : queue_ready_ms(history, writer->retry_ms);
+}
+
+/* Under the mutex: whether the closing thread has nothing more to write, or no hope or time for it. */
+static bool is_over(const struct history *history, const struct writer *writer, uint64_t now_ms)
+{
+    bool is_empty = history->first == NULL && !has_spooled(history);
+    bool may_leave_it = history->spool != NULL && writer->failures > 0;
+
+    return is_empty || may_leave_it || now_ms >= writer->give_up_ms;
+}
+
+/* Under the mutex: waits until something is due; false when the thread shall end. */
+static bool wait_for_work(struct history *history, struct writer *writer)
 {
     for (;;) {
         uint64_t now_ms = clock_ms();
-        uint64_t next_ms = next_batch_ms(history, writer);
+        uint64_t batch_ms = batch_due_ms(history, writer);
+        uint64_t spool_ms = spool_due_ms(history, writer);
+        uint64_t next_ms = batch_ms < spool_ms ? batch_ms : spool_ms;
 
         if (history->closing && writer->give_up_ms == 0) {
             writer->give_up_ms = now_ms + HISTORY_DRAIN_MS;
         }
-        if (history->closing && (history->first == NULL || now_ms >= writer->give_up_ms)) {
+        if (history->closing && is_over(history, writer, now_ms)) {
             return false;
         }
         if (now_ms >= next_ms) {
@@ -228,23 +263,99 @@ static bool wait_for_batch(struct history *history, struct writer *writer)
     }
 }
 
+/* Under the mutex, which is let go meanwhile: the oldest labels of the queue to the database. */
+static void write_queue(struct history *history, struct writer *writer)
+{
+    struct history_entry *batch[SAMPLE_BATCH_MAX];
+    size_t count = take_batch(history, writer->batch_max, batch);
+    enum status status;
+    bool remove;
+
+    (void)pthread_mutex_unlock(&history->mutex);
+    status = history_store_write(history->store, batch, count);
+    remove = settle(history, writer, status, count);
+    (void)pthread_mutex_lock(&history->mutex);
+    end_batch(history, remove);
+}
+
+/* Under the mutex, which is let go meanwhile: the whole queue behind the spool. What does not fit stays queued. */
+static void spool_queue(struct history *history, struct writer *writer)
+{
+    struct history_entry *entry = history->first;
+    size_t count = history->count;
+    size_t moved = 0;
+    enum status status = STATUS_OK;
+    enum status synced;
+
+    (void)pthread_mutex_unlock(&history->mutex);
+    while (moved < count) {
+        status = history_spool_add(history->spool, entry);
+        if (status != STATUS_OK) {
+            break;
+        }
+        entry->taken = true;
+        /* Behind the last one that was counted another thread may be linking a new one. */
+        entry = ++moved < count ? entry->next : NULL;
+    }
+    synced = history_spool_sync(history->spool);
+    status = status == STATUS_OK ? synced : status;
+    if (status != STATUS_OK) {
+        log_event_limited(LOG_WARN, "spool_failed", LOG_STATUS("status", status), LOG_NUMBER("waiting", count - moved));
+        writer->respool_ms = clock_ms() + HISTORY_FLUSH_MS;
+    }
+    series_add(history->spooled, (int64_t)moved);
+    series_set(history->spool_bytes, (int64_t)history_spool_bytes(history->spool));
+    (void)pthread_mutex_lock(&history->mutex);
+    end_batch(history, true);
+}
+
+/* The oldest labels of the spool to the database. Needs no mutex: the spool is the thread's alone. */
+static void write_spool(struct history *history, struct writer *writer)
+{
+    struct history_entry *batch[SAMPLE_BATCH_MAX];
+    size_t count;
+    size_t given_up;
+    enum status status = history_spool_take(history->spool, writer->batch_max, batch, &count, &given_up);
+
+    if (given_up > 0) {
+        log_event(LOG_WARN, "spooled_samples_useless", LOG_NUMBER("samples", given_up));
+        series_add(history->dropped, (int64_t)given_up);
+    }
+    if (count > 0) {
+        status = history_store_write(history->store, batch, count);
+    }
+    if (status != STATUS_NOT_FOUND && settle(history, writer, status, count)) {
+        status = history_spool_forget(history->spool, count);
+        if (status != STATUS_OK) {
+            log_event_limited(LOG_WARN, "spool_failed", LOG_STATUS("status", status), LOG_NUMBER("waiting", count));
+            writer->retry_ms = clock_ms() + DB_BACKOFF_MAX_MS; /* they are written once more then, which changes nothing */
+        }
+    }
+    for (size_t index = 0; index < count; index++) {
+        free(batch[index]);
+    }
+    series_set(history->spool_bytes, (int64_t)history_spool_bytes(history->spool));
+}
+
 static void *run(void *context)
 {
     struct history *history = context;
     struct writer writer = {.batch_max = SAMPLE_BATCH_MAX};
-    struct history_entry *batch[SAMPLE_BATCH_MAX];
 
     (void)pthread_mutex_lock(&history->mutex);
-    while (wait_for_batch(history, &writer)) {
-        size_t count = take_batch(history, writer.batch_max, batch);
-        enum status status;
-        bool remove;
-
-        (void)pthread_mutex_unlock(&history->mutex);
-        status = history_store_write(history->store, batch, count);
-        remove = settle(history, &writer, status, count);
-        (void)pthread_mutex_lock(&history->mutex);
-        end_batch(history, remove);
+    while (wait_for_work(history, &writer)) {
+        if (clock_ms() >= spool_due_ms(history, &writer)) {
+            spool_queue(history, &writer);
+        } else if (has_spooled(history)) {
+            (void)pthread_mutex_unlock(&history->mutex);
+            write_spool(history, &writer);
+            (void)pthread_mutex_lock(&history->mutex);
+        } else {
+            write_queue(history, &writer);
+        }
+    }
+    if (history->spool != NULL && history->first != NULL) {
+        spool_queue(history, &writer);
     }
     (void)pthread_mutex_unlock(&history->mutex);
     return NULL;
@@ -267,12 +378,33 @@ static void find_series(struct history *history, struct metrics *metrics)
     static const char name[] = "prismguard_moderator_samples_total";
     static const char help[] = "Labels of reviews by what became of them";
     const struct metric_label written = {"result", "written"};
+    const struct metric_label spooled = {"result", "spooled"};
     const struct metric_label dropped = {"result", "dropped"};
 
     history->written = metrics_series(metrics, METRIC_COUNTER, name, help, &written, 1);
+    history->spooled = metrics_series(metrics, METRIC_COUNTER, name, help, &spooled, 1);
     history->dropped = metrics_series(metrics, METRIC_COUNTER, name, help, &dropped, 1);
     history->queued = metrics_series(metrics, METRIC_GAUGE, "prismguard_moderator_samples_queued",
                                      "Labels that wait for the database", NULL, 0);
+    history->spool_bytes = metrics_series(metrics, METRIC_GAUGE, "prismguard_moderator_spool_bytes",
+                                          "Bytes of labels on disk that wait for the database", NULL, 0);
+}
+
+/* Without a spool the service is as good as it was, until the database fails. */
+static void open_spool(struct history *history)
+{
+    const char *dir = history->settings->moderator.state_dir;
+    enum status status = dir[0] == '\0' ? STATUS_NOT_FOUND : history_spool_open(&history->spool, history->settings);
+
+    if (status != STATUS_OK) {
+        log_event(LOG_WARN, "spool_off", LOG_STATUS("status", status), LOG_TEXT("state_dir", dir));
+        return;
+    }
+    series_set(history->spool_bytes, (int64_t)history_spool_bytes(history->spool));
+    log_event(LOG_INFO, "spool_opened", LOG_NUMBER("samples", history_spool_count(history->spool)));
+    if (history_spool_damaged_bytes(history->spool) > 0) {
+        log_event(LOG_ERROR, "spool_damaged", LOG_NUMBER("bytes", history_spool_damaged_bytes(history->spool)));
+    }
 }
 
 /* Waiting goes by the monotonic clock, as everything does. */
@@ -305,6 +437,7 @@ enum status history_open(struct history **out, const struct settings *settings, 
         status = history_store_open(&history->store, settings);
     }
     if (status == STATUS_OK) {
+        open_spool(history);
         history->started = pthread_create(&history->thread, NULL, run, history) == 0;
         status = history->started ? STATUS_OK : STATUS_NO_MEMORY;
     }
@@ -341,6 +474,7 @@ void history_close(struct history **history)
     }
     end_batch(closing, true);
     history_store_close(&closing->store);
+    history_spool_close(&closing->spool);
     (void)pthread_cond_destroy(&closing->changed);
     (void)pthread_mutex_destroy(&closing->mutex);
     explicit_bzero(closing->hash_key, sizeof closing->hash_key);

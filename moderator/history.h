@@ -2,8 +2,12 @@
  *
  *   review ──history_keep──> queue (HISTORY_QUEUE_BYTES_MAX) ──batch of one profile, <= SAMPLE_BATCH_MAX──> sample_put()
  *
- * The first label queued waits at most HISTORY_FLUSH_MS for company. While the database is away the labels stay queued and are
- * tried again with a jittered back-off (DB_BACKOFF_MS to DB_BACKOFF_MAX_MS); a full queue drops the newest, counted. A text is
+ *                                              └─while the database is away─> spool on disk ──oldest first─┘
+ *
+ * The first label queued waits at most HISTORY_FLUSH_MS for company. While the database is away, and until the spool is empty
+ * again, they go behind the spool (moderator.state_dir) as often; the spool is tried with a jittered back-off (DB_BACKOFF_MS to
+ * DB_BACKOFF_MAX_MS), and by the next process when this one ends or dies. Without a spool, or with a full one, the labels stay
+ * queued; a full queue drops the newest, counted. A text is
  * named by its keyed hash; whether the text itself is kept is the profile's `store`, and a text above SAMPLE_TEXT_BYTES_MAX is
  * kept by its hash alone.
  *
@@ -28,12 +32,13 @@ struct history_label {
     struct bytes text;
 };
 
-/* Starts the writing thread; it connects by itself. `settings` and `metrics` are borrowed until history_close. What secret_read
- * says of database.hash_key_file; STATUS_NO_MEMORY. */
+/* Starts the writing thread; it connects by itself. A state_dir that cannot be used is logged, and done without. `settings`
+ * and `metrics` are borrowed until history_close. What secret_read says of database.hash_key_file; STATUS_NO_MEMORY. */
 MUST_CHECK enum status history_open(struct history **out, const struct settings *settings, struct metrics *metrics);
 
-/* Writes what is queued, for at most HISTORY_DRAIN_MS (longer only while one statement runs to its own timeout); what is left
- * is counted as dropped and logged. */
+/* Writes what is queued, for at most HISTORY_DRAIN_MS (longer only while one statement runs to its own timeout). With a spool
+ * the first failure ends the trying, and what is left goes there; without one, or past its bound, it is counted as dropped and
+ * logged. */
 void history_close(struct history **history);
 
 /* Queues a copy, unless the profile stores nothing. STATUS_FULL or STATUS_NO_MEMORY: dropped and counted. */

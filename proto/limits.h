@@ -191,6 +191,7 @@ enum {
     SPOOL_RECORD_BYTES_MAX = SAMPLE_TEXT_BYTES_MAX + 4 * KIB, /* a text and what is known of it */
     SPOOL_SEGMENT_BYTES = 4 * MIB,                            /* one file */
     SPOOL_SEGMENTS_MAX = 1024,
+    STATE_FOLDERS_MAX = 64, /* moderators that share a state_dir */
 
     /* The reviewing LLM */
     REVIEW_ANSWER_BYTES_MAX = 64 * KIB,

@@ -248,6 +248,7 @@ static void make_all_absolute(struct loader *loader)
     make_absolute(loader, loader->folder, settings->database.password_file, "database.password_file");
     make_absolute(loader, loader->folder, settings->database.hash_key_file, "database.hash_key_file");
     make_absolute(loader, loader->folder, settings->curve.dir, "curve.dir");
+    make_absolute(loader, loader->folder, settings->moderator.state_dir, "moderator.state_dir");
     for (size_t index = 0; index < settings->route_count; index++) {
         (void)snprintf(shown, sizeof shown, "routes[%zu].key_file", index);
         make_absolute(loader, loader->folder, settings->routes[index].key_file, shown);

@@ -155,6 +155,8 @@ struct moderator_settings {
     uint64_t threads; /* SETTINGS_AUTO = one per core */
     uint64_t slots;   /* local REQ sockets per thread and gateway */
     struct endpoints models;
+    char state_dir[PATH_BYTES_MAX + 1]; /* absolute once read; empty = no spool */
+    uint64_t spool_bytes;
 };
 
 struct trainer_settings {

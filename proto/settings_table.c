@@ -209,6 +209,11 @@ static const struct setting rows[] = {
     {"moderator.models", SETTING_LIST, .item = SETTING_CONNECT, .item_bytes = PATH_BYTES_MAX + 1, .max = ENDPOINTS_MAX,
      .fallback = "tcp://127.0.0.1:5556", AT(moderator.models.at),
      .count_offset = offsetof(struct settings, moderator.models.count), .sentence = "The trainers' `trainer.publish`."},
+    {"moderator.state_dir", SETTING_FOLDER, .automatic = true, TEXT_MAX, .fallback = "/var/lib/prismguard",
+     AT(moderator.state_dir),
+     .sentence = "Labels wait here while the database is away, each process in a folder of its own; off: in memory."},
+    {"moderator.spool", SETTING_BYTES, .min = 2 * MIB, .max = 2048ULL * MIB, .fallback = "64MiB", AT(moderator.spool_bytes),
+     .sentence = "Bytes of all labels that wait in one folder of `state_dir`."},
 
     {"trainer.admin_listen", SETTING_LISTEN, .automatic = true, TEXT_MAX, .fallback = "off", AT(trainer.admin_listen),
      .sentence = "Health and metrics."},

@@ -132,6 +132,7 @@ class Stack:
         profiles.mkdir(parents=True, exist_ok=True)
         (profiles / "keywords.txt").write_text(keywords)
         (folder / "hash").write_text("a key for hashes")
+        (folder / "state").mkdir(exist_ok=True)
         self.config = folder / "prismguard.yaml"
         self.config.write_text(self._yaml(cluster, review, limits, profile, route, pool) + more)
         self.services = []
@@ -185,6 +186,7 @@ moderator:
   gateways: [tcp://127.0.0.1:{p['pool']}]
   models: [tcp://127.0.0.1:{p['feed']}]
   threads: 1
+  state_dir: {self.folder}/state
   slots: 4{trainer}{database}
 """
 

@@ -26,6 +26,8 @@ static void an_empty_file_is_all_defaults(void **state)
         assert_int_equal(0, settings->route_count);
         assert_int_equal(0, settings->profile_count);
         assert_string_equal("", settings->moderator.admin_listen);
+        assert_string_equal("/var/lib/prismguard", settings->moderator.state_dir);
+        assert_int_equal(64 * MIB, settings->moderator.spool_bytes);
         assert_int_equal(1, settings->moderator.gateways.count);
         assert_string_equal("tcp://127.0.0.1:5555", settings->moderator.gateways.at[0]);
         assert_string_equal("", settings->database.url);

@@ -1,0 +1,204 @@
+/* history_spool: labels to records and back, and the search for a folder that no other process holds. */
+#include "moderator/history_spool.h"
+
+#include "moderator/spool.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { RECORD_VERSION = 1, FLAG_VIOLATION = 1, FLAG_TEXT = 2 };
+
+/* Where the parts of a record stand. */
+enum { AT_VERSION, AT_FLAGS, AT_DRAWN, AT_CATEGORY_COUNT, AT_PROFILE_COUNT, AT_HASH, AT_CATEGORY = AT_HASH + TEXT_HASH_BYTES };
+
+_Static_assert(CATEGORY_BYTES_MAX <= UINT8_MAX && PROFILE_NAME_BYTES_MAX <= UINT8_MAX, "a count is one byte");
+_Static_assert(SPOOL_RECORD_BYTES_MAX - SAMPLE_TEXT_BYTES_MAX >= AT_CATEGORY + CATEGORY_BYTES_MAX + PROFILE_NAME_BYTES_MAX,
+               "the longest label fits a record");
+
+struct history_spool {
+    const struct settings *settings;
+    struct spool *spool;
+    struct buffer record; /* the one that is being written */
+};
+
+enum status history_spool_open(struct history_spool **out, const struct settings *settings)
+{
+    struct history_spool *spool = calloc(1, sizeof *spool);
+    char dir[PATH_BYTES_MAX + 1];
+    enum status status = STATUS_CONFLICT;
+
+    if (spool == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    spool->settings = settings;
+    buffer_init(&spool->record, SPOOL_RECORD_BYTES_MAX);
+    for (unsigned number = 0; status == STATUS_CONFLICT && number < STATE_FOLDERS_MAX; number++) {
+        int length = snprintf(dir, sizeof dir, "%s/%u", settings->moderator.state_dir, number);
+
+        status = length > 0 && (size_t)length < sizeof dir ? spool_open(&spool->spool, dir, settings->moderator.spool_bytes)
+                                                           : STATUS_TOO_LARGE;
+    }
+    if (status != STATUS_OK) {
+        history_spool_close(&spool);
+        return status;
+    }
+    *out = spool;
+    return STATUS_OK;
+}
+
+void history_spool_close(struct history_spool **spool)
+{
+    assert(spool != NULL);
+    if (*spool == NULL) {
+        return;
+    }
+    spool_close(&(*spool)->spool);
+    buffer_free(&(*spool)->record);
+    free(*spool);
+    *spool = NULL;
+}
+
+enum status history_spool_add(struct history_spool *spool, const struct history_entry *entry)
+{
+    struct bytes profile = bytes_of(spool->settings->profiles[entry->profile].name);
+    struct bytes category = bytes_of(entry->category);
+    char head[AT_CATEGORY] = {
+        [AT_VERSION] = RECORD_VERSION,
+        [AT_FLAGS] = (char)((entry->violation ? FLAG_VIOLATION : 0) | (entry->has_text ? FLAG_TEXT : 0)),
+        [AT_DRAWN] = (char)entry->drawn,
+        [AT_CATEGORY_COUNT] = (char)(unsigned char)category.count,
+        [AT_PROFILE_COUNT] = (char)(unsigned char)profile.count,
+    };
+    const struct bytes parts[] = {{head, sizeof head}, category, profile, {entry->text, entry->text_count}};
+    enum status status = STATUS_OK;
+
+    memcpy(head + AT_HASH, entry->hash, sizeof entry->hash);
+    buffer_clear(&spool->record);
+    for (size_t index = 0; status == STATUS_OK && index < sizeof parts / sizeof *parts; index++) {
+        status = buffer_append(&spool->record, parts[index]);
+    }
+    return status == STATUS_OK ? spool_append(spool->spool, buffer_view(&spool->record)) : status;
+}
+
+enum status history_spool_sync(struct history_spool *spool)
+{
+    return spool_sync(spool->spool);
+}
+
+static enum status find_profile(const struct settings *settings, struct bytes name, size_t *out)
+{
+    for (size_t index = 0; index < settings->profile_count; index++) {
+        if (bytes_equal(name, bytes_of(settings->profiles[index].name))) {
+            *out = index;
+            return STATUS_OK;
+        }
+    }
+    return STATUS_NOT_FOUND;
+}
+
+/* A record into a new entry. STATUS_MALFORMED and STATUS_NOT_FOUND: this record is of no use; STATUS_NO_MEMORY. */
+static enum status read_entry(const struct settings *settings, struct bytes record, struct history_entry **out)
+{
+    const unsigned char *head = (const unsigned char *)record.data;
+    struct history_entry *entry;
+    struct bytes text;
+    size_t profile;
+    enum status status;
+
+    if (record.count < AT_CATEGORY || head[AT_VERSION] != RECORD_VERSION ||
+        (head[AT_FLAGS] & ~(FLAG_VIOLATION | FLAG_TEXT)) != 0 || head[AT_DRAWN] > DRAWN_RANDOM ||
+        head[AT_CATEGORY_COUNT] > CATEGORY_BYTES_MAX ||
+        (size_t)head[AT_CATEGORY_COUNT] + head[AT_PROFILE_COUNT] > record.count - AT_CATEGORY) {
+        return STATUS_MALFORMED;
+    }
+    text = bytes_from(record, AT_CATEGORY + (size_t)head[AT_CATEGORY_COUNT] + head[AT_PROFILE_COUNT]);
+    if (text.count > SAMPLE_TEXT_BYTES_MAX) {
+        return STATUS_MALFORMED;
+    }
+    status = find_profile(settings, bytes_first(bytes_from(record, AT_CATEGORY + (size_t)head[AT_CATEGORY_COUNT]),
+                                                head[AT_PROFILE_COUNT]), &profile);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    entry = calloc(1, sizeof *entry + text.count);
+    if (entry == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    entry->profile = profile;
+    entry->violation = (head[AT_FLAGS] & FLAG_VIOLATION) != 0;
+    entry->has_text = (head[AT_FLAGS] & FLAG_TEXT) != 0;
+    entry->drawn = (enum drawn)head[AT_DRAWN];
+    memcpy(entry->hash, head + AT_HASH, sizeof entry->hash);
+    memcpy(entry->category, head + AT_CATEGORY, head[AT_CATEGORY_COUNT]);
+    entry->text_count = text.count;
+    if (text.count > 0) {
+        memcpy(entry->text, text.data, text.count);
+    }
+    *out = entry;
+    return STATUS_OK;
+}
+
+enum status history_spool_take(struct history_spool *spool, size_t count_max, struct history_entry **entries, size_t *count,
+                               size_t *given_up)
+{
+    enum status status = STATUS_OK;
+    size_t bytes = 0;
+
+    assert(count_max > 0 && count_max <= SAMPLE_BATCH_MAX);
+    *count = *given_up = 0;
+    spool_rewind(spool->spool);
+    while (status == STATUS_OK && *count < count_max) {
+        struct history_entry *entry = NULL;
+        struct bytes record;
+
+        status = spool_next(spool->spool, &record);
+        if (status != STATUS_OK) {
+            break;
+        }
+        status = read_entry(spool->settings, record, &entry);
+        if (*count == 0 && (status == STATUS_MALFORMED || status == STATUS_NOT_FOUND)) {
+            (*given_up)++;
+            status = spool_forget(spool->spool);
+        } else if (status == STATUS_OK && *count > 0 &&
+                   (entry->profile != entries[0]->profile || bytes + record.count > HISTORY_QUEUE_BYTES_MAX)) {
+            free(entry); /* it begins the next batch */
+            break;
+        } else if (status == STATUS_OK) {
+            bytes += record.count;
+            entries[(*count)++] = entry;
+        }
+    }
+    spool_rewind(spool->spool);
+    /* Whatever ended a batch that has begun will be met again at the head of the next. */
+    return *count > 0 ? STATUS_OK : status;
+}
+
+enum status history_spool_forget(struct history_spool *spool, size_t count)
+{
+    enum status status = STATUS_OK;
+
+    spool_rewind(spool->spool);
+    for (size_t index = 0; status == STATUS_OK && index < count; index++) {
+        struct bytes record;
+
+        status = spool_next(spool->spool, &record);
+    }
+    return status == STATUS_OK ? spool_forget(spool->spool) : status;
+}
+
+uint64_t history_spool_count(const struct history_spool *spool)
+{
+    return spool_count(spool->spool);
+}
+
+uint64_t history_spool_bytes(const struct history_spool *spool)
+{
+    return spool_bytes(spool->spool);
+}
+
+uint64_t history_spool_damaged_bytes(const struct history_spool *spool)
+{
+    return spool_damaged_bytes(spool->spool);
+}
