@@ -25,7 +25,7 @@ def free_port():
 class Cluster:
     def __init__(self, folder):
         self.folder = folder
-        self._shell(f"postgres_start {folder}")
+        self.start()
         self.url = self._shell(f"postgres_url {folder}").strip()
 
     @staticmethod
@@ -42,8 +42,13 @@ class Cluster:
     def empty(self):
         self.query("drop schema public cascade; create schema public")
 
-    def close(self):
+    def start(self):
+        self._shell(f"postgres_start {self.folder}")
+
+    def stop(self):
         self._shell(f"postgres_stop {self.folder}")
+
+    close = stop
 
 
 class Service:
