@@ -169,7 +169,7 @@ enum {
     LEADER_SESSION_MS = 15000,       /* the server ends a leader's session that asked nothing for so long */
     LEADER_STANDBY_MS = 5000,        /* a standby tries the lock at least once in this time */
     ANNOUNCE_EVERY_MS = 1000,
-    SUBSCRIPTION_BYTES_MAX = 256,    /* what a subscriber may send: a byte and a topic, which is empty with ours */
+    SUBSCRIPTION_BYTES_MAX = 4 * KIB, /* what a subscriber may send: a subscription has a byte, a CURVE handshake some hundred */
     PUBLISH_TURN_MS = 5000,          /* an announcing loop that has not turned for so long is dead */
 
     /* The database (spec/postgres.md) */

@@ -158,6 +158,37 @@ static void the_right_key_comes_in_and_a_stranger_s_does_not(void **state)
     wire_security_close(&gateway);
 }
 
+/* The bound on what subscribers send also counts the frames of the handshake. */
+static void announcements_are_heard_through_the_bound_on_subscriptions(void **state)
+{
+    struct fixture *fixture = *state;
+    struct wire_security *trainer = NULL;
+    struct wire_security *moderator = NULL;
+    struct wire *announce = NULL;
+    struct wire *listen = NULL;
+    struct bytes identity;
+    struct bytes frame;
+
+    assert_status(STATUS_OK, wire_security_open(&trainer, fixture->dir, WIRE_TRAINER));
+    assert_status(STATUS_OK, wire_security_open(&moderator, fixture->dir, WIRE_MODERATOR));
+    assert_status(STATUS_OK, wire_open(&announce, WIRE_ANNOUNCE, SUBSCRIPTION_BYTES_MAX));
+    wire_secure(announce, trainer);
+    assert_status(STATUS_OK, wire_attach(announce, "tcp://127.0.0.1:*"));
+    assert_status(STATUS_OK, wire_open(&listen, WIRE_LISTEN, ANNOUNCEMENT_BYTES_MAX));
+    wire_secure(listen, moderator);
+    assert_status(STATUS_OK, wire_attach(listen, wire_endpoint(announce)));
+    assert_true(readable(announce, 5000)); /* the subscription has come */
+    assert_status(STATUS_OK, wire_take(announce, &identity, &frame));
+    assert_status(STATUS_OK, wire_send(announce, BYTES("version 7")));
+    assert_true(readable(listen, 5000));
+    assert_status(STATUS_OK, wire_take(listen, &identity, &frame));
+    assert_bytes("version 7", frame);
+    wire_close(&listen);
+    wire_close(&announce);
+    wire_security_close(&moderator);
+    wire_security_close(&trainer);
+}
+
 static void a_reloaded_list_lets_a_new_key_in_and_a_broken_one_changes_nothing(void **state)
 {
     struct fixture *fixture = *state;
@@ -276,6 +307,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(made_keys_are_six_files_and_are_never_overwritten, setup, teardown),
         cmocka_unit_test_setup_teardown(the_right_key_comes_in_and_a_stranger_s_does_not, setup, teardown),
+        cmocka_unit_test_setup_teardown(announcements_are_heard_through_the_bound_on_subscriptions, setup, teardown),
         cmocka_unit_test_setup_teardown(a_reloaded_list_lets_a_new_key_in_and_a_broken_one_changes_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(without_a_handler_nothing_is_bound, setup, teardown),
         cmocka_unit_test_setup_teardown(the_handler_is_gone_once_its_owner_closed_it, setup, teardown),
