@@ -4,6 +4,7 @@
  */
 #include "support/unit.h"
 
+#include "support/disguise.h"
 #include "support/labelled.h"
 
 #include "proto/limits.h"
@@ -16,8 +17,6 @@
 enum { ALL_ROWS = 1 << 30, TEXT_BYTES_MAX = 64 * KIB };
 
 #define AS_DRAWN ((double)NAN)
-
-static const char filler[] = "The garden behind the old library opens every morning at nine, and people bring bread, tea and newspapers. ";
 
 static const struct fit_options plain = {.seed = 1, .violation_share = (double)NAN};
 
@@ -60,72 +59,6 @@ static struct model *fit_model(const struct fit_options *options, const char *se
     return model;
 }
 
-/* Writes what is judged instead of `text` to `out` and returns its bytes. */
-typedef size_t disguise(char *out, struct bytes text);
-
-static size_t as_it_is(char *out, struct bytes text)
-{
-    memcpy(out, text.data, text.count);
-    return text.count;
-}
-
-/* Printable ASCII as U+FF01 to U+FF5E, spaces as U+3000. */
-static size_t full_width(char *out, struct bytes text)
-{
-    size_t count = 0;
-
-    for (size_t at = 0; at < text.count; at++) {
-        unsigned char byte = (unsigned char)text.data[at];
-
-        if (byte == ' ') {
-            memcpy(out + count, "\xE3\x80\x80", 3);
-            count += 3;
-        } else if (byte > ' ' && byte < 0x7F) {
-            unsigned code_point = 0xFF01u + byte - '!';
-
-            out[count++] = (char)0xEF;
-            out[count++] = (char)(0x80 | (code_point >> 6 & 0x3F));
-            out[count++] = (char)(0x80 | (code_point & 0x3F));
-        } else {
-            out[count++] = text.data[at];
-        }
-    }
-    return count;
-}
-
-/* A zero-width space after each ASCII character. */
-static size_t zero_width(char *out, struct bytes text)
-{
-    size_t count = 0;
-
-    for (size_t at = 0; at < text.count; at++) {
-        out[count++] = text.data[at];
-        if ((unsigned char)text.data[at] < 0x80) {
-            memcpy(out + count, "\xE2\x80\x8B", 3);
-            count += 3;
-        }
-    }
-    return count;
-}
-
-/* Half of 1,000 characters of harmless text before it, half behind it. */
-static size_t wrapped(char *out, struct bytes text)
-{
-    size_t count = 0;
-
-    for (size_t at = 0; at < 500; at++) {
-        out[count++] = filler[at % (sizeof filler - 1)];
-    }
-    out[count++] = ' ';
-    memcpy(out + count, text.data, text.count);
-    count += text.count;
-    out[count++] = ' ';
-    for (size_t at = 500; at < 1000; at++) {
-        out[count++] = filler[at % (sizeof filler - 1)];
-    }
-    return count;
-}
-
 /* The figures on every `every`-th row of a test part, in disguise. */
 static struct evaluate_figures judge(const struct model *model, const char *set, size_t every, disguise *change)
 {
@@ -140,7 +73,7 @@ static struct evaluate_figures judge(const struct model *model, const char *set,
         if (number % every == 0) {
             size_t count;
 
-            assert_true(4 * rows.text.count + 2000 < sizeof text);
+            assert_true(disguise_room(rows.text.count) <= sizeof text);
             count = change(text, rows.text);
             assert_status(STATUS_OK, evaluate_add(evaluate, model_score(model, (struct bytes){text, count}), rows.label));
         }
@@ -154,30 +87,30 @@ static struct evaluate_figures judge(const struct model *model, const char *set,
 static void a_small_set_is_learned_past_the_bar(void **state)
 {
     struct model *model = fit_model(&plain, "openai-mod", 1, ALL_ROWS);
-    struct evaluate_figures figures = judge(model, "openai-mod", 1, as_it_is);
+    struct evaluate_figures figures = judge(model, "openai-mod", 1, disguise_none);
 
     (void)state;
     assert_true(figures.auc > 0.883);
     assert_true(figures.pr_auc > 0.785);
     assert_true(figures.f1 > 0.67);
     assert_true(figures.calibration_error < 0.07);
-    assert_true(fabs(judge(model, "openai-mod", 1, full_width).auc - figures.auc) < 1e-9);
-    assert_true(fabs(judge(model, "openai-mod", 1, zero_width).auc - figures.auc) < 1e-9);
-    assert_true(judge(model, "openai-mod", 1, wrapped).auc > figures.auc - 0.02);
+    assert_true(fabs(judge(model, "openai-mod", 1, disguise_full_width).auc - figures.auc) < 1e-9);
+    assert_true(fabs(judge(model, "openai-mod", 1, disguise_zero_width).auc - figures.auc) < 1e-9);
+    assert_true(judge(model, "openai-mod", 1, disguise_wrapped).auc > figures.auc - 0.02);
     model_close(&model);
 }
 
 static void a_fifth_of_a_large_set_is_learned_nearly_to_the_bar_of_all_of_it(void **state)
 {
     struct model *model = fit_model(&plain, "tweets-en", 5, ALL_ROWS);
-    struct evaluate_figures figures = judge(model, "tweets-en", 2, as_it_is);
+    struct evaluate_figures figures = judge(model, "tweets-en", 2, disguise_none);
 
     (void)state;
     assert_true(figures.auc > 0.970);
     assert_true(figures.pr_auc > 0.993);
     assert_true(figures.f1 > 0.960);
     assert_true(figures.calibration_error < 0.03);
-    assert_true(judge(model, "tweets-en", 4, wrapped).auc > figures.auc - 0.02);
+    assert_true(judge(model, "tweets-en", 4, disguise_wrapped).auc > figures.auc - 0.02);
     model_close(&model);
 }
 
@@ -190,7 +123,7 @@ static void int8_loses_next_to_nothing(void **state)
     narrow.storage = MODEL_INT8;
     models[0] = fit_model(&plain, "openai-mod", 2, ALL_ROWS);
     models[1] = fit_model(&narrow, "openai-mod", 2, ALL_ROWS);
-    assert_true(judge(models[1], "openai-mod", 1, as_it_is).auc > judge(models[0], "openai-mod", 1, as_it_is).auc - 0.001);
+    assert_true(judge(models[1], "openai-mod", 1, disguise_none).auc > judge(models[0], "openai-mod", 1, disguise_none).auc - 0.001);
     model_close(&models[0]);
     model_close(&models[1]);
 }
@@ -203,7 +136,7 @@ static void two_hundred_rows_are_enough_to_begin_with(void **state)
     for (uint64_t seed = 1; seed <= 3; seed++) {
         struct model *model = fit_model(&(struct fit_options){.seed = seed, .violation_share = AS_DRAWN}, "tweets-en", seed, 200);
 
-        sum += judge(model, "tweets-en", 4, as_it_is).auc;
+        sum += judge(model, "tweets-en", 4, disguise_none).auc;
         model_close(&model);
     }
     assert_true(sum / 3 > 0.90);
@@ -237,8 +170,8 @@ static void a_balanced_draw_is_weighted_back_to_the_true_share(void **state)
     rare.violation_share = 0.02;
     models[0] = fit_model(&plain, "openai-mod", 3, ALL_ROWS);
     models[1] = fit_model(&rare, "openai-mod", 3, ALL_ROWS);
-    drawn = judge(models[0], "openai-mod", 1, as_it_is);
-    weighted = judge(models[1], "openai-mod", 1, as_it_is);
+    drawn = judge(models[0], "openai-mod", 1, disguise_none);
+    weighted = judge(models[1], "openai-mod", 1, disguise_none);
     assert_true(fabs(drawn.auc - weighted.auc) < 1e-3); /* the ranking is the same */
     assert_true(model_score(models[1], BYTES("hello there")) < model_score(models[0], BYTES("hello there")));
     assert_true(weighted.f1 < drawn.f1); /* at 2 % violations few texts reach 0.5 */
