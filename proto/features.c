@@ -22,7 +22,7 @@ _Static_assert(FEATURES_NGRAM_MAX * CODE_POINT_BITS == 64, "the last code points
 void features_begin(struct features *features, unsigned table_bits)
 {
     assert(table_bits >= MODEL_TABLE_BITS_MIN && table_bits <= MODEL_TABLE_BITS_MAX);
-    *features = (struct features){.recent = SPACE, .reach = 1, .shift = 64 - table_bits};
+    *features = (struct features){.recent = SPACE, .shift = 64 - table_bits};
 }
 
 /* The leading bits of a product depend on all bits of `key`. */
@@ -31,24 +31,19 @@ static inline uint32_t index_of(uint64_t key, uint64_t factor, unsigned shift)
     return (uint32_t)((key * factor) >> shift);
 }
 
-/* The n-grams that end with `code_point`: all that hold no space but at their ends. Returns how many. */
+/* The n-grams that end with `code_point`. Returns how many. */
 static inline size_t take_ngrams(struct features *features, uint32_t code_point, uint32_t *out)
 {
     /* Two planes of Unicode may meet in 16 bits; a text that mixes them so that it matters would be a strange one. */
     uint64_t recent = features->recent << CODE_POINT_BITS | ((code_point ^ (code_point >> 16) * 0x9E5u) & 0xFFFFu);
-    unsigned reach = features->reach + (features->reach < FEATURES_NGRAM_MAX);
     unsigned shift = features->shift;
-    size_t single = code_point != SPACE; /* a space alone says nothing */
 
     features->recent = recent;
-    features->reach = single ? reach : 1;
-    /* All four are written and only those within reach are counted: cheaper than a branch nobody can predict. */
-    out[0] = index_of(recent & 0xFFFFu, NGRAM_1, shift);
-    out += single;
     out[0] = index_of(recent & 0xFFFFFFFFu, NGRAM_2, shift);
     out[1] = index_of(recent & 0xFFFFFFFFFFFFu, NGRAM_3, shift);
     out[2] = index_of(recent, NGRAM_4, shift);
-    return single + reach - 1;
+    out[3] = index_of(recent & 0xFFFFu, NGRAM_1, shift); /* comes last: a space alone says nothing and is not counted */
+    return code_point == SPACE ? 3 : 4;
 }
 
 static inline size_t end_word(struct features *features, uint32_t *out)
@@ -110,7 +105,7 @@ size_t features_end(struct features *features, uint32_t *out)
     static const uint32_t space = SPACE;
 
     /* The text may end with the space that pads its last word. */
-    if (features->reach == 1) {
+    if ((features->recent & 0xFFFFu) == SPACE) {
         return 0;
     }
     return features_take(features, &space, 1, out);

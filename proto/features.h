@@ -1,8 +1,9 @@
 /* features: folded text into indices of a table of weights.
  *
  * Two kinds, all hashed to 2^table_bits indices:
- *   - character n-grams of 1 to 4 inside words parted by white space, a word being padded with one space on either side:
- *     "no" gives n, o, " n", "no", "o ", " no", "no ", " no ". A Chinese sentence is one such word.
+ *   - character n-grams of 1 to 4, one space before the text and one behind it being part of it: "no" gives n, o, " n", "no",
+ *     "o ", and so on; they reach over white space. A space alone gives none. What would begin before that first space is
+ *     filled up with zeros, so that the beginning of a text is a feature too.
  *   - words and pairs of neighbouring words, as proto/text breaks them.
  * An index may come several times; what presence or count means is the business of the model's kind.
  *
@@ -29,7 +30,6 @@ struct features {
     uint64_t recent;   /* the last four code points, 16 bits each */
     uint64_t word;     /* hash of the word so far; 0 = none begun */
     uint64_t previous; /* hash of the word before; 0 = none */
-    unsigned reach;    /* length of the longest n-gram that ends with the last code point */
     unsigned shift;    /* keeps the table_bits leading bits of a hash */
 };
 

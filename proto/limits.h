@@ -152,7 +152,7 @@ enum {
     MODEL_FILE_BYTES_MAX = 256 * MIB,
     MODEL_TABLE_BITS_MIN = 12,
     MODEL_TABLE_BITS_MAX = 20,
-    MODEL_BLOCK_CODE_POINTS = 1024, /* a text is scored in windows of two blocks that overlap by one */
+    MODEL_BLOCK_CODE_POINTS = 2048, /* a text is scored in windows of two blocks that overlap by one */
     TRAIN_TEXT_CODE_POINTS_MAX = 16384, /* a training row longer than this keeps head and tail */
     SAMPLE_TEXT_BYTES_MAX = MIB,
     TRAIN_BYTES_MAX = 256 * MIB,     /* texts of one training run; half of it a label */

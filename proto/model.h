@@ -29,7 +29,7 @@ enum model_kind model_kind_of(const struct model *model);
 uint32_t model_feature_version(const struct model *model);
 
 /* The calibrated probability, 0 to 1, that `text` (UTF-8; broken bytes are read as U+FFFD) is a violation. Long texts are
- * scored in overlapping windows; the worst decides. Needs about 200 KiB of stack. */
+ * scored in overlapping windows; the worst decides. Needs about 350 KiB of stack. */
 double model_score(const struct model *model, struct bytes text);
 
 enum model_storage {
