@@ -78,6 +78,8 @@ enum {
     ADMIN_REQUEST_BYTES_MAX = 8 * KIB,
     ADMIN_ACCEPT_PAUSE_MS = 100, /* after an accept that failed for want of descriptors */
     ADMIN_REQUEST_MS = 5000, /* from accept to the last byte of the answer */
+    HEALTH_WAIT_MS = 2000, /* --health: for the whole question and its answer */
+    HEALTH_ANSWER_BYTES_MAX = KIB,
 
     /* Settings */
     SETTINGS_FILE_BYTES_MAX = MIB,

@@ -1,6 +1,7 @@
 /* program: command line, settings, sandbox, log and the wait for the end, the same for all three services. */
 #include "proto/program.h"
 
+#include "proto/health.h"
 #include "proto/keys.h"
 #include "proto/log.h"
 #include "proto/program_reload.h"
@@ -25,7 +26,7 @@ struct program {
     struct program_reload reload;
 };
 
-enum action { RUN, CHECK, MAKE_KEYS, PRINT_SETTINGS, PRINT_VERSION, PRINT_HELP };
+enum action { RUN, CHECK, HEALTH, READY, MAKE_KEYS, PRINT_SETTINGS, PRINT_VERSION, PRINT_HELP };
 
 struct command {
     enum action action;
@@ -38,13 +39,15 @@ static void print_help(const char *service, const char *purpose, FILE *out)
                   "usage: prismguard-%s --config FILE\n\n%s\n\n"
                   "  --config FILE   run with the settings of FILE (prismguard.yaml, one file for all services)\n"
                   "  --check FILE    check FILE, say what it means in words, and end\n"
+                  "  --health FILE   ask the one that runs with FILE, on its admin port, whether it is alive\n"
+                  "  --ready FILE    ask it whether it can do its work, and why not\n"
                   "  --make-keys DIR make the keys of all services and the database's password in DIR, where they are missing\n"
                   "  --settings      print the table of all settings, as Markdown\n"
                   "  --version       print the version\n"
                   "  --help          print this text\n\n"
                   "Every setting can be overridden from the environment by its path: PRISMGUARD_GATEWAY_LISTEN.\n"
                   "SIGHUP reads the settings, keys and keywords anew; SIGTERM ends it in order.\n"
-                  "Exit status: 0 ended as asked, 1 failed, 2 wrong command line.\n",
+                  "Exit status: 0 ended as asked (alive, ready), 1 failed (not so), 2 wrong command line.\n",
                   service, purpose);
 }
 
@@ -53,6 +56,7 @@ static bool read_command(struct command *command, const char *service, int argc,
 {
     static const struct option options[] = {
         {"config", required_argument, NULL, RUN},       {"check", required_argument, NULL, CHECK},
+        {"health", required_argument, NULL, HEALTH},    {"ready", required_argument, NULL, READY},
         {"settings", no_argument, NULL, PRINT_SETTINGS}, {"make-keys", required_argument, NULL, MAKE_KEYS},
         {"version", no_argument, NULL, PRINT_VERSION},   {"help", no_argument, NULL, PRINT_HELP},
         {NULL, 0, NULL, 0},
@@ -66,7 +70,9 @@ static bool read_command(struct command *command, const char *service, int argc,
             return false;
         }
         if (found) {
-            (void)fprintf(stderr, "prismguard-%s: one of --config, --check, --make-keys, --settings, --version, --help\n",
+            (void)fprintf(stderr,
+                          "prismguard-%s: one of --config, --check, --health, --ready, --make-keys, --settings, --version, "
+                          "--help\n",
                           service);
             return false;
         }
@@ -97,6 +103,26 @@ static int check(const char *file)
     }
     settings_close(&settings);
     return PROGRAM_OK;
+}
+
+/* What it answers is said on standard output, and on standard error why it did not. */
+static int ask(const char *service, const char *file, const char *path)
+{
+    struct settings *settings = NULL;
+    const char *listen;
+    enum status status;
+
+    if (settings_open(&settings, file, stderr) != STATUS_OK) {
+        return PROGRAM_FAILED;
+    }
+    listen = health_listener(settings, service);
+    status = health_ask(listen, path, stdout);
+    if (status != STATUS_OK && status != STATUS_AGAIN) {
+        (void)fprintf(stderr, "prismguard-%s: cannot ask %s.admin_listen ('%s'): %s\n", service, service,
+                      listen[0] == '\0' ? "off" : listen, status_sentence(status));
+    }
+    settings_close(&settings);
+    return status == STATUS_OK ? PROGRAM_OK : PROGRAM_FAILED;
 }
 
 static int make_keys(const char *service, const char *dir)
@@ -190,6 +216,12 @@ int program_open(struct program **out, const char *service, const char *purpose,
         return start(out, service, command.file);
     case CHECK:
         code = check(command.file);
+        break;
+    case HEALTH:
+        code = ask(service, command.file, "/healthz");
+        break;
+    case READY:
+        code = ask(service, command.file, "/readyz");
         break;
     case MAKE_KEYS:
         code = make_keys(service, command.file);

@@ -3,6 +3,8 @@
  *   prismguard-gateway --config FILE    run                                  exit codes: 0 ended as it was asked to
  *                      --check FILE     check the settings, say what they mean           1 failed (the reason is told)
  *                      --make-keys DIR  make the secrets that DIR has not yet (proto/keys.h)         2 wrong command line
+ *                      --health FILE    ask the running service of FILE on its admin port: 0 alive, 1 not (proto/health.h)
+ *                      --ready FILE     the same: 0 it can do its work, 1 not
  *                      --settings       print the table of settings as Markdown
  *                      --version, --help
  *

@@ -55,12 +55,12 @@ class Service:
     """One process; its log lines are JSON."""
 
     def __init__(self, name, config, folder, admin_port, programs=SANITIZED, environment=None):
-        self.name, self.admin_port = name, admin_port
+        self.name, self.admin_port, self.config = name, admin_port, config
         self.log_file = folder / f"{name}-{free_port()}.log"
         program = programs / ("prismguard-" + name.split("-")[0])
-        variables = {**os.environ, **(environment or {})}
+        self.environment = {**os.environ, **(environment or {})}
         with open(self.log_file, "wb") as log:
-            self.process = subprocess.Popen([program, "--config", config], stdout=log, stderr=log, env=variables)
+            self.process = subprocess.Popen([program, "--config", config], stdout=log, stderr=log, env=self.environment)
 
     def lines(self):
         found = []

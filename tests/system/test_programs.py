@@ -50,6 +50,31 @@ def test_check_names_file_line_key_and_what_was_found(tmp_path, text, line, word
     assert f"bad.yaml:{line}:" in checked.stderr and word in checked.stderr, checked.stderr
 
 
+def ask(service, question):
+    """What a container's health check runs, beside the service and with its settings."""
+    return subprocess.run([SANITIZED / ("prismguard-" + service.name.split("-")[0]), question, service.config], capture_output=True,
+                          text=True, timeout=30, env=service.environment)
+
+
+def test_health_and_ready_ask_the_running_service(upstream, tmp_path):
+    from stack import Stack
+    from upstream import wait_until
+    stack = Stack(tmp_path, upstream, review=False)
+    try:
+        for service in stack.services:
+            for question, said in (("--health", '{"status":"ok"}\n'), ("--ready", '{"status":"ready"}\n')):
+                asked = ask(service, question)
+                assert (asked.returncode, asked.stdout, asked.stderr) == (0, said, ""), service.name
+        stack.moderators[0].stop()
+        wait_until(lambda: ask(stack.gateway, "--ready").returncode == 1, what="a gateway without moderators is not ready")
+        assert "not ready" in ask(stack.gateway, "--ready").stdout
+        assert ask(stack.gateway, "--health").returncode == 0
+        asked = ask(stack.moderators[0], "--health")
+        assert (asked.returncode, asked.stdout) == (1, "") and "cannot ask moderator.admin_listen" in asked.stderr
+    finally:
+        stack.close()
+
+
 def test_admin_ports_tell_health_readiness_and_metrics(stack):
     for service in stack.services:
         assert service.get("/healthz")[0] == 200

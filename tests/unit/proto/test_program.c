@@ -207,6 +207,31 @@ static void keys_are_made_once(void **state)
     folder_close(&folder);
 }
 
+/* What a running service answers is tests/unit/proto/test_health.c's, and tests/system/test_programs.py's. */
+static void health_needs_settings_and_somebody_who_answers(void **state)
+{
+    static struct outcome outcome;
+    struct folder folder;
+    char path[PATH_BYTES_MAX + 1];
+
+    (void)state;
+    folder_open(&folder);
+    folder_path(&folder, "prismguard.yaml", path);
+    folder_write(&folder, "prismguard.yaml", BYTES("gateway: { admin_listen: off }\n"));
+    RUN(&outcome, "--health", path);
+    assert_exit(PROGRAM_FAILED, &outcome);
+    assert_string_equal("", outcome.out);
+    assert_non_null(strstr(outcome.error, "cannot ask gateway.admin_listen ('off')"));
+    folder_write(&folder, "prismguard.yaml", BYTES("gateway: { admin_listen: '127.0.0.1:1' }\n"));
+    RUN(&outcome, "--ready", path);
+    assert_exit(PROGRAM_FAILED, &outcome);
+    assert_non_null(strstr(outcome.error, "('127.0.0.1:1'): nobody there"));
+    RUN(&outcome, "--health", "/no/such/file");
+    assert_exit(PROGRAM_FAILED, &outcome);
+    assert_string_equal("/no/such/file: cannot be read: No such file or directory\n", outcome.error);
+    folder_close(&folder);
+}
+
 static void a_check_explains_good_settings_and_tells_bad_ones(void **state)
 {
     static struct outcome outcome;
@@ -418,6 +443,7 @@ int main(void)
         cmocka_unit_test(help_version_and_settings_go_to_standard_output),
         cmocka_unit_test(a_wrong_command_line_is_told_and_ends_with_two),
         cmocka_unit_test(keys_are_made_once),
+        cmocka_unit_test(health_needs_settings_and_somebody_who_answers),
         cmocka_unit_test(a_check_explains_good_settings_and_tells_bad_ones),
         cmocka_unit_test(output_that_cannot_be_written_is_a_failure),
         cmocka_unit_test(a_signal_ends_it_in_order_and_is_logged),
