@@ -4,6 +4,7 @@
 #include "proto/bytes.h"
 #include "proto/clock.h"
 #include "proto/limits.h"
+#include "proto/metrics_process.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -48,6 +49,7 @@ struct admin {
     pthread_t thread;
     bool started;
     struct metrics *metrics;
+    struct metrics_process *process;
     struct admin_hooks hooks;
     llhttp_settings_t callbacks;
     struct place places[ADMIN_CONNECTIONS_MAX];
@@ -121,6 +123,7 @@ static enum status answer_metrics(struct admin *admin, struct place *place)
     if (admin->hooks.refresh != NULL) {
         admin->hooks.refresh(admin->hooks.context);
     }
+    metrics_process_refresh(admin->process);
     status = metrics_print(admin->metrics, &text);
     if (status == STATUS_OK) {
         status = answer(place, "200 OK", "text/plain; version=0.0.4; charset=utf-8", buffer_view(&text));
@@ -336,7 +339,10 @@ enum status admin_open(struct admin **out, const char *listen, struct metrics *m
     llhttp_settings_init(&admin->callbacks);
     admin->callbacks.on_url = on_url;
     admin->callbacks.on_message_complete = on_complete;
-    status = listen_on(listen, &admin->listener, &admin->port);
+    status = metrics_process_open(&admin->process, metrics);
+    if (status == STATUS_OK) {
+        status = listen_on(listen, &admin->listener, &admin->port);
+    }
     if (status != STATUS_OK) {
         goto fail;
     }
@@ -383,6 +389,7 @@ void admin_close(struct admin **admin)
     if (closing->end >= 0) {
         (void)close(closing->end);
     }
+    metrics_process_close(&closing->process);
     free(closing);
     *admin = NULL;
 }

@@ -6,7 +6,7 @@
  *
  *   /healthz  200 {"status":"ok"} as long as alive() says so, else 503
  *   /readyz   200 {"status":"ready"}, or 503 {"status":"not ready","reason":"..."}
- *   /metrics  text/plain; version=0.0.4
+ *   /metrics  text/plain; version=0.0.4; what every service exports about itself included (proto/metrics_process.h)
  */
 #ifndef PROTO_ADMIN_H
 #define PROTO_ADMIN_H

@@ -35,7 +35,9 @@ static struct {
 
 /* Read without the lock by everybody: a line below the level costs one load. */
 static _Atomic int level_min = LEVEL_CLOSED;
+static _Atomic uint64_t lines_total[LOG_ERROR + 1];
 static _Atomic uint64_t dropped_total;
+static _Atomic uint64_t suppressed_total;
 
 /* Writes all of it, however long that takes, or gives up when standard error is gone. */
 static void write_all(const char *data, size_t count)
@@ -206,6 +208,7 @@ void log_write(enum log_level level, const char *event, const struct log_field *
     }
     status = log_format_line(&line, the_log.format, the_log.service, level, event, fields, field_count);
     assert(status == STATUS_OK);
+    atomic_fetch_add_explicit(&lines_total[level], 1, memory_order_relaxed);
     pthread_mutex_lock(&the_log.lock);
     if (the_log.queue != NULL && line.count + the_log.count <= room_for(level)) {
         enqueue(buffer_view(&line));
@@ -220,6 +223,16 @@ void log_write(enum log_level level, const char *event, const struct log_field *
     if (wake) {
         pthread_cond_signal(&the_log.wake);
     }
+}
+
+uint64_t log_lines(enum log_level level)
+{
+    return atomic_load_explicit(&lines_total[level], memory_order_relaxed);
+}
+
+uint64_t log_suppressed(void)
+{
+    return atomic_load_explicit(&suppressed_total, memory_order_relaxed);
 }
 
 uint64_t log_dropped(void)
@@ -237,6 +250,7 @@ bool log_limiter_pass(struct log_limiter *limiter, uint64_t *out_suppressed)
         !atomic_compare_exchange_strong_explicit(&limiter->next_ms, &next_ms, now_ms + LOG_LIMITER_MS,
                                                  memory_order_relaxed, memory_order_relaxed)) {
         atomic_fetch_add_explicit(&limiter->suppressed, 1, memory_order_relaxed);
+        atomic_fetch_add_explicit(&suppressed_total, 1, memory_order_relaxed);
         return false;
     }
     *out_suppressed = atomic_exchange_explicit(&limiter->suppressed, 0, memory_order_relaxed);

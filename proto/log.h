@@ -82,7 +82,10 @@ MUST_CHECK enum status log_format_line(struct buffer *out, enum log_format forma
                                        enum log_level level, const char *event, const struct log_field *fields,
                                        size_t field_count);
 
-/* Lines dropped since the start, for the metric log_dropped_total. */
+/* Since the start, for the metrics of these names: lines of a level, those included that were dropped; lines dropped; events that
+ * a limiter held back. */
+uint64_t log_lines(enum log_level level);
 uint64_t log_dropped(void);
+uint64_t log_suppressed(void);
 
 #endif

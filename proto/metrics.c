@@ -4,18 +4,21 @@
 #include "proto/limits.h"
 
 #include <assert.h>
+#include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Upper bounds in microseconds: 100 us to 100 s, about three a decade. The last bucket, +Inf, has none. */
-static const uint64_t bucket_us[] = {100,    250,    500,     1000,    2500,    5000,     10000,    25000,    50000,
-                                     100000, 250000, 500000,  1000000, 2500000, 5000000,  10000000, 25000000, 50000000,
-                                     100000000};
-static const char *const bucket_seconds[] = {"0.0001", "0.00025", "0.0005", "0.001", "0.0025", "0.005", "0.01",
-                                             "0.025",  "0.05",    "0.1",    "0.25",  "0.5",    "1",     "2.5",
-                                             "5",      "10",      "25",     "50",    "100"};
+/* Upper bounds in microseconds: 50 us (a verdict of the local judge) to 10 min (an answer of a reasoning model), about three a
+ * decade. The last bucket, +Inf, has none. */
+static const uint64_t bucket_us[] = {50,      100,     250,     500,      1000,     2500,      5000,
+                                     10000,   25000,   50000,   100000,   250000,   500000,    1000000,
+                                     2500000, 5000000, 10000000, 30000000, 60000000, 120000000, 300000000,
+                                     600000000};
+static const char *const bucket_seconds[] = {"0.00005", "0.0001", "0.00025", "0.0005", "0.001", "0.0025", "0.005", "0.01",
+                                             "0.025",   "0.05",   "0.1",     "0.25",   "0.5",   "1",      "2.5",   "5",
+                                             "10",      "30",     "60",      "120",    "300",   "600"};
 
 enum {
     BUCKETS = sizeof bucket_us / sizeof bucket_us[0],
@@ -296,8 +299,12 @@ static enum status print_series(const struct series *series, struct buffer *out)
         return print_histogram(series, out);
     }
     if (atomic_load_explicit(&series->is_real, memory_order_relaxed)) {
-        return buffer_append_format(out, "%s%s%s%s %.9g\n", series->name, open, series->labels, close,
-                                    atomic_load_explicit(&series->real, memory_order_relaxed));
+        double real = atomic_load_explicit(&series->real, memory_order_relaxed);
+
+        if (isnan(real)) {
+            return buffer_append_format(out, "%s%s%s%s NaN\n", series->name, open, series->labels, close);
+        }
+        return buffer_append_format(out, "%s%s%s%s %.9g\n", series->name, open, series->labels, close, real);
     }
     return buffer_append_format(out, "%s%s%s%s %lld\n", series->name, open, series->labels, close,
                                 (long long)series_value(series));

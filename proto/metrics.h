@@ -29,13 +29,13 @@ void metrics_close(struct metrics **metrics);
 
 /* The series of `name` with these labels; made at its first mention. `name` and `help` are literals. Lends: lives as long
  * as `metrics`. Never NULL: without memory or room it is the folded series. Histograms count seconds in fixed buckets from
- * 100 us to 100 s. */
+ * 50 us to 10 min. */
 struct series *metrics_series(struct metrics *metrics, enum metric_kind kind, const char *name, const char *help,
                               const struct metric_label *labels, size_t label_count);
 
 void series_add(struct series *series, int64_t more); /* counter (more >= 0) or gauge */
-void series_set(struct series *series, int64_t value); /* gauge */
-void series_set_real(struct series *series, double value); /* gauge with a fraction */
+void series_set(struct series *series, int64_t value); /* gauge, or a counter that is counted elsewhere */
+void series_set_real(struct series *series, double value); /* the same with a fraction; NaN = nothing to tell yet */
 void series_observe(struct series *series, double seconds); /* histogram */
 int64_t series_value(const struct series *series);
 

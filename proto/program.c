@@ -254,6 +254,7 @@ void program_on_reload(struct program *program, enum status (*apply)(void *conte
 {
     program->reload = (struct program_reload){
         .service = program->service, .started = program->settings, .apply = apply, .metrics = metrics, .context = context};
+    program_reload_show(&program->reload);
 }
 
 bool program_heard(struct program *program)

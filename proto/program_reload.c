@@ -43,11 +43,17 @@ static struct bytes first_line(const char *text)
     return end < 0 ? whole : bytes_first(whole, (size_t)end);
 }
 
-static void count(const struct program_reload *reload, const char *result)
+static void count(const struct program_reload *reload, const char *result, int64_t more)
 {
     series_add(metrics_series(reload->metrics, METRIC_COUNTER, "prismguard_config_reloads_total",
                               "Reloads of the configuration, by how they ended", &(struct metric_label){"result", result}, 1),
-               1);
+               more);
+}
+
+void program_reload_show(const struct program_reload *reload)
+{
+    count(reload, "ok", 0);
+    count(reload, "failed", 0);
 }
 
 void program_reload(const struct program_reload *reload)
@@ -74,6 +80,6 @@ void program_reload(const struct program_reload *reload)
         log_event(LOG_ERROR, "config_reload_failed", LOG_STATUS("status", status),
                   LOG_BYTES("error", first_line(text == NULL ? "" : text + told)));
     }
-    count(reload, status == STATUS_OK ? "ok" : "failed");
+    count(reload, status == STATUS_OK ? "ok" : "failed", 1);
     free(text);
 }

@@ -19,6 +19,9 @@ struct program_reload {
     void *context;
 };
 
+/* Makes the counters of reloads, at 0. */
+void program_reload_show(const struct program_reload *reload);
+
 /* Reads, keeps, applies, counts, and tells config_reloaded or config_reload_failed. */
 void program_reload(const struct program_reload *reload);
 

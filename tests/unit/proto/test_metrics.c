@@ -48,13 +48,65 @@ static void a_histogram_counts_both_sides_of_a_bucket_s_bound(void **state)
     (void)state;
     assert_status(STATUS_OK, metrics_open(&metrics));
     series = metrics_series(metrics, METRIC_HISTOGRAM, "t_seconds", "Time.", NULL, 0);
+    series_observe(series, 0.00005);
+    series_observe(series, 0.000051);
     series_observe(series, 0.0001);
     series_observe(series, 0.000101);
-    series_observe(series, 1000);
+    series_observe(series, 600);
+    series_observe(series, 601);
     text = print(metrics);
-    assert_non_null(strstr(text, "t_seconds_bucket{le=\"0.0001\"} 1\nt_seconds_bucket{le=\"0.00025\"} 2\n"));
-    assert_non_null(strstr(text, "t_seconds_bucket{le=\"100\"} 2\nt_seconds_bucket{le=\"+Inf\"} 3\n"));
-    assert_non_null(strstr(text, "t_seconds_count 3\n"));
+    assert_non_null(strstr(text, "t_seconds_bucket{le=\"0.00005\"} 1\nt_seconds_bucket{le=\"0.0001\"} 3\n"
+                                 "t_seconds_bucket{le=\"0.00025\"} 4\n"));
+    assert_non_null(strstr(text, "t_seconds_bucket{le=\"300\"} 4\nt_seconds_bucket{le=\"600\"} 5\n"
+                                 "t_seconds_bucket{le=\"+Inf\"} 6\n"));
+    assert_non_null(strstr(text, "t_seconds_count 6\n"));
+    metrics_close(&metrics);
+}
+
+static double number(const char *text)
+{
+    double value = 0;
+
+    assert_int_equal(1, sscanf(text, "%lf", &value));
+    return value;
+}
+
+static void the_words_of_the_buckets_are_their_numbers_and_grow(void **state)
+{
+    static const char word[] = "t_seconds_bucket{le=\"";
+    struct metrics *metrics = NULL;
+    double before = 0;
+    size_t buckets = 0;
+
+    (void)state;
+    assert_status(STATUS_OK, metrics_open(&metrics));
+    (void)metrics_series(metrics, METRIC_HISTOGRAM, "t_seconds", "Time.", NULL, 0);
+    for (const char *at = print(metrics); (at = strstr(at, word)) != NULL; at += sizeof word - 1) {
+        double bound = at[sizeof word - 1] == '+' ? 1e9 : number(at + sizeof word - 1);
+        struct series *series = metrics_series(metrics, METRIC_HISTOGRAM, "one_seconds", "Time.", NULL, 0);
+
+        assert_true(bound > before);
+        before = bound;
+        series_observe(series, bound);
+        buckets++;
+    }
+    /* One observation at each bound: every bucket holds one. */
+    for (const char *at = print(metrics); (at = strstr(at, "one_seconds_bucket{")) != NULL; at++) {
+        buckets--;
+        assert_true(number(strchr(at, ' ')) > 0);
+    }
+    assert_int_equal(0, buckets);
+    metrics_close(&metrics);
+}
+
+static void a_gauge_that_knows_nothing_yet_says_nan(void **state)
+{
+    struct metrics *metrics = NULL;
+
+    (void)state;
+    assert_status(STATUS_OK, metrics_open(&metrics));
+    series_set_real(metrics_series(metrics, METRIC_GAUGE, "auc", "Area.", NULL, 0), (double)NAN);
+    assert_non_null(strstr(print(metrics), "auc NaN\n"));
     metrics_close(&metrics);
 }
 
@@ -154,7 +206,7 @@ static void an_observation_that_is_no_time_is_bounded(void **state)
     assert_non_null(strstr(print(metrics), "odd_seconds_sum 0.000000\nodd_seconds_count 2\n"));
     series_observe(series, (double)INFINITY);
     assert_non_null(strstr(print(metrics), "odd_seconds_sum 1000000.000000\nodd_seconds_count 3\n"));
-    assert_non_null(strstr(print(metrics), "odd_seconds_bucket{le=\"100\"} 2\n"));
+    assert_non_null(strstr(print(metrics), "odd_seconds_bucket{le=\"600\"} 2\n"));
     metrics_close(&metrics);
 }
 
@@ -195,6 +247,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(series_of_one_metric_stand_together_under_one_head),
         cmocka_unit_test(a_histogram_counts_both_sides_of_a_bucket_s_bound),
+        cmocka_unit_test(the_words_of_the_buckets_are_their_numbers_and_grow),
+        cmocka_unit_test(a_gauge_that_knows_nothing_yet_says_nan),
         cmocka_unit_test(a_label_value_cannot_forge_a_line),
         cmocka_unit_test(label_sets_past_the_bound_are_counted_as_other),
         cmocka_unit_test(labels_too_long_for_a_series_are_counted_as_other),
