@@ -59,6 +59,8 @@ struct connection_set {
     const struct connection_events *events;
     struct request_limits request_limits;
     struct series *closed[REASON_COUNT];
+    struct series *unsent; /* gauge of the process: `unsent_told` of it is this set's */
+    int64_t unsent_told;
     struct roster roster;
     struct roster stalls;
     bool draining;

@@ -60,6 +60,8 @@ enum status connection_set_open(struct connection_set **out, uv_loop_t *loop, co
                                              "Client connections closed, by what closed them",
                                              &(struct metric_label){"reason", reasons[reason]}, 1);
     }
+    set->unsent = metrics_series(metrics, METRIC_GAUGE, "prismguard_gateway_unsent_bytes",
+                                 "Bytes of answers that wait for their clients to take them", NULL, 0);
     roster_init(&set->roster);
     set->roster.limit_ms[LINGER] = LINGER_MS;
     roster_init(&set->stalls);
@@ -69,10 +71,17 @@ enum status connection_set_open(struct connection_set **out, uv_loop_t *loop, co
     return STATUS_OK;
 }
 
+static void tell_unsent(struct connection_set *set, int64_t bytes)
+{
+    series_add(set->unsent, bytes - set->unsent_told);
+    set->unsent_told = bytes;
+}
+
 void connection_set_close(struct connection_set **set)
 {
     if (*set != NULL) {
         assert((*set)->roster.count == 0);
+        tell_unsent(*set, 0);
         free(*set);
         *set = NULL;
     }
@@ -89,10 +98,15 @@ enum status connection_set_accept(struct connection_set *set, uv_stream_t *liste
     return status;
 }
 
+static struct connection *watched_connection(const struct roster_member *member)
+{
+    return (struct connection *)((uintptr_t)member - offsetof(struct connection, watch));
+}
+
 /* For all members of the set's list of unsent ones, a few times in each write_stall. */
 static void look_at_stall(struct roster_member *member)
 {
-    struct connection *connection = (struct connection *)((char *)member - offsetof(struct connection, watch));
+    struct connection *connection = watched_connection(member);
     uint64_t now_ms = clock_ms();
 
     if (out_moved(&connection->out)) {
@@ -134,6 +148,18 @@ void connection_set_turn(struct connection_set *set)
     roster_turn(&set->roster, connection_settle);
 }
 
+/* What the tick before has left is good enough for a gauge, and costs nothing where bytes move. */
+static void count_unsent(struct connection_set *set)
+{
+    const struct roster_member *member;
+    size_t bytes = 0;
+
+    TAILQ_FOREACH(member, &set->stalls.states[WATCH_STALL], in_state) {
+        bytes += out_unsent(&watched_connection(member)->out);
+    }
+    tell_unsent(set, (int64_t)bytes);
+}
+
 void connection_set_tick(struct connection_set *set)
 {
     uint64_t now_ms = clock_ms();
@@ -141,6 +167,7 @@ void connection_set_tick(struct connection_set *set)
     write_date(set);
     roster_tick(&set->roster, now_ms, expired);
     roster_tick(&set->stalls, now_ms, look_at_stall);
+    count_unsent(set);
 }
 
 size_t connection_set_count(const struct connection_set *set)

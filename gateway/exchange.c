@@ -176,7 +176,10 @@ static void let_go(struct exchange *exchange)
         pool_abandon(exchange->home->pool, exchange->job);
         exchange->job = NULL;
     }
-    relay_close(&exchange->relay);
+    if (exchange->relay != NULL) {
+        exchange->relayed = *relay_so_far(exchange->relay);
+        relay_close(&exchange->relay);
+    }
 }
 
 static void on_gone(void *context)
@@ -239,6 +242,25 @@ static struct series *stage_series(struct metrics *metrics, const char *stage)
                           &(struct metric_label){"stage", stage}, 1);
 }
 
+static void open_refusal_series(struct exchange_metrics *series, struct metrics *metrics)
+{
+    for (enum request_refusal refusal = REFUSAL_NONE + 1; refusal < REFUSAL_COUNT; refusal++) {
+        series->rejected[refusal] = metrics_series(metrics, METRIC_COUNTER, "prismguard_gateway_http_rejected_total",
+                                                   "Requests that broke a rule of HTTP or a bound, by rule",
+                                                   &(struct metric_label){"rule", refusal_rule(refusal)}, 1);
+    }
+    for (enum error_kind kind = 0; kind < ERROR_COUNT; kind++) {
+        series->errors[kind] = metrics_series(metrics, METRIC_COUNTER, "prismguard_gateway_errors_total",
+                                              "Answers of the gateway's own that say why not, by kind of error",
+                                              &(struct metric_label){"error", errors_name(kind)}, 1);
+    }
+    for (size_t end = 0; end < STREAM_ENDS; end++) {
+        series->stream_ends[end] = metrics_series(metrics, METRIC_COUNTER, "prismguard_gateway_streams_ended_total",
+                                                  "Event streams that have ended, by how",
+                                                  &(struct metric_label){"end", exchange_stream_end_name(end)}, 1);
+    }
+}
+
 static void open_series(struct exchanges *exchanges)
 {
     struct metrics *metrics = exchanges->metrics;
@@ -251,12 +273,7 @@ static void open_series(struct exchanges *exchanges)
     exchanges->series.unjudged =
         metrics_series(metrics, METRIC_COUNTER, "prismguard_gateway_unavailable_allowed_total",
                        "Requests let through without a verdict, because their profile allows it", NULL, 0);
-    for (enum request_refusal refusal = REFUSAL_NONE + 1; refusal < REFUSAL_COUNT; refusal++) {
-        exchanges->series.rejected[refusal] =
-            metrics_series(metrics, METRIC_COUNTER, "prismguard_gateway_http_rejected_total",
-                           "Requests that broke a rule of HTTP or a bound, by rule",
-                           &(struct metric_label){"rule", refusal_rule(refusal)}, 1);
-    }
+    open_refusal_series(&exchanges->series, metrics);
 }
 
 enum status exchanges_open(struct exchanges **out, const struct exchange_services *services)

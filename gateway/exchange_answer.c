@@ -103,6 +103,8 @@ enum step exchange_refuse(struct exchange *exchange)
     if (exchange->relayed.failure == TRANSFER_OK) {
         exchange->end = "refused";
     }
+    exchange->error = errors_name(exchange->problem.kind);
+    series_add(exchange->home->series.errors[exchange->problem.kind], 1);
     reply_init(&exchange->reply, exchange->connection, head->http_1_0, head_only,
                connection_may_keep(exchange->connection));
     if (add_ids(exchange) == STATUS_OK) {
@@ -135,6 +137,7 @@ void exchange_reject_early(struct exchanges *home, struct connection *connection
     struct reply reply;
 
     series_add(home->series.rejected[refusal], 1);
+    series_add(home->series.errors[kind_of(refusal)], 1);
     log_event_limited(LOG_INFO, "http_rejected", LOG_TEXT("rule", refusal_rule(refusal)),
                       LOG_NUMBER("status", refusal_status(refusal)), LOG_BYTES("client", connection_address(connection)));
     problem_set(&problem, kind_of(refusal), "", refusal_sentence(refusal));
@@ -148,11 +151,24 @@ static const char *route_name(const struct exchange *exchange)
     return exchange->route == NULL ? "none" : exchange->route->settings->path;
 }
 
+/* As a label value. An upstream may answer with any number of three digits: those that nobody uses are counted by their class. */
+static void status_label(unsigned status, char out[STATUS_LABEL_ROOM])
+{
+    bool known = (status >= 200 && status <= 206) || (status >= 300 && status <= 308) || (status >= 400 && status <= 431) ||
+                 status == STATUS_CLIENT_LEFT || (status >= 500 && status <= 504) || status == STATUS_OVERLOADED_CLAUDE;
+
+    if (known) {
+        (void)snprintf(out, STATUS_LABEL_ROOM, "%u", status);
+    } else {
+        (void)snprintf(out, STATUS_LABEL_ROOM, "%uxx", status / 100 % 10);
+    }
+}
+
 static struct series *find_answer_series(struct exchange *exchange)
 {
-    char status[12];
+    char status[STATUS_LABEL_ROOM];
 
-    (void)snprintf(status, sizeof status, "%u", exchange->status);
+    status_label(exchange->status, status);
     return metrics_series(exchange->home->metrics, METRIC_COUNTER, "prismguard_gateway_requests_total",
                           "Requests by route, status of the answer, and what decided",
                           (const struct metric_label[]){{"route", route_name(exchange)},
@@ -180,6 +196,22 @@ static struct series *answer_series(struct exchange *exchange)
     return slot->series;
 }
 
+const char *exchange_stream_end_name(size_t end)
+{
+    return end == STREAM_CLIENT_LEFT ? "client_left"
+           : end == TRANSFER_OK      ? "complete"
+                                     : transfer_failure_name((enum transfer_failure)end);
+}
+
+static void count_stream(const struct exchange *exchange)
+{
+    size_t end = exchange->connection == NULL ? (size_t)STREAM_CLIENT_LEFT : (size_t)exchange->relayed.failure;
+
+    if (exchange->relayed.stream) {
+        series_add(exchange->home->series.stream_ends[end], 1);
+    }
+}
+
 static const char *outcome_of(const struct exchange *exchange)
 {
     return exchange->has_verdict ? outcome_name(exchange->verdict.outcome) : "none";
@@ -194,6 +226,7 @@ static void write_down(const struct exchange *exchange, uint64_t total_us)
               LOG_BYTES("method", exchange->method), LOG_TEXT("route", route_name(exchange)),
               LOG_NUMBER("status", exchange->status), LOG_TEXT("outcome", outcome_of(exchange)),
               LOG_TEXT("source", exchange->source), LOG_TEXT("category", verdict->category),
+              LOG_TEXT("error", exchange->error), LOG_NUMBER("retries", verdict->retries),
               LOG_REAL("score", exchange->has_verdict ? (double)verdict->score : (double)NAN),
               LOG_NUMBER("model_version", verdict->model_version), LOG_NUMBER("segments", exchange->segment_count),
               LOG_NUMBER("text_bytes", exchange->text_bytes), LOG_NUMBER("body_bytes", exchange->body.count),
@@ -210,6 +243,7 @@ enum step exchange_finish(struct exchange *exchange)
 
     assert(exchange->status != 0);
     series_add(answer_series(exchange), 1);
+    count_stream(exchange);
     series_observe(series->read, (double)exchange->read_us / 1e6);
     if (exchange->relayed.first_byte_us > 0) {
         series_observe(series->first_byte, (double)exchange->relayed.first_byte_us / 1e6);

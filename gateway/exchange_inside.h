@@ -85,7 +85,11 @@ struct exchange {
     struct problem problem;
     unsigned status;  /* of the answer, 0 = none */
     const char *end;  /* in one word, for the log */
+    const char *error; /* what the client was told, for the log; NULL = no error of ours */
 };
+
+/* How a stream can end: whole, by the client, or as a transfer fails. */
+enum { STREAM_CLIENT_LEFT = TRANSFER_FAILURES, STREAM_ENDS };
 
 struct exchange_metrics {
     struct series *read;
@@ -94,6 +98,8 @@ struct exchange_metrics {
     struct series *total;
     struct series *unjudged; /* let through without a verdict, because the profile says so */
     struct series *rejected[REFUSAL_COUNT];
+    struct series *errors[ERROR_COUNT];
+    struct series *stream_ends[STREAM_ENDS];
 };
 
 /* The series of answers that were met last, by routes of the current snapshot: a look-up in the registry takes a lock, this
@@ -110,6 +116,7 @@ enum {
     SPARE_EXCHANGES = 64,
     STATUS_CLIENT_LEFT = 499, /* in the log only: no answer was sent */
     STATUS_OVERLOADED_CLAUDE = 529,
+    STATUS_LABEL_ROOM = 12,
 };
 
 struct exchanges {
@@ -147,6 +154,9 @@ enum step exchange_connect(struct exchange *exchange);
 enum step exchange_relay(struct exchange *exchange);
 enum step exchange_refuse(struct exchange *exchange);
 enum step exchange_finish(struct exchange *exchange);
+
+/* "complete", "client_left", "idle", ...; for the log and the metrics. Static. */
+const char *exchange_stream_end_name(size_t end);
 
 /* Says what is wrong; the next step is STEP_REFUSE, which is returned. `status` 0 = the kind's own. */
 enum step exchange_problem(struct exchange *exchange, enum error_kind kind, unsigned status, const char *sentence);

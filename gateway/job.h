@@ -21,7 +21,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Only `status` and the times mean something unless `status` is STATUS_OK. */
+/* Only `status`, `retries` and the times mean something unless `status` is STATUS_OK. */
 struct job_result {
     /* STATUS_OK           judged: see `outcome`
      * STATUS_UNAVAILABLE  no moderator, or the one that had it gave no verdict
@@ -36,6 +36,7 @@ struct job_result {
     float score;                           /* the local model's, 0 to 1; NaN when none ran */
     uint64_t model_version;                /* 0 when none ran */
     unsigned char worker[WORKER_ID_BYTES]; /* the moderator process whose verdict it is */
+    uint32_t retries;                      /* attempts after the first, of both kinds */
     uint32_t queue_us;                     /* from pool_submit to the sending of the task */
     uint32_t judge_us;                     /* from there to the local verdict; 0 when there was none */
     uint32_t review_us;                    /* from there to the end of the review; 0 without one */

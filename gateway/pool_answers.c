@@ -45,9 +45,9 @@ static void take_ready(struct pool_dispatch *dispatch, struct slot *slot, struct
         drop_bad(dispatch, NULL, BAD_PEERS, now_ms);
         return;
     }
-    log_event(LOG_DEBUG, "slot_ready", LOG_TEXT("kind", slot_kind_name(ready.kind)));
+    log_event_limited(LOG_DEBUG, "slot_ready", LOG_TEXT("kind", slot_kind_name(ready.kind)));
     if (ready.kind == SLOT_LOCAL && pool_slots_count(dispatch->slots, SLOT_LOCAL) == 1) {
-        log_event(LOG_INFO, "moderators_ready", LOG_NUMBER("waiting", dispatch->queue.count));
+        log_event_limited(LOG_INFO, "moderators_ready", LOG_NUMBER("waiting", dispatch->queue.count));
     }
 }
 

@@ -31,10 +31,16 @@ static void give_up(struct pool_dispatch *dispatch, enum slot_kind kind, struct 
 static void block_poison(struct pool_dispatch *dispatch, struct job *job)
 {
     series_add(dispatch->counts.poisons, 1);
-    log_event(LOG_ERROR, "moderators_lost_to_a_text", LOG_TEXT("profile", job->profile->name),
-              LOG_NUMBER("text_bytes", job->text_bytes));
+    log_event_limited(LOG_ERROR, "moderators_lost_to_a_text", LOG_TEXT("profile", job->profile->name),
+                      LOG_NUMBER("text_bytes", job->text_bytes));
     job_block_undecided(job);
     dispatch_finish(dispatch, job, STATUS_OK);
+}
+
+static void count_retry(struct pool_dispatch *dispatch, struct job *job)
+{
+    job->result.retries++;
+    series_add(dispatch->counts.retries, 1);
 }
 
 void dispatch_fail(struct pool_dispatch *dispatch, enum slot_kind kind, struct job *job, enum pool_end end, uint64_t now_ms)
@@ -54,7 +60,7 @@ void dispatch_fail(struct pool_dispatch *dispatch, enum slot_kind kind, struct j
     }
     status = dispatch_send(dispatch, kind, job, now_ms);
     if (status == STATUS_OK) {
-        series_add(dispatch->counts.retries, 1);
+        count_retry(dispatch, job);
     } else if (status == STATUS_AGAIN && kind == SLOT_LOCAL) {
         pool_queue_push_retry(&dispatch->queue, job, now_ms);
     } else {
@@ -82,7 +88,7 @@ void dispatch_retry(struct pool_dispatch *dispatch, uint64_t now_ms)
         if (status != STATUS_AGAIN) {
             pool_queue_take_retry(&dispatch->queue, job, now_ms);
             if (status == STATUS_OK) {
-                series_add(dispatch->counts.retries, 1);
+                count_retry(dispatch, job);
             } else {
                 dispatch_finish(dispatch, job, status == STATUS_NO_MEMORY ? STATUS_UNAVAILABLE : status);
             }

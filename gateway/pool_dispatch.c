@@ -88,13 +88,13 @@ void dispatch_forget(struct pool_dispatch *dispatch, struct slot *slot, enum poo
     enum slot_kind kind = slot->kind;
     struct job *job = dispatch_release(slot);
 
-    log_event(LOG_DEBUG, "slot_gone", LOG_TEXT("why", why), LOG_TEXT("kind", slot_kind_name(kind)));
+    log_event_limited(LOG_DEBUG, "slot_gone", LOG_TEXT("why", why), LOG_TEXT("kind", slot_kind_name(kind)));
     pool_slots_remove(dispatch->slots, slot);
     if (job != NULL) {
         dispatch_fail(dispatch, kind, job, end, now_ms);
     }
     if (kind == SLOT_LOCAL && pool_slots_count(dispatch->slots, SLOT_LOCAL) == 0) {
-        log_event(LOG_WARN, "moderators_gone", LOG_TEXT("why", why), LOG_NUMBER("waiting", dispatch->queue.count));
+        log_event_limited(LOG_WARN, "moderators_gone", LOG_TEXT("why", why), LOG_NUMBER("waiting", dispatch->queue.count));
     }
 }
 

@@ -39,6 +39,8 @@ enum status pool_queue_open(struct pool_queue *queue, const struct pool_settings
     }
     queue->gauge = metrics_series(metrics, METRIC_GAUGE, "prismguard_gateway_pool_queue_jobs",
                                   "Jobs that wait for a slot.", &local, 1);
+    queue->bytes_gauge = metrics_series(metrics, METRIC_GAUGE, "prismguard_gateway_pool_queue_bytes",
+                                        "Text of the jobs that wait for their first attempt.", NULL, 0);
     queue->ages = metrics_series(metrics, METRIC_HISTOGRAM, "prismguard_gateway_pool_queue_age_seconds",
                                  "How long a job had waited when it left the queue.", NULL, 0);
     return STATUS_OK;
@@ -139,6 +141,7 @@ enum status pool_queue_push(struct pool_queue *queue, struct job *job, uint64_t 
     queue->count++;
     queue->bytes += job->body.count;
     series_add(queue->gauge, 1);
+    series_add(queue->bytes_gauge, (int64_t)job->body.count);
     return STATUS_OK;
 }
 
@@ -159,6 +162,7 @@ static struct job *take_out(struct pool_queue *queue, struct job *job, uint64_t 
     queue->count--;
     queue->bytes -= job->body.count;
     series_add(queue->gauge, -1);
+    series_add(queue->bytes_gauge, -(int64_t)job->body.count);
     series_observe(queue->ages, (double)(now_ms - job->queued_ms) / 1000);
     return job;
 }

@@ -39,6 +39,7 @@ struct pool_queue {
     size_t bytes_max;
     uint64_t age_ms;
     struct series *gauge;
+    struct series *bytes_gauge;
     struct series *ages;
 };
 

@@ -313,6 +313,11 @@ enum status relay_open(struct relay **out, struct upstream *upstream, const stru
     return STATUS_OK;
 }
 
+const struct relay_result *relay_so_far(const struct relay *relay)
+{
+    return &relay->result;
+}
+
 void relay_close(struct relay **relay)
 {
     struct relay *closing = *relay;

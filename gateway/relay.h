@@ -65,6 +65,9 @@ struct relay_options {
 MUST_CHECK enum status relay_open(struct relay **out, struct upstream *upstream, const struct transfer_request *request,
                                   struct reply *reply, const struct relay_options *options);
 
+/* What has come of it so far: for a client that leaves before `done`. Lends until relay_close. */
+const struct relay_result *relay_so_far(const struct relay *relay);
+
 /* The client left: cancels the upstream in this turn; `done` does not come. Takes NULL and sets it. Also frees a relay whose
  * `done` has come. */
 void relay_close(struct relay **relay);

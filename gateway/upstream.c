@@ -34,6 +34,15 @@ static void run_queue(struct upstream *upstream)
     }
 }
 
+/* Each transfer that libcurl has is on a connection of its own, or on its way to one. */
+void upstream_count_idle(struct upstream *upstream)
+{
+    size_t idle = upstream->watch_count > upstream->attached_count ? upstream->watch_count - upstream->attached_count : 0;
+
+    series_add(upstream->idle, (int64_t)idle - (int64_t)upstream->idle_told);
+    upstream->idle_told = idle;
+}
+
 static void on_turn_end(uv_prepare_t *handle)
 {
     struct upstream *upstream = handle->data;
@@ -51,6 +60,7 @@ static void on_turn_end(uv_prepare_t *handle)
         uv_unref((uv_handle_t *)handle);
     }
     upstream_sockets_apply(upstream);
+    upstream_count_idle(upstream);
 }
 
 static void open_series(struct upstream *upstream, struct metrics *metrics)
@@ -59,6 +69,8 @@ static void open_series(struct upstream *upstream, struct metrics *metrics)
                                         "Connections begun to upstreams", NULL, 0);
     upstream->connections = metrics_series(metrics, METRIC_GAUGE, "prismguard_gateway_upstream_connections",
                                            "Connections to upstreams, in use and idle", NULL, 0);
+    upstream->idle = metrics_series(metrics, METRIC_GAUGE, "prismguard_gateway_upstream_idle",
+                                    "Connections to upstreams that wait for their next request", NULL, 0);
     upstream->refused = metrics_series(metrics, METRIC_COUNTER, "prismguard_gateway_upstream_addresses_refused_total",
                                        "Connects stopped by the address guard", NULL, 0);
     upstream->full = metrics_series(metrics, METRIC_COUNTER, "prismguard_gateway_upstream_full_total",
@@ -151,6 +163,7 @@ void upstream_close(struct upstream *upstream, void (*closed)(void *context), vo
         transfer_free(transfer);
     }
     (void)curl_multi_cleanup(upstream->multi); /* closes the idle connections */
+    upstream_count_idle(upstream);
     resolver_close(&upstream->resolver);
     uv_close((uv_handle_t *)&upstream->turn_end, on_handle_closed);
     uv_close((uv_handle_t *)&upstream->curl_timer, on_handle_closed);

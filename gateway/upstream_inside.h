@@ -125,6 +125,9 @@ struct upstream {
     void *closed_context;
     struct series *connects;
     struct series *connections;
+    struct series *idle; /* gauge of the process: `idle_told` of it is this loop's */
+    size_t idle_told;
+    size_t watch_count;
     struct series *refused;
     struct series *full;
 };
@@ -153,6 +156,9 @@ static inline bool transfer_is_ending(const struct transfer *transfer)
 {
     return transfer->phase >= PHASE_FAILED;
 }
+
+/* upstream.c: tells the gauge how many connections wait for a transfer. */
+void upstream_count_idle(struct upstream *upstream);
 
 /* upstream_sockets.c: STATUS_NO_MEMORY. Sets the multi handle's callbacks and bounds. */
 MUST_CHECK enum status upstream_sockets_open(struct upstream *upstream);

@@ -115,6 +115,7 @@ static enum status watch_open(struct upstream *upstream, curl_socket_t descripto
     assert(upstream->watches[descriptor] == NULL);
     upstream->watches[descriptor] = watch;
     upstream->handles++;
+    upstream->watch_count++;
     series_add(upstream->connections, 1);
     *out = watch;
     return STATUS_OK;
@@ -138,6 +139,7 @@ static void watch_close(struct watch *watch)
         TAILQ_REMOVE(&upstream->changed, watch, change);
     }
     uv_close((uv_handle_t *)&watch->poll, on_watch_closed); /* watches no more from now on */
+    upstream->watch_count--;
     series_add(upstream->connections, -1);
 }
 

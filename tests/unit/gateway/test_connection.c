@@ -190,6 +190,12 @@ static void fill(struct world *world)
     free(big);
 }
 
+static int64_t unsent(struct world *world)
+{
+    connection_set_tick(world->set);
+    return series_value(metrics_series(world->metrics, METRIC_GAUGE, "prismguard_gateway_unsent_bytes", "", NULL, 0));
+}
+
 static void a_client_that_does_not_read_is_cut_and_one_that_reads_slowly_is_not(void **state)
 {
     struct world *world = *state;
@@ -199,7 +205,9 @@ static void a_client_that_does_not_read_is_cut_and_one_that_reads_slowly_is_not(
     connect_client(world);
     say(world, GET);
     turn_until(world->completes == 1);
+    assert_int_equal(0, unsent(world));
     fill(world);
+    assert_int_equal(connection_unsent(world->connection), unsent(world));
     /* It reads: however long it takes, it is served. */
     for (uint64_t now_ms = 2000; now_ms <= 20000; now_ms += 1001) {
         clock_freeze(now_ms);
@@ -219,6 +227,7 @@ static void a_client_that_does_not_read_is_cut_and_one_that_reads_slowly_is_not(
         connection_set_tick(world->set);
     }
     assert_int_equal(1, world->gone);
+    assert_int_equal(0, unsent(world));
     free(room);
 }
 

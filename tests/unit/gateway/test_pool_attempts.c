@@ -74,6 +74,7 @@ static void a_text_of_a_killed_moderator_goes_to_another(void **state)
     assert_status(STATUS_OK, pair.desk.finished[0]->result.status);
     assert_int_equal(OUTCOME_BLOCK, pair.desk.finished[0]->result.outcome);
     assert_memory_equal(second_process, pair.desk.finished[0]->result.worker, WORKER_ID_BYTES);
+    assert_int_equal(1, pair.desk.finished[0]->result.retries);
     assert_int_equal(1, ends(&pair.desk, END_GONE));
     assert_int_equal(1, retries(&pair.desk));
     pair_close(&pair);

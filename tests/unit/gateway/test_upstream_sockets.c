@@ -20,6 +20,11 @@ static int64_t connections(const struct world *world)
     return world_count(world, METRIC_GAUGE, "prismguard_gateway_upstream_connections");
 }
 
+static int64_t idle(const struct world *world)
+{
+    return world_count(world, METRIC_GAUGE, "prismguard_gateway_upstream_idle");
+}
+
 static void one_after_another_share_one_connection_and_one_handle(void **state)
 {
     struct server *server = server_open(answer_ok, NULL);
@@ -43,6 +48,8 @@ static void one_after_another_share_one_connection_and_one_handle(void **state)
     assert_int_equal(1, atomic_load(&server->accepted));
     assert_int_equal(200, atomic_load(&server->requests));
     assert_int_equal(1, connections(&world));
+    (void)uv_run(&world.loop, UV_RUN_NOWAIT);
+    assert_int_equal(1, idle(&world));
     assert_int_equal(1, world_count(&world, METRIC_COUNTER, "prismguard_gateway_upstream_connects_total"));
     world_close(&world);
     server_close(server);
@@ -219,6 +226,8 @@ static void a_paused_transfer_keeps_nobody_busy(void **state)
     uv_timer_start(&timer, end_wait, 150, 0);
     (void)uv_run(&world.loop, UV_RUN_DEFAULT);
     assert_in_range(turns, 1, 15);
+    assert_int_equal(1, connections(&world));
+    assert_int_equal(0, idle(&world)); /* it waits for its client, not for a request */
     uv_close((uv_handle_t *)&check, NULL);
     uv_close((uv_handle_t *)&timer, NULL);
     record_free(&record);
