@@ -159,7 +159,7 @@ static bool settle(struct history *history, struct writer *writer, enum status s
     }
     if (status == STATUS_MALFORMED && count == 1) {
         series_add(history->dropped, 1);
-        log_event(LOG_ERROR, "sample_refused", LOG_TEXT("sqlstate", sqlstate));
+        log_event_limited(LOG_ERROR, "sample_refused", LOG_TEXT("sqlstate", sqlstate));
         writer->batch_max = SAMPLE_BATCH_MAX;
         return true;
     }

@@ -80,8 +80,13 @@ static enum status open_security(struct moderator *moderator)
     return dir[0] == '\0' ? STATUS_OK : wire_security_open(&moderator->security, dir, WIRE_MODERATOR);
 }
 
-static void tell_keywords(const struct rules *rules)
+static void tell_keywords(const struct moderator *moderator)
 {
+    const struct rules *rules = moderator->rules;
+
+    series_set(metrics_series(moderator->metrics, METRIC_GAUGE, "prismguard_moderator_keywords",
+                              "Keywords of all profiles that are in use", NULL, 0),
+               (int64_t)rules_keyword_count(rules));
     log_event(LOG_INFO, "keywords_loaded", LOG_NUMBER("profiles", rules_settings(rules)->profile_count),
               LOG_NUMBER("keywords", rules_keyword_count(rules)));
 }
@@ -91,7 +96,7 @@ static enum status open_rules(struct moderator *moderator)
     enum status status = rules_open(&moderator->rules, moderator->settings, stderr);
 
     if (status == STATUS_OK) {
-        tell_keywords(moderator->rules);
+        tell_keywords(moderator);
     }
     return status;
 }
@@ -273,7 +278,7 @@ static enum status reload(void *context, struct settings **fresh, FILE *errors)
         *fresh = NULL;
         moderator->rules = renewal.rules;
         renewal.rules = old;
-        tell_keywords(moderator->rules);
+        tell_keywords(moderator);
         if (renewal.following.rules != NULL) {
             struct following before = moderator->following;
 

@@ -36,12 +36,12 @@ static bool is_ready(void *context, const char **why)
 
 static enum status open_security(struct service *service, const char *dir)
 {
-    enum status status = wire_security_open(&service->security, dir, WIRE_TRAINER);
+    struct series *denied = metrics_series(service->metrics, METRIC_COUNTER, "prismguard_trainer_zap_denied_total",
+                                           "Connections refused for a key that is not known.", NULL, 0);
+    enum status status = dir[0] == '\0' ? STATUS_OK : wire_security_open(&service->security, dir, WIRE_TRAINER);
 
-    if (status == STATUS_OK) {
-        wire_security_count(service->security,
-                            metrics_series(service->metrics, METRIC_COUNTER, "prismguard_trainer_zap_denied_total",
-                                           "Connections refused for a key that is not known.", NULL, 0));
+    if (service->security != NULL) {
+        wire_security_count(service->security, denied);
     }
     return status;
 }
@@ -57,7 +57,7 @@ static enum status open_service(struct service *service, const struct settings *
     if (status == STATUS_OK) {
         status = metrics_open(&service->metrics);
     }
-    if (status == STATUS_OK && settings->curve.dir[0] != '\0') {
+    if (status == STATUS_OK) {
         *what = "use the keys of curve.dir";
         status = open_security(service, settings->curve.dir);
     }

@@ -20,15 +20,26 @@ enum { TRAINING_NICE = 10 };
 
 enum course_state { IDLE, RUNNING, DONE };
 
+/* The series of a profile: made at the start, so that a run that never came is seen as 0. */
+struct course_series {
+    struct series *runs[TRAINING_ENDS];
+    struct series *seconds;
+    struct series *rows[SAMPLE_LABELS];
+    struct series *rows_broken[SAMPLE_LABELS];
+    struct series *auc;
+    struct series *version;
+    struct series *running;
+};
+
 /* A profile that can be trained. */
 struct course {
     const struct profile_settings *profile;
+    struct course_series series;
     uint64_t rest_until_ms;
 };
 
 struct schedule {
     const struct settings *settings;
-    struct metrics *metrics;
     void (*on_done)(void *context);
     void *context;
     uint64_t next_check_ms;
@@ -61,6 +72,34 @@ static void free_schedule(struct schedule **schedule)
     *schedule = NULL;
 }
 
+static void find_series(struct course_series *out, struct metrics *metrics, const char *profile)
+{
+    struct metric_label labels[] = {{"profile", profile}, {"status", NULL}};
+
+    for (int end = 0; end < TRAINING_ENDS; end++) {
+        labels[1].value = training_end_name((enum training_end)end);
+        out->runs[end] = metrics_series(metrics, METRIC_COUNTER, "prismguard_trainer_runs_total",
+                                        "Training runs by their end.", labels, 2);
+    }
+    labels[1].name = "label";
+    for (int label = 0; label < SAMPLE_LABELS; label++) {
+        labels[1].value = label == 0 ? "pass" : "violation";
+        out->rows[label] = metrics_series(metrics, METRIC_COUNTER, "prismguard_trainer_rows_total",
+                                          "Samples drawn for training.", labels, 2);
+        out->rows_broken[label] = metrics_series(metrics, METRIC_COUNTER, "prismguard_trainer_rows_broken_total",
+                                                 "Samples passed over because they are not sound.", labels, 2);
+    }
+    out->seconds = metrics_series(metrics, METRIC_HISTOGRAM, "prismguard_trainer_run_seconds", "Time of a training run.",
+                                  labels, 1);
+    out->running = metrics_series(metrics, METRIC_GAUGE, "prismguard_trainer_running", "1 while the profile is being trained.",
+                                  labels, 1);
+    out->version = metrics_series(metrics, METRIC_GAUGE, "prismguard_trainer_model_version",
+                                  "Version that the last good run of this process made live; 0 for none.", labels, 1);
+    out->auc = metrics_series(metrics, METRIC_GAUGE, "prismguard_trainer_auc",
+                              "ROC-AUC of the last model trained, on held-out rows; NaN before the first.", labels, 1);
+    series_set_real(out->auc, (double)NAN);
+}
+
 enum status schedule_open(struct schedule **out, const struct settings *settings, struct metrics *metrics,
                           void (*on_done)(void *context), void *context)
 {
@@ -70,7 +109,7 @@ enum status schedule_open(struct schedule **out, const struct settings *settings
     if (schedule == NULL) {
         return STATUS_NO_MEMORY;
     }
-    *schedule = (struct schedule){.settings = settings, .metrics = metrics, .on_done = on_done, .context = context};
+    *schedule = (struct schedule){.settings = settings, .on_done = on_done, .context = context};
     schedule->courses = calloc(room, sizeof *schedule->courses);
     schedule->wants = calloc(room, sizeof *schedule->wants);
     schedule->want_courses = calloc(room, sizeof *schedule->want_courses);
@@ -81,7 +120,10 @@ enum status schedule_open(struct schedule **out, const struct settings *settings
     }
     for (size_t index = 0; index < settings->profile_count; index++) {
         if (can_be_trained(&settings->profiles[index])) {
-            schedule->courses[schedule->course_count++].profile = &settings->profiles[index];
+            struct course *course = &schedule->courses[schedule->course_count++];
+
+            course->profile = &settings->profiles[index];
+            find_series(&course->series, metrics, course->profile->name);
         }
     }
     *out = schedule;
@@ -99,30 +141,20 @@ void schedule_cancel(struct schedule *schedule)
 static void count_run(const struct schedule *schedule)
 {
     const struct training_result *result = &schedule->result;
-    const char *profile = schedule->course->profile->name;
-    const struct metric_label run_labels[] = {{"profile", profile}, {"status", training_end_name(result->end)}};
-    struct metrics *metrics = schedule->metrics;
+    const struct course_series *series = &schedule->course->series;
 
-    series_add(metrics_series(metrics, METRIC_COUNTER, "prismguard_trainer_runs_total", "Training runs by their end.",
-                              run_labels, 2),
-               1);
-    series_observe(metrics_series(metrics, METRIC_HISTOGRAM, "prismguard_trainer_run_seconds",
-                                  "Time of a training run.", run_labels, 1),
-                   result->seconds);
+    series_set(series->running, 0);
+    series_add(series->runs[result->end], 1);
+    series_observe(series->seconds, result->seconds);
     for (int label = 0; label < SAMPLE_LABELS; label++) {
-        const struct metric_label row_labels[] = {{"profile", profile}, {"label", label == 0 ? "pass" : "violation"}};
-
-        series_add(metrics_series(metrics, METRIC_COUNTER, "prismguard_trainer_rows_total",
-                                  "Samples drawn for training.", row_labels, 2),
-                   result->sampled[label].drawn);
-        series_add(metrics_series(metrics, METRIC_COUNTER, "prismguard_trainer_rows_broken_total",
-                                  "Samples passed over because they are not sound.", row_labels, 2),
-                   result->sampled[label].broken);
+        series_add(series->rows[label], result->sampled[label].drawn);
+        series_add(series->rows_broken[label], result->sampled[label].broken);
     }
     if (!isnan(result->figures.auc)) {
-        series_set_real(metrics_series(metrics, METRIC_GAUGE, "prismguard_trainer_auc",
-                                       "ROC-AUC of the last model trained, on held-out rows.", run_labels, 1),
-                        result->figures.auc);
+        series_set_real(series->auc, result->figures.auc);
+    }
+    if (result->end == TRAINING_LIVE) {
+        series_set(series->version, result->version);
     }
 }
 
@@ -202,9 +234,11 @@ static void start(struct schedule *schedule, const struct store_due *due, int64_
     };
     atomic_store(&schedule->cancelled, false);
     atomic_store(&schedule->state, RUNNING);
+    series_set(course->series.running, 1);
     log_event(LOG_INFO, "training_started", LOG_TEXT("profile", course->profile->name), LOG_NUMBER("epoch", epoch));
     if (pthread_create(&schedule->thread, NULL, run_on_thread, schedule) != 0) {
         atomic_store(&schedule->state, IDLE);
+        series_set(course->series.running, 0);
         log_event(LOG_ERROR, "training_not_started", LOG_TEXT("profile", course->profile->name),
                   LOG_STATUS("status", STATUS_NO_MEMORY));
     }

@@ -31,7 +31,7 @@ struct training {
     const atomic_bool *cancelled;
 };
 
-enum training_end { TRAINING_LIVE, TRAINING_REFUSED, TRAINING_FAILED, TRAINING_CANCELLED };
+enum training_end { TRAINING_LIVE, TRAINING_REFUSED, TRAINING_FAILED, TRAINING_CANCELLED, TRAINING_ENDS };
 
 struct training_result {
     enum training_end end;

@@ -101,7 +101,7 @@ def figures_of(options, before, sent, agreed):
     version = max(greatest(metrics(a), "prismguard_moderator_model_version") for a in options.moderator_admin)
     auc = greatest(metrics(options.trainer_admin), "prismguard_trainer_auc")
     return (sent, int(reviewed), int(local), f"{100 * local / max(1, sent):.1f}", f"{agreed / max(1, sent):.3f}",
-            int(version) or "none", f"{auc:.3f}" if auc else "-")
+            int(version) or "none", f"{auc:.3f}" if auc > 0 else "-")
 
 
 def run_pass(options, table, name, rows):

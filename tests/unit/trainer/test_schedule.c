@@ -92,6 +92,13 @@ static int64_t runs(struct scene *scene, const char *profile, const char *status
     return series_value(metrics_series(scene->metrics, METRIC_COUNTER, "prismguard_trainer_runs_total", "", labels, 2));
 }
 
+static int64_t gauge(struct scene *scene, const char *name, const char *profile)
+{
+    const struct metric_label label = {"profile", profile};
+
+    return series_value(metrics_series(scene->metrics, METRIC_GAUGE, name, "", &label, 1));
+}
+
 static void due_profiles_are_trained_one_after_the_other(void **state)
 {
     struct scene scene;
@@ -100,11 +107,16 @@ static void due_profiles_are_trained_one_after_the_other(void **state)
     set_scene(&scene, "one_by_one");
     turn(&scene);
     turn(&scene); /* the second profile is due, but one at a time */
+    assert_int_equal(1, gauge(&scene, "prismguard_trainer_running", "first"));
+    assert_int_equal(0, gauge(&scene, "prismguard_trainer_running", "second"));
     wait_for_run(&scene);
+    assert_int_equal(0, gauge(&scene, "prismguard_trainer_model_version", "first"));
     assert_int_equal(1, samples_number(scene.db, "select count(*) from models"));
     assert_int_equal(0, runs(&scene, "first", "live"));
     turn(&scene);
     assert_int_equal(1, runs(&scene, "first", "live"));
+    assert_int_equal(0, gauge(&scene, "prismguard_trainer_running", "first"));
+    assert_int_equal(1, gauge(&scene, "prismguard_trainer_model_version", "first"));
     wait_for_run(&scene);
     turn(&scene);
     assert_int_equal(1, runs(&scene, "second", "live"));
