@@ -199,7 +199,8 @@ static void a_full_queue_drops_debug_first_then_info_then_all_and_never_waits(vo
 {
     struct capture capture;
     size_t count;
-    char notice[64];
+    static const char notice[] = "\"event\":\"log_dropped\",\"lines\":";
+    long long told = 0;
     pthread_t reader;
     void *text;
 
@@ -222,8 +223,10 @@ static void a_full_queue_drops_debug_first_then_info_then_all_and_never_waits(vo
     capture_end(&capture);
     assert_int_equal(0, pthread_join(reader, &text));
     assert_int_equal(count, count_lines(text, "\"event\":\"long\""));
-    (void)snprintf(notice, sizeof notice, "\"event\":\"log_dropped\",\"lines\":%d}", 7);
-    assert_int_equal(1, count_lines(text, notice));
+    for (const char *at = text; (at = strstr(at, notice)) != NULL; at += sizeof notice - 1) {
+        told += strtoll(at + sizeof notice - 1, NULL, 10);
+    }
+    assert_int_equal(7, told); /* at once, or in parts when the writer began late */
     free(text);
 }
 
