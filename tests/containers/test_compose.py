@@ -72,7 +72,8 @@ class Compose:
                    if line.startswith(f"prismguard_gateway_{name}{{") and label in line)
 
     def wait_moderators(self, count):
-        wait_until(lambda: self.metric("pool_slots", 'kind="local"') == count * SLOTS_OF_ONE, PATIENCE_S, f"slots of {count} moderators")
+        wait_until(lambda: self.metric("pool_slots", 'kind="local"') == count * SLOTS_OF_ONE, PATIENCE_S,
+                   f"slots of {count} moderators")
 
     def wait_ready(self):
         wait_until(lambda: self.get("/readyz")[0] == 200, PATIENCE_S, "the gateway has moderators")
@@ -83,8 +84,9 @@ class Compose:
 
     def query(self, sql):
         """As the role that the services use, over the network, with its password."""
-        return self("exec", "-T", "postgres", "sh", "-c",
-                    'PGPASSWORD=$(cat /run/prismguard/database) exec psql -h 127.0.0.1 -U prismguard -AtX -c "$0"', sql).stdout.strip()
+        postgres, = self.containers("postgres")
+        return run("docker", "exec", postgres, "sh", "-c",
+                   'PGPASSWORD=$(cat /run/prismguard/database) exec psql -h 127.0.0.1 -U prismguard -AtXc "$0"', sql).stdout.strip()
 
     def client(self):
         return openai.OpenAI(base_url=f"http://127.0.0.1:{self.port}/demo/v1", api_key="none", max_retries=0, timeout=REQUEST_S)
@@ -190,8 +192,8 @@ def test_every_container_is_healthy_and_has_given_up_what_it_does_not_need(compo
 def test_only_the_gateway_is_published_and_only_on_this_machine(compose):
     for service in SERVICES:
         for container in compose.containers(service):
-            published = [one for binds in (compose.inspect(container)["HostConfig"]["PortBindings"] or {}).values() for one in binds]
-            assert {one["HostIp"] for one in published} == ({"127.0.0.1"} if service == "gateway" else set())
+            ports = compose.inspect(container)["HostConfig"]["PortBindings"] or {}
+            assert {one["HostIp"] for published in ports.values() for one in published} == ({"127.0.0.1"} if service == "gateway" else set())
 
 
 def test_who_has_no_business_with_another_cannot_reach_it(compose):
@@ -205,16 +207,18 @@ def test_who_has_no_business_with_another_cannot_reach_it(compose):
 
 
 def test_secrets_are_read_by_those_they_are_for(compose):
+    postgres, = compose.containers("postgres")
+
     def read(name):
-        return compose("exec", "-T", "postgres", "cat", f"/run/prismguard/{name}", check=False)
-    assert len(read("database").stdout) == 65
+        return run("docker", "exec", postgres, "cat", f"/run/prismguard/{name}", check=False)
+    password = read("database").stdout.strip()
+    assert len(password) == 64
     for name in ("gateway.key", "moderator.key", "trainer.key", "hash"):
         assert "Permission denied" in read(name).stderr, name
-    assert compose("exec", "-T", "postgres", "ls", "/run/prismguard", check=False).returncode != 0
+    assert run("docker", "exec", postgres, "ls", "/run/prismguard", check=False).returncode != 0
     for service in SERVICES:
         for container in compose.containers(service):
-            seen = json.dumps(compose.inspect(container))
-            assert read("database").stdout.strip() not in seen, f"the password is in the configuration of {service}"
+            assert password not in json.dumps(compose.inspect(container)), f"the password is in the configuration of {service}"
     assert compose.query("select rolsuper from pg_roles where rolname = current_user") == "f"
 
 
