@@ -20,7 +20,8 @@ void settings_found(struct bytes text, char out[SETTINGS_FOUND_ROOM])
 {
     struct bytes shown = bytes_first(text, SETTINGS_FOUND_BYTES_MAX);
 
-    if (bytes_find(text, '@') >= 0) {
+    /* The password of a URL, the key in a query, the password of a libpq string, the padding of a key in base64. */
+    if (bytes_find(text, '@') >= 0 || bytes_find(text, '?') >= 0 || bytes_find(text, '=') >= 0) {
         (void)snprintf(out, SETTINGS_FOUND_ROOM, "a text (not shown)");
         return;
     }

@@ -129,6 +129,11 @@ static void what_a_variable_holds_or_what_may_hold_a_password_is_not_shown(void 
     assert_refused("prismguard.yaml:1: routes[0].upstream: found a text (not shown), allowed is http:// or https://, host, "
                    "optional port and path; no user, query or fragment (at most 512 bytes)\n",
                    "routes: [{ upstream: \"https://me:password@a.example\", path: /a, moderation: none }]\n");
+    assert_refused("prismguard.yaml:1: routes[0].upstream: found a text (not shown), allowed is http:// or https://, host, "
+                   "optional port and path; no user, query or fragment (at most 512 bytes)\n",
+                   "routes: [{ upstream: \"https://a.example?secret\", path: /a, moderation: none }]\n");
+    assert_refused("prismguard.yaml:1: gateway.threads: found a text (not shown), allowed is auto or 1 to 64\n",
+                   "gateway: { threads: c2VjcmV0Cg== }\n");
 }
 
 static void a_long_value_is_shown_cut(void **state)
