@@ -164,14 +164,22 @@ static enum status open_snapshot(struct gateway *gateway)
     return snapshot_open(&gateway->snapshot, gateway->settings, stderr);
 }
 
-/* Routes, their keys and profiles, and times; the listeners and all that is waiting or running stay (house D15). */
+/* Routes, their keys and profiles, times, and whom CURVE lets in; the listeners and all that is waiting or running stay (house
+ * D15). */
 static enum status reload(void *context, struct settings **fresh, FILE *errors)
 {
     struct gateway *gateway = context;
     struct snapshot *next = NULL;
     enum status status = snapshot_open(&next, *fresh, errors);
 
+    if (status == STATUS_OK && gateway->security != NULL) {
+        status = wire_security_reload(gateway->security);
+        if (status != STATUS_OK) {
+            (void)fprintf(errors, "%s: curve.dir: the keys cannot be used: %s\n", (*fresh)->file, status_sentence(status));
+        }
+    }
     if (status != STATUS_OK) {
+        snapshot_release(&next);
         return status;
     }
     snapshot_own(next, *fresh);

@@ -2,6 +2,7 @@
 #include "moderator/feed.h"
 #include "moderator/history.h"
 #include "moderator/live.h"
+#include "moderator/retired.h"
 #include "moderator/review.h"
 #include "moderator/review_call.h"
 #include "moderator/review_profile.h"
@@ -17,6 +18,7 @@
 
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -46,6 +48,7 @@ struct moderator {
     struct following following;
     struct reviewing reviewing;
     struct worker *worker;
+    struct retired retired; /* what reloads replaced */
     struct admin *admin;   /* NULL = off */
     _Atomic bool leaving;
 };
@@ -239,24 +242,70 @@ static bool follows_same(const struct settings *left, const struct settings *rig
 /* What a reload renews; an empty part stays as it is. */
 struct renewal {
     struct rules *rules;
+    struct wire_security_keys *keys;
     struct following following;
     struct reviewing reviewing;
 };
 
+static bool has_threads(const struct renewal *renewal)
+{
+    return renewal->following.rules != NULL || renewal->reviewing.rules != NULL;
+}
+
+static void close_renewal(void *what)
+{
+    struct renewal *renewal = what;
+
+    close_reviewing(&renewal->reviewing);
+    close_following(&renewal->following);
+    wire_security_drop(&renewal->keys);
+    rules_release(&renewal->rules);
+    free(renewal);
+}
+
+static enum status read_keys(const struct moderator *moderator, struct wire_security_keys **out, FILE *errors)
+{
+    enum status status = wire_security_read(moderator->security, out);
+
+    if (status != STATUS_OK) {
+        (void)fprintf(errors, "%s: curve.dir: the keys cannot be used: %s\n", moderator->settings->file, status_sentence(status));
+    }
+    return status;
+}
+
+/* New slots and followers, where the old ones do not do. */
+static enum status prepare_threads(struct moderator *moderator, const struct settings *fresh, struct renewal *out, FILE *errors)
+{
+    unsigned char digest[SHA256_BYTES];
+    bool follows = has_database(moderator) && !follows_same(rules_settings(moderator->following.rules), fresh);
+    bool reviews;
+    enum status status = STATUS_OK;
+
+    review_profiles_digest(fresh, digest);
+    reviews = memcmp(digest, moderator->reviewing.digest, sizeof digest) != 0;
+    if ((follows || reviews) && !retired_has_room(&moderator->retired)) {
+        (void)fprintf(errors, "%s: reviews of %d earlier reloads have not ended yet: try again\n", fresh->file, RETIRED_MAX);
+        return STATUS_FULL;
+    }
+    if (follows) {
+        status = open_following(moderator, out->rules, &out->following);
+    }
+    if (status == STATUS_OK && reviews) {
+        status = open_reviewing(moderator, out->rules, &out->reviewing, errors);
+    }
+    return status;
+}
+
 /* All that can fail, beside what runs: new slots are there before old ones leave. The workers take the rules last. */
 static enum status prepare(struct moderator *moderator, const struct settings *fresh, struct renewal *out, FILE *errors)
 {
-    unsigned char digest[SHA256_BYTES];
     enum status status = rules_open(&out->rules, fresh, errors);
 
-    if (status == STATUS_OK && has_database(moderator) && !follows_same(rules_settings(moderator->following.rules), fresh)) {
-        status = open_following(moderator, out->rules, &out->following);
+    if (status == STATUS_OK) {
+        status = read_keys(moderator, &out->keys, errors);
     }
     if (status == STATUS_OK) {
-        review_profiles_digest(fresh, digest);
-        if (memcmp(digest, moderator->reviewing.digest, sizeof digest) != 0) {
-            status = open_reviewing(moderator, out->rules, &out->reviewing, errors);
-        }
+        status = prepare_threads(moderator, fresh, out, errors);
     }
     if (status == STATUS_OK) {
         status = worker_use_rules(moderator->worker, out->rules);
@@ -264,38 +313,51 @@ static enum status prepare(struct moderator *moderator, const struct settings *f
     return status;
 }
 
-/* Keywords, profiles, prompts and reviewers' keys. Tasks and reviews that run end as they began. */
+/* Puts what was prepared in the place of what runs, and that into `renewal`. Cannot fail. */
+static void exchange(struct moderator *moderator, struct renewal *renewal)
+{
+    struct rules *rules = moderator->rules;
+
+    moderator->rules = renewal->rules;
+    renewal->rules = rules;
+    wire_security_use(moderator->security, &renewal->keys);
+    if (renewal->following.rules != NULL) {
+        struct following before = moderator->following;
+
+        moderator->following = renewal->following;
+        renewal->following = before;
+    }
+    if (renewal->reviewing.rules != NULL) {
+        struct reviewing before = moderator->reviewing;
+
+        moderator->reviewing = renewal->reviewing;
+        renewal->reviewing = before;
+    }
+}
+
+/* Keywords, profiles, prompts, reviewers' keys and CURVE keys. Tasks and reviews that run end as they began. */
 static enum status reload(void *context, struct settings **fresh, FILE *errors)
 {
     struct moderator *moderator = context;
-    struct renewal renewal = {0};
-    enum status status = prepare(moderator, *fresh, &renewal, errors);
+    struct renewal *renewal = calloc(1, sizeof *renewal);
+    enum status status;
 
-    if (status == STATUS_OK) {
-        struct rules *old = moderator->rules;
-
-        rules_own(renewal.rules, *fresh);
-        *fresh = NULL;
-        moderator->rules = renewal.rules;
-        renewal.rules = old;
-        tell_keywords(moderator);
-        if (renewal.following.rules != NULL) {
-            struct following before = moderator->following;
-
-            moderator->following = renewal.following;
-            renewal.following = before;
-        }
-        if (renewal.reviewing.rules != NULL) {
-            struct reviewing before = moderator->reviewing;
-
-            moderator->reviewing = renewal.reviewing;
-            renewal.reviewing = before;
-        }
+    if (renewal == NULL) {
+        return STATUS_NO_MEMORY;
     }
-    /* What was replaced, or what could not be used. */
-    close_reviewing(&renewal.reviewing);
-    close_following(&renewal.following);
-    rules_release(&renewal.rules);
+    status = prepare(moderator, *fresh, renewal, errors);
+    if (status == STATUS_OK) {
+        rules_own(renewal->rules, *fresh);
+        *fresh = NULL;
+        exchange(moderator, renewal);
+        tell_keywords(moderator);
+    }
+    /* What was replaced, or what could not be used. Where threads must end first, another one waits for them. */
+    if (has_threads(renewal)) {
+        retired_take(&moderator->retired, close_renewal, renewal);
+    } else {
+        close_renewal(renewal);
+    }
     return status;
 }
 
@@ -309,6 +371,7 @@ static void close_all(struct moderator *moderator)
     if (moderator->reviewing.review != NULL) {
         review_leave(moderator->reviewing.review);
     }
+    retired_join(&moderator->retired);
     close_reviewing(&moderator->reviewing);
     close_following(&moderator->following);
     admin_close(&moderator->admin); /* before the workers that it asks */

@@ -56,7 +56,7 @@ static void wait(struct slot *slot, uint64_t now_ms)
     slot->due_ms = now_ms + GATEWAY_SILENCE_MS;
 }
 
-/* libzmq connects again by itself while JOINING, so nothing is due until the socket takes output. */
+/* libzmq connects again by itself while JOINING, but not after a gateway has refused our key. */
 static enum status open_socket(struct slot *slot, uint64_t now_ms)
 {
     enum status status = wire_open(&slot->wire, WIRE_SLOT, slot->ready.text_bytes_max + TASK_OVERHEAD_BYTES_MAX);
@@ -70,7 +70,7 @@ static enum status open_socket(struct slot *slot, uint64_t now_ms)
         return status;
     }
     slot->state = SLOT_JOINING;
-    slot->due_ms = UINT64_MAX;
+    slot->due_ms = now_ms + SLOT_JOIN_MS;
     return STATUS_OK;
 }
 
@@ -82,7 +82,7 @@ enum status slot_turn(struct slot *slot, uint64_t now_ms)
     if (slot->state == SLOT_CLOSED) {
         return open_socket(slot, now_ms);
     }
-    assert(slot->state == SLOT_WAITING);
+    assert(slot->state == SLOT_WAITING || slot->state == SLOT_JOINING);
     give_up(slot, now_ms);
     return STATUS_OK;
 }

@@ -4,7 +4,8 @@
  *      ^                                          │  ^ └─PING──PONG─┘   │
  *      └──────── silence, or a send fails ────────┘  └─VERDICT or BUSY──┘
  *
- * A REQ that lost its peer waits for ever, so GATEWAY_SILENCE_MS without a frame closes the socket, and after a back-off with
+ * A socket that cannot join for SLOT_JOIN_MS is closed too: a gateway that refused our key may know it by now. A REQ that lost
+ * its peer waits for ever, so GATEWAY_SILENCE_MS without a frame closes the socket, and after a back-off with
  * jitter (SLOT_BACKOFF_MS, doubled up to SLOT_BACKOFF_MAX_MS until something is heard) a new one is opened. A REQ may only send
  * after it received, so BYE takes the place of the next PONG.
  *

@@ -213,7 +213,9 @@ enum {
     SLOT_LEAVE_MS = 1500,    /* at the end: an idle slot waits so long for the PING that it answers with BYE */
     SLOT_FLUSH_MS = 20,      /* the last replies reach the kernel before their sockets are closed without linger */
     REVIEW_DRAIN_MS = 10000, /* at the end: reviews that are under way may still answer */
+    RETIRED_MAX = 4,         /* parts that reloads replaced and that still end; then a reload is refused */
     MODERATOR_END_S = 30,    /* at the end: whatever hangs then (a database), the process does not */
+    SLOT_JOIN_MS = 5000,     /* a socket not connected by then is given up: libzmq does not try again once it was refused */
     SLOT_BACKOFF_MS = 100,
     SLOT_BACKOFF_MAX_MS = 5000,
     ANNOUNCEMENT_BYTES_MAX = KIB, /* a MODEL has 22 bytes at most */
@@ -228,6 +230,7 @@ _Static_assert(MSGPACK_ITEMS_MAX >= 2 * SEGMENTS_MAX + 64, "a full TASK passes t
 _Static_assert(TASK_OVERHEAD_BYTES_MAX >= 16 * SEGMENTS_MAX + 1024, "headers of all segments fit beside the text");
 _Static_assert(PROBES_MAX + 2 <= ZMQ_SLOT_HWM_MESSAGES, "probes never fill a slot's pipe");
 _Static_assert(GATEWAY_SILENCE_MS >= 2 * PING_IDLE_MS, "one lost PING rebuilds no socket");
+_Static_assert(SLOT_JOIN_MS > ZMQ_HANDSHAKE_MS, "a slow handshake may end");
 _Static_assert(SLOT_LEAVE_MS > PING_IDLE_MS, "an idle slot hears a PING before it leaves");
 _Static_assert(REPLY_BYTES_MAX >= CATEGORY_BYTES_MAX + 5 * UNSURE_SEGMENTS_MAX + 128, "the longest VERDICT fits");
 _Static_assert((int)REPLY_BYTES_MAX < (int)ROUTER_MESSAGE_BYTES_MAX, "the gateway takes every reply");

@@ -8,6 +8,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,13 +20,24 @@
 
 static const char *const party_names[PARTIES] = {"gateway", "moderator", "trainer"};
 
-struct wire_security {
-    enum wire_party party;
-    char dir[PATH_BYTES_MAX + 1];
+struct wire_security_keys {
     struct secret key; /* Z85 text */
     char public_key[CURVE_KEY_TEXT_BYTES + 1];
     char peer_keys[PARTIES][CURVE_KEY_TEXT_BYTES + 1]; /* of the binding parties, for one that connects */
-    struct wire_zap *zap;                              /* of one that binds */
+    struct wire_zap_keys admitted;                     /* by one that binds */
+};
+
+/* Apart, so that whoever opens a socket needs a const wire_security only. */
+struct in_use {
+    pthread_mutex_t lock; /* threads open sockets while main swaps */
+    struct wire_security_keys *keys;
+};
+
+struct wire_security {
+    enum wire_party party;
+    char dir[PATH_BYTES_MAX + 1];
+    struct in_use *in_use;
+    struct wire_zap *zap; /* of one that binds */
 };
 
 static bool binds(enum wire_party party)
@@ -40,16 +52,20 @@ static enum status path_of(char out[PATH_BYTES_MAX + 1], const char *dir, enum w
     return length > 0 && length <= PATH_BYTES_MAX ? STATUS_OK : STATUS_TOO_LARGE;
 }
 
+static enum status read_keys(struct wire_zap_keys *out, const char *dir, enum wire_party party)
+{
+    char path[PATH_BYTES_MAX + 1];
+    enum status status = path_of(path, dir, party, "pub");
+
+    return status == STATUS_OK ? wire_zap_read_keys(out, path) : status;
+}
+
 /* The first key of a file of keys. */
 static enum status read_public_key(const char *dir, enum wire_party party, char out[CURVE_KEY_TEXT_BYTES + 1])
 {
-    char path[PATH_BYTES_MAX + 1];
     struct wire_zap_keys keys;
-    enum status status = path_of(path, dir, party, "pub");
+    enum status status = read_keys(&keys, dir, party);
 
-    if (status == STATUS_OK) {
-        status = wire_zap_read_keys(&keys, path);
-    }
     if (status == STATUS_OK && zmq_z85_encode(out, keys.at[0], CURVE_KEY_BYTES) == NULL) {
         status = STATUS_MALFORMED;
     }
@@ -57,22 +73,22 @@ static enum status read_public_key(const char *dir, enum wire_party party, char 
 }
 
 /* Our secret key, and the public one that belongs to it. */
-static enum status read_own_keys(struct wire_security *security)
+static enum status read_own_keys(struct wire_security_keys *out, const char *dir, enum wire_party party)
 {
     char path[PATH_BYTES_MAX + 1];
     char text[CURVE_KEY_TEXT_BYTES + 1];
     uint8_t raw[CURVE_KEY_BYTES];
-    enum status status = path_of(path, security->dir, security->party, "key");
+    enum status status = path_of(path, dir, party, "key");
 
     if (status == STATUS_OK) {
-        status = secret_read(&security->key, path);
+        status = secret_read(&out->key, path);
     }
     if (status != STATUS_OK) {
         return status;
     }
-    status = bytes_copy(secret_view(&security->key), text, sizeof text);
-    if (status == STATUS_OK && (security->key.count != CURVE_KEY_TEXT_BYTES || zmq_z85_decode(raw, text) == NULL ||
-                                zmq_curve_public(security->public_key, text) != 0)) {
+    status = bytes_copy(secret_view(&out->key), text, sizeof text);
+    if (status == STATUS_OK && (out->key.count != CURVE_KEY_TEXT_BYTES || zmq_z85_decode(raw, text) == NULL ||
+                                zmq_curve_public(out->public_key, text) != 0)) {
         status = STATUS_MALFORMED;
     }
     explicit_bzero(text, sizeof text);
@@ -80,53 +96,67 @@ static enum status read_own_keys(struct wire_security *security)
     return status == STATUS_TOO_LARGE ? STATUS_MALFORMED : status;
 }
 
-/* A pair that does not belong together is told at start, not by peers that cannot connect. */
-static enum status check_pair(const struct wire_security *security)
+/* A pair that does not belong together is told at once, not by peers that cannot connect. */
+static enum status check_pair(const struct wire_security_keys *own, const char *dir, enum wire_party party)
 {
-    char path[PATH_BYTES_MAX + 1];
     uint8_t raw[CURVE_KEY_BYTES];
     struct wire_zap_keys keys;
-    enum status status = path_of(path, security->dir, security->party, "pub");
+    enum status status = read_keys(&keys, dir, party);
 
+    if (status == STATUS_OK && (zmq_z85_decode(raw, own->public_key) == NULL || !wire_zap_admits(&keys, raw))) {
+        status = STATUS_MALFORMED;
+    }
+    return status;
+}
+
+static enum status read_all(struct wire_security_keys **out, const char *dir, enum wire_party party)
+{
+    struct wire_security_keys *keys = calloc(1, sizeof *keys);
+    enum status status;
+
+    if (keys == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    status = read_own_keys(keys, dir, party);
     if (status == STATUS_OK) {
-        status = wire_zap_read_keys(&keys, path);
+        status = check_pair(keys, dir, party);
+    }
+    if (status == STATUS_OK && binds(party)) {
+        status = read_keys(&keys->admitted, dir, WIRE_MODERATOR);
+    }
+    for (enum wire_party peer = 0; status == STATUS_OK && !binds(party) && peer <= WIRE_TRAINER; peer++) {
+        if (binds(peer)) {
+            status = read_public_key(dir, peer, keys->peer_keys[peer]);
+        }
     }
     if (status != STATUS_OK) {
+        wire_security_drop(&keys);
         return status;
     }
-    if (zmq_z85_decode(raw, security->public_key) == NULL || !wire_zap_admits(&keys, raw)) {
-        return STATUS_MALFORMED;
-    }
+    *out = keys;
     return STATUS_OK;
 }
 
 enum status wire_security_open(struct wire_security **out, const char *dir, enum wire_party party)
 {
     struct wire_security *security = calloc(1, sizeof *security);
-    char path[PATH_BYTES_MAX + 1];
+    struct in_use *in_use = calloc(1, sizeof *in_use);
     enum status status;
 
-    if (security == NULL) {
+    if (security == NULL || in_use == NULL) {
+        free(security);
+        free(in_use);
         return STATUS_NO_MEMORY;
     }
     security->party = party;
+    security->in_use = in_use;
+    (void)pthread_mutex_init(&in_use->lock, NULL);
     status = bytes_copy(bytes_of(dir), security->dir, sizeof security->dir);
     if (status == STATUS_OK) {
-        status = read_own_keys(security);
-    }
-    if (status == STATUS_OK) {
-        status = check_pair(security);
+        status = read_all(&in_use->keys, dir, party);
     }
     if (status == STATUS_OK && binds(party)) {
-        status = path_of(path, dir, WIRE_MODERATOR, "pub");
-        if (status == STATUS_OK) {
-            status = wire_zap_open(&security->zap, path);
-        }
-    }
-    for (enum wire_party peer = 0; status == STATUS_OK && !binds(party) && peer <= WIRE_TRAINER; peer++) {
-        if (binds(peer)) {
-            status = read_public_key(dir, peer, security->peer_keys[peer]);
-        }
+        status = wire_zap_open(&security->zap, &in_use->keys->admitted);
     }
     if (status != STATUS_OK) {
         wire_security_close(&security);
@@ -142,14 +172,54 @@ void wire_security_close(struct wire_security **security)
         return;
     }
     wire_zap_close(&(*security)->zap);
-    secret_free(&(*security)->key);
+    wire_security_drop(&(*security)->in_use->keys);
+    (void)pthread_mutex_destroy(&(*security)->in_use->lock);
+    free((*security)->in_use);
     free(*security);
     *security = NULL;
 }
 
+enum status wire_security_read(const struct wire_security *security, struct wire_security_keys **out)
+{
+    return security == NULL ? STATUS_OK : read_all(out, security->dir, security->party);
+}
+
+void wire_security_use(struct wire_security *security, struct wire_security_keys **keys)
+{
+    struct wire_security_keys *old;
+
+    if (*keys == NULL) {
+        return;
+    }
+    if (security->zap != NULL) {
+        wire_zap_use(security->zap, &(*keys)->admitted);
+    }
+    (void)pthread_mutex_lock(&security->in_use->lock);
+    old = security->in_use->keys;
+    security->in_use->keys = *keys;
+    (void)pthread_mutex_unlock(&security->in_use->lock);
+    *keys = NULL;
+    wire_security_drop(&old);
+}
+
+void wire_security_drop(struct wire_security_keys **keys)
+{
+    if (*keys != NULL) {
+        secret_free(&(*keys)->key);
+        free(*keys);
+        *keys = NULL;
+    }
+}
+
 enum status wire_security_reload(struct wire_security *security)
 {
-    return security->zap == NULL ? STATUS_OK : wire_zap_reload(security->zap);
+    struct wire_security_keys *keys = NULL;
+    enum status status = wire_security_read(security, &keys);
+
+    if (status == STATUS_OK) {
+        wire_security_use(security, &keys);
+    }
+    return status;
 }
 
 void wire_security_count(const struct wire_security *security, struct series *denied)
@@ -169,28 +239,34 @@ static bool set_text(void *handle, int option, const char *text, size_t count)
     return zmq_setsockopt(handle, option, text, count) == 0;
 }
 
-enum status wire_security_apply(const struct wire_security *security, void *handle, bool server, enum wire_party peer)
+static bool set_keys(const struct wire_security_keys *keys, void *handle, bool server, enum wire_party peer)
 {
     char text[CURVE_KEY_TEXT_BYTES + 1];
     int one = 1;
+    bool set = bytes_copy(secret_view(&keys->key), text, sizeof text) == STATUS_OK &&
+               set_text(handle, ZMQ_CURVE_SECRETKEY, text, sizeof text);
+
+    explicit_bzero(text, sizeof text);
+    if (server) {
+        return set && zmq_setsockopt(handle, ZMQ_CURVE_SERVER, &one, sizeof one) == 0 &&
+               set_text(handle, ZMQ_ZAP_DOMAIN, WIRE_ZAP_DOMAIN, sizeof WIRE_ZAP_DOMAIN - 1);
+    }
+    return set && set_text(handle, ZMQ_CURVE_PUBLICKEY, keys->public_key, sizeof keys->public_key) &&
+           set_text(handle, ZMQ_CURVE_SERVERKEY, keys->peer_keys[peer], sizeof keys->peer_keys[peer]);
+}
+
+enum status wire_security_apply(const struct wire_security *security, void *handle, bool server,
+                                enum wire_party peer)
+{
     bool set;
 
     assert(server == binds(security->party));
     if (server && !wire_zap_answers(security->zap)) {
         return STATUS_UNAVAILABLE;
     }
-    if (bytes_copy(secret_view(&security->key), text, sizeof text) != STATUS_OK) {
-        return STATUS_MALFORMED;
-    }
-    set = set_text(handle, ZMQ_CURVE_SECRETKEY, text, sizeof text);
-    explicit_bzero(text, sizeof text);
-    if (server) {
-        set = set && zmq_setsockopt(handle, ZMQ_CURVE_SERVER, &one, sizeof one) == 0 &&
-              set_text(handle, ZMQ_ZAP_DOMAIN, WIRE_ZAP_DOMAIN, sizeof WIRE_ZAP_DOMAIN - 1);
-    } else {
-        set = set && set_text(handle, ZMQ_CURVE_PUBLICKEY, security->public_key, sizeof security->public_key) &&
-              set_text(handle, ZMQ_CURVE_SERVERKEY, security->peer_keys[peer], sizeof security->peer_keys[peer]);
-    }
+    (void)pthread_mutex_lock(&security->in_use->lock);
+    set = set_keys(security->in_use->keys, handle, server, peer);
+    (void)pthread_mutex_unlock(&security->in_use->lock);
     return set ? STATUS_OK : STATUS_IO;
 }
 

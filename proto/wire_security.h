@@ -10,7 +10,10 @@
  * CURVE fails open: without a ZAP handler libzmq admits every key. So the handler runs before the first bind, a bind asks it
  * first and is refused when it does not answer, and its end ends the process (house D16). ZAP is RFC 27.
  *
- * Thread: open, reload and close by the main thread; the rest by any.
+ * Keys can be changed while it runs: a binding party takes its allow-list anew, for connections to come (those that stand stay);
+ * a moderator takes all of its keys anew, for sockets to come. What a binding party has bound keeps the key it was bound with.
+ *
+ * Thread: open, read, use, reload and close by the main thread; the rest by any.
  */
 #ifndef PROTO_WIRE_SECURITY_H
 #define PROTO_WIRE_SECURITY_H
@@ -33,7 +36,15 @@ MUST_CHECK enum status wire_security_open(struct wire_security **out, const char
 /* After every socket that used it. Takes NULL. */
 void wire_security_close(struct wire_security **security);
 
-/* Reads the allow-list anew; on failure the old one stays. Peers that are connected stay connected. */
+/* The keys of the same folder anew, to be used or dropped: statuses of wire_security_open. Nothing to do for NULL. */
+struct wire_security_keys;
+MUST_CHECK enum status wire_security_read(const struct wire_security *security, struct wire_security_keys **out);
+
+/* Takes *keys, and makes it NULL: whole, and it cannot fail. Nothing to do for NULL. */
+void wire_security_use(struct wire_security *security, struct wire_security_keys **keys);
+void wire_security_drop(struct wire_security_keys **keys); /* not used after all; takes NULL */
+
+/* Both at once; on failure the old keys stay. */
 MUST_CHECK enum status wire_security_reload(struct wire_security *security);
 
 /* Refused connections are counted in `denied` (zap_denied_total) from now on, where the party binds. Borrowed until

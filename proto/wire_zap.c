@@ -35,7 +35,6 @@ enum {
 };
 
 struct wire_zap {
-    char file[PATH_BYTES_MAX + 1];
     zsock_t *socket; /* the thread's, once it runs */
     int end;
     pthread_t thread;
@@ -181,7 +180,7 @@ static void *zap_run(void *argument)
     }
 }
 
-enum status wire_zap_open(struct wire_zap **out, const char *file)
+enum status wire_zap_open(struct wire_zap **out, const struct wire_zap_keys *keys)
 {
     struct wire_zap *zap = calloc(1, sizeof *zap);
     enum status status;
@@ -191,13 +190,7 @@ enum status wire_zap_open(struct wire_zap **out, const char *file)
     }
     zap->end = -1;
     (void)pthread_mutex_init(&zap->lock, NULL);
-    status = bytes_copy(bytes_of(file), zap->file, sizeof zap->file);
-    if (status == STATUS_OK) {
-        status = wire_zap_read_keys(&zap->keys, file);
-    }
-    if (status != STATUS_OK) {
-        goto fail;
-    }
+    zap->keys = *keys;
     zap->socket = zsock_new(ZMQ_REP);
     zap->end = eventfd(0, EFD_CLOEXEC);
     if (zap->socket == NULL || zap->end < 0) {
@@ -220,17 +213,11 @@ fail:
     return status;
 }
 
-enum status wire_zap_reload(struct wire_zap *zap)
+void wire_zap_use(struct wire_zap *zap, const struct wire_zap_keys *keys)
 {
-    struct wire_zap_keys keys;
-    enum status status = wire_zap_read_keys(&keys, zap->file);
-
-    if (status == STATUS_OK) {
-        (void)pthread_mutex_lock(&zap->lock);
-        zap->keys = keys;
-        (void)pthread_mutex_unlock(&zap->lock);
-    }
-    return status;
+    (void)pthread_mutex_lock(&zap->lock);
+    zap->keys = *keys;
+    (void)pthread_mutex_unlock(&zap->lock);
 }
 
 bool wire_zap_answers(const struct wire_zap *zap)

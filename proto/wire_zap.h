@@ -1,7 +1,7 @@
-/* wire_zap: the ZAP handler of this process (ZeroMQ RFC 27): one thread that admits the CURVE keys of one file.
+/* wire_zap: the ZAP handler of this process (ZeroMQ RFC 27): one thread that admits the CURVE keys of a list.
  *
  * libzmq asks it for every connection to a socket with CURVE. A request that is not exactly of the form, another mechanism or
- * domain, or a key that is not in the file is refused and counted. It must not end before it is closed: any error of its
+ * domain, or a key that is not in the list is refused and counted. It must not end before it is closed: any error of its
  * socket aborts the process, because libzmq would then admit everybody.
  */
 #ifndef PROTO_WIRE_ZAP_H
@@ -31,11 +31,11 @@ MUST_CHECK enum status wire_zap_read_keys(struct wire_zap_keys *out, const char 
 
 bool wire_zap_admits(const struct wire_zap_keys *keys, const uint8_t key[CURVE_KEY_BYTES]);
 
-/* Reads the file and starts the thread. STATUS_CONFLICT when this process has a handler already. */
-MUST_CHECK enum status wire_zap_open(struct wire_zap **out, const char *file);
+/* Starts the thread with a copy of `keys`. STATUS_CONFLICT when this process has a handler already. */
+MUST_CHECK enum status wire_zap_open(struct wire_zap **out, const struct wire_zap_keys *keys);
 
-/* The file anew; the old list stays when it cannot be used. Any thread. */
-MUST_CHECK enum status wire_zap_reload(struct wire_zap *zap);
+/* A copy of these keys from now on, whole. Any thread. */
+void wire_zap_use(struct wire_zap *zap, const struct wire_zap_keys *keys);
 
 /* Does a handler answer, and refuse a key of zeroes? Waits at most a second. Any thread; NULL asks whoever answers. */
 bool wire_zap_answers(const struct wire_zap *zap);

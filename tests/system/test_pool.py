@@ -56,6 +56,50 @@ def test_a_stranger_with_a_key_of_its_own_stays_outside(secure, keys, upstream, 
     assert stranger.stop() == 0
 
 
+def hang_up(service):
+    """SIGHUP; the line in the log that says what came of it."""
+    def told():
+        return service.events("config_reloaded") + service.events("config_reload_failed")
+    before = len(told())
+    service.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: len(told()) > before, what=f"{service.name} reloads")
+    return max(told(), key=lambda line: line["time"])["event"]
+
+
+def test_keys_are_rotated_by_reloads_while_requests_flow(upstream, tmp_path):
+    keys = make_keys(tmp_path / "keys")
+    strange = make_keys(tmp_path / "strange")
+    (strange / "gateway.pub").write_text((keys / "gateway.pub").read_text())
+    stack = Stack(tmp_path, upstream, review=False, pool=PATIENT, more=f"curve: {{ dir: {keys} }}\n")
+    config = tmp_path / "strange.yaml"
+    config.write_text(stack.config.read_text().replace(str(keys), str(strange)))
+    known = (keys / "moderator.pub").read_text()
+    try:
+        with load(stack, clients=2) as running:
+            stranger = stack.start_moderator(config=config, ready=False)
+            wait_until(lambda: stack.gateway.metric("prismguard_gateway_zap_denied_total") > 0, what="a refused connection")
+            # A list that cannot be read changes nothing, whatever else the file says.
+            (keys / "moderator.pub").write_text(known + "not a key\n")
+            assert hang_up(stack.gateway) == "config_reload_failed"
+            assert slots(stack) == 4
+            (keys / "moderator.pub").write_text(known + (strange / "moderator.pub").read_text())
+            assert hang_up(stack.gateway) == "config_reloaded"
+            stranger.wait_ready()
+            wait_slots(stack, 8)
+            # Who is in stays in; who comes anew is asked.
+            (keys / "moderator.pub").write_text(known)
+            assert hang_up(stack.gateway) == "config_reloaded"
+            denied = stack.gateway.metric("prismguard_gateway_zap_denied_total")
+            running.wait_more(4)
+            assert slots(stack) == 8 and stranger.get("/readyz")[0] == 200
+            assert stranger.stop() == 0
+            stranger = stack.start_moderator(config=config, ready=False)
+            wait_until(lambda: stack.gateway.metric("prismguard_gateway_zap_denied_total") > denied, what="a refused connection")
+            wait_slots(stack, 4)
+    finally:
+        stack.close()
+
+
 class Load:
     """Clients that each send one request after the other and note every answer that is not what it should be."""
 

@@ -240,6 +240,23 @@ static void silence_rebuilds_the_socket_and_joins_again(void **state)
     assert_false(bytes_equal((struct bytes){first, first_bytes}, gateway_peer(&pair->gateway)));
 }
 
+static void a_socket_that_cannot_join_is_rebuilt(void **state)
+{
+    struct pair *pair = *state;
+    struct slot nowhere;
+
+    slot_init(&nowhere, "tcp://127.0.0.1:1", NULL, &pair->slot.ready, NOW_MS); /* nobody listens there */
+    assert_status(STATUS_OK, slot_turn(&nowhere, NOW_MS));
+    assert_int_equal(SLOT_JOINING, nowhere.state);
+    assert_status(STATUS_OK, slot_turn(&nowhere, NOW_MS + SLOT_JOIN_MS - 1));
+    assert_int_equal(SLOT_JOINING, nowhere.state);
+    assert_status(STATUS_OK, slot_turn(&nowhere, NOW_MS + SLOT_JOIN_MS));
+    assert_int_equal(SLOT_CLOSED, nowhere.state);
+    assert_status(STATUS_OK, slot_turn(&nowhere, nowhere.due_ms));
+    assert_int_equal(SLOT_JOINING, nowhere.state);
+    slot_close(&nowhere);
+}
+
 static void the_back_off_doubles_with_jitter_up_to_its_bound_and_a_frame_ends_it(void **state)
 {
     struct pair *pair = *state;
@@ -387,6 +404,7 @@ int main(void)
         SLOT_TEST(garbage_is_answered_with_busy_and_changes_nothing),
         SLOT_TEST(a_task_of_the_other_kind_is_refused),
         SLOT_TEST(silence_rebuilds_the_socket_and_joins_again),
+        SLOT_TEST(a_socket_that_cannot_join_is_rebuilt),
         SLOT_TEST(the_back_off_doubles_with_jitter_up_to_its_bound_and_a_frame_ends_it),
         SLOT_TEST(a_leaving_slot_answers_the_next_ping_with_bye),
         SLOT_TEST(a_leaving_slot_still_answers_a_task),

@@ -189,44 +189,114 @@ static void announcements_are_heard_through_the_bound_on_subscriptions(void **st
     wire_security_close(&trainer);
 }
 
+/* The first line of a .pub file. */
+static void read_line(char out[64], const char *path)
+{
+    FILE *file = fopen(path, "r");
+
+    assert_non_null(file);
+    assert_non_null(fgets(out, 64, file));
+    assert_int_equal(0, fclose(file));
+}
+
 static void a_reloaded_list_lets_a_new_key_in_and_a_broken_one_changes_nothing(void **state)
 {
     struct fixture *fixture = *state;
-    struct wire_zap *zap = NULL;
-    struct wire_zap_keys added;
-    const char *path = path_in(fixture->dir, "moderator", "pub");
+    struct wire_security *gateway = NULL;
+    struct wire_security *stranger = NULL;
+    struct wire_security *moderator = NULL;
+    struct wire *pool = NULL;
     char list[256];
-    char line[64] = {0};
-    FILE *file;
+    char known[64];
+    char added[64];
 
-    (void)snprintf(list, sizeof list, "%s", path);
-    assert_status(STATUS_OK, wire_zap_open(&zap, list));
-    file = fopen(path_in(fixture->other, "moderator", "pub"), "r");
-    assert_non_null(file);
-    assert_non_null(fgets(line, sizeof line, file));
-    assert_int_equal(0, fclose(file));
+    (void)snprintf(list, sizeof list, "%s", path_in(fixture->dir, "moderator", "pub"));
+    read_line(known, list);
+    read_line(added, path_in(fixture->other, "moderator", "pub"));
+    assert_status(STATUS_OK, wire_security_open(&gateway, fixture->dir, WIRE_GATEWAY));
+    assert_status(STATUS_OK, wire_security_open(&moderator, fixture->dir, WIRE_MODERATOR));
+    write_file(path_in(fixture->dir, "moderator", "pub"), known, "w");
+    {
+        char gateways[64];
+
+        read_line(gateways, path_in(fixture->dir, "gateway", "pub"));
+        write_file(path_in(fixture->other, "gateway", "pub"), gateways, "w");
+    }
+    assert_status(STATUS_OK, wire_security_open(&stranger, fixture->other, WIRE_MODERATOR));
+    assert_status(STATUS_OK, wire_open(&pool, WIRE_POOL, ROUTER_MESSAGE_BYTES_MAX));
+    wire_secure(pool, gateway);
+    assert_status(STATUS_OK, wire_attach(pool, "tcp://127.0.0.1:*"));
+    assert_false(slot_is_heard(pool, stranger, 200));
+
     write_file(list, "# a second machine\n", "a");
-    write_file(list, line, "a");
-    assert_status(STATUS_OK, wire_zap_reload(zap));
-    assert_status(STATUS_OK, wire_zap_read_keys(&added, list));
-    assert_int_equal(2, added.count);
+    write_file(list, added, "a");
+    assert_status(STATUS_OK, wire_security_reload(gateway));
+    assert_true(slot_is_heard(pool, stranger, 5000));
+    assert_true(slot_is_heard(pool, moderator, 5000));
+
     write_file(list, "not a key\n", "a");
-    assert_status(STATUS_MALFORMED, wire_zap_reload(zap));
-    assert_true(wire_zap_answers(zap));
-    wire_zap_close(&zap);
+    assert_status(STATUS_MALFORMED, wire_security_reload(gateway));
+    assert_true(slot_is_heard(pool, stranger, 5000));
+
+    write_file(list, known, "w");
+    assert_status(STATUS_OK, wire_security_reload(gateway));
+    assert_false(slot_is_heard(pool, stranger, 200));
+    assert_true(slot_is_heard(pool, moderator, 5000));
+    wire_close(&pool);
+    wire_security_close(&stranger);
+    wire_security_close(&moderator);
+    wire_security_close(&gateway);
+}
+
+static void a_moderator_s_next_socket_uses_its_new_key(void **state)
+{
+    struct fixture *fixture = *state;
+    struct wire_security *gateway = NULL;
+    struct wire_security *moderator = NULL;
+    struct wire_security_keys *keys = NULL;
+    struct wire *pool = NULL;
+    char from[256];
+
+    assert_status(STATUS_OK, wire_security_open(&gateway, fixture->dir, WIRE_GATEWAY));
+    assert_status(STATUS_OK, wire_security_open(&moderator, fixture->dir, WIRE_MODERATOR));
+    assert_status(STATUS_OK, wire_open(&pool, WIRE_POOL, ROUTER_MESSAGE_BYTES_MAX));
+    wire_secure(pool, gateway);
+    assert_status(STATUS_OK, wire_attach(pool, "tcp://127.0.0.1:*"));
+    /* Half of a new pair is refused, and nothing changes. */
+    (void)snprintf(from, sizeof from, "%s", path_in(fixture->other, "moderator", "key"));
+    assert_int_equal(0, rename(from, path_in(fixture->dir, "moderator", "key")));
+    assert_status(STATUS_MALFORMED, wire_security_read(moderator, &keys));
+    assert_null(keys);
+    assert_true(slot_is_heard(pool, moderator, 5000));
+    /* The whole of it is used, and known to the gateway only once that has reloaded too. */
+    (void)snprintf(from, sizeof from, "%s", path_in(fixture->other, "moderator", "pub"));
+    assert_int_equal(0, rename(from, path_in(fixture->dir, "moderator", "pub")));
+    assert_status(STATUS_OK, wire_security_read(moderator, &keys));
+    assert_true(slot_is_heard(pool, moderator, 5000));
+    wire_security_use(moderator, &keys);
+    assert_null(keys);
+    assert_false(slot_is_heard(pool, moderator, 200));
+    assert_status(STATUS_OK, wire_security_reload(gateway));
+    assert_true(slot_is_heard(pool, moderator, 5000));
+    assert_status(STATUS_OK, wire_security_read(NULL, &keys)); /* no CURVE, nothing to do */
+    wire_security_use(NULL, &keys);
+    wire_close(&pool);
+    wire_security_close(&moderator);
+    wire_security_close(&gateway);
 }
 
 static void without_a_handler_nothing_is_bound(void **state)
 {
     struct fixture *fixture = *state;
     struct wire_security *gateway = NULL;
+    const struct wire_zap_keys nobody = {0};
     struct wire_zap *zap = NULL;
     struct wire *pool = NULL;
 
     assert_false(wire_zap_answers(zap));
     assert_status(STATUS_OK, wire_security_open(&gateway, fixture->dir, WIRE_GATEWAY));
     assert_true(wire_zap_answers(NULL));
-    assert_status(STATUS_CONFLICT, wire_zap_open(&zap, path_in(fixture->dir, "moderator", "pub")));
+    assert_status(STATUS_CONFLICT, wire_zap_open(&zap, &nobody));
     assert_status(STATUS_OK, wire_open(&pool, WIRE_POOL, ROUTER_MESSAGE_BYTES_MAX));
     /* Without keys an address beyond loopback is refused before it is tried. */
     assert_status(STATUS_DENIED, wire_attach(pool, "tcp://0.0.0.0:*"));
@@ -250,9 +320,10 @@ static void the_handler_is_gone_once_its_owner_closed_it(void **state)
 /* Runs in a process of its own: a handler whose socket is torn away under it. */
 static int lose_the_handler(const char *list)
 {
+    struct wire_zap_keys keys;
     struct wire_zap *zap = NULL;
 
-    if (wire_zap_open(&zap, list) != STATUS_OK || !wire_zap_answers(zap)) {
+    if (wire_zap_read_keys(&keys, list) != STATUS_OK || wire_zap_open(&zap, &keys) != STATUS_OK || !wire_zap_answers(zap)) {
         return 1;
     }
     zsys_shutdown(); /* the context goes, the handler's wait fails */
@@ -309,6 +380,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(the_right_key_comes_in_and_a_stranger_s_does_not, setup, teardown),
         cmocka_unit_test_setup_teardown(announcements_are_heard_through_the_bound_on_subscriptions, setup, teardown),
         cmocka_unit_test_setup_teardown(a_reloaded_list_lets_a_new_key_in_and_a_broken_one_changes_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_moderator_s_next_socket_uses_its_new_key, setup, teardown),
         cmocka_unit_test_setup_teardown(without_a_handler_nothing_is_bound, setup, teardown),
         cmocka_unit_test_setup_teardown(the_handler_is_gone_once_its_owner_closed_it, setup, teardown),
         cmocka_unit_test_setup_teardown(a_handler_that_dies_takes_the_process_with_it, setup, teardown),
