@@ -229,7 +229,7 @@ void settings_print_table(FILE *out)
 {
     fprintf(out, "# Settings of prismguard.yaml\n\n"
                  "Made by `prismguard-gateway --settings`. Each can be overridden by its variable. What is read at *reload*\n"
-                 "changes with SIGHUP (for the trainer: with a restart), what is read at *start* with a restart.\n\n");
+                 "changes with SIGHUP, what is read at *start* with a restart. All three services reload.\n\n");
     fprintf(out, "| setting | allowed | default | variable | read at | meaning |\n|---|---|---|---|---|---|\n");
     for (size_t index = 0; index < settings_table_count(); index++) {
         print_row(out, settings_table_row(index));

@@ -30,10 +30,13 @@ struct leader {
     struct series *losses;
 
     pthread_t thread;
-    int wake_fd; /* readable: a run has ended, or it is time to end */
+    int wake_fd; /* readable: a run has ended, there are new settings, or it is time to end */
+    _Atomic(struct settings *) next; /* to be used; NULL = none */
     atomic_bool ending;
 
     /* The thread's own. */
+    struct settings *owned; /* the settings in use, or NULL: they are the program's */
+    bool profiles_added;    /* to the database, in this lead */
     struct store *store;
     int64_t epoch;
     unsigned failures; /* in a row */
@@ -141,6 +144,7 @@ static enum status add_profiles(struct leader *leader)
         names[index] = bytes_of(settings->profiles[index].name);
     }
     status = store_add_profiles(leader->store, leader->epoch, names, settings->profile_count);
+    leader->profiles_added = status == STATUS_OK;
     free(names);
     return status;
 }
@@ -184,6 +188,12 @@ static enum step lead(struct leader *leader)
         return fail(leader, "lead", status);
     }
     publish_set(leader->publish, leader->epoch, change, until_ms);
+    if (!leader->profiles_added) {
+        status = add_profiles(leader);
+    }
+    if (status != STATUS_OK) {
+        return fail(leader, "add profiles", status);
+    }
     leader->failures = 0;
     status = schedule_turn(leader->schedule, leader->store, leader->epoch);
     if (status != STATUS_OK && !store_alive(leader->store)) {
@@ -232,13 +242,45 @@ static const struct {
     [STEP_REST] = {"rest", rest},
 };
 
+/* Between two steps. A run holds on to the settings it began with. */
+static void change_settings(struct leader *leader)
+{
+    struct settings *next;
+
+    if (!schedule_is_idle(leader->schedule)) {
+        return;
+    }
+    next = atomic_exchange(&leader->next, NULL);
+    if (next == NULL) {
+        return;
+    }
+    schedule_use(leader->schedule, next);
+    leader->settings = next;
+    leader->profiles_added = false;
+    settings_close(&leader->owned);
+    leader->owned = next;
+    log_event(LOG_INFO, "settings_in_use", LOG_TEXT("digest", next->digest), LOG_NUMBER("profiles", next->profile_count));
+}
+
+void leader_use_settings(struct leader *leader, struct settings **fresh)
+{
+    struct settings *unused = atomic_exchange(&leader->next, *fresh);
+
+    *fresh = NULL;
+    settings_close(&unused);
+    wake(leader);
+}
+
 static void *run(void *context)
 {
     struct leader *leader = context;
     enum step step = STEP_CONNECT;
 
     while (step != STEP_END) {
-        enum step next = steps[step].take(leader);
+        enum step next;
+
+        change_settings(leader);
+        next = steps[step].take(leader);
 
         if (next != step) {
             log_event(LOG_DEBUG, "leader_step", LOG_TEXT("from", steps[step].name),
@@ -255,6 +297,10 @@ static void *run(void *context)
 
 static void free_leader(struct leader **leader)
 {
+    struct settings *unused = atomic_load(&(*leader)->next);
+
+    settings_close(&unused);
+    settings_close(&(*leader)->owned);
     if ((*leader)->wake_fd >= 0) {
         (void)close((*leader)->wake_fd);
     }

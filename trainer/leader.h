@@ -23,9 +23,13 @@
 
 struct leader;
 
-/* Starts the thread. All parts are borrowed until leader_close. */
+/* Starts the thread. All parts are borrowed until leader_close, the settings also where others have taken their place. */
 MUST_CHECK enum status leader_open(struct leader **out, const struct settings *settings, struct metrics *metrics,
                                    struct publish *publish);
+
+/* Takes *fresh (and makes it NULL): used from the next step on, or, where a training runs, from its end on; newer ones take the
+ * place of those that were not used yet. Connections that stand stay. One thread. */
+void leader_use_settings(struct leader *leader, struct settings **fresh);
 
 /* Ends the thread, waiting up to `wait_ms`. STATUS_TIMEOUT when it, or a training, hangs in a call: then nothing is
  * freed and the process must end itself without touching the parts again. NULL is STATUS_OK. */

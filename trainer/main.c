@@ -81,6 +81,23 @@ static enum status open_service(struct service *service, const struct settings *
     return status;
 }
 
+/* Profiles and what their trainings ask for, and whom CURVE lets in. A training that runs ends as it began. */
+static enum status reload(void *context, struct settings **fresh, FILE *errors)
+{
+    struct service *service = context;
+
+    if (service->security != NULL) {
+        enum status status = wire_security_reload(service->security);
+
+        if (status != STATUS_OK) {
+            (void)fprintf(errors, "%s: curve.dir: the keys cannot be used: %s\n", (*fresh)->file, status_sentence(status));
+            return status;
+        }
+    }
+    leader_use_settings(service->leader, fresh);
+    return STATUS_OK;
+}
+
 /* A training that is deep in its computing cannot be joined in time. What it made is not stored yet, so that nothing is lost
  * by leaving it: the process ends around it. */
 static void close_service(struct service *service)
@@ -119,6 +136,7 @@ int main(int argc, char **argv)
     if (status != STATUS_OK) {
         code = program_fail(program, what, status);
     } else {
+        program_on_reload(program, reload, service.metrics, &service);
         do {
             publish_run(service.publish, program_signal_fd(program));
         } while (!leader_failed(service.leader) && !program_heard(program));

@@ -8,6 +8,7 @@
 #include "proto/secret.h"
 #include "trainer/training.h"
 
+#include <assert.h>
 #include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -20,7 +21,7 @@ enum { TRAINING_NICE = 10 };
 
 enum course_state { IDLE, RUNNING, DONE };
 
-/* The series of a profile: made at the start, so that a run that never came is seen as 0. */
+/* The series of a profile: made with its course, so that a run that never came is seen as 0. */
 struct course_series {
     struct series *runs[TRAINING_ENDS];
     struct series *seconds;
@@ -40,12 +41,13 @@ struct course {
 
 struct schedule {
     const struct settings *settings;
+    struct metrics *metrics;
     void (*on_done)(void *context);
     void *context;
     uint64_t next_check_ms;
     size_t course_count;
-    struct course *courses;
-    struct store_want *wants; /* room for all courses; as are the two below */
+    struct course *courses; /* room for PROFILES_MAX, as in the three below: other settings have other profiles */
+    struct store_want *wants;
     size_t *want_courses;     /* the course of each want */
     struct store_due *due;
 
@@ -75,11 +77,13 @@ static void free_schedule(struct schedule **schedule)
 static void find_series(struct course_series *out, struct metrics *metrics, const char *profile)
 {
     struct metric_label labels[] = {{"profile", profile}, {"status", NULL}};
+    int64_t run_count = 0;
 
     for (int end = 0; end < TRAINING_ENDS; end++) {
         labels[1].value = training_end_name((enum training_end)end);
         out->runs[end] = metrics_series(metrics, METRIC_COUNTER, "prismguard_trainer_runs_total",
                                         "Training runs by their end.", labels, 2);
+        run_count += series_value(out->runs[end]);
     }
     labels[1].name = "label";
     for (int label = 0; label < SAMPLE_LABELS; label++) {
@@ -97,19 +101,21 @@ static void find_series(struct course_series *out, struct metrics *metrics, cons
                                   "Version that the last good run of this process made live; 0 for none.", labels, 1);
     out->auc = metrics_series(metrics, METRIC_GAUGE, "prismguard_trainer_auc",
                               "ROC-AUC of the last model trained, on held-out rows; NaN before the first.", labels, 1);
-    series_set_real(out->auc, (double)NAN);
+    if (run_count == 0) { /* after a reload a model may have been measured already */
+        series_set_real(out->auc, (double)NAN);
+    }
 }
 
 enum status schedule_open(struct schedule **out, const struct settings *settings, struct metrics *metrics,
                           void (*on_done)(void *context), void *context)
 {
     struct schedule *schedule = calloc(1, sizeof *schedule);
-    size_t room = settings->profile_count + 1; /* never of no bytes */
+    size_t room = PROFILES_MAX;
 
     if (schedule == NULL) {
         return STATUS_NO_MEMORY;
     }
-    *schedule = (struct schedule){.settings = settings, .on_done = on_done, .context = context};
+    *schedule = (struct schedule){.settings = settings, .metrics = metrics, .on_done = on_done, .context = context};
     schedule->courses = calloc(room, sizeof *schedule->courses);
     schedule->wants = calloc(room, sizeof *schedule->wants);
     schedule->want_courses = calloc(room, sizeof *schedule->want_courses);
@@ -118,19 +124,33 @@ enum status schedule_open(struct schedule **out, const struct settings *settings
         schedule->due == NULL) {
         goto fail;
     }
-    for (size_t index = 0; index < settings->profile_count; index++) {
-        if (can_be_trained(&settings->profiles[index])) {
-            struct course *course = &schedule->courses[schedule->course_count++];
-
-            course->profile = &settings->profiles[index];
-            find_series(&course->series, metrics, course->profile->name);
-        }
-    }
+    schedule_use(schedule, settings);
     *out = schedule;
     return STATUS_OK;
 fail:
     free_schedule(&schedule);
     return STATUS_NO_MEMORY;
+}
+
+bool schedule_is_idle(const struct schedule *schedule)
+{
+    return atomic_load(&schedule->state) == IDLE;
+}
+
+void schedule_use(struct schedule *schedule, const struct settings *settings)
+{
+    assert(schedule_is_idle(schedule) && settings->profile_count <= PROFILES_MAX);
+    schedule->settings = settings;
+    schedule->next_check_ms = 0;
+    schedule->course_count = 0;
+    for (size_t index = 0; index < settings->profile_count; index++) {
+        if (can_be_trained(&settings->profiles[index])) {
+            struct course *course = &schedule->courses[schedule->course_count++];
+
+            *course = (struct course){.profile = &settings->profiles[index]};
+            find_series(&course->series, schedule->metrics, course->profile->name);
+        }
+    }
 }
 
 void schedule_cancel(struct schedule *schedule)

@@ -17,15 +17,24 @@
 #include "proto/status.h"
 #include "trainer/store.h"
 
+#include <stdbool.h>
+
 struct schedule;
 
-/* Settings and metrics are borrowed until schedule_close. `on_done` is called on the training thread when a run has
- * ended: the next schedule_turn will report it. */
+/* Metrics are borrowed until schedule_close, settings until schedule_use too. `on_done` is called on the training thread when a
+ * run has ended: the next schedule_turn will report it. */
 MUST_CHECK enum status schedule_open(struct schedule **out, const struct settings *settings, struct metrics *metrics,
                                      void (*on_done)(void *context), void *context);
 
 /* Reports a run that has ended; looks for the next when it is time, and starts it. Returns what store_due returns. */
 MUST_CHECK enum status schedule_turn(struct schedule *schedule, struct store *store, int64_t epoch);
+
+/* Whether no run is going or waits to be reported, so that other settings may be used. */
+bool schedule_is_idle(const struct schedule *schedule);
+
+/* From now on these, borrowed as the others were; only while it is idle. Profiles that rested are looked at anew: what they were
+ * refused for may have been changed. */
+void schedule_use(struct schedule *schedule, const struct settings *settings);
 
 /* Asks a run to end; returns at once. Any thread. */
 void schedule_cancel(struct schedule *schedule);

@@ -163,3 +163,48 @@ def test_a_new_profile_and_its_route_serve_after_a_reload(reloadable):
     assert reloadable.post(ask, path="/strict/v1/chat/completions")[0] == 400
     assert reloadable.post(ask)[0] == 200
     assert reloadable.chat("forbidden-keyword")[0] == 400
+
+
+def test_the_trainer_takes_new_profiles_and_trainings_and_leads_on(cluster, upstream, tmp_path):
+    cluster.empty()
+    stack = Stack(tmp_path, upstream, cluster, review=False, moderators=0)
+    try:
+        stack.trainer.wait_event("leader_elected")
+        stack.config.write_text(stack.config.read_text().replace("profiles:\n", "profiles:\n  later: { training: { min_samples: 10 } }\n"))
+        line = reload(stack.trainer)
+        assert line["event"] == "config_reloaded"
+        assert stack.trainer.wait_event("settings_in_use")["digest"] == line["digest"]
+        wait_until(lambda: cluster.query("select count(*) from profiles where name = 'later'") == [["1"]], what="the new profile")
+        stack.config.write_text(stack.config.read_text().replace("min_samples: 10", "min_samples: ten"))
+        assert "min_samples" in reload(stack.trainer)["error"]
+        stack.config.write_text(stack.config.read_text().replace("min_samples: ten", "min_samples: 20").replace("check_every: 1s", "check_every: 2s"))
+        assert reload(stack.trainer)["event"] == "config_reloaded"
+        assert stack.trainer.events("config_needs_restart")[0]["settings"] == "trainer.check_every"
+        assert len(stack.trainer.events("leader_elected")) == 1
+    finally:
+        stack.close()
+
+
+def test_a_review_under_way_holds_up_no_reload_and_ends_as_it_began(upstream, tmp_path):
+    """The reviewing model does not answer; then a review slot more is asked for, which makes all of them anew."""
+    stack = Stack(tmp_path, upstream, profile="\n    undecided: allow", pool="\n  deadline: { review: 60s }")
+    text = stack.config.read_text().replace("models: [reviewer]", "models: [gated]\n      timeout: 60s").replace("sample_rate: 0", "sample_rate: 1")
+    stack.config.write_text(text)
+    moderator = stack.moderators[0]
+    answers = []
+    try:
+        assert reload(moderator)["event"] == "config_reloaded"
+        assert reload(stack.gateway)["event"] == "config_reloaded"
+        client = threading.Thread(target=lambda: answers.append(stack.chat("Hello")[0]))
+        client.start()
+        upstream.wait_for(1)
+        for concurrency in (3, 4):
+            stack.config.write_text(text.replace("sample_rate: 1", f"sample_rate: 1\n      concurrency: {concurrency}"))
+            assert reload(moderator)["event"] == "config_reloaded"
+            assert answers == [] and moderator.metric("prismguard_moderator_review_seconds_count") == 0
+        upstream.gate.set()
+        client.join()
+        assert answers == [200]
+    finally:
+        upstream.gate.set()
+        stack.close()

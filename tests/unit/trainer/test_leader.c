@@ -1,4 +1,5 @@
 /* leader: one leads, the other stands by and takes over with a greater epoch; what is announced is what is stored. */
+#include "support/folder.h"
 #include "support/samples.h"
 #include "support/unit.h"
 
@@ -188,6 +189,63 @@ static void a_model_is_trained_and_announced(void **state)
     db_close(&db);
 }
 
+/* A file with this profile, of the same database. */
+static struct settings *read_settings(const char *profile, const struct database_settings *database)
+{
+    char text[128];
+    char file[PATH_BYTES_MAX + 1];
+    struct settings *settings = NULL;
+    struct folder folder;
+
+    folder_open(&folder);
+    (void)snprintf(text, sizeof text, "profiles:\n  %s: { model: { kind: hashlinear } }\n", profile);
+    folder_write(&folder, "prismguard.yaml", bytes_of(text));
+    folder_path(&folder, "prismguard.yaml", file);
+    assert_status(STATUS_OK, settings_open(&settings, file, stderr));
+    folder_close(&folder);
+    settings->database = *database;
+    return settings;
+}
+
+static void new_settings_are_used_while_it_leads_and_by_the_next_session(void **state)
+{
+    static const char has_second[] = "select count(*) from profiles where name = 'second'";
+    struct database_settings settings;
+    struct settings *fresh;
+    struct trainer trainer;
+    struct message_model model;
+    struct db *db = NULL;
+    uint64_t end_ms;
+
+    (void)state;
+    postgres_create(&server, "reloaded", &settings);
+    start_trainer(&trainer, &settings);
+    assert_true(hear(&trainer, PATIENCE_MS, 1, 0, &model));
+    assert_status(STATUS_OK, db_open(&db, &settings, "test"));
+    fresh = read_settings("second", &settings);
+    leader_use_settings(trainer.leader, &fresh);
+    assert_null(fresh);
+    end_ms = clock_ms() + PATIENCE_MS;
+    while (samples_number(db, has_second) == 0) {
+        assert_true(clock_ms() < end_ms);
+        (void)poll(NULL, 0, 5); /* only keeps the looks apart */
+    }
+    assert_true(hear(&trainer, PATIENCE_MS, 1, 0, &model));
+    assert_int_equal(1, model.epoch); /* it leads on */
+    /* Others take the place of these, used or not, and whichever are in use the next lead begins with. */
+    for (int round = 0; round < 3; round++) {
+        fresh = read_settings("third", &settings);
+        leader_use_settings(trainer.leader, &fresh);
+    }
+    kill_lock_holder(db);
+    assert_true(hear(&trainer, PATIENCE_MS, 2, 0, &model));
+    assert_int_equal(1, samples_number(db, "select count(*) from profiles where name = 'third'"));
+    fresh = read_settings("never", &settings);
+    leader_use_settings(trainer.leader, &fresh);
+    stop_trainer(&trainer);
+    db_close(&db);
+}
+
 static void a_server_that_goes_away_silences_it_until_it_is_back(void **state)
 {
     struct database_settings settings;
@@ -253,6 +311,7 @@ int main(void)
         cmocka_unit_test(the_first_makes_the_schema_and_announces_its_epoch),
         cmocka_unit_test(the_second_stands_by_and_takes_over_with_a_greater_epoch),
         cmocka_unit_test(a_model_is_trained_and_announced),
+        cmocka_unit_test(new_settings_are_used_while_it_leads_and_by_the_next_session),
         cmocka_unit_test(a_server_that_goes_away_silences_it_until_it_is_back),
         cmocka_unit_test(a_newer_schema_ends_it),
     };

@@ -179,6 +179,40 @@ static void it_looks_only_once_in_check_every(void **state)
     clear_scene(&scene);
 }
 
+static void other_settings_have_other_profiles_and_end_every_rest(void **state)
+{
+    struct settings other;
+    struct scene scene;
+
+    (void)state;
+    set_scene(&scene, "others");
+    scene.profiles[0].training.min_auc = 2; /* nothing is as good */
+    other = scene.settings;
+    scene.settings.profile_count = 1;
+    schedule_use(scene.schedule, &scene.settings);
+    turn(&scene);
+    assert_false(schedule_is_idle(scene.schedule));
+    wait_for_run(&scene);
+    assert_false(schedule_is_idle(scene.schedule)); /* not yet reported */
+    turn(&scene);
+    assert_true(schedule_is_idle(scene.schedule));
+    assert_int_equal(1, runs(&scene, "first", "refused"));
+    /* As far as the database goes, it is due again; but it rests, and the second is not known. */
+    assert_status(STATUS_OK, db_run(scene.db, "update profiles set trained_at = '-infinity'", NULL, 0, NULL));
+    turn(&scene);
+    assert_false(is_running(&scene));
+    scene.profiles[0].training.min_auc = 0.8;
+    schedule_use(scene.schedule, &other);
+    turn(&scene);
+    wait_for_run(&scene);
+    turn(&scene);
+    assert_int_equal(1, runs(&scene, "first", "live"));
+    wait_for_run(&scene);
+    turn(&scene);
+    assert_int_equal(1, runs(&scene, "second", "live"));
+    clear_scene(&scene);
+}
+
 static void closing_ends_a_run(void **state)
 {
     struct scene scene;
@@ -211,6 +245,7 @@ int main(void)
         cmocka_unit_test(a_refused_model_lets_its_profile_rest),
         cmocka_unit_test(a_failed_run_lets_its_profile_rest_too),
         cmocka_unit_test(it_looks_only_once_in_check_every),
+        cmocka_unit_test(other_settings_have_other_profiles_and_end_every_rest),
         cmocka_unit_test(closing_ends_a_run),
     };
     return cmocka_run_group_tests(tests, start, stop);
