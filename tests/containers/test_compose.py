@@ -84,6 +84,7 @@ class Compose:
 
     def query(self, sql):
         """As the role that the services use, over the network, with its password."""
+        self.wait_healthy("postgres")
         postgres, = self.containers("postgres")
         return run("docker", "exec", postgres, "sh", "-c",
                    'PGPASSWORD=$(cat /run/prismguard/database) exec psql -h 127.0.0.1 -U prismguard -AtXc "$0"', sql).stdout.strip()
