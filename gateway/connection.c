@@ -447,6 +447,14 @@ const struct request_head *connection_head(const struct connection *connection)
     return request_head(connection->request);
 }
 
+struct bytes connection_path(const struct connection *connection)
+{
+    struct bytes target = request_target(connection->request);
+    ptrdiff_t mark = bytes_find(target, '?');
+
+    return mark < 0 ? target : bytes_first(target, (size_t)mark);
+}
+
 bool connection_may_keep(const struct connection *connection)
 {
     const struct connection_set *home = connection->home;

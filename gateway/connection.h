@@ -79,6 +79,10 @@ void connection_break(struct connection *connection);
 /* The head of the request at hand; only from `head` to the end of the answer. Lends. */
 const struct request_head *connection_head(const struct connection *connection);
 
+/* The path of the request at hand, also of one that is refused, whatever is wrong with it; empty when the request line has not
+ * come whole. Lends during the call of an event. */
+struct bytes connection_path(const struct connection *connection);
+
 /* Whether another request could follow on this connection, as far as is known now. */
 bool connection_may_keep(const struct connection *connection);
 

@@ -2,6 +2,7 @@
 #include "gateway/endpoint.h"
 
 #include <stddef.h>
+#include <string.h>
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -45,7 +46,7 @@ static bool contains(struct bytes whole, struct bytes part)
     return false;
 }
 
-static enum dialect guess(struct bytes path, const struct fields *fields)
+enum dialect endpoint_dialect(struct bytes path, const struct fields *fields)
 {
     struct bytes value;
 
@@ -79,15 +80,34 @@ static bool brings_nothing(struct bytes method)
     return false;
 }
 
+/* ".../responses/{id}/cancel" */
+static bool is_cancel(struct bytes path)
+{
+    size_t id_end;
+
+    if (!bytes_ends_with(path, BYTES("/cancel"))) {
+        return false;
+    }
+    path.count -= strlen("/cancel");
+    id_end = path.count;
+    while (path.count > 0 && path.data[path.count - 1] != '/') {
+        path.count--;
+    }
+    return path.count < id_end && bytes_ends_with(path, BYTES("/responses/"));
+}
+
 struct endpoint endpoint_find(struct bytes method, struct bytes path, bool has_body, const struct fields *fields)
 {
-    struct endpoint endpoint = {guess(path, fields), ENDPOINT_REFUSED};
+    struct endpoint endpoint = {endpoint_dialect(path, fields), ENDPOINT_REFUSED};
 
     if (bytes_equal(method, BYTES("POST"))) {
         for (size_t index = 0; index < COUNT(judged); index++) {
             if (bytes_ends_with(path, bytes_of(judged[index].ending))) {
                 endpoint.use = ENDPOINT_JUDGED;
             }
+        }
+        if (!has_body && is_cancel(path)) {
+            endpoint.use = ENDPOINT_PASSED;
         }
     } else if (!has_body && brings_nothing(method)) {
         bool list = bytes_equal(method, BYTES("GET")) && bytes_ends_with(path, BYTES("/models"));

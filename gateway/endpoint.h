@@ -5,6 +5,7 @@
  *   POST .../messages                            claude_chat        judged
  *   POST .../models/{model}:generateContent      gemini_chat        judged
  *   GET  .../models                                                 the list of models
+ *   POST .../responses/{id}/cancel without a body                   passed on, too: it names an answer under way, no more
  *   GET, HEAD, DELETE, OPTIONS without a body                       passed on: there is nothing in it to judge
  *   all others                                                      refused: a body of no known shape cannot be judged
  *
@@ -30,6 +31,9 @@ struct endpoint {
 
 /* `path` without the query; `fields` of the request. */
 struct endpoint endpoint_find(struct bytes method, struct bytes path, bool has_body, const struct fields *fields);
+
+/* The dialect alone. */
+enum dialect endpoint_dialect(struct bytes path, const struct fields *fields);
 
 /* Adds the field in which the dialect's API wants its key. `scratch` holds the value on the way. Statuses of fields_add
  * and buffer_append. */

@@ -1,6 +1,7 @@
 /* exchange_answer: answers of our own, and what is written down about a request. */
 #include "gateway/exchange_inside.h"
 
+#include "gateway/endpoint.h"
 #include "gateway/format/models.h"
 #include "proto/clock.h"
 #include "proto/limits.h"
@@ -79,8 +80,7 @@ static void answer_problem(struct exchanges *home, struct reply *reply, unsigned
     }
 }
 
-/* What every answer of ours carries: the decision to ask about, and an id that the SDKs show ("request_id"). */
-static enum status add_ids(struct exchange *exchange)
+enum status exchange_add_ids(struct exchange *exchange)
 {
     struct bytes decision = bytes_of(exchange->decision);
     struct bytes id = decision;
@@ -107,7 +107,7 @@ enum step exchange_refuse(struct exchange *exchange)
     series_add(exchange->home->series.errors[exchange->problem.kind], 1);
     reply_init(&exchange->reply, exchange->connection, head->http_1_0, head_only,
                connection_may_keep(exchange->connection));
-    if (add_ids(exchange) == STATUS_OK) {
+    if (exchange_add_ids(exchange) == STATUS_OK) {
         answer_problem(exchange->home, &exchange->reply, exchange->status, &exchange->problem, exchange->dialect,
                        exchange->added);
     } else {
@@ -122,7 +122,7 @@ enum step exchange_models(struct exchange *exchange)
     struct buffer *body = &exchange->home->scratch;
 
     buffer_clear(body);
-    if (models_list(exchange->dialect, exchange->route->settings, body) != STATUS_OK || add_ids(exchange) != STATUS_OK) {
+    if (models_list(exchange->dialect, exchange->route->settings, body) != STATUS_OK || exchange_add_ids(exchange) != STATUS_OK) {
         return exchange_problem(exchange, ERROR_OVERLOADED, 0, "the gateway is out of memory");
     }
     exchange->status = 200;
@@ -135,6 +135,7 @@ void exchange_reject_early(struct exchanges *home, struct connection *connection
 {
     struct problem problem;
     struct reply reply;
+    enum dialect dialect;
 
     series_add(home->series.rejected[refusal], 1);
     series_add(home->series.errors[kind_of(refusal)], 1);
@@ -143,7 +144,8 @@ void exchange_reject_early(struct exchanges *home, struct connection *connection
     problem_set(&problem, kind_of(refusal), "", refusal_sentence(refusal));
     reply_init(&reply, connection, false, false, false);
     fields_clear(home->early);
-    answer_problem(home, &reply, refusal_status(refusal), &problem, DIALECT_OPENAI_CHAT, home->early);
+    dialect = endpoint_dialect(connection_path(connection), home->early); /* by its path alone: no field is checked */
+    answer_problem(home, &reply, refusal_status(refusal), &problem, dialect, home->early);
 }
 
 static const char *route_name(const struct exchange *exchange)

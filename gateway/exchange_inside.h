@@ -164,6 +164,10 @@ enum step exchange_problem(struct exchange *exchange, enum error_kind kind, unsi
 /* The same for a rule of HTTP. */
 enum step exchange_rejected(struct exchange *exchange, enum request_refusal refusal);
 
+/* Into `added`, anew, what every answer carries: the decision to ask about, and an id that the SDKs show ("request_id"): the
+ * caller's own, or the decision. Statuses of fields_add. */
+MUST_CHECK enum status exchange_add_ids(struct exchange *exchange);
+
 /* Answers a connection whose request has no exchange. */
 void exchange_reject_early(struct exchanges *home, struct connection *connection, enum request_refusal refusal);
 

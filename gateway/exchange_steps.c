@@ -322,7 +322,7 @@ enum step exchange_connect(struct exchange *exchange)
         status = forward_fields(exchange);
     }
     if (status == STATUS_OK) {
-        status = fields_add(exchange->added, BYTES("x-prismguard-decision"), bytes_of(exchange->decision));
+        status = exchange_add_ids(exchange);
     }
     if (status == STATUS_OK) {
         request.url = buffer_view(&exchange->url);

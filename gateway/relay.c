@@ -136,8 +136,11 @@ static enum status collect_fields(struct fields *out, const struct fields *from,
     }
     for (size_t index = 0; added != NULL && status == STATUS_OK && index < fields_count(added); index++) {
         struct field field = fields_at(added, index);
+        struct bytes theirs;
 
-        status = fields_add(out, field.name, field.value);
+        if (!fields_find(out, field.name, &theirs)) {
+            status = fields_add(out, field.name, field.value);
+        }
     }
     return status;
 }

@@ -337,6 +337,7 @@ static enum request_refusal check_request_line(struct request *request, size_t l
 {
     struct bytes method = bytes_of(llhttp_method_name(request->parser.method));
 
+    request->head.target = buffer_view(&request->target);
     if (request->parser.http_major != 1 || request->parser.http_minor > 1) {
         return REFUSAL_VERSION;
     }
@@ -344,7 +345,6 @@ static enum request_refusal check_request_line(struct request *request, size_t l
         return REFUSAL_SYNTAX;
     }
     request->head.method = method;
-    request->head.target = buffer_view(&request->target);
     request->head.http_1_0 = request->parser.http_minor == 0;
     return REFUSAL_NONE;
 }
@@ -480,6 +480,11 @@ bool request_begun(const struct request *request)
 bool request_is_complete(const struct request *request)
 {
     return request->state == STATE_DONE;
+}
+
+struct bytes request_target(const struct request *request)
+{
+    return request->head.target;
 }
 
 const struct request_head *request_head(const struct request *request)

@@ -56,6 +56,9 @@ bool request_begun(const struct request *request);
 /* Whether the last byte of the message has been used. True from REQUEST_HEAD on where no body follows. */
 bool request_is_complete(const struct request *request);
 
+/* The target, also of a request that is refused; empty until the request line has come whole. Lends until request_reset. */
+struct bytes request_target(const struct request *request);
+
 /* Lends; only after REQUEST_HEAD. */
 const struct request_head *request_head(const struct request *request);
 

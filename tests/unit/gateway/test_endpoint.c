@@ -74,6 +74,19 @@ static void requests_without_a_body_pass(void **state)
     assert_int_equal(ENDPOINT_REFUSED, endpoint_find(BYTES("PATCH"), BYTES("/v1/responses/r"), false, fields).use);
 }
 
+static void the_cancelling_of_a_response_passes_without_a_body_and_nothing_like_it(void **state)
+{
+    static const char *const others[] = {"/v1/responses/cancel", "/v1/responses//cancel", "/v1/responses/a/b/cancel",
+                                         "/v1/fine_tuning/jobs/j/cancel", "/v1/responses/r/cancel/"};
+
+    (void)state;
+    assert_int_equal(ENDPOINT_PASSED, endpoint_find(BYTES("POST"), BYTES("/v1/responses/r/cancel"), false, fields).use);
+    assert_int_equal(ENDPOINT_REFUSED, endpoint_find(BYTES("POST"), BYTES("/v1/responses/r/cancel"), true, fields).use);
+    for (size_t index = 0; index < sizeof others / sizeof others[0]; index++) {
+        assert_int_equal(ENDPOINT_REFUSED, endpoint_find(BYTES("POST"), bytes_of(others[index]), false, fields).use);
+    }
+}
+
 static void the_list_of_models_is_an_endpoint_of_its_own(void **state)
 {
     (void)state;
@@ -129,6 +142,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(endpoints_with_text_are_judged_in_the_dialect_of_their_path, set_up, tear_down),
         cmocka_unit_test_setup_teardown(bodies_of_no_known_shape_are_refused_in_the_dialect_they_seem_to_be_of, set_up, tear_down),
         cmocka_unit_test_setup_teardown(requests_without_a_body_pass, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_cancelling_of_a_response_passes_without_a_body_and_nothing_like_it, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_list_of_models_is_an_endpoint_of_its_own, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_key_goes_into_the_field_of_its_dialect, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_key_is_taken_out_of_a_query_and_the_rest_stays, set_up, tear_down),
