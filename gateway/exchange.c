@@ -22,6 +22,9 @@ static const struct {
     [STEP_MODELS] = {"models", exchange_models},
     [STEP_JUDGE] = {"judge", exchange_judge},
     [STEP_OBEY] = {"obey", exchange_obey},
+    [STEP_INPUTS] = {"inputs", exchange_inputs},
+    [STEP_ASK] = {"ask", exchange_ask},
+    [STEP_RESULTS] = {"results", exchange_results},
     [STEP_CONNECT] = {"connect", exchange_connect},
     [STEP_RELAY] = {"relay", exchange_relay},
     [STEP_REFUSE] = {"refuse", exchange_refuse},
@@ -46,6 +49,7 @@ static void give_back(struct exchange *exchange)
     if (exchange->admitted) {
         admit_request_end(home->admit);
     }
+    exchange_moderations_close(exchange);
     admit_body_end(home->admit, exchange->body_charged);
     buffer_free(&exchange->body);
     home->live_count--;
@@ -176,6 +180,7 @@ static void let_go(struct exchange *exchange)
         pool_abandon(exchange->home->pool, exchange->job);
         exchange->job = NULL;
     }
+    exchange_moderations_let_go(exchange);
     if (exchange->relay != NULL) {
         exchange->relayed = *relay_so_far(exchange->relay);
         relay_close(&exchange->relay);
@@ -201,6 +206,12 @@ static void on_end_now(void *context)
         relay_end_now(exchange->relay);
         return;
     }
+    if (exchange->step == STEP_RESULTS) { /* its head is on the way: only a break is left */
+        exchange->end = "shutdown";
+        reply_break(&exchange->reply);
+        (void)exchange_go(exchange, STEP_FINISH);
+        return;
+    }
     let_go(exchange);
     (void)exchange_go(exchange, exchange_problem(exchange, ERROR_OVERLOADED, 0, "the gateway is being shut down"));
 }
@@ -221,17 +232,22 @@ struct connection_events exchanges_events(struct exchanges *exchanges)
 void exchange_judged(struct exchanges *exchanges, struct job *job)
 {
     struct exchange *exchange = job->owner;
+    enum step step = STEP_OBEY;
 
     if (exchange != NULL) {
+        exchange->judge_us = clock_us() - exchange->begun_us - exchange->read_us;
+    }
+    if (exchange != NULL && exchange->moderations != NULL) {
+        step = exchange_input_judged(exchange, job);
+    } else if (exchange != NULL) {
         assert(exchange->step == STEP_JUDGE && exchange->job == job);
         exchange->job = NULL;
         exchange->verdict = job->result;
-        exchange->judge_us = clock_us() - exchange->begun_us - exchange->read_us;
     }
     admit_body_end(exchanges->admit, job->body.room);
     job_close(&job);
     if (exchange != NULL) {
-        (void)exchange_go(exchange, STEP_OBEY);
+        (void)exchange_go(exchange, step);
     }
 }
 

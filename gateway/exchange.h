@@ -3,6 +3,8 @@
  *   head -> route -> admit -> read -> body -> judge -> obey -> connect -> relay -> finish
  *     \_______\________\_______\_______\_______\_______\___________\______\-> refuse -> finish
  *
+ *                              \-> inputs <-> ask -> results -> finish     a route that serves the moderation endpoint
+ *
  * A step looks at what is there and names the next one, or waits for an event: the request's last byte (read), the verdict
  * (judge), the end of the upstream's answer (relay). A client that leaves takes its exchange along in the same turn: the
  * upstream is cancelled, the job abandoned. What was judged is what is sent, byte for byte (house D7, D9).

@@ -49,9 +49,6 @@ static void answer(struct reply *reply, unsigned status, struct bytes body, stru
         (void)snprintf(seconds, sizeof seconds, "%d", RETRY_AFTER_S);
         written = fields_add(fields, BYTES("Retry-After"), bytes_of(seconds));
     }
-    if (written == STATUS_OK && status == 405) {
-        written = fields_add(fields, BYTES("Allow"), BYTES("GET, POST, PUT, PATCH, DELETE, HEAD, OPTIONS"));
-    }
     if (written == STATUS_OK) {
         written = reply_head(reply, status, fields, (int64_t)body.count);
     }
@@ -92,6 +89,18 @@ enum status exchange_add_ids(struct exchange *exchange)
     return status == STATUS_OK ? fields_add(exchange->added, BYTES("x-request-id"), id) : status;
 }
 
+/* What a 405 must say (RFC 9110 section 15.5.6). */
+static enum status add_allow(struct exchange *exchange)
+{
+    bool post_only = exchange->route != NULL && exchange->route->settings->serve == SERVE_MODERATIONS;
+
+    if (exchange->status != 405) {
+        return STATUS_OK;
+    }
+    return fields_add(exchange->added, BYTES("Allow"),
+                      post_only ? BYTES("POST") : BYTES("GET, POST, PUT, PATCH, DELETE, HEAD, OPTIONS"));
+}
+
 enum step exchange_refuse(struct exchange *exchange)
 {
     const struct request_head *head = exchange->head;
@@ -107,7 +116,7 @@ enum step exchange_refuse(struct exchange *exchange)
     series_add(exchange->home->series.errors[exchange->problem.kind], 1);
     reply_init(&exchange->reply, exchange->connection, head->http_1_0, head_only,
                connection_may_keep(exchange->connection));
-    if (exchange_add_ids(exchange) == STATUS_OK) {
+    if (exchange_add_ids(exchange) == STATUS_OK && add_allow(exchange) == STATUS_OK) {
         answer_problem(exchange->home, &exchange->reply, exchange->status, &exchange->problem, exchange->dialect,
                        exchange->added);
     } else {

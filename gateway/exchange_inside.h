@@ -31,6 +31,9 @@ enum step {
     STEP_MODELS,
     STEP_JUDGE,
     STEP_OBEY,
+    STEP_INPUTS,
+    STEP_ASK,
+    STEP_RESULTS,
     STEP_CONNECT,
     STEP_RELAY,
     STEP_REFUSE,
@@ -74,6 +77,7 @@ struct exchange {
     size_t segment_count;
     size_t text_bytes;
     uint64_t judge_us;
+    struct moderations *moderations; /* of a route that serves the moderation endpoint, from inputs on */
 
     struct buffer url;
     struct fields *forwarded; /* to the upstream */
@@ -150,6 +154,9 @@ enum step exchange_body(struct exchange *exchange);
 enum step exchange_models(struct exchange *exchange);
 enum step exchange_judge(struct exchange *exchange);
 enum step exchange_obey(struct exchange *exchange);
+enum step exchange_inputs(struct exchange *exchange);
+enum step exchange_ask(struct exchange *exchange);
+enum step exchange_results(struct exchange *exchange);
 enum step exchange_connect(struct exchange *exchange);
 enum step exchange_relay(struct exchange *exchange);
 enum step exchange_refuse(struct exchange *exchange);
@@ -163,6 +170,18 @@ enum step exchange_problem(struct exchange *exchange, enum error_kind kind, unsi
 
 /* The same for a rule of HTTP. */
 enum step exchange_rejected(struct exchange *exchange, enum request_refusal refusal);
+
+/* No verdict, and why: refuses, or counts it and goes on with `allowed` where the profile says so. */
+enum step exchange_obey_silence(struct exchange *exchange, enum status why, enum step allowed);
+
+/* The verdict on one of several inputs; the job stays the caller's. Returns the next step. */
+enum step exchange_input_judged(struct exchange *exchange, const struct job *job);
+
+/* Nobody waits for the inputs that the pool has. */
+void exchange_moderations_let_go(struct exchange *exchange);
+
+/* Gives back what exchange_inputs took; none of the inputs may be the pool's. */
+void exchange_moderations_close(struct exchange *exchange);
 
 /* Into `added`, anew, what every answer carries: the decision to ask about, and an id that the SDKs show ("request_id"): the
  * caller's own, or the decision. Statuses of fields_add. */

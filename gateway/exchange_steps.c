@@ -62,11 +62,28 @@ static enum step check_content(struct exchange *exchange)
     return STEP_ADMIT;
 }
 
+/* A route that serves the moderation endpoint serves nothing else: its own path, or one that ends like OpenAI's behind it. */
+static enum step choose_moderations(struct exchange *exchange)
+{
+    exchange->dialect = DIALECT_OPENAI_CHAT;
+    if (exchange->rest.count > 0 && !bytes_ends_with(exchange->rest, BYTES("/moderations"))) {
+        return exchange_problem(exchange, ERROR_ENDPOINT, 0, "the route serves the moderation endpoint alone");
+    }
+    if (!is_method(exchange, "POST")) {
+        return exchange_problem(exchange, ERROR_INVALID_REQUEST, 405, "the moderation endpoint is called by POST");
+    }
+    exchange->after_read = STEP_INPUTS;
+    return check_content(exchange);
+}
+
 /* What is to be done with a request on its route, once it is read. */
 static enum step choose(struct exchange *exchange, struct endpoint endpoint)
 {
     const struct route *route = exchange->route;
 
+    if (route->settings->serve == SERVE_MODERATIONS) {
+        return choose_moderations(exchange);
+    }
     exchange->source = SOURCE_NAME_UNJUDGED;
     exchange->after_read = STEP_CONNECT;
     if (endpoint.use == ENDPOINT_MODELS && route->settings->model_count > 0) {
@@ -202,18 +219,18 @@ enum step exchange_judge(struct exchange *exchange)
 }
 
 /* No verdict is never "allow", unless the profile says so (house D6). */
-static enum step obey_silence(struct exchange *exchange)
+enum step exchange_obey_silence(struct exchange *exchange, enum status why, enum step allowed)
 {
     exchange->source = SOURCE_NAME_UNAVAILABLE;
-    if (exchange->verdict.status == STATUS_FULL) {
+    if (why == STATUS_FULL) {
         return exchange_problem(exchange, ERROR_MODERATION_BUSY, 0, "too many requests wait for moderation");
     }
     if (exchange->route->profile->when_unavailable == WHEN_UNAVAILABLE_ALLOW) {
         series_add(exchange->home->series.unjudged, 1);
         log_event_limited(LOG_WARN, "unavailable_allowed", LOG_TEXT("decision", exchange->decision),
                           LOG_TEXT("profile", exchange->route->profile->name),
-                          LOG_STATUS("reason", exchange->verdict.status));
-        return STEP_CONNECT;
+                          LOG_STATUS("reason", why));
+        return allowed;
     }
     return exchange_problem(exchange, ERROR_MODERATION_UNAVAILABLE, 0, "no moderation is available right now");
 }
@@ -225,7 +242,7 @@ enum step exchange_obey(struct exchange *exchange)
 
     series_observe(exchange->home->series.judge, (double)exchange->judge_us / 1e6);
     if (verdict->status != STATUS_OK) {
-        return obey_silence(exchange);
+        return exchange_obey_silence(exchange, verdict->status, STEP_CONNECT);
     }
     exchange->has_verdict = true;
     exchange->source = verdict_source_name(verdict->source);

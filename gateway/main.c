@@ -129,7 +129,7 @@ static enum status open_pool(struct gateway *gateway)
         .settings = &gateway->settings->moderation,
         .text_bytes_max = gateway->settings->gateway.limits.moderated_text_bytes,
         .loop_count = gateway->loop_count,
-        .loop_jobs_max = gateway->settings->gateway.limits.in_flight,
+        .loop_jobs_max = gateway->settings->gateway.limits.in_flight * MODERATION_JOBS_MAX,
         .metrics = gateway->metrics,
         .security = gateway->security,
         .wake = wake,

@@ -31,7 +31,7 @@ struct pool_options {
     const struct pool_settings *settings; /* lent until pool_close */
     uint64_t text_bytes_max;              /* limits.moderated_text: a moderator that takes less is refused */
     size_t loop_count;
-    size_t loop_jobs_max; /* of one loop at a time: what may be in flight; rings take the next power of two */
+    size_t loop_jobs_max; /* of one loop at a time: what may be in flight, with all its jobs; rings take the next power of two */
     struct metrics *metrics; /* lent until pool_close */
     const struct wire_security *security; /* NULL: no CURVE, and so loopback only; lent until pool_close */
 

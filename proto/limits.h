@@ -22,6 +22,8 @@ enum {
     JSON_TOKENS_MAX = 200000,
     JSON_NUMBER_BYTES_MAX = 64,
     MESSAGES_MAX = 2048,       /* messages, or items, of one request */
+    MODERATION_INPUTS_MAX = 2048, /* strings, or parts, of one request to the moderation endpoint */
+    MODERATION_JOBS_MAX = 8,   /* of them with the pool at once: one request does not take all moderators */
     SHAPE_DEPTH_MAX = 8,       /* lists and objects inside one another that the tables of a dialect name */
     IDENTIFIER_BYTES_MAX = 64, /* ids and names of tools, as in the API: a longer one is text in disguise */
 

@@ -74,9 +74,12 @@ enum format_choice {
     FORMAT_AUTO = FORMAT_OPENAI_CHAT | FORMAT_OPENAI_RESPONSES | FORMAT_CLAUDE_CHAT | FORMAT_GEMINI_CHAT, /* `from`: any */
 };
 
+enum serve_choice { SERVE_UPSTREAM, SERVE_MODERATIONS };
+
 struct route_settings {
     char path[PATH_BYTES_MAX + 1];     /* prefix, begins with '/' */
-    char upstream[PATH_BYTES_MAX + 1]; /* http(s)://host[:port][/prefix], no query, no user */
+    char upstream[PATH_BYTES_MAX + 1]; /* http(s)://host[:port][/prefix], no query, no user; empty = none, as `serve` says */
+    enum serve_choice serve;
     char key_file[PATH_BYTES_MAX + 1]; /* empty = the caller's credential is passed on; absolute once read, as every _file */
     unsigned from; /* bits of enum format_choice */
     enum format_choice to;

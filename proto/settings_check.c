@@ -6,6 +6,7 @@
 #include "proto/settings_table.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -91,30 +92,67 @@ static void check_links(const struct check *check)
     }
 }
 
+static void __attribute__((format(printf, 4, 5)))
+refuse_route(const struct check *check, size_t index, const char *key, const char *format, ...)
+{
+    char path[SETTINGS_PATH_BYTES];
+    char why[2 * PATH_BYTES_MAX];
+    va_list arguments;
+
+    va_start(arguments, format);
+    (void)vsnprintf(why, sizeof why, format, arguments);
+    va_end(arguments);
+    (void)snprintf(path, sizeof path, "routes[%zu].%s", index, key);
+    settings_path_refuse(check->errors, check->document, path, "%s", why);
+}
+
+/* A route answers from its upstream or by itself, and what belongs to the one must not stand beside the other. */
+static void check_serve(const struct check *check, size_t index)
+{
+    static const char alone[] = "but the route says 'serve: moderations', which calls no upstream";
+    const struct route_settings *route = &check->settings->routes[index];
+
+    if (route->serve == SERVE_UPSTREAM) {
+        if (route->upstream[0] == '\0') {
+            refuse_route(check, index, "upstream", "missing; a route needs it unless it says 'serve: moderations'");
+        }
+        return;
+    }
+    if (route->upstream[0] != '\0') {
+        refuse_route(check, index, "upstream", "found '%s', %s", route->upstream, alone);
+    }
+    if (route->key_file[0] != '\0') {
+        refuse_route(check, index, "key_file", "found a file, %s", alone);
+    }
+    if (route->model_count > 0) {
+        refuse_route(check, index, "models", "found a list, %s", alone);
+    }
+    if (strcmp(route->moderation, "none") == 0) {
+        refuse_route(check, index, "moderation",
+                     "found 'none', allowed is a profile: 'serve: moderations' answers by its verdicts");
+    }
+}
+
 static void check_routes(const struct check *check)
 {
     const struct settings *settings = check->settings;
 
     for (size_t index = 0; index < settings->route_count; index++) {
         const struct route_settings *route = &settings->routes[index];
-        char path[SETTINGS_PATH_BYTES];
 
+        check_serve(check, index);
         if (strcmp(route->moderation, "none") != 0 && settings_profile(settings, bytes_of(route->moderation)) == NULL) {
-            (void)snprintf(path, sizeof path, "routes[%zu].moderation", index);
-            settings_path_refuse(check->errors, check->document, path,
-                                 "found '%s', but there is no such profile under 'profiles'",
-                                 route->moderation);
+            refuse_route(check, index, "moderation", "found '%s', but there is no such profile under 'profiles'",
+                         route->moderation);
         }
         if (route->to != FORMAT_SAME && route->from != (unsigned)route->to) {
-            (void)snprintf(path, sizeof path, "routes[%zu].to", index);
-            settings_path_refuse(check->errors, check->document, path,
-                                 "found another format than the one in 'from', allowed is the same: conversion is not built yet");
+            refuse_route(check, index, "to",
+                         "found another format than the one in 'from', allowed is the same: conversion is not built yet");
         }
         for (size_t earlier = 0; earlier < index; earlier++) {
             if (strcmp(settings->routes[earlier].path, route->path) == 0) {
-                (void)snprintf(path, sizeof path, "routes[%zu].path", index);
-                settings_path_refuse(check->errors, check->document, path, "found '%s', which the route in line %u has already",
-                                     route->path, settings->routes[earlier].line);
+                refuse_route(check, index, "path", "found '%s', which the route in line %u has already", route->path,
+                             settings->routes[earlier].line);
                 break;
             }
         }

@@ -39,6 +39,12 @@ static void explain_routes(const struct settings *settings, FILE *out)
     for (size_t index = 0; index < settings->route_count; index++) {
         const struct route_settings *route = &settings->routes[index];
 
+        if (route->serve == SERVE_MODERATIONS) {
+            fprintf(out, "  %s is OpenAI's moderation endpoint, answered by the gateway itself: judged by profile %s, forwarded "
+                         "nowhere.\n",
+                    route->path, route->moderation);
+            continue;
+        }
         fprintf(out, "  %s goes to %s, with %s%s; ", route->path, route->upstream,
                 route->key_file[0] == '\0' ? "the caller's own credential" : "the key in ", route->key_file);
         if (strcmp(route->moderation, "none") == 0) {

@@ -36,6 +36,8 @@ static const struct setting_choice to_choices[] = {
     {"gemini_chat", FORMAT_GEMINI_CHAT},
     {NULL, 0},
 };
+static const struct setting_choice serve_choices[] = {
+    {"upstream", SERVE_UPSTREAM}, {"moderations", SERVE_MODERATIONS}, {NULL, 0}};
 static const struct setting_choice when_unavailable_choices[] = {
     {"block", WHEN_UNAVAILABLE_BLOCK}, {"allow", WHEN_UNAVAILABLE_ALLOW}, {NULL, 0}};
 static const struct setting_choice undecided_choices[] = {
@@ -121,8 +123,11 @@ static const struct setting rows[] = {
 
     {"routes[].path", SETTING_PREFIX, .required = true, .min = 1, TEXT_MAX, ROUTE(path),
      .sentence = "Prefix of the request's path; the longest wins and is stripped (`/` strips nothing)."},
-    {"routes[].upstream", SETTING_UPSTREAM, .required = true, .min = 1, TEXT_MAX, ROUTE(upstream),
-     .sentence = "Where it goes: http or https, host, optional port and path prefix."},
+    {"routes[].upstream", SETTING_UPSTREAM, TEXT_MAX, .fallback = "", ROUTE(upstream),
+     .sentence = "Where it goes: http or https, host, optional port and path prefix. A route needs it unless it serves "
+                 "moderations."},
+    {"routes[].serve", SETTING_CHOICE, .choices = serve_choices, .fallback = "upstream", ROUTE(serve),
+     .sentence = "Who answers: the upstream, or for moderations the gateway itself, as OpenAI's moderation endpoint."},
     {"routes[].key_file", SETTING_FILE, TEXT_MAX, .fallback = "", ROUTE(key_file),
      .sentence = "Holds the provider's key; without it the caller's own credential is passed on."},
     {"routes[].from", SETTING_CHOICES, .choices = from_choices, .min = 1, .max = 4, .fallback = "auto", ROUTE(from),

@@ -47,11 +47,19 @@ static void explain_extract(enum status status, struct problem *problem)
 enum status body_read(enum dialect dialect, struct json *json, struct bytes source, enum unknown_choice unknown,
                       struct extract *extract, struct body *out, struct problem *problem)
 {
+    assert(dialect < DIALECT_COUNT);
+    return body_walk(walks[dialect], json, source, unknown, extract, out, problem);
+}
+
+enum status body_walk(enum status (*read)(struct shape_walk *walk, const struct json_token *root), struct json *json,
+                      struct bytes source, enum unknown_choice unknown, struct extract *extract, struct body *out,
+                      struct problem *problem)
+{
     struct shape_walk walk = {.json = json, .extract = extract, .problem = problem, .unknown = unknown};
     struct extract_result extracted;
     enum status status = json_read(json, source, JSON_REFUSE_DUPLICATES);
 
-    assert(dialect < DIALECT_COUNT && extract != NULL && out != NULL && problem != NULL);
+    assert(extract != NULL && out != NULL && problem != NULL);
     if (status != STATUS_OK) {
         explain_json(json, status, problem);
         return status;
@@ -59,7 +67,7 @@ enum status body_read(enum dialect dialect, struct json *json, struct bytes sour
     if (json->tokens[0].type != JSON_OBJECT) {
         return shape_refuse(&walk, STATUS_MALFORMED, NULL, "the body must be a JSON object");
     }
-    status = walks[dialect](&walk, &json->tokens[0]);
+    status = read(&walk, &json->tokens[0]);
     if (status != STATUS_OK) {
         return status;
     }

@@ -29,6 +29,8 @@ struct body {
     struct extract_result extracted;
 };
 
+struct shape_walk;
+
 /* Reads `source` into `json` (the caller's; it borrows `source` from then on) and gives every piece of text to `extract`,
  * which is fresh. On failure `*problem` says what to answer and `*out` is untouched. STATUS_MALFORMED (no JSON, or a
  * shape that no request has), STATUS_DUPLICATE (a key twice), STATUS_UNSUPPORTED (unknown, and the profile refuses
@@ -37,5 +39,10 @@ struct body {
 MUST_CHECK enum status body_read(enum dialect dialect, struct json *json, struct bytes source,
                                  enum unknown_choice unknown, struct extract *extract, struct body *out,
                                  struct problem *problem);
+
+/* The same by a walk of its own, for a body of no dialect. */
+MUST_CHECK enum status body_walk(enum status (*read)(struct shape_walk *walk, const struct json_token *root),
+                                 struct json *json, struct bytes source, enum unknown_choice unknown,
+                                 struct extract *extract, struct body *out, struct problem *problem);
 
 #endif

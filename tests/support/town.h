@@ -1,6 +1,7 @@
 /* town: a gateway's loop and pool in their own threads; the test is client, moderator and upstream in turn, on real sockets.
  *
- * Routes: /openai is judged by profile `default`, /plain is not; both lead to the test's own listening socket.
+ * Routes: /openai is judged by profile `default`, /plain is not; both lead to the test's own listening socket. /moderations
+ * serves OpenAI's moderation endpoint by the same profile.
  */
 #ifndef TESTS_SUPPORT_TOWN_H
 #define TESTS_SUPPORT_TOWN_H
@@ -22,7 +23,7 @@ enum { TOWN_WAIT_MS = 10000, TOWN_TEXT_BYTES_MAX = 256 * KIB };
 
 struct town {
     struct settings settings;
-    struct route_settings routes_settings[2];
+    struct route_settings routes_settings[3];
     struct profile_settings profile;
     struct metrics *metrics;
     struct snapshot *snapshot;
@@ -79,6 +80,8 @@ static inline void town_init(struct town *town)
         (void)snprintf(route->upstream, sizeof route->upstream, "http://127.0.0.1:%u", port);
         (void)snprintf(route->moderation, sizeof route->moderation, "%s", index == 0 ? "default" : "none");
     }
+    town->routes_settings[2] = (struct route_settings){
+        .path = "/moderations", .serve = SERVE_MODERATIONS, .from = FORMAT_AUTO, .moderation = "default"};
     town->profile = (struct profile_settings){.name = "default", .scope_roles = SCOPE_SYSTEM | SCOPE_USER};
     town->settings.moderation = (struct pool_settings){.bind = "tcp://127.0.0.1:*", .queue_jobs = 64, .queue_bytes = MIB,
         .queue_age_ms = 10000, .deadline_local_ms = 10000, .deadline_review_ms = 10000, .peers = 16};
@@ -90,7 +93,7 @@ static inline void town_start(struct town *town)
     struct pool_options pool_options = {0};
 
     town->settings.routes = town->routes_settings;
-    town->settings.route_count = 2;
+    town->settings.route_count = 3;
     town->settings.profiles = &town->profile;
     town->settings.profile_count = 1;
     assert_status(STATUS_OK, metrics_open(&town->metrics));

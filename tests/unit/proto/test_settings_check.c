@@ -98,6 +98,27 @@ static void a_route_names_a_profile_that_exists(void **state)
     assert_accepted("routes: [{ path: /a, upstream: https://a.example, moderation: none }]\n");
 }
 
+static void a_route_calls_an_upstream_or_serves_moderations_itself(void **state)
+{
+    (void)state;
+    assert_accepted("routes: [{ path: /m, serve: moderations }]\nprofiles: { default: }\n");
+    assert_accepted("routes: [{ path: /m, serve: upstream, upstream: https://a.example, moderation: none }]\n");
+    assert_refused("prismguard.yaml:3: routes[1].upstream: missing; a route needs it unless it says 'serve: moderations'\n",
+                   "routes:\n- { path: /a, upstream: https://a.example, moderation: none }\n- { path: /b, moderation: none }\n");
+    assert_refused("prismguard.yaml:4: routes[0].upstream: found 'https://a.example', but the route says 'serve: moderations', "
+                   "which calls no upstream\n"
+                   "prismguard.yaml:5: routes[0].key_file: found a file, but the route says 'serve: moderations', which calls no "
+                   "upstream\n"
+                   "prismguard.yaml:6: routes[0].models: found a list, but the route says 'serve: moderations', which calls no "
+                   "upstream\n"
+                   "prismguard.yaml:7: routes[0].moderation: found 'none', allowed is a profile: 'serve: moderations' answers by "
+                   "its verdicts\n",
+                   "routes:\n- path: /m\n  serve: moderations\n  upstream: https://a.example\n  key_file: /k\n"
+                   "  models: [a]\n  moderation: none\n");
+    assert_refused("prismguard.yaml:1: routes[0].serve: found 'embeddings', allowed is upstream or moderations\n",
+                   "routes: [{ path: /m, serve: embeddings, moderation: none }]\n");
+}
+
 static void a_route_converts_nothing(void **state)
 {
     (void)state;
@@ -203,6 +224,7 @@ int main(void)
         cmocka_unit_test(links_stay_on_this_machine),
         cmocka_unit_test(links_with_keys_may_leave_this_machine),
         cmocka_unit_test(a_route_names_a_profile_that_exists),
+        cmocka_unit_test(a_route_calls_an_upstream_or_serves_moderations_itself),
         cmocka_unit_test(a_route_converts_nothing),
         cmocka_unit_test(a_path_belongs_to_one_route),
         cmocka_unit_test(low_is_not_above_high),

@@ -56,6 +56,10 @@ static void it_says_who_may_call(void **state)
 static void it_says_what_is_forwarded_where_and_what_is_not_judged(void **state)
 {
     (void)state;
+    assert_explained("routes: [{ path: /m, serve: moderations }]\nprofiles: { default: }\n",
+                     PIECES("/m is OpenAI's moderation endpoint, answered by the gateway itself: judged by profile default, "
+                            "forwarded nowhere.\n"),
+                     PIECES("goes to"));
     assert_explained("routes:\n- { path: /a, upstream: https://a.example }\n"
                      "- { path: /raw, upstream: https://b.example, key_file: /k, moderation: none }\nprofiles: { default: }\n"
                      "gateway: { allow_private_upstreams: true }\n",
