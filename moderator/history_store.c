@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SOURCE_REVIEWER = 2 }; /* verdicts.source in trainer/schema.sql */
+enum { SOURCE_REVIEWER = 2 }; /* verdicts.source in trainer/schema */
 
 struct history_store {
     const struct settings *settings;
@@ -100,7 +100,10 @@ static enum status put(struct history_store *store, struct history_entry *const 
         {.type = DB_SMALLINT_ARRAY, .numbers = drawn, .array_count = count},
         {.type = DB_TEXT_ARRAY, .array = categories, .array_count = count},
         {.type = DB_BYTEA_ARRAY, .array = texts, .array_count = count},
+        {.type = DB_BIGINT, .bigint = SCHEMA_VERSION},
     };
+    struct db_rows *rows = NULL;
+    enum status status;
 
     for (size_t index = 0; index < count; index++) {
         const struct history_entry *entry = entries[index];
@@ -114,7 +117,14 @@ static enum status put(struct history_store *store, struct history_entry *const 
         categories[index] = has_category ? bytes_of(entry->category) : (struct bytes){NULL, 0};
         texts[index] = entry->has_text ? (struct bytes){entry->text, entry->text_count} : (struct bytes){NULL, 0};
     }
-    return db_run(store->db, "select sample_put($1::int, $2, $3, $4, $5, $6, $7)", values, sizeof values / sizeof *values, NULL);
+    /* The version is looked at with each batch, as the trainer may raise it any time: no row is no such version. */
+    status = db_run(store->db, "select sample_put($1::int, $2, $3, $4, $5, $6, $7) from schema_version where version = $8",
+                    values, sizeof values / sizeof *values, &rows);
+    if (status == STATUS_OK && db_rows_count(rows) == 0) {
+        status = STATUS_UNSUPPORTED;
+    }
+    db_rows_close(&rows);
+    return status;
 }
 
 /* Data exceptions and broken constraints (SQLSTATE classes 22 and 23) stay what they are however often they are tried. */

@@ -1,4 +1,4 @@
-/* history_store: labels into PostgreSQL: profile ids, and sample_put() of trainer/schema.sql. Internal to moderator/history.
+/* history_store: labels into PostgreSQL: profile ids, and sample_put() of trainer/schema. Internal to moderator/history.
  *
  * Thread: history's own.
  */
@@ -33,8 +33,8 @@ MUST_CHECK enum status history_store_open(struct history_store **out, const stru
 void history_store_close(struct history_store **store);
 
 /* Writes `count` (1 to SAMPLE_BATCH_MAX) entries of one profile: all or none. STATUS_MALFORMED: the database will never take
- * one of these rows; STATUS_DENIED, STATUS_UNAVAILABLE, STATUS_TIMEOUT, STATUS_CONFLICT, STATUS_IO, STATUS_NO_MEMORY...: not
- * now. */
+ * one of these rows. Anything else means not now: STATUS_UNSUPPORTED (the schema is not of SCHEMA_VERSION, or the server too
+ * old), STATUS_DENIED, STATUS_UNAVAILABLE, STATUS_TIMEOUT, STATUS_CONFLICT, STATUS_IO, STATUS_NO_MEMORY... */
 MUST_CHECK enum status history_store_write(struct history_store *store, struct history_entry *const *entries, size_t count);
 
 /* The SQLSTATE of the last failed write, "" when there was no connection. Lends until the next call. */

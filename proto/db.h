@@ -2,7 +2,7 @@
  *
  * A connection belongs to one thread, which it may block up to its timeouts (connect 5 s, statement 60 s, lock 5 s,
  * tcp_user_timeout 10 s, keepalives); so only threads that nobody waits for use it. SQL text stands only in
- * moderator/history, moderator/feed, trainer/store and trainer/schema.sql.
+ * moderator/history, moderator/feed, trainer/store and trainer/schema.
  *
  * Errors are told as status and SQLSTATE; the server's message is never logged whole (it can quote row data).
  */
@@ -59,7 +59,7 @@ bool db_alive(const struct db *db);
 MUST_CHECK enum status db_run(struct db *db, const char *sql, const struct db_value *values, size_t value_count,
                               struct db_rows **rows);
 
-/* Several statements without parameters (schema.sql), in one implicit transaction. */
+/* Several statements without parameters (trainer/schema), in one implicit transaction. */
 MUST_CHECK enum status db_script(struct db *db, const char *sql);
 
 /* One row at a time (libpq's single-row mode): memory does not depend on the number of rows. `on_row` returns STATUS_OK

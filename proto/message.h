@@ -44,7 +44,7 @@ enum verdict_source {
     SOURCE_UNDECIDED = 6, /* unsure and nobody to ask: the profile's `undecided` decided */
 };
 
-/* Why a text goes to review; kept with its sample (samples.drawn in schema.sql). */
+/* Why a text goes to review; kept with its sample (verdicts.drawn in trainer/schema). */
 enum drawn { DRAWN_UNSURE = 0, DRAWN_RANDOM = 1 };
 
 /* The category of a text that nobody judged and `undecided` or `when_full` blocks. */

@@ -77,7 +77,7 @@ static enum step fail(struct leader *leader, const char *where, enum status stat
 /* A newer schema is not for us to touch: nothing will change until a person does. */
 static enum step refuse_schema(struct leader *leader, int64_t version)
 {
-    log_event(LOG_ERROR, "schema_newer", LOG_NUMBER("found", version), LOG_NUMBER("known", STORE_SCHEMA_VERSION));
+    log_event(LOG_ERROR, "schema_newer", LOG_NUMBER("found", version), LOG_NUMBER("known", SCHEMA_VERSION));
     atomic_store(&leader->failed, true);
     return STEP_END;
 }
@@ -104,7 +104,7 @@ static enum step connect_store(struct leader *leader)
     if (status != STATUS_OK) {
         return fail(leader, "connect", status);
     }
-    if (version > STORE_SCHEMA_VERSION) {
+    if (version > SCHEMA_VERSION) {
         return refuse_schema(leader, version);
     }
     log_event(LOG_INFO, "database_connected", LOG_NUMBER("schema", version));
@@ -149,17 +149,31 @@ static enum status add_profiles(struct leader *leader)
     return status;
 }
 
-/* All of it under the lock, so that no two make the schema at once. */
+/* From the version that was found to ours, step by step; what a failure leaves is the last whole step. */
+static enum status raise_schema(struct leader *leader, int64_t version)
+{
+    enum status status = STATUS_OK;
+
+    while (status == STATUS_OK && version < SCHEMA_VERSION) {
+        status = store_raise_schema(leader->store, ++version);
+        if (status == STATUS_OK) {
+            log_event(LOG_INFO, "schema_raised", LOG_NUMBER("version", version));
+        }
+    }
+    return status;
+}
+
+/* All of it under the lock, so that no two raise the schema at once. */
 static enum step take_over(struct leader *leader)
 {
     int64_t version = 0;
     enum status status = store_schema_version(leader->store, &version);
 
-    if (status == STATUS_OK && version > STORE_SCHEMA_VERSION) {
+    if (status == STATUS_OK && version > SCHEMA_VERSION) {
         return refuse_schema(leader, version);
     }
-    if (status == STATUS_OK && version == 0) {
-        status = store_create_schema(leader->store);
+    if (status == STATUS_OK) {
+        status = raise_schema(leader, version);
     }
     if (status == STATUS_OK) {
         status = store_raise_epoch(leader->store, &leader->epoch);

@@ -1,6 +1,6 @@
 /* store: the trainer's session, its lock and epoch, the profiles that are due, and the versions of their models. */
 #include "trainer/store.h"
-#include "trainer/schema.h"
+#include "trainer/store_schema.h"
 #include "trainer/store_session.h"
 
 #include <assert.h>
@@ -91,9 +91,10 @@ enum status store_schema_version(struct store *store, int64_t *out)
     return store_numbers(store, "select version from schema_version", NULL, 0, out, 1);
 }
 
-enum status store_create_schema(struct store *store)
+enum status store_raise_schema(struct store *store, int64_t version)
 {
-    return db_script(store->db, schema_sql);
+    assert(version > 0 && version <= SCHEMA_VERSION);
+    return db_script(store->db, schema_steps[version - 1]);
 }
 
 enum status store_try_lock(struct store *store, bool *out_locked)
@@ -229,6 +230,7 @@ static enum status write_version(struct store *store, const struct store_model *
         {.type = DB_BYTEA, .bytes = model->sha256},
         {.type = DB_TEXT, .bytes = model->figures},
         {.type = DB_TEXT, .bytes = model->live ? BYTES("live") : BYTES("refused")},
+        {.type = DB_TEXT, .bytes = bytes_of(model->reason)},
     };
     const struct db_value trained[] = {values[1], {.type = DB_BIGINT, .bigint = model->trained_at_us}};
     struct db_value old[] = {values[1], {.type = DB_BIGINT}};
@@ -249,8 +251,8 @@ static enum status write_version(struct store *store, const struct store_model *
     if (status == STATUS_OK) {
         status = store_numbers(store,
                                "insert into models (profile_id, version, epoch, kind, feature_version, bytes, sha256, "
-                               "figures, status) select $2, coalesce(max(version), 0) + 1, $1, $3, $4, $5, $6, "
-                               "$7::jsonb, $8 from models where profile_id = $2 returning version",
+                               "figures, status, reason) select $2, coalesce(max(version), 0) + 1, $1, $3, $4, $5, $6, "
+                               "$7::jsonb, $8, $9 from models where profile_id = $2 returning version",
                                values, sizeof values / sizeof values[0], out_version, 1);
     }
     if (status == STATUS_OK) {

@@ -5,7 +5,7 @@
  * replaced while it slept writes nothing and hears STATUS_STALE (spec/postgres.md, house D12).
  *
  * Unless said otherwise every function also returns what db_run returns; after STATUS_UNAVAILABLE or STATUS_TIMEOUT ask
- * store_alive(). The schema and the measured reasons for each query stand in trainer/schema.sql and spec/postgres.md.
+ * store_alive(). The schema and the measured reasons for each query stand in trainer/schema and spec/postgres.md.
  */
 #ifndef TRAINER_STORE_H
 #define TRAINER_STORE_H
@@ -22,11 +22,10 @@ void store_close(struct store **store);
 bool store_alive(const struct store *store);
 const char *store_sqlstate(const struct store *store); /* as db_sqlstate */
 
-/* The version of the schema in the database, 0 when there is none; and the version this program makes and knows. */
-enum { STORE_SCHEMA_VERSION = 1 };
+/* The version of the schema in the database, 0 when there is none. This program knows those up to SCHEMA_VERSION. */
 MUST_CHECK enum status store_schema_version(struct store *store, int64_t *out);
-/* Makes the schema in one transaction. Only under the lock. */
-MUST_CHECK enum status store_create_schema(struct store *store);
+/* From version - 1 to `version` in one transaction: all of the step, or nothing. Only under the lock. */
+MUST_CHECK enum status store_raise_schema(struct store *store, int64_t version);
 
 /* Tries the leader's lock without waiting. It is the session's: it is held until the session ends, and the server ends
  * a session that holds it and is silent for LEADER_SESSION_MS. */
@@ -66,6 +65,7 @@ struct store_model {
     struct bytes sha256;
     struct bytes figures;  /* a JSON object */
     bool live;             /* true: replaces the live version; false: kept as refused */
+    const char *reason;    /* of the refusal; "" for a live one */
     int64_t trained_at_us; /* when its draw began, by store_now() */
 };
 /* Stores a version and marks the profile as trained, in one transaction. Versions of the profile older than the newest

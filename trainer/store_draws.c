@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { LEAVES = 16, SQL_BYTES = 512 }; /* hash leaves of one label, as in schema.sql */
+enum { LEAVES = 16, SQL_BYTES = 512 }; /* hash leaves of one label, as in trainer/schema */
 
 static const char *label_table(int label)
 {

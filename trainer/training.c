@@ -210,6 +210,7 @@ static enum status store(struct run *run)
         .file = buffer_view(&run->file),
         .sha256 = {(const char *)sha256, sizeof sha256},
         .live = run->result->end == TRAINING_LIVE,
+        .reason = run->result->reason,
         .trained_at_us = run->trained_at_us,
     };
     enum status status;

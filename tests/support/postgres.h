@@ -197,10 +197,9 @@ static inline void postgres_create(const struct postgres *server, const char *da
     postgres_settings(server, database, out);
 }
 
-/* Runs the trainer's schema.sql, as its leader does. */
-static inline void postgres_apply_schema(struct db *db)
+static inline void postgres_run_file(struct db *db, const char *path)
 {
-    FILE *file = fopen(TEST_ROOT "/trainer/schema.sql", "re");
+    FILE *file = fopen(path, "re");
     struct buffer text;
     char *at;
 
@@ -213,6 +212,24 @@ static inline void postgres_apply_schema(struct db *db)
     assert_status(STATUS_OK, buffer_append(&text, (struct bytes){"", 1}));
     assert_status(STATUS_OK, db_script(db, text.data));
     buffer_free(&text);
+}
+
+/* Makes the schema of this version by the files of trainer/schema, as the leader does. */
+static inline void postgres_apply_schema_up_to(struct db *db, size_t version)
+{
+    glob_t found;
+
+    assert_int_equal(0, glob(TEST_ROOT "/trainer/schema/*.sql", 0, NULL, &found));
+    assert_true(version <= found.gl_pathc);
+    for (size_t index = 0; index < version; index++) {
+        postgres_run_file(db, found.gl_pathv[index]);
+    }
+    globfree(&found);
+}
+
+static inline void postgres_apply_schema(struct db *db)
+{
+    postgres_apply_schema_up_to(db, SCHEMA_VERSION);
 }
 
 #endif

@@ -1,4 +1,4 @@
-/* samples: fills the tables of schema.sql for tests: profiles, and thousands of texts made by the server itself. */
+/* samples: fills the tables of trainer/schema for tests: profiles, and thousands of texts made by the server itself. */
 #ifndef TESTS_SUPPORT_SAMPLES_H
 #define TESTS_SUPPORT_SAMPLES_H
 

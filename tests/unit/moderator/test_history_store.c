@@ -161,6 +161,28 @@ static void before_the_schema_is_there_nothing_is_refused_for_ever(void **state)
     close_place(&place);
 }
 
+/* Raised, or put back, while the session lasts. */
+static void another_version_of_the_schema_is_waited_for(void **state)
+{
+    struct place place;
+
+    (void)state;
+    open_place(&place, "skewed");
+    postgres_apply_schema(place.db);
+    assert_status(STATUS_OK, write_one(&place, entry_of(0, true, "before")));
+    for (int step = 1; step >= -1; step -= 2) {
+        const struct db_value value = {.type = DB_BIGINT, .bigint = SCHEMA_VERSION + step};
+
+        assert_status(STATUS_OK, db_run(place.db, "update schema_version set version = $1", &value, 1, NULL));
+        assert_status(STATUS_UNSUPPORTED, write_one(&place, entry_of(0, true, "meanwhile")));
+        assert_int_equal(1, number(&place, "select count(*) from verdicts"));
+    }
+    assert_status(STATUS_OK, db_run(place.db, "update schema_version set version = version + 1", NULL, 0, NULL));
+    assert_status(STATUS_OK, write_one(&place, entry_of(0, true, "meanwhile")));
+    assert_int_equal(2, number(&place, "select count(*) from verdicts"));
+    close_place(&place);
+}
+
 static void a_row_that_breaks_a_rule_is_refused_for_ever(void **state)
 {
     struct history_entry *entry = entry_of(0, true, "bad");
@@ -206,6 +228,7 @@ int main(void)
         cmocka_unit_test(a_profile_is_found_or_made_once),
         cmocka_unit_test(a_full_batch_fits_one_call),
         cmocka_unit_test(before_the_schema_is_there_nothing_is_refused_for_ever),
+        cmocka_unit_test(another_version_of_the_schema_is_waited_for),
         cmocka_unit_test(a_row_that_breaks_a_rule_is_refused_for_ever),
         cmocka_unit_test(a_server_that_went_away_is_found_again),
     };

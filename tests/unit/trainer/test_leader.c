@@ -272,6 +272,26 @@ static void a_server_that_goes_away_silences_it_until_it_is_back(void **state)
     stop_trainer(&trainer);
 }
 
+static void an_older_schema_is_raised_by_the_leader(void **state)
+{
+    struct database_settings settings;
+    struct trainer trainer;
+    struct message_model model;
+    struct db *db = NULL;
+
+    (void)state;
+    postgres_create(&server, "older", &settings);
+    assert_status(STATUS_OK, db_open(&db, &settings, "test"));
+    postgres_apply_schema_up_to(db, 1);
+    assert_status(STATUS_OK, db_script(db, "insert into profiles (name) values ('kept'); update leader set epoch = 41"));
+    start_trainer(&trainer, &settings);
+    assert_true(hear(&trainer, PATIENCE_MS, 42, 0, &model));
+    assert_int_equal(SCHEMA_VERSION, samples_number(db, "select version from schema_version"));
+    assert_int_equal(2, samples_number(db, "select count(*) from profiles"));
+    stop_trainer(&trainer);
+    db_close(&db);
+}
+
 static void a_newer_schema_ends_it(void **state)
 {
     struct database_settings settings;
@@ -313,6 +333,7 @@ int main(void)
         cmocka_unit_test(a_model_is_trained_and_announced),
         cmocka_unit_test(new_settings_are_used_while_it_leads_and_by_the_next_session),
         cmocka_unit_test(a_server_that_goes_away_silences_it_until_it_is_back),
+        cmocka_unit_test(an_older_schema_is_raised_by_the_leader),
         cmocka_unit_test(a_newer_schema_ends_it),
     };
     return cmocka_run_group_tests(tests, start, stop);

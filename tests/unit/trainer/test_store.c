@@ -26,10 +26,12 @@ static void the_schema_is_made_once_and_its_version_is_known(void **state)
     store = open_store(&settings);
     assert_status(STATUS_OK, store_schema_version(store, &version));
     assert_int_equal(0, version);
-    assert_status(STATUS_OK, store_create_schema(store));
-    assert_status(STATUS_OK, store_schema_version(store, &version));
-    assert_int_equal(STORE_SCHEMA_VERSION, version);
-    assert_status(STATUS_IO, store_create_schema(store));
+    for (int64_t step = 1; step <= SCHEMA_VERSION; step++) {
+        assert_status(STATUS_OK, store_raise_schema(store, step));
+        assert_status(STATUS_OK, store_schema_version(store, &version));
+        assert_int_equal(step, version);
+    }
+    assert_status(STATUS_IO, store_raise_schema(store, 1));
     assert_string_equal("42P07", store_sqlstate(store)); /* duplicate_table */
     assert_true(store_alive(store));
     assert_status(STATUS_OK, db_open(&db, &settings, "test"));
@@ -38,10 +40,79 @@ static void the_schema_is_made_once_and_its_version_is_known(void **state)
                                             "'^(verdicts|samples_pass|samples_violation)_[0-9]+$'"));
     assert_status(STATUS_OK, db_script(db, "update schema_version set version = version + 1"));
     assert_status(STATUS_OK, store_schema_version(store, &version));
-    assert_int_equal(STORE_SCHEMA_VERSION + 1, version);
+    assert_int_equal(SCHEMA_VERSION + 1, version);
     db_close(&db);
     store_close(&store);
     store_close(&store);
+}
+
+static void label_in_version_1(struct db *db, int64_t profile_id, const char *text, int source)
+{
+    const struct db_value values[] = {
+        {.type = DB_BIGINT, .bigint = profile_id},
+        {.type = DB_TEXT, .bytes = bytes_of(text)},
+        {.type = DB_BIGINT, .bigint = source},
+    };
+
+    assert_status(STATUS_OK, db_run(db,
+                                    "select sample_put($1::int, array[decode(md5($2), 'hex')], '{1}', "
+                                    "array[$3::smallint], '{0}', '{null}', array[convert_to($2, 'UTF8')])",
+                                    values, 3, NULL));
+}
+
+/* What was learnt and labelled before stays, and what is new is filled from it. */
+static void the_second_version_takes_over_what_the_first_holds(void **state)
+{
+    struct database_settings settings;
+    struct store *store;
+    struct db *db = NULL;
+    int64_t profile_id;
+
+    (void)state;
+    postgres_create(&server, "older", &settings);
+    assert_status(STATUS_OK, db_open(&db, &settings, "test"));
+    postgres_apply_schema_up_to(db, 1);
+    profile_id = samples_add_profile(db, "default");
+    label_in_version_1(db, profile_id, "by the reviewer", 2);
+    label_in_version_1(db, profile_id, "by a person", 3);
+    assert_status(STATUS_OK, db_script(db, "insert into models (profile_id, version, epoch, kind, feature_version, bytes, "
+                                           "sha256, figures, status) select 1, v, 1, 'hashlinear', 1, '', '', "
+                                           "case v when 1 then '{}' else '{\"refused_by\":\"min_auc\"}' end::jsonb, "
+                                           "case v when 1 then 'live' else 'refused' end from generate_series(1, 2) v"));
+    store = open_store(&settings);
+    assert_status(STATUS_OK, store_raise_schema(store, 2));
+    assert_int_equal(2, samples_number(db, "select version from schema_version"));
+    assert_int_equal(2, samples_number(db, "select source from samples where text = 'by the reviewer'"));
+    assert_int_equal(3, samples_number(db, "select source from samples where text = 'by a person'"));
+    assert_int_equal(1, samples_number(db, "select count(*) from models where status = 'refused' and reason = 'min_auc'"));
+    assert_int_equal(1, samples_number(db, "select count(*) from models where status = 'live' and reason = ''"));
+    /* A person outranks the reviewer, and the sample says so; not the other way round. */
+    label_in_version_1(db, profile_id, "by the reviewer", 3);
+    label_in_version_1(db, profile_id, "by a person", 2);
+    assert_int_equal(2, samples_number(db, "select count(*) from samples where source = 3"));
+    store_close(&store);
+    db_close(&db);
+}
+
+static void a_step_that_fails_leaves_the_version_before(void **state)
+{
+    struct database_settings settings;
+    struct store *store;
+    struct db *db = NULL;
+
+    (void)state;
+    postgres_create(&server, "half", &settings);
+    assert_status(STATUS_OK, db_open(&db, &settings, "test"));
+    postgres_apply_schema_up_to(db, 1);
+    assert_status(STATUS_OK, db_script(db, "alter table models add reason int")); /* in the way of the step's end */
+    store = open_store(&settings);
+    assert_status(STATUS_IO, store_raise_schema(store, 2));
+    assert_string_equal("42701", store_sqlstate(store)); /* duplicate_column */
+    assert_int_equal(1, samples_number(db, "select version from schema_version"));
+    assert_int_equal(0, samples_number(db, "select count(*) from information_schema.columns where table_name = 'samples' "
+                                           "and column_name = 'source'"));
+    store_close(&store);
+    db_close(&db);
 }
 
 static void one_session_has_the_lock_until_it_ends(void **state)
@@ -89,6 +160,7 @@ static struct store_model model_of(int64_t profile_id, int64_t epoch, bool live)
         .sha256 = BYTES("01234567890123456789012345678901"),
         .figures = BYTES("{\"auc\":0.9}"),
         .live = live,
+        .reason = live ? "" : "min_auc",
         .trained_at_us = 1700000000000000,
     };
 }
@@ -358,6 +430,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_schema_is_made_once_and_its_version_is_known),
+        cmocka_unit_test(the_second_version_takes_over_what_the_first_holds),
+        cmocka_unit_test(a_step_that_fails_leaves_the_version_before),
         cmocka_unit_test(one_session_has_the_lock_until_it_ends),
         cmocka_unit_test(a_stale_epoch_writes_nothing),
         cmocka_unit_test(profiles_are_added_once),

@@ -210,6 +210,7 @@ static void a_live_version_that_cannot_be_read_is_replaced(void **state)
         .sha256 = BYTES("none"),
         .figures = BYTES("{}"),
         .live = true,
+        .reason = "",
     };
     assert_status(STATUS_OK, store_publish(scene.store, &broken, &version));
     training_run(&scene.training, &result);

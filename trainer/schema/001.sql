@@ -1,7 +1,8 @@
--- schema: the tables of the trainer, the moderators and the demo; applied whole by the leader to an empty database (house D11).
+-- 001: the tables of the trainer, the moderators and the demo, in an empty database.
 --
 -- Labels first, then 16 hash leaves of the profile: a draw of one label reads only that label's pages, and no DDL runs later.
--- A later change of this file raises schema_version and comes with the statements that lead there.
+-- File n leads from version n - 1 to n and notes so; the leader runs each in a transaction of its own. A file that was released
+-- never changes: what is to be different goes into the next one, and SCHEMA_VERSION in proto/limits.h counts them.
 create table schema_version (one boolean primary key default true check (one), version int not null);
 insert into schema_version (version) values (1);
 
