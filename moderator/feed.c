@@ -4,6 +4,7 @@
 #include "moderator/feed_table.h"
 #include "proto/backoff.h"
 #include "proto/clock.h"
+#include "proto/db.h"
 #include "proto/limits.h"
 #include "proto/log.h"
 #include "proto/message.h"
@@ -11,6 +12,7 @@
 #include "proto/wire.h"
 
 #include <assert.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -261,8 +263,18 @@ static enum status connect_all(struct feed *feed)
     return status;
 }
 
+/* A reading that waits for the database is left when the feed is closed. */
+static enum status look(void *context)
+{
+    const struct feed *feed = context;
+    struct pollfd stop = {.fd = feed->stop, .events = POLLIN};
+
+    return poll(&stop, 1, 0) > 0 ? STATUS_CLOSED : STATUS_OK;
+}
+
 static enum status prepare(struct feed *feed)
 {
+    const struct db_watch watch = {look, feed};
     enum status status = find_numbers(feed);
 
     if (status == STATUS_OK) {
@@ -272,7 +284,7 @@ static enum status prepare(struct feed *feed)
         status = connect_all(feed);
     }
     if (status == STATUS_OK) {
-        status = feed_table_open(&feed->table, feed->parts.settings, MODEL_FILE_BYTES_MAX);
+        status = feed_table_open(&feed->table, feed->parts.settings, MODEL_FILE_BYTES_MAX, &watch);
     }
     if (status != STATUS_OK) {
         return status;

@@ -1,8 +1,6 @@
 /* feed_table: one query over the table of models, row by row, so that one model at a time is in memory. */
 #include "moderator/feed_table.h"
 
-#include "proto/db.h"
-
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,13 +16,15 @@ static const char live_models[] =
 struct feed_table {
     const struct settings *settings;
     size_t bytes_max;
+    struct db_watch watch;
     struct db *db; /* NULL = not connected */
     char sqlstate[8];
     size_t name_count;
     struct bytes names[]; /* of the profiles that want a model */
 };
 
-enum status feed_table_open(struct feed_table **out, const struct settings *settings, size_t bytes_max)
+enum status feed_table_open(struct feed_table **out, const struct settings *settings, size_t bytes_max,
+                            const struct db_watch *watch)
 {
     struct feed_table *table = calloc(1, sizeof *table + settings->profile_count * sizeof *table->names);
 
@@ -33,6 +33,7 @@ enum status feed_table_open(struct feed_table **out, const struct settings *sett
     }
     table->settings = settings;
     table->bytes_max = bytes_max;
+    table->watch = *watch;
     for (size_t index = 0; index < settings->profile_count; index++) {
         if (settings->profiles[index].model_kind != MODEL_KIND_NONE) {
             table->names[table->name_count++] = bytes_of(settings->profiles[index].name);
@@ -96,7 +97,7 @@ enum status feed_table_read(struct feed_table *table, uint64_t change,
 
     table->sqlstate[0] = '\0';
     if (table->db == NULL) {
-        status = db_open(&table->db, &table->settings->database, "prismguard-moderator-feed");
+        status = db_open_watched(&table->db, &table->settings->database, "prismguard-moderator-feed", &table->watch);
     }
     if (status == STATUS_OK) {
         status = db_stream(table->db, live_models, values, sizeof values / sizeof *values, on_db_row, &reading);

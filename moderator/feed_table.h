@@ -5,6 +5,7 @@
 #ifndef MODERATOR_FEED_TABLE_H
 #define MODERATOR_FEED_TABLE_H
 
+#include "proto/db.h"
 #include "proto/settings.h"
 #include "proto/status.h"
 
@@ -19,9 +20,10 @@ struct feed_row {
     struct bytes sha256; /* of it, as the trainer stored it */
 };
 
-/* Connects at the first read. `bytes_max` bounds one model file. `settings` is borrowed until feed_table_close.
+/* Connects at the first read. `bytes_max` bounds one model file. `settings` is borrowed until feed_table_close, `watch` copied.
  * STATUS_NO_MEMORY. */
-MUST_CHECK enum status feed_table_open(struct feed_table **out, const struct settings *settings, size_t bytes_max);
+MUST_CHECK enum status feed_table_open(struct feed_table **out, const struct settings *settings, size_t bytes_max,
+                                       const struct db_watch *watch);
 void feed_table_close(struct feed_table **table);
 
 /* Calls `on_row` for every live model, of a profile of ours that wants one, whose change is greater than `change`, in the order

@@ -1,30 +1,19 @@
-/* db: libpq without its blocking calls: every wait is a poll with a deadline, every value travels in binary. */
-#include "proto/db.h"
+/* db: statements without libpq's blocking calls: every wait is a poll with a deadline, every value travels in binary. */
+#include "proto/db_session.h"
 
 #include "proto/clock.h"
 #include "proto/db_values.h"
 #include "proto/join.h"
 #include "proto/limits.h"
-#include "proto/secret.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <libpq-fe.h>
 #include <math.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* libpq counts its connect timeout in whole seconds, so that it may come up to one second early. */
-enum { SQLSTATE_BYTES = 5, NUMBER_TEXT_BYTES = 24, MS_PER_S = 1000, DB_SILENCE_MS = MS_PER_S * (DB_CONNECT_S - 1) };
-
-struct db {
-    PGconn *connection;
-    char sqlstate[SQLSTATE_BYTES + 1];
-    bool broken; /* lost or given up: nothing may be sent any more */
-};
 
 struct db_rows {
     PGresult *result;
@@ -39,6 +28,50 @@ static enum status lose(struct db *db)
     return STATUS_UNAVAILABLE;
 }
 
+static void *cancel_on_thread(void *cancel)
+{
+    char ignored[1];
+
+    (void)PQcancel(cancel, ignored, (int)sizeof ignored);
+    PQfreeCancel(cancel);
+    return NULL;
+}
+
+/* PQcancel opens a connection of its own and knows no timeout; on a thread it can be left behind when the server hangs.
+ * Waiting for its end matters where the session goes on: a request that is still on its way would hit the next statement. */
+static void cancel_query(struct db *db, uint64_t wait_ms)
+{
+    PGcancel *cancel = PQgetCancel(db->connection);
+    pthread_t thread;
+
+    if (cancel == NULL || pthread_create(&thread, NULL, cancel_on_thread, cancel) != 0) {
+        PQfreeCancel(cancel);
+        db->broken = true;
+        return;
+    }
+    if (join_within(thread, wait_ms) != STATUS_OK) {
+        (void)pthread_detach(thread);
+        db->broken = true;
+    }
+}
+
+/* Asks the watch; when it has seen enough the server is told, and its answer not waited for. */
+static enum status look(struct db *db)
+{
+    enum status status = db->watch.look == NULL ? STATUS_OK : db->watch.look(db->watch.context);
+
+    if (status != STATUS_OK) {
+        cancel_query(db, DB_CANCEL_MS);
+        db->broken = true;
+    }
+    return status;
+}
+
+static int wait_ms(const struct db *db, uint64_t left_ms)
+{
+    return (int)(db->watch.look != NULL && left_ms > DB_LOOK_MS ? DB_LOOK_MS : left_ms);
+}
+
 /* Until everything is sent and the next result is there, or `until_ms`. A server that does not answer in time is given
  * up with its connection: nobody knows what it would say later. */
 static enum status await(struct db *db, uint64_t until_ms)
@@ -47,6 +80,7 @@ static enum status await(struct db *db, uint64_t until_ms)
         int unsent = PQflush(db->connection);
         struct pollfd socket = {.fd = PQsocket(db->connection), .events = POLLIN};
         uint64_t now_ms = clock_ms();
+        enum status status;
 
         if (unsent == 0 && PQisBusy(db->connection) == 0) {
             return STATUS_OK;
@@ -58,10 +92,14 @@ static enum status await(struct db *db, uint64_t until_ms)
             db->broken = true;
             return STATUS_TIMEOUT;
         }
+        status = look(db);
+        if (status != STATUS_OK) {
+            return status;
+        }
         if (unsent != 0) {
             socket.events |= POLLOUT;
         }
-        if (poll(&socket, 1, (int)(until_ms - now_ms)) < 0 && errno != EINTR) {
+        if (poll(&socket, 1, wait_ms(db, until_ms - now_ms)) < 0 && errno != EINTR) {
             return lose(db);
         }
         /* A failure is told by the result that libpq makes of it, and that may carry the server's last word. */
@@ -185,144 +223,6 @@ static enum status finish(struct db *db, PGresult **last)
     }
 }
 
-/* Notices quote data as errors do. */
-static void ignore_notice(void *context, const PGresult *notice)
-{
-    (void)context;
-    (void)notice;
-}
-
-static bool is_readable_url(const char *url)
-{
-    PQconninfoOption *options = PQconninfoParse(url, NULL);
-
-    PQconninfoFree(options);
-    return options != NULL;
-}
-
-/* libpq tells a refusal and a silence apart only by asking again; a server that was silent for seconds is not asked. */
-static enum status why_not_connected(const PGconn *connection, uint64_t started_ms, const char *const *names,
-                                     const char *const *values)
-{
-    if (connection == NULL) {
-        return STATUS_NO_MEMORY;
-    }
-    if (clock_ms() - started_ms >= DB_SILENCE_MS) {
-        return STATUS_UNAVAILABLE;
-    }
-    return PQpingParams(names, values, 1) == PQPING_OK ? STATUS_DENIED : STATUS_UNAVAILABLE;
-}
-
-static enum status connect_to(struct db *db, const char *url, const char *application, const char *password)
-{
-    static const struct {
-        const char *name;
-        int value;
-    } timers[] = {
-        {"connect_timeout", DB_CONNECT_S},
-        {"tcp_user_timeout", DB_USER_TIMEOUT_MS},
-        {"keepalives", 1},
-        {"keepalives_idle", DB_KEEPALIVE_IDLE_S},
-        {"keepalives_interval", DB_KEEPALIVE_INTERVAL_S},
-        {"keepalives_count", DB_KEEPALIVES},
-    };
-    enum { TIMERS = sizeof timers / sizeof timers[0] };
-    /* A later name wins over the same name inside the URL, so that no URL can switch a timer off. */
-    const char *names[TIMERS + 5] = {"dbname", "client_encoding", "application_name"};
-    const char *values[TIMERS + 5] = {url, "UTF8", application};
-    char numbers[TIMERS][NUMBER_TEXT_BYTES];
-    uint64_t started_ms = clock_ms();
-    size_t count = 3;
-
-    for (size_t index = 0; index < TIMERS; index++, count++) {
-        (void)snprintf(numbers[index], sizeof numbers[index], "%d", timers[index].value);
-        names[count] = timers[index].name;
-        values[count] = numbers[index];
-    }
-    names[count] = password != NULL ? "password" : NULL;
-    values[count] = password;
-    db->connection = PQconnectdbParams(names, values, 1);
-    if (PQstatus(db->connection) != CONNECTION_OK) {
-        return why_not_connected(db->connection, started_ms, names, values);
-    }
-    if (PQserverVersion(db->connection) < DB_SERVER_VERSION_MIN) {
-        return STATUS_UNSUPPORTED;
-    }
-    PQsetNoticeReceiver(db->connection, ignore_notice, NULL);
-    return PQsetnonblocking(db->connection, 1) == 0 ? STATUS_OK : STATUS_UNAVAILABLE;
-}
-
-/* By statement and not as start-up options, which connection poolers refuse. */
-static enum status set_timeouts(struct db *db)
-{
-    char sql[256];
-
-    (void)snprintf(sql, sizeof sql,
-                   "set statement_timeout = %d; set lock_timeout = %d; set idle_in_transaction_session_timeout = %d",
-                   DB_STATEMENT_MS, DB_LOCK_MS, DB_IDLE_IN_TRANSACTION_MS);
-    return db_script(db, sql);
-}
-
-/* The password without its file; the caller wipes `out`. */
-static enum status read_password(const char *file, char *out, size_t room)
-{
-    struct secret secret;
-    enum status status = secret_read(&secret, file);
-
-    if (status != STATUS_OK) {
-        return status;
-    }
-    status = bytes_copy(secret_view(&secret), out, room);
-    secret_free(&secret);
-    return status;
-}
-
-enum status db_open(struct db **out, const struct database_settings *settings, const char *application)
-{
-    char password[SECRET_BYTES_MAX + 1];
-    bool has_password = settings->password_file[0] != '\0';
-    struct db *db = NULL;
-    enum status status = STATUS_OK;
-
-    if (settings->url[0] == '\0') {
-        return STATUS_UNAVAILABLE; /* an empty URL would make libpq guess a server from the environment */
-    }
-    if (!is_readable_url(settings->url)) {
-        return STATUS_MALFORMED;
-    }
-    db = calloc(1, sizeof *db);
-    if (db == NULL) {
-        return STATUS_NO_MEMORY;
-    }
-    if (has_password) {
-        status = read_password(settings->password_file, password, sizeof password);
-    }
-    if (status == STATUS_OK) {
-        status = connect_to(db, settings->url, application, has_password ? password : NULL);
-    }
-    explicit_bzero(password, sizeof password);
-    if (status == STATUS_OK) {
-        status = set_timeouts(db);
-    }
-    if (status != STATUS_OK) {
-        goto fail;
-    }
-    *out = db;
-    return STATUS_OK;
-fail:
-    db_close(&db);
-    return status;
-}
-
-void db_close(struct db **db)
-{
-    if (*db != NULL) {
-        PQfinish((*db)->connection);
-        free(*db);
-        *db = NULL;
-    }
-}
-
 bool db_alive(const struct db *db)
 {
     return !db->broken;
@@ -371,33 +271,6 @@ enum status db_script(struct db *db, const char *sql)
     return finish(db, NULL);
 }
 
-static void *cancel_on_thread(void *cancel)
-{
-    char ignored[1];
-
-    (void)PQcancel(cancel, ignored, (int)sizeof ignored);
-    PQfreeCancel(cancel);
-    return NULL;
-}
-
-/* PQcancel opens a connection of its own and knows no timeout; on a thread it can be left behind when the server hangs.
- * Waiting for its end matters: a request that is still on its way would hit the next statement. */
-static void cancel_query(struct db *db)
-{
-    PGcancel *cancel = PQgetCancel(db->connection);
-    pthread_t thread;
-
-    if (cancel == NULL || pthread_create(&thread, NULL, cancel_on_thread, cancel) != 0) {
-        PQfreeCancel(cancel);
-        db->broken = true;
-        return;
-    }
-    if (join_within(thread, DB_CONNECT_S * MS_PER_S) != STATUS_OK) {
-        (void)pthread_detach(thread);
-        db->broken = true;
-    }
-}
-
 /* One result of a stream. *status is what the stream will return; once it is bad, rows are only drained. */
 static void take_streamed(struct db *db, PGresult *result, enum status *status,
                           enum status (*on_row)(void *context, const struct db_rows *row), void *context)
@@ -414,7 +287,7 @@ static void take_streamed(struct db *db, PGresult *result, enum status *status,
     } else if (PQresultStatus(result) == PGRES_SINGLE_TUPLE) {
         *status = on_row(context, &row);
         if (*status != STATUS_OK) {
-            cancel_query(db);
+            cancel_query(db, DB_CONNECT_S * DB_MS_PER_S);
         }
     }
 }

@@ -44,11 +44,25 @@ struct db_value {
     size_t array_count;
 };
 
+/* Called on the connection's thread while the server is waited for, at least once in DB_LOOK_MS. STATUS_OK: wait on. Anything
+ * else is returned at once: the statement is cancelled at the server, and the connection given up. */
+struct db_watch {
+    enum status (*look)(void *context);
+    void *context; /* borrowed until db_close */
+};
+
 /* Connects. `application` names the connection in pg_stat_activity ("prismguard-trainer"). STATUS_UNAVAILABLE when the
  * server cannot be reached or no URL is set, STATUS_DENIED when it refuses us, STATUS_UNSUPPORTED below PostgreSQL 15,
  * STATUS_MALFORMED for a URL that libpq cannot read, and what secret_read says of the password file. */
 MUST_CHECK enum status db_open(struct db **out, const struct database_settings *settings, const char *application);
+/* The same for one whose waiting can end early; `watch` is copied, NULL = none. Connecting can be left too: libpq's thread then
+ * ends by its own timeout. */
+MUST_CHECK enum status db_open_watched(struct db **out, const struct database_settings *settings, const char *application,
+                                       const struct db_watch *watch);
 void db_close(struct db **db);
+
+/* What a failed call means, in words for a person; a literal. */
+const char *db_failure(enum status status);
 
 /* False once the connection is known to be broken: close it and open another, with a back-off. */
 bool db_alive(const struct db *db);

@@ -182,6 +182,8 @@ enum {
     HISTORY_QUEUE_BYTES_MAX = 8 * MIB,
     DB_CONNECT_S = 5,
     DB_STATEMENT_MS = 60000,
+    DB_LOOK_MS = 50,                 /* who waits for the server looks so often whether it shall go on */
+    DB_CANCEL_MS = 100,              /* a cancel of a session that is left has so long to reach the server */
     DB_LOCK_MS = 5000,
     DB_IDLE_IN_TRANSACTION_MS = 30000,
     DB_USER_TIMEOUT_MS = 10000,
@@ -197,6 +199,7 @@ enum {
     SPOOL_SEGMENT_BYTES = 4 * MIB,                            /* one file */
     SPOOL_SEGMENTS_MAX = 1024,
     STATE_FOLDERS_MAX = 64, /* moderators that share a state_dir */
+    SPOOL_ADOPT_MS = 5000,  /* a folder that a dead process left is looked for so often */
 
     /* The reviewing LLM */
     REVIEW_ANSWER_BYTES_MAX = 64 * KIB,
@@ -226,6 +229,7 @@ enum {
     DB_BACKOFF_MS = 100,
     DB_BACKOFF_MAX_MS = 5000,
     HISTORY_FLUSH_MS = 200,  /* the first queued label waits no longer for company */
+    HISTORY_HANG_MS = 1000,  /* a statement that takes longer may take very long: labels go to the disk meanwhile */
     HISTORY_DRAIN_MS = 5000, /* at the end of the process */
 };
 

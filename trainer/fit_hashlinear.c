@@ -49,19 +49,21 @@ enum status fit_add(struct fit *fit, struct bytes text, int label)
 }
 
 /* Scores each row by the fit that left out its fold. */
-static void score_unseen(const struct fit *fit, struct logistic *logistic, double *scores, uint8_t *labels)
+static enum status score_unseen(const struct fit *fit, struct logistic *logistic, double *scores, uint8_t *labels)
 {
     size_t count = rows_count(fit->rows);
+    enum status status = STATUS_OK;
 
-    for (int fold = 0; fold < TRAIN_FOLDS; fold++) {
-        logistic_fit(logistic, fit->options.seed, fold);
-        for (size_t row = 0; row < count; row++) {
+    for (int fold = 0; status == STATUS_OK && fold < TRAIN_FOLDS; fold++) {
+        status = logistic_fit(logistic, fit->options.seed, fold);
+        for (size_t row = 0; status == STATUS_OK && row < count; row++) {
             if (rows_at(fit->rows, row)->fold == fold) {
                 scores[row] = logistic_score(logistic, row);
                 labels[row] = rows_at(fit->rows, row)->label;
             }
         }
     }
+    return status;
 }
 
 static enum status calibrate(const struct fit *fit, struct logistic *logistic, struct platt *out)
@@ -72,9 +74,10 @@ static enum status calibrate(const struct fit *fit, struct logistic *logistic, s
     enum status status = STATUS_NO_MEMORY;
 
     if (scores != NULL && labels != NULL) {
-        score_unseen(fit, logistic, scores, labels);
+        status = score_unseen(fit, logistic, scores, labels);
+    }
+    if (status == STATUS_OK) {
         platt_fit(out, scores, labels, count, fit->options.violation_share);
-        status = STATUS_OK;
     }
     free(scores);
     free(labels);
@@ -90,12 +93,14 @@ enum status fit_finish(struct fit *fit, struct buffer *out)
     if (rows_count_of(fit->rows, 0) < TRAIN_FOLDS || rows_count_of(fit->rows, 1) < TRAIN_FOLDS) {
         return STATUS_TOO_FEW;
     }
-    status = logistic_open(&logistic, fit->rows);
+    status = logistic_open(&logistic, fit->rows, fit->options.cancelled);
     if (status == STATUS_OK) {
         status = calibrate(fit, logistic, &platt);
     }
     if (status == STATUS_OK) {
-        logistic_fit(logistic, fit->options.seed, LOGISTIC_ALL);
+        status = logistic_fit(logistic, fit->options.seed, LOGISTIC_ALL);
+    }
+    if (status == STATUS_OK) {
         status = model_write(out, &(struct model_parts){
                                       .kind = MODEL_KIND_HASHLINEAR,
                                       .storage = fit->options.storage,

@@ -14,6 +14,7 @@
 #include "proto/model.h"
 #include "proto/status.h"
 
+#include <stdatomic.h>
 #include <stdint.h>
 
 enum { FIT_TABLE_BITS = 18 }; /* more gains nothing that shows (spec/models.md) */
@@ -25,6 +26,7 @@ struct fit_options {
     double violation_share;     /* true share of label 1, in (0, 1), which a balanced draw hides; NaN = as drawn */
     unsigned table_bits;        /* 0 = FIT_TABLE_BITS */
     enum model_storage storage; /* 0 = MODEL_FLOAT32 */
+    const atomic_bool *cancelled; /* borrowed until fit_close: fit_finish ends soon after it is true; NULL = never */
 };
 
 /* Borrows `options` for the call. STATUS_NO_MEMORY. */
@@ -36,7 +38,7 @@ void fit_close(struct fit **fit);
 MUST_CHECK enum status fit_add(struct fit *fit, struct bytes text, int label);
 
 /* Replaces the content of `out` by the model file. STATUS_TOO_FEW when a label has fewer than TRAIN_FOLDS rows;
- * STATUS_TOO_LARGE when the bound of `out` is below the file; STATUS_NO_MEMORY. */
+ * STATUS_TOO_LARGE when the bound of `out` is below the file; STATUS_CLOSED when cancelled; STATUS_NO_MEMORY. */
 MUST_CHECK enum status fit_finish(struct fit *fit, struct buffer *out);
 
 #endif

@@ -85,13 +85,17 @@ static struct bytes text_of(const struct holdout *holdout, const struct held_row
     return bytes_first(bytes_from(buffer_view(&holdout->texts), row->at), row->count);
 }
 
-static enum status judge_rows(const struct holdout *holdout, const struct model *model, struct evaluate *evaluate)
+static enum status judge_rows(const struct holdout *holdout, const struct model *model, const atomic_bool *cancelled,
+                              struct evaluate *evaluate)
 {
     enum status status = STATUS_OK;
 
     for (size_t at = 0; at < holdout->rows.count && status == STATUS_OK; at += sizeof(struct held_row)) {
         struct held_row row;
 
+        if (cancelled != NULL && atomic_load(cancelled)) {
+            return STATUS_CLOSED;
+        }
         memcpy(&row, holdout->rows.data + at, sizeof row);
         status = evaluate_add(evaluate, model_score(model, text_of(holdout, &row)), row.label);
     }
@@ -99,13 +103,13 @@ static enum status judge_rows(const struct holdout *holdout, const struct model 
 }
 
 enum status holdout_judge(const struct holdout *holdout, const struct model *model, double low, double high,
-                          struct evaluate_figures *out)
+                          const atomic_bool *cancelled, struct evaluate_figures *out)
 {
     struct evaluate *evaluate = NULL;
     enum status status = evaluate_open(&evaluate);
 
     if (status == STATUS_OK) {
-        status = judge_rows(holdout, model, evaluate);
+        status = judge_rows(holdout, model, cancelled, evaluate);
     }
     if (status == STATUS_OK) {
         status = evaluate_figures(evaluate, low, high, out);

@@ -12,6 +12,8 @@
 #include "proto/status.h"
 #include "trainer/evaluate.h"
 
+#include <stdatomic.h>
+
 struct holdout;
 
 /* Of a hash of TEXT_HASH_BYTES. */
@@ -26,8 +28,9 @@ MUST_CHECK enum status holdout_add(struct holdout *holdout, struct bytes text, i
 /* Rows kept of a label, 0 or 1. */
 size_t holdout_count(const struct holdout *holdout, int label);
 
-/* Scores every row kept; `low` and `high` are the profile's. What evaluate_add and evaluate_figures return. */
+/* Scores every row kept; `low` and `high` are the profile's; STATUS_CLOSED soon after `cancelled` (NULL = never) is true. What
+ * evaluate_add and evaluate_figures return. */
 MUST_CHECK enum status holdout_judge(const struct holdout *holdout, const struct model *model, double low, double high,
-                                     struct evaluate_figures *out);
+                                     const atomic_bool *cancelled, struct evaluate_figures *out);
 
 #endif

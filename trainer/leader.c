@@ -69,6 +69,9 @@ static enum step wait_for(struct leader *leader, uint64_t wait_ms, enum step nex
 
 static enum step fail(struct leader *leader, const char *where, enum status status)
 {
+    if (atomic_load(&leader->ending)) {
+        return STEP_END; /* that is why */
+    }
     leader->failed_at = where;
     leader->failure = status;
     return STEP_REST;
@@ -96,7 +99,7 @@ static enum status look_at_schema(struct leader *leader, int64_t *out_version)
 static enum step connect_store(struct leader *leader)
 {
     int64_t version = 0;
-    enum status status = store_open(&leader->store, &leader->settings->database);
+    enum status status = store_open(&leader->store, &leader->settings->database, &leader->ending);
 
     if (status == STATUS_OK) {
         status = look_at_schema(leader, &version);
@@ -222,12 +225,12 @@ static enum step lead(struct leader *leader)
 }
 
 /* Leaves the lead, if it was ours, and the session with its lock. */
-static void let_go(struct leader *leader)
+static void let_go(struct leader *leader, const char *why)
 {
     publish_clear(leader->publish);
     schedule_cancel(leader->schedule);
     store_close(&leader->store);
-    atomic_store(&leader->unready, no_connection);
+    atomic_store(&leader->unready, why);
     if (leader->epoch != 0) {
         log_event(LOG_INFO, "leader_left", LOG_NUMBER("epoch", leader->epoch));
         series_set(leader->leading, 0);
@@ -238,10 +241,10 @@ static void let_go(struct leader *leader)
 static enum step rest(struct leader *leader)
 {
     log_event_limited(LOG_WARN, "leader_interrupted", LOG_TEXT("step", leader->failed_at),
-                      LOG_STATUS("status", leader->failure),
+                      LOG_STATUS("status", leader->failure), LOG_TEXT("reason", db_failure(leader->failure)),
                       LOG_TEXT("sqlstate", leader->store == NULL ? "" : store_sqlstate(leader->store)));
     series_add(leader->losses, 1);
-    let_go(leader);
+    let_go(leader, db_failure(leader->failure));
     return wait_for(leader, backoff_ms(leader->failures++, DB_BACKOFF_MS, DB_BACKOFF_MAX_MS), STEP_CONNECT);
 }
 
@@ -302,7 +305,7 @@ static void *run(void *context)
         }
         step = next;
     }
-    let_go(leader);
+    let_go(leader, no_connection);
     if (atomic_load(&leader->failed)) {
         publish_end(leader->publish);
     }

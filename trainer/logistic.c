@@ -25,6 +25,7 @@ struct cell {
 
 struct logistic {
     const struct rows *rows;
+    const atomic_bool *cancelled;
     size_t table_count;
     struct cell *cells;
     uint32_t *seen[2];  /* rows of each label that hold a feature */
@@ -39,7 +40,7 @@ struct logistic {
     uint64_t random;
 };
 
-enum status logistic_open(struct logistic **out, const struct rows *rows)
+enum status logistic_open(struct logistic **out, const struct rows *rows, const atomic_bool *cancelled)
 {
     struct logistic *logistic = calloc(1, sizeof *logistic);
     size_t count = rows_count(rows);
@@ -49,6 +50,7 @@ enum status logistic_open(struct logistic **out, const struct rows *rows)
     }
     assert(count <= UINT32_MAX);
     logistic->rows = rows;
+    logistic->cancelled = cancelled;
     logistic->table_count = (size_t)1 << rows_table_bits(rows);
     logistic->cells = calloc(logistic->table_count, sizeof *logistic->cells);
     logistic->seen[0] = calloc(logistic->table_count, sizeof *logistic->seen[0]);
@@ -104,6 +106,11 @@ static void shuffle(struct logistic *logistic)
     }
 }
 
+static bool is_cancelled(const struct logistic *logistic)
+{
+    return logistic->cancelled != NULL && atomic_load_explicit(logistic->cancelled, memory_order_relaxed);
+}
+
 /* What a row has for each of its features. A row without features has nothing to multiply it with. */
 static double row_value(const struct row *row)
 {
@@ -126,7 +133,7 @@ static void count_features(struct logistic *logistic, int left_out)
     memset(logistic->seen[0], 0, logistic->table_count * sizeof *logistic->seen[0]);
     memset(logistic->seen[1], 0, logistic->table_count * sizeof *logistic->seen[1]);
     logistic->part = 0;
-    for (size_t number = 0; number < rows_count(logistic->rows); number++) {
+    for (size_t number = 0; number < rows_count(logistic->rows) && !is_cancelled(logistic); number++) {
         const struct row *row = rows_at(logistic->rows, number);
 
         if (row->fold == left_out) {
@@ -138,6 +145,9 @@ static void count_features(struct logistic *logistic, int left_out)
         for (uint32_t at = 0; at < row->count; at++) {
             logistic->seen[row->label][logistic->features[at]]++;
         }
+    }
+    if (is_cancelled(logistic)) {
+        return;
     }
     assert(count[0] > 0 && count[1] > 0);
     for (size_t label = 0; label < 2; label++) {
@@ -174,7 +184,7 @@ static void scale_rows(struct logistic *logistic)
     double sum = 0;
     double scale;
 
-    for (size_t at = 0; at < logistic->part; at++) {
+    for (size_t at = 0; at < logistic->part && !is_cancelled(logistic); at++) {
         const struct row *row = take_row(logistic, logistic->order[at]);
         double *norm = &logistic->norm[logistic->order[at]];
 
@@ -185,7 +195,7 @@ static void scale_rows(struct logistic *logistic)
         sum += *norm;
     }
     scale = sum > 0 ? (double)logistic->part / sum : 1;
-    for (size_t at = 0; at < logistic->part; at++) {
+    for (size_t at = 0; at < logistic->part && !is_cancelled(logistic); at++) {
         double *norm = &logistic->norm[logistic->order[at]];
 
         *norm = *norm * scale + 1; /* the bias is a feature of value 1 */
@@ -260,7 +270,7 @@ static double descend(struct logistic *logistic, size_t number)
     return fabs(step);
 }
 
-void logistic_fit(struct logistic *logistic, uint64_t seed, int left_out)
+enum status logistic_fit(struct logistic *logistic, uint64_t seed, int left_out)
 {
     bool settled = false;
 
@@ -269,23 +279,24 @@ void logistic_fit(struct logistic *logistic, uint64_t seed, int left_out)
     scale_rows(logistic);
     logistic->bias = 0;
     logistic->random = seed;
-    for (size_t at = 0; at < logistic->part; at++) {
+    for (size_t at = 0; at < logistic->part && !is_cancelled(logistic); at++) {
         size_t number = logistic->order[at];
         const struct row *row = take_row(logistic, number);
 
         logistic->dual[number] = DUAL_FIRST;
         step_in_hand(logistic, row, row->label == 1 ? DUAL_FIRST : -DUAL_FIRST);
     }
-    for (int epoch = 0; epoch < EPOCHS_MAX && !settled; epoch++) {
+    for (int epoch = 0; epoch < EPOCHS_MAX && !settled && !is_cancelled(logistic); epoch++) {
         double moved = 0, sum = 0;
 
         shuffle(logistic);
-        for (size_t at = 0; at < logistic->part; at++) {
+        for (size_t at = 0; at < logistic->part && !is_cancelled(logistic); at++) {
             moved += descend(logistic, logistic->order[at]);
             sum += logistic->dual[logistic->order[at]];
         }
         settled = moved < SETTLED * sum;
     }
+    return is_cancelled(logistic) ? STATUS_CLOSED : STATUS_OK;
 }
 
 double logistic_score(struct logistic *logistic, size_t row)

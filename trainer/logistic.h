@@ -19,17 +19,19 @@
 
 #include "trainer/rows.h"
 
+#include <stdatomic.h>
+
 struct logistic;
 
 enum { LOGISTIC_ALL = -1 };
 
-/* Borrows `rows`, which stay as they are, until logistic_close. STATUS_NO_MEMORY. */
-MUST_CHECK enum status logistic_open(struct logistic **out, const struct rows *rows);
+/* Borrows `rows`, which stay as they are, and `cancelled` (NULL = never) until logistic_close. STATUS_NO_MEMORY. */
+MUST_CHECK enum status logistic_open(struct logistic **out, const struct rows *rows, const atomic_bool *cancelled);
 void logistic_close(struct logistic **logistic);
 
 /* Solves for the rows of every fold but `left_out`, or for LOGISTIC_ALL of them; a solution before is forgotten. There must
- * be a row of either label among them. */
-void logistic_fit(struct logistic *logistic, uint64_t seed, int left_out);
+ * be a row of either label among them. STATUS_CLOSED, with no solution, once `cancelled` is true, which each row looks at. */
+MUST_CHECK enum status logistic_fit(struct logistic *logistic, uint64_t seed, int left_out);
 
 /* w.x + bias of any row under the solution. */
 double logistic_score(struct logistic *logistic, size_t row);

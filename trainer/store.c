@@ -14,15 +14,24 @@
  */
 #define FENCE "with fence as (select 1 from leader where epoch = $1 for update) "
 
-enum status store_open(struct store **out, const struct database_settings *settings)
+static enum status look(void *context)
+{
+    const struct store *store = context;
+
+    return atomic_load(store->cancelled) ? STATUS_CLOSED : STATUS_OK;
+}
+
+enum status store_open(struct store **out, const struct database_settings *settings, const atomic_bool *cancelled)
 {
     struct store *store = calloc(1, sizeof *store);
+    const struct db_watch watch = {look, store};
     enum status status;
 
     if (store == NULL) {
         return STATUS_NO_MEMORY;
     }
-    status = db_open(&store->db, settings, "prismguard-trainer");
+    store->cancelled = cancelled;
+    status = db_open_watched(&store->db, settings, "prismguard-trainer", cancelled == NULL ? NULL : &watch);
     if (status == STATUS_OK) {
         /* A sequential scan only where there is no index, whatever the statistics say. */
         status = db_script(store->db, "set max_parallel_workers_per_gather = 0; set enable_seqscan = off");

@@ -14,10 +14,14 @@
 #include "proto/limits.h"
 #include "proto/settings.h"
 
+#include <stdatomic.h>
+
 struct store;
 
-/* Connects; no query of this session runs in parallel or reads a table from end to end while there is another way. */
-MUST_CHECK enum status store_open(struct store **out, const struct database_settings *settings);
+/* Connects; no query of this session runs in parallel or reads a table from end to end while there is another way. Once
+ * `cancelled` is true whatever waits for the server is cancelled and returns STATUS_CLOSED, and the session is over; it is
+ * borrowed until store_close, NULL = never. */
+MUST_CHECK enum status store_open(struct store **out, const struct database_settings *settings, const atomic_bool *cancelled);
 void store_close(struct store **store);
 bool store_alive(const struct store *store);
 const char *store_sqlstate(const struct store *store); /* as db_sqlstate */

@@ -4,8 +4,11 @@
 
 #include "proto/db.h"
 
+#include <stdatomic.h>
+
 struct store {
     struct db *db;
+    const atomic_bool *cancelled; /* NULL = never */
 };
 
 /* The first `out_count` columns of the first row, all whole numbers. STATUS_NOT_FOUND when there is no row. */

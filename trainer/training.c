@@ -77,7 +77,7 @@ static enum status draw(struct run *run)
         .seed = training->seed,
     };
     const struct sample_taker taker = {take_sample, run};
-    struct fit_options options = {.seed = training->seed};
+    struct fit_options options = {.seed = training->seed, .cancelled = training->cancelled};
     int64_t live_version;
     enum status status = store_now(run->store, &run->trained_at_us);
 
@@ -113,7 +113,7 @@ static enum status judge(const struct run *run, const struct model *model, struc
 {
     const struct profile_settings *profile = run->training->profile;
 
-    return holdout_judge(run->holdout, model, profile->low, profile->high, out);
+    return holdout_judge(run->holdout, model, profile->low, profile->high, run->training->cancelled, out);
 }
 
 /* A live version that cannot be read any more is no reason to keep a new one back. */
@@ -248,7 +248,7 @@ static enum status take_step(struct run *run, const struct step *step)
         return STATUS_TIMEOUT;
     }
     if (step->needs_store) {
-        status = store_open(&run->store, run->training->database);
+        status = store_open(&run->store, run->training->database, run->training->cancelled);
     }
     if (status == STATUS_OK) {
         status = step->take(run);

@@ -7,7 +7,8 @@
  *
  * No transaction and no lock is held while it computes: the session of the draw is closed before the fit, and another
  * one stores. A run that was cancelled, was too slow (TRAIN_RUN_MS) or met an error stores nothing and leaves the live
- * version as it is. Thread: its own; it blocks for seconds to minutes.
+ * version as it is. A cancelled one ends within 200 ms, and so does its statement at the server.
+ * Thread: its own; it blocks for seconds to minutes.
  */
 #ifndef TRAINER_TRAINING_H
 #define TRAINER_TRAINING_H

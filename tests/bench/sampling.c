@@ -27,7 +27,7 @@ static enum status draw(const struct database_settings *settings, int64_t profil
         .profile_id = profile_id, .rows_max = 50000, .bytes_max = TRAIN_BYTES_MAX, .seed = seed};
     const struct sample_taker taker = {count, seen};
     struct store *store = NULL;
-    enum status status = store_open(&store, settings);
+    enum status status = store_open(&store, settings, NULL);
 
     if (status == STATUS_OK) {
         status = sample_measure(store, &request, figures);

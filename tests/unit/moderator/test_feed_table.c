@@ -44,7 +44,7 @@ static void open_place(struct place *place, const char *database)
     place->settings.profile_count = 3;
     postgres_create(&server, database, &place->settings.database);
     assert_status(STATUS_OK, db_open(&place->db, &place->settings.database, "test"));
-    assert_status(STATUS_OK, feed_table_open(&place->table, &place->settings, BYTES_MAX));
+    assert_status(STATUS_OK, feed_table_open(&place->table, &place->settings, BYTES_MAX, &(struct db_watch){NULL, NULL}));
 }
 
 static void close_place(struct place *place)

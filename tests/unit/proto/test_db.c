@@ -357,6 +357,104 @@ static void a_parameter_may_be_larger_than_the_sockets_buffers(void **state)
     free((void *)(uintptr_t)big.data);
 }
 
+/* Counts its calls; at each one stops, stops the time, or lets it run. */
+struct watching {
+    int looks;
+    int stop_at;
+    uint64_t freeze_ms[2]; /* the time at the first look and at the next */
+};
+
+static enum status look(void *context)
+{
+    struct watching *watching = context;
+
+    if (watching->freeze_ms[0] != 0) {
+        clock_freeze(watching->freeze_ms[watching->looks > 0]);
+    }
+    return ++watching->looks == watching->stop_at ? STATUS_CLOSED : STATUS_OK;
+}
+
+static struct db *connect_watched(struct watching *watching)
+{
+    const struct db_watch watch = {look, watching};
+    struct database_settings settings;
+    struct db *db = NULL;
+
+    postgres_settings(&server, "postgres", &settings);
+    assert_status(STATUS_OK, db_open_watched(&db, &settings, "watched", &watch));
+    return db;
+}
+
+static void a_watch_cancels_the_statement_at_the_server(void **state)
+{
+    struct watching watching = {0};
+    struct db *other = connect_to_test("other");
+    struct db *db;
+    uint64_t before_ms;
+
+    (void)state;
+    for (int streamed = 0; streamed < 2; streamed++) {
+        struct counted counted = {0};
+        const char *sql = "select pg_sleep(3600)";
+
+        db = connect_watched(&watching);
+        before_ms = clock_ms();
+        watching = (struct watching){.stop_at = 3};
+        assert_status(STATUS_CLOSED, streamed ? db_stream(db, sql, NULL, 0, count_row, &counted)
+                                              : db_run(db, sql, NULL, 0, NULL));
+        assert_int_equal(3, watching.looks);
+        assert_in_range(clock_ms() - before_ms, 2 * DB_LOOK_MS - 1, DB_CONNECT_S * 1000);
+        assert_false(db_alive(db));
+        /* The session is not closed yet: it is the cancel that ended the statement. */
+        while (number_of(other, "select count(*) from pg_stat_activity where application_name = 'watched' "
+                                "and state = 'active'") > 0) {
+            (void)poll(NULL, 0, 5);
+        }
+        db_close(&db);
+    }
+    db_close(&other);
+}
+
+static void a_watch_leaves_a_server_that_never_answers(void **state)
+{
+    struct watching watching = {.stop_at = 2};
+    const struct db_watch watch = {look, &watching};
+    struct database_settings settings = {0};
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct db *db = NULL;
+    uint64_t before_ms = clock_ms();
+
+    (void)state;
+    (void)snprintf(address.sun_path, sizeof address.sun_path, "%s/.s.PGSQL.2", server.folder);
+    assert_int_equal(0, bind(listener, (const struct sockaddr *)&address, sizeof address));
+    assert_int_equal(0, listen(listener, 4));
+    (void)snprintf(settings.url, sizeof settings.url, "host=%s port=2 user=u dbname=d", server.folder);
+    assert_status(STATUS_CLOSED, db_open_watched(&db, &settings, "test", &watch));
+    assert_null(db);
+    assert_in_range(clock_ms() - before_ms, 0, 1000 * (DB_CONNECT_S - 2));
+    assert_int_equal(0, close(listener));
+}
+
+/* The client's own deadline, for a server whose timers stand still with it. */
+static void a_statement_is_given_up_when_its_time_is_over(void **state)
+{
+    struct watching watching = {0};
+    struct db *db = connect_watched(&watching);
+    uint64_t started_ms = clock_ms();
+    uint64_t end_ms = started_ms + DB_STATEMENT_MS + DB_LOCK_MS;
+
+    (void)state;
+    clock_freeze(started_ms);
+    watching = (struct watching){.freeze_ms = {end_ms - 1, end_ms}};
+    assert_status(STATUS_TIMEOUT, db_run(db, "select pg_sleep(3600)", NULL, 0, NULL));
+    clock_freeze(0);
+    assert_int_equal(2, watching.looks);
+    assert_false(db_alive(db));
+    db_close(&db);
+    terminate("watched");
+}
+
 static int start(void **state)
 {
     (void)state;
@@ -388,6 +486,9 @@ int main(void)
         cmocka_unit_test(what_cannot_be_reached_is_unavailable),
         cmocka_unit_test(a_server_that_never_answers_costs_the_connect_timeout),
         cmocka_unit_test(a_parameter_may_be_larger_than_the_sockets_buffers),
+        cmocka_unit_test(a_watch_cancels_the_statement_at_the_server),
+        cmocka_unit_test(a_watch_leaves_a_server_that_never_answers),
+        cmocka_unit_test(a_statement_is_given_up_when_its_time_is_over),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }

@@ -13,6 +13,9 @@
 #include "trainer/fit_hashlinear.h"
 
 #include <math.h>
+#include <pthread.h>
+#include <sched.h>
+#include <time.h>
 
 enum { ALL_ROWS = 1 << 30, TEXT_BYTES_MAX = 64 * KIB };
 
@@ -246,6 +249,64 @@ static void a_file_that_does_not_fit_is_not_made(void **state)
     fit_close(&fit);
 }
 
+struct fitting {
+    struct fit *fit;
+    struct buffer file;
+    enum status status;
+    uint64_t ended_us; /* CPU time of the thread */
+};
+
+static uint64_t cpu_us(clockid_t clock)
+{
+    struct timespec time;
+
+    assert_int_equal(0, clock_gettime(clock, &time));
+    return (uint64_t)time.tv_sec * 1000000 + (uint64_t)time.tv_nsec / 1000;
+}
+
+static void *finish(void *context)
+{
+    struct fitting *fitting = context;
+
+    fitting->status = fit_finish(fitting->fit, &fitting->file);
+    fitting->ended_us = cpu_us(CLOCK_THREAD_CPUTIME_ID);
+    return NULL;
+}
+
+/* Counted in the thread's own CPU time, which no load on the machine stretches; cancelled in the midst of several passes. */
+static void a_fit_ends_soon_after_it_is_cancelled(void **state)
+{
+    enum { ROWS = 12000, STEP_US = 150000, SOON_US = 200000 };
+    atomic_bool cancelled = false;
+    struct fit_options options = {.seed = 1, .violation_share = (double)NAN, .cancelled = &cancelled};
+
+    (void)state;
+    for (uint64_t after_us = STEP_US; after_us <= 3 * STEP_US; after_us += STEP_US) {
+        struct fitting fitting = {0};
+        pthread_t thread;
+        clockid_t clock;
+        uint64_t at_us;
+
+        atomic_store(&cancelled, false);
+        buffer_init(&fitting.file, MODEL_FILE_BYTES_MAX);
+        assert_status(STATUS_OK, fit_open(&fitting.fit, &options));
+        add_rows(fitting.fit, "tweets-en", 1, ROWS);
+        assert_int_equal(0, pthread_create(&thread, NULL, finish, &fitting));
+        assert_int_equal(0, pthread_getcpuclockid(thread, &clock));
+        do {
+            (void)sched_yield();
+            at_us = cpu_us(clock);
+        } while (at_us < after_us);
+        atomic_store(&cancelled, true);
+        assert_int_equal(0, pthread_join(thread, NULL));
+        assert_status(STATUS_CLOSED, fitting.status);
+        assert_int_equal(0, fitting.file.count);
+        assert_in_range(fitting.ended_us - at_us, 0, SOON_US);
+        fit_close(&fitting.fit);
+        buffer_free(&fitting.file);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -258,6 +319,7 @@ int main(void)
         cmocka_unit_test(too_few_rows_of_a_label_are_refused),
         cmocka_unit_test(twenty_rows_and_texts_that_hold_nothing_give_a_model),
         cmocka_unit_test(a_file_that_does_not_fit_is_not_made),
+        cmocka_unit_test(a_fit_ends_soon_after_it_is_cancelled),
     };
 
     return secret_start() == STATUS_OK ? cmocka_run_group_tests(tests, NULL, NULL) : 1;

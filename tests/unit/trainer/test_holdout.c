@@ -90,11 +90,11 @@ static void what_was_kept_judges_a_model(void **state)
     for (int number = 100; number < 120; number++) {
         assert_status(STATUS_OK, holdout_add(holdout, text_of(room, sizeof room, number, 0), 0));
     }
-    assert_status(STATUS_TOO_FEW, holdout_judge(holdout, model, 0.2, 0.8, &figures));
+    assert_status(STATUS_TOO_FEW, holdout_judge(holdout, model, 0.2, 0.8, NULL, &figures));
     for (int number = 100; number < 110; number++) {
         assert_status(STATUS_OK, holdout_add(holdout, text_of(room, sizeof room, number, 1), 1));
     }
-    assert_status(STATUS_OK, holdout_judge(holdout, model, 0.2, 0.8, &figures));
+    assert_status(STATUS_OK, holdout_judge(holdout, model, 0.2, 0.8, NULL, &figures));
     assert_int_equal(30, figures.count);
     assert_int_equal(10, figures.violations);
     assert_true(figures.auc > 0.99);

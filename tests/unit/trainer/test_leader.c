@@ -151,7 +151,7 @@ static void the_second_stands_by_and_takes_over_with_a_greater_epoch(void **stat
     assert_int_equal(2, model.epoch);
     assert_int_equal(1, samples_number(db, "select count(*) from pg_locks where locktype = 'advisory' and granted"));
     /* What the first still writes under its old epoch changes nothing. */
-    assert_status(STATUS_OK, store_open(&store, &settings));
+    assert_status(STATUS_OK, store_open(&store, &settings, NULL));
     assert_status(STATUS_STALE, store_add_profiles(store, 1, &late, 1));
     assert_int_equal(0, samples_number(db, "select count(*) from profiles where name = 'late'"));
     store_close(&store);
@@ -264,7 +264,7 @@ static void a_server_that_goes_away_silences_it_until_it_is_back(void **state)
     }
     assert_true(clock_ms() - before_ms < LEADER_LEASE_MS + 4 * ANNOUNCE_EVERY_MS);
     assert_false(leader_ready(trainer.leader, &why));
-    assert_string_equal("not connected to the database", why);
+    assert_string_equal("the database cannot be reached", why);
     assert_int_equal(0, gauge(&trainer, "prismguard_trainer_leader"));
     postgres_run(&server);
     assert_true(hear(&trainer, PATIENCE_MS, 2, 0, &model));

@@ -73,7 +73,7 @@ static struct taken draw(const struct sample_request *request, struct sample_fig
     const struct sample_taker taker = {take, &taken};
     struct store *store = NULL;
 
-    assert_status(STATUS_OK, store_open(&store, &settings));
+    assert_status(STATUS_OK, store_open(&store, &settings, NULL));
     assert_status(STATUS_OK, sample_seen_open(&taken.seen, SEEN_ROWS));
     assert_status(STATUS_OK, sample_measure(store, request, figures));
     assert_status(STATUS_OK, sample_draw(store, request, figures, &taker));
@@ -238,7 +238,7 @@ static void a_taker_that_refuses_ends_the_draw(void **state)
     struct store *store = NULL;
 
     (void)state;
-    assert_status(STATUS_OK, store_open(&store, &settings));
+    assert_status(STATUS_OK, store_open(&store, &settings, NULL));
     assert_status(STATUS_OK, sample_seen_open(&taken.seen, SEEN_ROWS));
     assert_status(STATUS_OK, sample_measure(store, &request, figures));
     assert_status(STATUS_CLOSED, sample_draw(store, &request, figures, &taker));

@@ -49,7 +49,7 @@ static void set_scene(struct scene *scene, const char *database)
     }
     assert_status(STATUS_OK, metrics_open(&scene->metrics));
     assert_status(STATUS_OK, schedule_open(&scene->schedule, &scene->settings, scene->metrics, tell, scene));
-    assert_status(STATUS_OK, store_open(&scene->store, &scene->settings.database));
+    assert_status(STATUS_OK, store_open(&scene->store, &scene->settings.database, NULL));
     assert_status(STATUS_OK, store_raise_epoch(scene->store, &scene->epoch));
 }
 

@@ -10,7 +10,7 @@ static struct store *open_store(const struct database_settings *settings)
 {
     struct store *store = NULL;
 
-    assert_status(STATUS_OK, store_open(&store, settings));
+    assert_status(STATUS_OK, store_open(&store, settings, NULL));
     return store;
 }
 

@@ -3,12 +3,14 @@
 #include "support/samples.h"
 #include "support/unit.h"
 
+#include "proto/clock.h"
 #include "proto/model.h"
 #include "proto/secret.h"
 #include "trainer/holdout.h"
 #include "trainer/training.h"
 
 #include <math.h>
+#include <pthread.h>
 
 enum { ROWS = 400, TEXT_BYTES = 40 };
 
@@ -27,7 +29,7 @@ static void set_scene(struct scene *scene, const char *database)
 {
     *scene = (struct scene){0};
     scene->db = samples_create(&server, database, &scene->settings);
-    assert_status(STATUS_OK, store_open(&scene->store, &scene->settings));
+    assert_status(STATUS_OK, store_open(&scene->store, &scene->settings, NULL));
     (void)snprintf(scene->profile.name, sizeof scene->profile.name, "default");
     scene->profile.model_kind = MODEL_KIND_HASHLINEAR;
     scene->profile.training =
@@ -191,6 +193,54 @@ static void a_run_that_cannot_go_on_stores_nothing(void **state)
     clear_scene(&scene);
 }
 
+struct running {
+    const struct training *training;
+    struct training_result result;
+};
+
+static void *run_training(void *context)
+{
+    struct running *running = context;
+
+    training_run(running->training, &running->result);
+    return NULL;
+}
+
+/* A lock keeps the draw waiting; without the cancel it would wait for its lock timeout. */
+static void a_cancelled_run_leaves_no_statement_at_the_server(void **state)
+{
+    static const char drawing[] = "select count(*) from pg_stat_activity where application_name = 'prismguard-trainer' "
+                                  "and wait_event_type = 'Lock'";
+    struct scene scene;
+    struct running running;
+    struct db *other = NULL;
+    pthread_t thread;
+    uint64_t before_ms;
+
+    (void)state;
+    set_scene(&scene, "waits");
+    samples_fill(scene.db, scene.training.profile_id, 0, ROWS, TEXT_BYTES, 0);
+    running.training = &scene.training;
+    assert_status(STATUS_OK, db_open(&other, &scene.settings, "locks"));
+    assert_status(STATUS_OK, db_run(other, "begin", NULL, 0, NULL));
+    assert_status(STATUS_OK, db_run(other, "lock table samples", NULL, 0, NULL));
+    assert_int_equal(0, pthread_create(&thread, NULL, run_training, &running));
+    while (samples_number(scene.db, drawing) == 0) {
+        (void)poll(NULL, 0, 5);
+    }
+    before_ms = clock_ms();
+    atomic_store(&scene.cancelled, true);
+    assert_int_equal(0, pthread_join(thread, NULL));
+    assert_string_equal("cancelled", training_end_name(running.result.end));
+    assert_status(STATUS_CLOSED, running.result.status);
+    while (samples_number(scene.db, drawing) > 0) {
+        (void)poll(NULL, 0, 5);
+    }
+    assert_in_range(clock_ms() - before_ms, 0, DB_LOCK_MS * 9 / 10);
+    db_close(&other);
+    clear_scene(&scene);
+}
+
 static void a_live_version_that_cannot_be_read_is_replaced(void **state)
 {
     struct scene scene;
@@ -242,6 +292,7 @@ int main(void)
         cmocka_unit_test(a_regression_is_stored_as_refused_and_the_live_version_stays),
         cmocka_unit_test(equal_data_and_seed_give_equal_models),
         cmocka_unit_test(a_run_that_cannot_go_on_stores_nothing),
+        cmocka_unit_test(a_cancelled_run_leaves_no_statement_at_the_server),
         cmocka_unit_test(a_live_version_that_cannot_be_read_is_replaced),
     };
     return cmocka_run_group_tests(tests, start, stop);
