@@ -6,10 +6,11 @@
  *
  * The first label queued waits at most HISTORY_FLUSH_MS for company. While the database is away, and until the spool is empty
  * again, they go behind the spool (moderator.state_dir) as often; the spool is tried with a jittered back-off (DB_BACKOFF_MS to
- * DB_BACKOFF_MAX_MS), and by the next process when this one ends or dies. Without a spool, or with a full one, the labels stay
- * queued; a full queue drops the newest, counted. A text is
- * named by its keyed hash; whether the text itself is kept is the profile's `store`, and a text above SAMPLE_TEXT_BYTES_MAX is
- * kept by its hash alone.
+ * DB_BACKOFF_MAX_MS), and by the next process when this one ends or dies. A statement (or connecting) that is not done after
+ * HISTORY_HANG_MS sends to the disk whatever is in memory, its own batch too. Every SPOOL_ADOPT_MS a folder that a dead process
+ * left is looked for, and its labels are written before others. Without a spool, or with a full one, the labels stay queued; a
+ * full queue drops the newest, counted. A text is named by its keyed hash; whether the text itself is kept is the profile's
+ * `store`, and a text above SAMPLE_TEXT_BYTES_MAX is kept by its hash alone.
  *
  * Thread: history_keep any; open and close main. Source of the rule: house.md D11, spec/postgres.md.
  */
@@ -20,6 +21,8 @@
 #include "proto/metrics.h"
 #include "proto/settings.h"
 #include "proto/status.h"
+
+#include <stdatomic.h>
 
 struct history;
 
@@ -32,13 +35,16 @@ struct history_label {
     struct bytes text;
 };
 
-/* Starts the writing thread; it connects by itself. A state_dir that cannot be used is logged, and done without. `settings`
- * and `metrics` are borrowed until history_close. What secret_read says of database.hash_key_file; STATUS_NO_MEMORY. */
-MUST_CHECK enum status history_open(struct history **out, const struct settings *settings, struct metrics *metrics);
+/* Starts the writing thread; it connects by itself. A state_dir that cannot be used is logged, and done without. `settings`,
+ * `metrics` and `note` are borrowed until history_close. *note (NULL = nobody asks) is set to a literal while labels wait for
+ * the database, saying why, and to NULL when they do not. What secret_read says of database.hash_key_file;
+ * STATUS_NO_MEMORY. */
+MUST_CHECK enum status history_open(struct history **out, const struct settings *settings, struct metrics *metrics,
+                                    _Atomic(const char *) *note);
 
-/* Writes what is queued, for at most HISTORY_DRAIN_MS (longer only while one statement runs to its own timeout). With a spool
- * the first failure ends the trying, and what is left goes there; without one, or past its bound, it is counted as dropped and
- * logged. */
+/* Writes what is queued, for at most HISTORY_DRAIN_MS; a statement that is under way then is cancelled. With a spool the first
+ * failure, or a statement that hangs, ends the trying, and what is left goes there; without one, or past its bound, it is counted
+ * as dropped and logged. */
 void history_close(struct history **history);
 
 /* Queues a copy, unless the profile stores nothing. STATUS_FULL or STATUS_NO_MEMORY: dropped and counted. */

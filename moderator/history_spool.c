@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { RECORD_VERSION = 1, FLAG_VIOLATION = 1, FLAG_TEXT = 2 };
 
@@ -19,9 +20,19 @@ _Static_assert(SPOOL_RECORD_BYTES_MAX - SAMPLE_TEXT_BYTES_MAX >= AT_CATEGORY + C
 
 struct history_spool {
     const struct settings *settings;
-    struct spool *spool;
+    unsigned number;       /* of our folder */
+    struct spool *own;     /* ours; what is added goes there */
+    struct spool *adopted; /* a dead process's, read before ours; NULL = none */
     struct buffer record; /* the one that is being written */
 };
+
+/* The name of a folder of the state_dir. */
+static enum status name_folder(const struct settings *settings, unsigned number, char dir[PATH_BYTES_MAX + 1])
+{
+    int length = snprintf(dir, PATH_BYTES_MAX + 1, "%s/%u", settings->moderator.state_dir, number);
+
+    return length > 0 && length <= PATH_BYTES_MAX ? STATUS_OK : STATUS_TOO_LARGE;
+}
 
 enum status history_spool_open(struct history_spool **out, const struct settings *settings)
 {
@@ -35,10 +46,11 @@ enum status history_spool_open(struct history_spool **out, const struct settings
     spool->settings = settings;
     buffer_init(&spool->record, SPOOL_RECORD_BYTES_MAX);
     for (unsigned number = 0; status == STATUS_CONFLICT && number < STATE_FOLDERS_MAX; number++) {
-        int length = snprintf(dir, sizeof dir, "%s/%u", settings->moderator.state_dir, number);
-
-        status = length > 0 && (size_t)length < sizeof dir ? spool_open(&spool->spool, dir, settings->moderator.spool_bytes)
-                                                           : STATUS_TOO_LARGE;
+        spool->number = number;
+        status = name_folder(settings, number, dir);
+        if (status == STATUS_OK) {
+            status = spool_open(&spool->own, dir, settings->moderator.spool_bytes);
+        }
     }
     if (status != STATUS_OK) {
         history_spool_close(&spool);
@@ -48,13 +60,58 @@ enum status history_spool_open(struct history_spool **out, const struct settings
     return STATUS_OK;
 }
 
+/* STATUS_NOT_FOUND when there is no such folder, or nothing in it; STATUS_CONFLICT when its process lives. */
+static enum status adopt_folder(struct history_spool *spool, unsigned number)
+{
+    char dir[PATH_BYTES_MAX + 1];
+    enum status status = name_folder(spool->settings, number, dir);
+
+    if (status == STATUS_OK && access(dir, F_OK) != 0) {
+        return STATUS_NOT_FOUND;
+    }
+    if (status == STATUS_OK) {
+        status = spool_open(&spool->adopted, dir, spool->settings->moderator.spool_bytes);
+    }
+    if (status == STATUS_OK && spool_count(spool->adopted) == 0) {
+        spool_close(&spool->adopted);
+        return STATUS_NOT_FOUND;
+    }
+    return status;
+}
+
+enum status history_spool_adopt(struct history_spool *spool, unsigned *number)
+{
+    enum status worst = STATUS_NOT_FOUND;
+
+    assert(spool->adopted == NULL);
+    for (unsigned at = 0; at < STATE_FOLDERS_MAX; at++) {
+        enum status status = at == spool->number ? STATUS_CONFLICT : adopt_folder(spool, at);
+
+        if (status == STATUS_OK) {
+            *number = at;
+            return STATUS_OK;
+        }
+        if (status != STATUS_NOT_FOUND && status != STATUS_CONFLICT) {
+            *number = at;
+            worst = status; /* another folder may be sound */
+        }
+    }
+    return worst;
+}
+
+bool history_spool_has_adopted(const struct history_spool *spool)
+{
+    return spool->adopted != NULL;
+}
+
 void history_spool_close(struct history_spool **spool)
 {
     assert(spool != NULL);
     if (*spool == NULL) {
         return;
     }
-    spool_close(&(*spool)->spool);
+    spool_close(&(*spool)->own);
+    spool_close(&(*spool)->adopted);
     buffer_free(&(*spool)->record);
     free(*spool);
     *spool = NULL;
@@ -79,12 +136,12 @@ enum status history_spool_add(struct history_spool *spool, const struct history_
     for (size_t index = 0; status == STATUS_OK && index < sizeof parts / sizeof *parts; index++) {
         status = buffer_append(&spool->record, parts[index]);
     }
-    return status == STATUS_OK ? spool_append(spool->spool, buffer_view(&spool->record)) : status;
+    return status == STATUS_OK ? spool_append(spool->own, buffer_view(&spool->record)) : status;
 }
 
 enum status history_spool_sync(struct history_spool *spool)
 {
-    return spool_sync(spool->spool);
+    return spool_sync(spool->own);
 }
 
 static enum status find_profile(const struct settings *settings, struct bytes name, size_t *out)
@@ -96,6 +153,20 @@ static enum status find_profile(const struct settings *settings, struct bytes na
         }
     }
     return STATUS_NOT_FOUND;
+}
+
+/* What is read from. */
+static struct spool *source(const struct history_spool *spool)
+{
+    return spool->adopted != NULL ? spool->adopted : spool->own;
+}
+
+/* Once it is empty its folder is free again. */
+static void leave_empty(struct history_spool *spool)
+{
+    if (spool->adopted != NULL && spool_count(spool->adopted) == 0) {
+        spool_close(&spool->adopted);
+    }
 }
 
 /* A record into a new entry. STATUS_MALFORMED and STATUS_NOT_FOUND: this record is of no use; STATUS_NO_MEMORY. */
@@ -143,24 +214,25 @@ static enum status read_entry(const struct settings *settings, struct bytes reco
 enum status history_spool_take(struct history_spool *spool, size_t count_max, struct history_entry **entries, size_t *count,
                                size_t *given_up)
 {
+    struct spool *from = source(spool);
     enum status status = STATUS_OK;
     size_t bytes = 0;
 
     assert(count_max > 0 && count_max <= SAMPLE_BATCH_MAX);
     *count = *given_up = 0;
-    spool_rewind(spool->spool);
+    spool_rewind(from);
     while (status == STATUS_OK && *count < count_max) {
         struct history_entry *entry = NULL;
         struct bytes record;
 
-        status = spool_next(spool->spool, &record);
+        status = spool_next(from, &record);
         if (status != STATUS_OK) {
             break;
         }
         status = read_entry(spool->settings, record, &entry);
         if (*count == 0 && (status == STATUS_MALFORMED || status == STATUS_NOT_FOUND)) {
             (*given_up)++;
-            status = spool_forget(spool->spool);
+            status = spool_forget(from);
         } else if (status == STATUS_OK && *count > 0 &&
                    (entry->profile != entries[0]->profile || bytes + record.count > HISTORY_QUEUE_BYTES_MAX)) {
             free(entry); /* it begins the next batch */
@@ -170,35 +242,43 @@ enum status history_spool_take(struct history_spool *spool, size_t count_max, st
             entries[(*count)++] = entry;
         }
     }
-    spool_rewind(spool->spool);
+    spool_rewind(from);
+    if (*count == 0) {
+        leave_empty(spool);
+    }
     /* Whatever ended a batch that has begun will be met again at the head of the next. */
     return *count > 0 ? STATUS_OK : status;
 }
 
 enum status history_spool_forget(struct history_spool *spool, size_t count)
 {
+    struct spool *from = source(spool);
     enum status status = STATUS_OK;
 
-    spool_rewind(spool->spool);
+    spool_rewind(from);
     for (size_t index = 0; status == STATUS_OK && index < count; index++) {
         struct bytes record;
 
-        status = spool_next(spool->spool, &record);
+        status = spool_next(from, &record);
     }
-    return status == STATUS_OK ? spool_forget(spool->spool) : status;
+    if (status == STATUS_OK) {
+        status = spool_forget(from);
+    }
+    leave_empty(spool);
+    return status;
 }
 
 uint64_t history_spool_count(const struct history_spool *spool)
 {
-    return spool_count(spool->spool);
+    return spool_count(spool->own) + (spool->adopted != NULL ? spool_count(spool->adopted) : 0);
 }
 
 uint64_t history_spool_bytes(const struct history_spool *spool)
 {
-    return spool_bytes(spool->spool);
+    return spool_bytes(spool->own) + (spool->adopted != NULL ? spool_bytes(spool->adopted) : 0);
 }
 
 uint64_t history_spool_damaged_bytes(const struct history_spool *spool)
 {
-    return spool_damaged_bytes(spool->spool);
+    return spool_damaged_bytes(source(spool));
 }

@@ -1,6 +1,7 @@
 /* history_spool: labels as records of a spool, in a folder of the process's own below moderator.state_dir. Internal to history.
  *
- *   STATE_DIR/0, STATE_DIR/1 ...   the first one that no other process holds; what a dead process left there is taken over
+ *   STATE_DIR/0, STATE_DIR/1 ...   the first one that no other process holds; what a dead process left there is taken over,
+ *                                  and what others left in theirs is adopted: read first, and its folder let go when it is empty
  *
  *   a record:  [ version 1 | flags | drawn | category count | profile count | hash 16 | category | profile | text ]
  *
@@ -21,6 +22,13 @@ struct history_spool;
  * STATUS_NO_MEMORY. */
 MUST_CHECK enum status history_spool_open(struct history_spool **out, const struct settings *settings);
 
+/* Takes over one folder that holds labels and whose process is dead, its number in *number; its lock keeps two from doing so.
+ * Its labels are counted, taken and forgotten like ours from then on. Not while one is in hand. STATUS_NOT_FOUND
+ * when there is none; what spool_open says when one could not be opened (*number) and no other could be. */
+MUST_CHECK enum status history_spool_adopt(struct history_spool *spool, unsigned *number);
+
+bool history_spool_has_adopted(const struct history_spool *spool);
+
 /* What is not forgotten stays on disk. Takes NULL. */
 void history_spool_close(struct history_spool **spool);
 
@@ -37,7 +45,7 @@ MUST_CHECK enum status history_spool_take(struct history_spool *spool, size_t co
 /* The oldest `count` labels, as many as were taken, are in the database. */
 MUST_CHECK enum status history_spool_forget(struct history_spool *spool, size_t count);
 
-/* Labels that wait, the bytes of their files, and the bytes that were damaged when the folder was taken over. */
+/* Labels that wait, the bytes of their files, and the bytes that were damaged when the folder at hand was taken over. */
 uint64_t history_spool_count(const struct history_spool *spool);
 uint64_t history_spool_bytes(const struct history_spool *spool);
 uint64_t history_spool_damaged_bytes(const struct history_spool *spool);

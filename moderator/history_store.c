@@ -1,8 +1,6 @@
 /* history_store: one batch of labels to one call of sample_put(). */
 #include "moderator/history_store.h"
 
-#include "proto/db.h"
-
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,12 +10,15 @@ enum { SOURCE_REVIEWER = 2 }; /* verdicts.source in trainer/schema */
 
 struct history_store {
     const struct settings *settings;
+    struct db_watch watch;
+    bool is_watched;
     struct db *db;          /* NULL = not connected */
     char sqlstate[8];       /* of the last failure */
     int64_t profile_ids[];  /* as in settings.profiles; 0 = not yet looked up */
 };
 
-enum status history_store_open(struct history_store **out, const struct settings *settings)
+enum status history_store_open(struct history_store **out, const struct settings *settings,
+                               const struct db_watch *watch)
 {
     struct history_store *store = calloc(1, sizeof *store + settings->profile_count * sizeof *store->profile_ids);
 
@@ -25,6 +26,8 @@ enum status history_store_open(struct history_store **out, const struct settings
         return STATUS_NO_MEMORY;
     }
     store->settings = settings;
+    store->is_watched = watch != NULL;
+    store->watch = watch != NULL ? *watch : (struct db_watch){NULL, NULL};
     *out = store;
     return STATUS_OK;
 }
@@ -140,7 +143,8 @@ enum status history_store_write(struct history_store *store, struct history_entr
     assert(count > 0 && count <= SAMPLE_BATCH_MAX);
     store->sqlstate[0] = '\0';
     if (store->db == NULL) {
-        status = db_open(&store->db, &store->settings->database, "prismguard-moderator-history");
+        status = db_open_watched(&store->db, &store->settings->database, "prismguard-moderator-history",
+                                 store->is_watched ? &store->watch : NULL);
     }
     if (status == STATUS_OK) {
         status = find_profile(store, entries[0]->profile);

@@ -6,6 +6,7 @@
 #define MODERATOR_HISTORY_STORE_H
 
 #include "proto/bytes.h"
+#include "proto/db.h"
 #include "proto/limits.h"
 #include "proto/message.h"
 #include "proto/settings.h"
@@ -19,7 +20,8 @@ struct history_entry {
     unsigned char hash[TEXT_HASH_BYTES];
     char category[CATEGORY_BYTES_MAX + 1];
     bool violation;
-    bool taken; /* in the batch that is being written */
+    bool taken;   /* in the batch that is being written */
+    bool spooled; /* on disk too; set by history's thread alone */
     bool has_text;
     enum drawn drawn;
     size_t text_count;
@@ -28,8 +30,10 @@ struct history_entry {
 
 struct history_store;
 
-/* Connects at the first write. Borrows `settings` until history_store_close. STATUS_NO_MEMORY. */
-MUST_CHECK enum status history_store_open(struct history_store **out, const struct settings *settings);
+/* Connects at the first write. Borrows `settings` until history_store_close; `watch` is copied, NULL = none.
+ * STATUS_NO_MEMORY. */
+MUST_CHECK enum status history_store_open(struct history_store **out, const struct settings *settings,
+                                          const struct db_watch *watch);
 void history_store_close(struct history_store **store);
 
 /* Writes `count` (1 to SAMPLE_BATCH_MAX) entries of one profile: all or none. STATUS_MALFORMED: the database will never take

@@ -51,6 +51,7 @@ struct moderator {
     struct retired retired; /* what reloads replaced */
     struct admin *admin;   /* NULL = off */
     _Atomic bool leaving;
+    _Atomic(const char *) labels_wait; /* why; NULL = they do not */
 };
 
 static bool alive(void *context, const char **why)
@@ -74,6 +75,14 @@ static bool ready(void *context, const char **why)
         return false;
     }
     return true;
+}
+
+/* Requests are judged all the same. */
+static const char *note(void *context)
+{
+    const struct moderator *moderator = context;
+
+    return atomic_load(&moderator->labels_wait);
 }
 
 static enum status open_security(struct moderator *moderator)
@@ -137,7 +146,7 @@ static void close_following(struct following *following)
 }
 
 /* `out` is empty; on failure it is half-built, to be closed. */
-static enum status open_reviewing(const struct moderator *moderator, struct rules *rules, struct reviewing *out, FILE *errors)
+static enum status open_reviewing(struct moderator *moderator, struct rules *rules, struct reviewing *out, FILE *errors)
 {
     const struct settings *settings = rules_settings(rules);
     struct review_parts parts = {
@@ -151,7 +160,7 @@ static enum status open_reviewing(const struct moderator *moderator, struct rule
     out->rules = rules_hold(rules);
     review_profiles_digest(settings, out->digest);
     if (has_database(moderator) && keeps_labels(settings)) {
-        status = history_open(&out->history, settings, moderator->metrics);
+        status = history_open(&out->history, settings, moderator->metrics, &moderator->labels_wait);
         if (status != STATUS_OK) {
             (void)fprintf(errors, "%s: database.hash_key_file: labels cannot be kept: %s\n", settings->file,
                           status_sentence(status));
@@ -195,7 +204,7 @@ static enum status open_worker(struct moderator *moderator)
 
 static enum status open_admin(struct moderator *moderator)
 {
-    const struct admin_hooks hooks = {.alive = alive, .ready = ready, .context = moderator};
+    const struct admin_hooks hooks = {.alive = alive, .ready = ready, .note = note, .context = moderator};
     const char *listen = moderator->settings->moderator.admin_listen;
 
     return listen[0] == '\0' ? STATUS_OK : admin_open(&moderator->admin, listen, moderator->metrics, &hooks);

@@ -100,12 +100,15 @@ static enum status answer_json(struct place *place, const char *status, const ch
     return answer(place, status, "application/json", bytes_of(text));
 }
 
+/* A good state may have a note for its `why`, NULL = none. */
 static enum status answer_state(struct place *place, bool good, const char *name, const char *why)
 {
     char text[256];
     int length;
 
-    if (good) {
+    if (good && why != NULL) {
+        length = snprintf(text, sizeof text, "{\"status\":\"%s\",\"note\":\"%s\"}\n", name, why);
+    } else if (good) {
         length = snprintf(text, sizeof text, "{\"status\":\"%s\"}\n", name);
     } else {
         length = snprintf(text, sizeof text, "{\"status\":\"not %s\",\"reason\":\"%s\"}\n", name, why);
@@ -143,10 +146,13 @@ static enum status answer_request(struct admin *admin, struct place *place)
     }
     if (strcmp(place->path, "/healthz") == 0) {
         good = admin->hooks.alive(admin->hooks.context, &why);
-        return answer_state(place, good, "ok", why);
+        return answer_state(place, good, "ok", good ? NULL : why);
     }
     if (strcmp(place->path, "/readyz") == 0) {
         good = admin->hooks.ready(admin->hooks.context, &why);
+        if (good) {
+            why = admin->hooks.note == NULL ? NULL : admin->hooks.note(admin->hooks.context);
+        }
         return answer_state(place, good, "ready", why);
     }
     if (strcmp(place->path, "/metrics") == 0) {

@@ -5,7 +5,7 @@
  * for each, then closed. Never on the public port. Anything else is 404; another method 405; HEAD is GET without the body.
  *
  *   /healthz  200 {"status":"ok"} as long as alive() says so, else 503
- *   /readyz   200 {"status":"ready"}, or 503 {"status":"not ready","reason":"..."}
+ *   /readyz   200 {"status":"ready"}, with a "note" where there is one, or 503 {"status":"not ready","reason":"..."}
  *   /metrics  text/plain; version=0.0.4; what every service exports about itself included (proto/metrics_process.h)
  */
 #ifndef PROTO_ADMIN_H
@@ -22,6 +22,8 @@ struct admin_hooks {
     /* Called on the admin thread. A false puts a short reason (a literal) into *why. */
     bool (*alive)(void *context, const char **why);
     bool (*ready)(void *context, const char **why);
+    /* On the admin thread: what a ready service still has to say (a literal), NULL = nothing; may be NULL. */
+    const char *(*note)(void *context);
     /* Called before /metrics is printed, to refresh gauges; may be NULL. */
     void (*refresh)(void *context);
     void *context; /* borrowed until admin_close */

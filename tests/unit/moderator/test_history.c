@@ -52,7 +52,7 @@ static void open_place(struct place *place, const char *database)
     assert_status(STATUS_OK, db_open(&place->db, &place->settings.database, "test"));
     postgres_apply_schema(place->db);
     assert_status(STATUS_OK, metrics_open(&place->metrics));
-    assert_status(STATUS_OK, history_open(&place->history, &place->settings, place->metrics));
+    assert_status(STATUS_OK, history_open(&place->history, &place->settings, place->metrics, NULL));
 }
 
 static void close_place(struct place *place)
@@ -322,7 +322,7 @@ static void without_its_hash_key_it_does_not_open(void **state)
     (void)state;
     assert_status(STATUS_OK, metrics_open(&metrics));
     folder_path(&folder, "missing", settings.database.hash_key_file);
-    assert_status(STATUS_IO, history_open(&history, &settings, metrics));
+    assert_status(STATUS_IO, history_open(&history, &settings, metrics, NULL));
     assert_null(history);
     metrics_close(&metrics);
 }

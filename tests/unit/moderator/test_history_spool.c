@@ -224,6 +224,77 @@ static void each_process_has_a_folder_of_its_own(void **state)
     }
 }
 
+static void leave_labels(struct history_spool **leaving, size_t count)
+{
+    struct history_entry *entry = make(0, 1);
+
+    for (size_t index = 0; index < count; index++) {
+        assert_status(STATUS_OK, history_spool_add(*leaving, entry));
+    }
+    free(entry);
+    history_spool_close(leaving);
+}
+
+static void folders_of_dead_processes_are_adopted_one_by_one(void **state)
+{
+    struct place *place = *state;
+    struct history_spool *others[4] = {NULL};
+    unsigned number = 0;
+
+    assert_status(STATUS_NOT_FOUND, history_spool_adopt(place->spool, &number));
+    for (size_t index = 0; index < 4; index++) {
+        assert_status(STATUS_OK, history_spool_open(&others[index], &place->settings));
+    }
+    leave_labels(&others[0], 0); /* nothing to adopt */
+    leave_labels(&others[1], 2);
+    leave_labels(&others[3], 3);
+    add(place, make(0, 1));
+    assert_status(STATUS_OK, history_spool_adopt(place->spool, &number));
+    assert_int_equal(2, number);
+    assert_true(history_spool_has_adopted(place->spool));
+    assert_int_equal(3, history_spool_count(place->spool));
+    /* Its lock is ours: a new process, and one that adopts, find another. */
+    assert_status(STATUS_OK, history_spool_open(&others[0], &place->settings)); /* folder 1 */
+    assert_status(STATUS_OK, history_spool_adopt(others[0], &number));
+    assert_int_equal(4, number);
+    history_spool_close(&others[0]);
+    /* Those first, then ours; what comes meanwhile goes into ours. */
+    add(place, make(1, 1));
+    take(place, SAMPLE_BATCH_MAX, 0, 2);
+    assert_status(STATUS_OK, history_spool_forget(place->spool, 2));
+    assert_false(history_spool_has_adopted(place->spool));
+    assert_int_equal(2, history_spool_count(place->spool));
+    take(place, SAMPLE_BATCH_MAX, 0, 1);
+    assert_status(STATUS_OK, history_spool_forget(place->spool, 1));
+    take(place, SAMPLE_BATCH_MAX, 1, 1);
+    assert_status(STATUS_OK, history_spool_adopt(place->spool, &number));
+    assert_int_equal(4, number); /* not folder 3, whose process lives */
+    take(place, SAMPLE_BATCH_MAX, 0, 3);
+    assert_status(STATUS_OK, history_spool_forget(place->spool, 3));
+    assert_status(STATUS_NOT_FOUND, history_spool_adopt(place->spool, &number));
+    history_spool_close(&others[2]);
+}
+
+static void a_folder_that_cannot_be_opened_keeps_no_other_from_adoption(void **state)
+{
+    struct place *place = *state;
+    struct history_spool *others[2] = {NULL};
+    char path[PATH_BYTES_MAX + 32];
+    unsigned number = 0;
+
+    for (size_t index = 0; index < 2; index++) {
+        assert_status(STATUS_OK, history_spool_open(&others[index], &place->settings));
+    }
+    (void)snprintf(path, sizeof path, "%s/1/00000001.spool", place->settings.moderator.state_dir);
+    assert_int_equal(0, mkdir(path, 0700));
+    history_spool_close(&others[0]);
+    assert_status(STATUS_IO, history_spool_adopt(place->spool, &number));
+    assert_int_equal(1, number);
+    leave_labels(&others[1], 1);
+    assert_status(STATUS_OK, history_spool_adopt(place->spool, &number));
+    assert_int_equal(2, number);
+}
+
 static void a_state_dir_that_is_not_there_is_an_error(void **state)
 {
     struct settings settings = {.moderator.spool_bytes = MIB, .moderator.state_dir = "/proc/no/such/folder"};
@@ -245,6 +316,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_label_without_a_profile_is_given_up_alone, setup, teardown),
         cmocka_unit_test_setup_teardown(a_record_of_another_shape_is_given_up, setup, teardown),
         cmocka_unit_test_setup_teardown(each_process_has_a_folder_of_its_own, setup, teardown),
+        cmocka_unit_test_setup_teardown(folders_of_dead_processes_are_adopted_one_by_one, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_folder_that_cannot_be_opened_keeps_no_other_from_adoption, setup, teardown),
         cmocka_unit_test(a_state_dir_that_is_not_there_is_an_error),
     };
 

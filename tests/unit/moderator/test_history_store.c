@@ -37,7 +37,7 @@ static void open_place(struct place *place, const char *database)
     place->settings.profile_count = 2;
     postgres_create(&server, database, &place->settings.database);
     assert_status(STATUS_OK, db_open(&place->db, &place->settings.database, "test"));
-    assert_status(STATUS_OK, history_store_open(&place->store, &place->settings));
+    assert_status(STATUS_OK, history_store_open(&place->store, &place->settings, NULL));
 }
 
 static void close_place(struct place *place)

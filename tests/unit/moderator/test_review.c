@@ -392,7 +392,7 @@ static void only_certain_labels_are_kept(void **state)
     assert_status(STATUS_OK, db_open(&db, &place.settings.database, "test"));
     postgres_apply_schema(db);
     db_close(&db);
-    assert_status(STATUS_OK, history_open(&place.history, &place.settings, place.metrics));
+    assert_status(STATUS_OK, history_open(&place.history, &place.settings, place.metrics, NULL));
     open_review(&place);
     expect_ready(&place);
 

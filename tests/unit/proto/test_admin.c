@@ -18,8 +18,16 @@ struct fixture {
     struct metrics *metrics;
     struct admin *admin;
     bool ready;
+    const char *note;
     int refreshed;
 };
+
+static const char *note(void *context)
+{
+    const struct fixture *fixture = context;
+
+    return fixture->note;
+}
 
 static bool alive(void *context, const char **why)
 {
@@ -46,7 +54,7 @@ static void refresh(void *context)
 static int setup(void **state)
 {
     struct fixture *fixture = calloc(1, sizeof *fixture);
-    struct admin_hooks hooks = {alive, ready, refresh, fixture};
+    struct admin_hooks hooks = {alive, ready, note, refresh, fixture};
 
     assert_non_null(fixture);
     assert_status(STATUS_OK, metrics_open(&fixture->metrics));
@@ -126,6 +134,20 @@ static void readiness_says_why_not(void **state)
                            "{\"status\":\"not ready\",\"reason\":\"no moderator\"}"));
     fixture->ready = true;
     assert_non_null(strstr(ask(fixture, "GET /readyz HTTP/1.1\r\nHost: a\r\n\r\n"), "200 OK"));
+}
+
+static void a_ready_service_may_have_a_note(void **state)
+{
+    struct fixture *fixture = *state;
+
+    fixture->ready = true;
+    assert_non_null(strstr(ask(fixture, "GET /readyz HTTP/1.1\r\nHost: a\r\n\r\n"), "\r\n\r\n{\"status\":\"ready\"}\n"));
+    fixture->note = "labels wait";
+    assert_non_null(strstr(ask(fixture, "GET /readyz HTTP/1.1\r\nHost: a\r\n\r\n"), "200 OK"));
+    assert_non_null(strstr(ask(fixture, "GET /readyz HTTP/1.1\r\nHost: a\r\n\r\n"),
+                           "{\"status\":\"ready\",\"note\":\"labels wait\"}\n"));
+    fixture->ready = false;
+    assert_null(strstr(ask(fixture, "GET /readyz HTTP/1.1\r\nHost: a\r\n\r\n"), "labels wait"));
 }
 
 static void metrics_are_refreshed_and_printed(void **state)
@@ -279,7 +301,7 @@ static void a_lack_of_descriptors_is_waited_out_without_spinning(void **state)
 static void an_address_that_cannot_be_had_is_an_error(void **state)
 {
     struct fixture *fixture = *state;
-    struct admin_hooks hooks = {alive, ready, NULL, fixture};
+    struct admin_hooks hooks = {alive, ready, NULL, NULL, fixture};
     struct admin *second = NULL;
     char taken[32];
 
@@ -295,6 +317,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(health_is_ok_while_alive, setup, teardown),
         cmocka_unit_test_setup_teardown(readiness_says_why_not, setup, teardown),
+cmocka_unit_test_setup_teardown(a_ready_service_may_have_a_note, setup, teardown),
         cmocka_unit_test_setup_teardown(metrics_are_refreshed_and_printed, setup, teardown),
         cmocka_unit_test_setup_teardown(a_head_request_gets_no_body, setup, teardown),
         cmocka_unit_test_setup_teardown(other_paths_methods_and_bytes_are_refused, setup, teardown),
