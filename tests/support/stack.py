@@ -1,8 +1,10 @@
 """Real services for the system tests: a private PostgreSQL, trainer, moderators, gateway; started and stopped by process id."""
+import contextlib
 import json
 import os
 import pathlib
 import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -49,6 +51,29 @@ class Cluster:
         self._shell(f"postgres_stop {self.folder}")
 
     close = stop
+
+    @property
+    def home(self):
+        return pathlib.Path((pathlib.Path(self.folder) / "home").read_text().strip())
+
+    def rule(self, sql):
+        """Runs SQL as the cluster's superuser."""
+        return self._shell(f"as_postgres psql -h {self.home} -d postgres -AtX -c {shlex.quote(sql)}")
+
+    @contextlib.contextmanager
+    def frozen(self):
+        """All of its processes stand still, as a machine that hangs: connections are taken, and nothing is answered."""
+        first = int((self.home / "data/postmaster.pid").read_text().split()[0])
+        os.kill(first, signal.SIGSTOP)  # before its children are listed: it makes no more
+        stopped = [first, *map(int, pathlib.Path(f"/proc/{first}/task/{first}/children").read_text().split())]
+        try:
+            for process in stopped[1:]:
+                os.kill(process, signal.SIGSTOP)
+            yield
+        finally:
+            for process in stopped:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGCONT)
 
 
 class Service:
