@@ -20,14 +20,14 @@ debian_version() {
 
 # The names of a group's packages on this Debian.
 packages_of() {
-    local msgpack=libmsgpack-c-dev
-    [ "$(debian_version)" = 12 ] && msgpack=libmsgpack-dev
+    local msgpack=libmsgpack-c-dev sanitizers=libclang-rt-dev
+    [ "$(debian_version)" = 12 ] && msgpack=libmsgpack-dev sanitizers=libclang-rt-14-dev
     case $1 in
         build) echo gcc libc6-dev cmake ninja-build pkg-config ccache libuv1-dev libllhttp-dev libcurl4-openssl-dev libczmq-dev \
                     libzmq3-dev "$msgpack" libpq-dev libvectorscan-dev libicu-dev libyaml-dev libsodium-dev libseccomp-dev \
                     zlib1g-dev libbrotli-dev ;;
         run) echo postgresql postgresql-client python3 curl ca-certificates ;;
-        test) echo libcmocka-dev libyyjson-dev python3-venv clang procps git ;;
+        test) echo libcmocka-dev libyyjson-dev python3-venv clang "$sanitizers" binutils procps git ;;
         bench) echo nginx-light haproxy wrk ;;
         *) echo "install: no group '$1'" >&2; return 2 ;;
     esac

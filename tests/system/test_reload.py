@@ -16,7 +16,8 @@ CLIENTS = 8
 
 @pytest.fixture
 def reloadable(upstream, tmp_path):
-    stack = Stack(tmp_path, upstream, review=False)
+    # No request may be lost to a reload, however long a busy machine takes over it.
+    stack = Stack(tmp_path, upstream, review=False, pool="\n  deadline: { local: 20s }\n  queue: { age: 20s }")
     yield stack
     stack.close()
 

@@ -146,12 +146,13 @@ static void the_right_key_comes_in_and_a_stranger_s_does_not(void **state)
     assert_status(STATUS_OK, wire_open(&pool, WIRE_POOL, ROUTER_MESSAGE_BYTES_MAX));
     wire_secure(pool, gateway);
     assert_status(STATUS_OK, wire_attach(pool, "tcp://127.0.0.1:*"));
-    assert_true(slot_is_heard(pool, moderator, 5000));
+    assert_true(slot_is_heard(pool, moderator, 60000));
     assert_int_equal(0, wire_security_denied(gateway));
-    assert_false(slot_is_heard(pool, stranger, 500));
-    assert_true(wire_security_denied(gateway) >= 1);
+    do { /* a handshake may take longer than one try on a busy machine */
+        assert_false(slot_is_heard(pool, stranger, 500));
+    } while (wire_security_denied(gateway) == 0);
     assert_false(slot_is_heard(pool, NULL, 500));
-    assert_true(slot_is_heard(pool, moderator, 5000));
+    assert_true(slot_is_heard(pool, moderator, 60000));
     wire_close(&pool);
     wire_security_close(&stranger);
     wire_security_close(&moderator);
