@@ -53,7 +53,8 @@ static void give_up(struct slot *slot, uint64_t now_ms)
 static void wait(struct slot *slot, uint64_t now_ms)
 {
     slot->state = SLOT_WAITING;
-    slot->due_ms = now_ms + GATEWAY_SILENCE_MS;
+    slot->silent_ms = now_ms + GATEWAY_SILENCE_MS;
+    slot->due_ms = now_ms + SLOT_CHECK_MS;
 }
 
 /* libzmq connects again by itself while JOINING, but not after a gateway has refused our key. */
@@ -82,7 +83,15 @@ enum status slot_turn(struct slot *slot, uint64_t now_ms)
     if (slot->state == SLOT_CLOSED) {
         return open_socket(slot, now_ms);
     }
+    if (slot->state == SLOT_GONE) {
+        slot_close(slot);
+        return STATUS_OK;
+    }
     assert(slot->state == SLOT_WAITING || slot->state == SLOT_JOINING);
+    if (slot->state == SLOT_WAITING && now_ms < slot->silent_ms && wire_connected(slot->wire)) {
+        slot->due_ms = now_ms + SLOT_CHECK_MS < slot->silent_ms ? now_ms + SLOT_CHECK_MS : slot->silent_ms;
+        return STATUS_OK;
+    }
     give_up(slot, now_ms);
     return STATUS_OK;
 }
@@ -116,9 +125,9 @@ static void answer_ping(struct slot *slot, uint64_t now_ms)
 
     reply(slot, now_ms, message_write_plain(slot->leaving ? MESSAGE_BYE : MESSAGE_PONG, &out), &out);
     if (slot->leaving && slot->state == SLOT_WAITING) {
-        /* The socket stays open until slot_close, so that the BYE leaves it. */
+        /* The socket stays open for a moment, so that the BYE leaves it. */
         slot->state = SLOT_GONE;
-        slot->due_ms = UINT64_MAX;
+        slot->due_ms = now_ms + SLOT_FLUSH_MS;
     }
 }
 

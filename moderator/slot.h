@@ -2,12 +2,12 @@
  *
  *   CLOSED ──due──> JOINING ──writable: READY──> WAITING ──TASK──> WORKING
  *      ^                                          │  ^ └─PING──PONG─┘   │
- *      └──────── silence, or a send fails ────────┘  └─VERDICT or BUSY──┘
+ *      └─ silence, no connection, a send fails ───┘  └─VERDICT or BUSY──┘
  *
  * A socket that cannot join for SLOT_JOIN_MS is closed too: a gateway that refused our key may know it by now. A REQ that lost
- * its peer waits for ever, so GATEWAY_SILENCE_MS without a frame closes the socket, and after a back-off with
- * jitter (SLOT_BACKOFF_MS, doubled up to SLOT_BACKOFF_MAX_MS until something is heard) a new one is opened. A REQ may only send
- * after it received, so BYE takes the place of the next PONG.
+ * its peer waits for ever, so a lost connection (looked for each SLOT_CHECK_MS) or GATEWAY_SILENCE_MS without a frame closes the
+ * socket, and after a back-off with jitter (SLOT_BACKOFF_MS, doubled up to SLOT_BACKOFF_MAX_MS until something is heard) a new
+ * one is opened. A REQ may only send after it received, so BYE takes the place of the next PONG.
  *
  * The owner polls: slot_socket() for input while WAITING, for output while JOINING. Thread: the owner's.
  * Source of the rule: spec/zeromq.md E3, PROTOCOL.md.
@@ -27,6 +27,7 @@ struct slot {
     struct wire *wire;          /* NULL while CLOSED or GONE */
     enum slot_state state;
     uint64_t due_ms;     /* when slot_turn has something to do; UINT64_MAX = never */
+    uint64_t silent_ms;  /* WAITING: when it is given up, if it hears nothing before */
     uint64_t heard_ms;   /* the last frame; 0 = none on this socket */
     unsigned rebuilds;   /* since something was heard */
     bool leaving;        /* the next PING is answered with BYE */

@@ -95,7 +95,7 @@ enum {
     PATH_BYTES_MAX = 512, /* file names, URLs and endpoints in settings */
     ROUTES_MAX = 256,
     PROFILES_MAX = 1024,
-    ENDPOINTS_MAX = 16, /* addresses in one list of the settings */
+    ENDPOINTS_MAX = 16, /* names or addresses in one list of the settings */
     FILES_MAX = 16,     /* keyword files of one profile */
     MODELS_MAX = 16,    /* reviewing models of one profile */
     ROUTE_MODELS_MAX = 64, /* that a route says it has */
@@ -221,6 +221,9 @@ enum {
     REVIEW_DRAIN_MS = 10000, /* at the end: reviews that are under way may still answer */
     RETIRED_MAX = 4,         /* parts that reloads replaced and that still end; then a reload is refused */
     MODERATOR_END_S = 30,    /* at the end: whatever hangs then (a database), the process does not */
+    ADDRESSES_MAX = 32,      /* behind all names of one list of endpoints; more are left out */
+    LOOKUP_EVERY_MS = 5000,
+    SLOT_CHECK_MS = 80,      /* a waiting slot looks whether its connection is there: libzmq connects again after 100 ms */
     SLOT_JOIN_MS = 5000,     /* a socket not connected by then is given up: libzmq does not try again once it was refused */
     SLOT_BACKOFF_MS = 100,
     SLOT_BACKOFF_MAX_MS = 5000,
@@ -237,6 +240,8 @@ _Static_assert(MSGPACK_ITEMS_MAX >= 2 * SEGMENTS_MAX + 64, "a full TASK passes t
 _Static_assert(TASK_OVERHEAD_BYTES_MAX >= 16 * SEGMENTS_MAX + 1024, "headers of all segments fit beside the text");
 _Static_assert(PROBES_MAX + 2 <= ZMQ_SLOT_HWM_MESSAGES, "probes never fill a slot's pipe");
 _Static_assert(GATEWAY_SILENCE_MS >= 2 * PING_IDLE_MS, "one lost PING rebuilds no socket");
+_Static_assert(SLOT_CHECK_MS < ZMQ_RECONNECT_MS, "a lost connection is seen before there is another");
+_Static_assert(ADDRESSES_MAX >= ENDPOINTS_MAX, "every address that can be written down has its slots");
 _Static_assert(SLOT_JOIN_MS > ZMQ_HANDSHAKE_MS, "a slow handshake may end");
 _Static_assert(SLOT_LEAVE_MS > PING_IDLE_MS, "an idle slot hears a PING before it leaves");
 _Static_assert(REPLY_BYTES_MAX >= CATEGORY_BYTES_MAX + 5 * UNSURE_SEGMENTS_MAX + 128, "the longest VERDICT fits");

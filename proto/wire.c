@@ -14,6 +14,7 @@ struct wire {
     zsock_t *socket;
     void *handle; /* libzmq's, of that socket */
     enum wire_role role;
+    bool asked; /* a slot has sent, and has had no answer yet */
     zmq_msg_t identity; /* what wire_take lends */
     zmq_msg_t frame;
     const struct wire_security *security; /* NULL: the NULL mechanism */
@@ -98,9 +99,10 @@ static bool set_role_options(void *handle, enum wire_role role, size_t message_b
         {ZMQ_HANDSHAKE_IVL, ZMQ_HANDSHAKE_MS},
         {ZMQ_RECONNECT_IVL, ZMQ_RECONNECT_MS},
         {ZMQ_RECONNECT_IVL_MAX, ZMQ_RECONNECT_MAX_MS},
+        {ZMQ_TCP_KEEPALIVE, 1},
     };
-    const struct option pool[] = {{ZMQ_ROUTER_MANDATORY, 1}};
-    const struct option slot[] = {{ZMQ_IMMEDIATE, 1}};
+    const struct option pool[] = {{ZMQ_ROUTER_MANDATORY, 1}, {ZMQ_ROUTER_HANDOVER, 0}};
+    const struct option slot[] = {{ZMQ_IMMEDIATE, 1}, {ZMQ_REQ_RELAXED, 1}};
     const struct option announce[] = {{ZMQ_XPUB_VERBOSE, 1}};
     int64_t bytes_max = (int64_t)message_bytes_max;
 
@@ -110,9 +112,9 @@ static bool set_role_options(void *handle, enum wire_role role, size_t message_b
     }
     switch (role) {
     case WIRE_POOL:
-        return set_options(handle, pool, 1);
+        return set_options(handle, pool, sizeof pool / sizeof pool[0]);
     case WIRE_SLOT:
-        return set_options(handle, slot, 1);
+        return set_options(handle, slot, sizeof slot / sizeof slot[0]);
     case WIRE_ANNOUNCE:
         return set_options(handle, announce, 1);
     case WIRE_LISTEN:
@@ -246,6 +248,24 @@ enum status wire_attach(struct wire *wire, const char *endpoint)
     return STATUS_OK;
 }
 
+enum status wire_detach(struct wire *wire, const char *endpoint)
+{
+    assert(!roles[wire->role].binds);
+    if (zmq_disconnect(wire->handle, endpoint) != 0) {
+        return errno == ENOENT ? STATUS_NOT_FOUND : status_of(errno);
+    }
+    return STATUS_OK;
+}
+
+bool wire_connected(const struct wire *wire)
+{
+    int events = 0;
+    size_t room = sizeof events;
+
+    assert(wire->role == WIRE_SLOT);
+    return zmq_getsockopt(wire->handle, ZMQ_EVENTS, &events, &room) == 0 && (events & ZMQ_POLLOUT) != 0;
+}
+
 const char *wire_endpoint(const struct wire *wire)
 {
     return wire->endpoint;
@@ -312,8 +332,15 @@ static enum status send_parts(struct wire *wire, const struct bytes *contents, s
 
 enum status wire_send(struct wire *wire, struct bytes frame)
 {
+    enum status status;
+
     assert(wire->role != WIRE_POOL);
-    return send_parts(wire, &frame, 1);
+    if (wire->asked) {
+        return STATUS_CONFLICT;
+    }
+    status = send_parts(wire, &frame, 1);
+    wire->asked = wire->role == WIRE_SLOT && status == STATUS_OK;
+    return status;
 }
 
 enum status wire_send_to(struct wire *wire, struct bytes identity, struct bytes frame)
@@ -373,6 +400,7 @@ enum status wire_take(struct wire *wire, struct bytes *identity, struct bytes *f
         if (zmq_msg_recv(&wire->frame, wire->handle, ZMQ_DONTWAIT) < 0) {
             return status_of(errno);
         }
+        wire->asked = false;
         if (zmq_msg_more(&wire->frame)) {
             drop_rest(wire, &wire->frame);
             status = STATUS_MALFORMED;

@@ -1,13 +1,15 @@
 /* wire: ZeroMQ sockets by role, with every option of spec/zeromq.md set before bind or connect.
  *
  *   role            type    made by             options on all: linger 0, HWM 2/2, ZMTP heartbeat 1/3/5 s, handshake 3 s,
- *   WIRE_POOL       ROUTER  gateway/pool        reconnect 100 ms to 5 s, MAXMSGSIZE as given; WIRE_POOL adds
+ *   WIRE_POOL       ROUTER  gateway/pool        reconnect 100 ms to 5 s, TCP keep-alive, MAXMSGSIZE as given; WIRE_POOL adds
  *   WIRE_SLOT       REQ     moderator           ROUTER_MANDATORY; WIRE_SLOT adds IMMEDIATE and a receiving HWM of 1,024
  *   WIRE_ANNOUNCE   XPUB    trainer/publish     HWM 16, verbose subscriptions
  *   WIRE_LISTEN     SUB     moderator/feed      HWM 16, subscribed to everything
  *
  * Why 1,024 at the slot: probes of a busy slot wait unread in its pipe. A full pipe stops libzmq from reading the connection
  * at all, ZMTP heartbeats included, and cuts a healthy slot after 3 s in the middle of a long review. A probe has a few bytes.
+ * A slot is also REQ_RELAXED, which makes ZMQ_POLLOUT tell whether there is a connection, whoever's turn it is; that a slot sends
+ * in turn only is kept here instead.
  *
  * A socket with wire_secure() uses CURVE on every tcp endpoint. One without uses NULL, which is accepted on loopback, ipc and
  * inproc only: any other tcp endpoint is STATUS_DENIED.
@@ -43,6 +45,13 @@ void wire_secure(struct wire *wire, const struct wire_security *security);
  * attached several times. STATUS_DENIED, STATUS_MALFORMED, STATUS_IO (taken, no such path), STATUS_UNAVAILABLE (no ZAP
  * handler answers). */
 MUST_CHECK enum status wire_attach(struct wire *wire, const char *endpoint);
+
+/* Undoes one wire_attach of a socket that connects. STATUS_NOT_FOUND when it is not attached there. */
+MUST_CHECK enum status wire_detach(struct wire *wire, const char *endpoint);
+
+/* Whether a WIRE_SLOT has a connection now, asked or not. To be asked more often than each ZMQ_RECONNECT_MS: another connection
+ * may take a lost one's place then, and a REQ that waits for an answer of the first waits for ever. */
+bool wire_connected(const struct wire *wire);
 
 /* The endpoint really bound or connected last, with its port. Lends until wire_close. */
 const char *wire_endpoint(const struct wire *wire);

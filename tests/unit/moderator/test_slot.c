@@ -257,6 +257,23 @@ static void a_socket_that_cannot_join_is_rebuilt(void **state)
     slot_close(&nowhere);
 }
 
+static void a_lost_connection_is_found_long_before_the_silence(void **state)
+{
+    struct pair *pair = *state;
+    uint64_t end_ms = clock_ms() + GATEWAY_WAIT_MS;
+
+    (void)join(pair, NOW_MS);
+    assert_status(STATUS_OK, slot_turn(&pair->slot, NOW_MS + SLOT_CHECK_MS));
+    assert_int_equal(SLOT_WAITING, pair->slot.state);
+    gateway_close(&pair->gateway);
+    while (wire_connected(pair->slot.wire)) {
+        assert_true(clock_ms() < end_ms);
+        (void)zmq_poll(NULL, 0, 1);
+    }
+    assert_status(STATUS_OK, slot_turn(&pair->slot, NOW_MS + 2 * SLOT_CHECK_MS));
+    assert_int_equal(SLOT_CLOSED, pair->slot.state);
+}
+
 static void the_back_off_doubles_with_jitter_up_to_its_bound_and_a_frame_ends_it(void **state)
 {
     struct pair *pair = *state;
@@ -405,6 +422,7 @@ int main(void)
         SLOT_TEST(a_task_of_the_other_kind_is_refused),
         SLOT_TEST(silence_rebuilds_the_socket_and_joins_again),
         SLOT_TEST(a_socket_that_cannot_join_is_rebuilt),
+        SLOT_TEST(a_lost_connection_is_found_long_before_the_silence),
         SLOT_TEST(the_back_off_doubles_with_jitter_up_to_its_bound_and_a_frame_ends_it),
         SLOT_TEST(a_leaving_slot_answers_the_next_ping_with_bye),
         SLOT_TEST(a_leaving_slot_still_answers_a_task),

@@ -354,6 +354,113 @@ static void the_processs_signals_stay_its_own(void **state)
     close_pair(&pair);
 }
 
+static int option_of(const struct wire *wire, int name)
+{
+    int value = -2;
+    size_t room = sizeof value;
+
+    assert_int_equal(0, zmq_getsockopt(wire_handle(wire), name, &value, &room));
+    return value;
+}
+
+/* ROUTER_MANDATORY, ROUTER_HANDOVER, XPUB_VERBOSE and REQ_RELAXED cannot be read: tests of what they do stand beside. */
+static void every_option_is_what_the_rules_say(void **state)
+{
+    static const struct {
+        enum wire_role role;
+        int type;
+        int send_messages;
+        int receive_messages;
+        int immediate;
+    } expected[] = {
+        {WIRE_POOL, ZMQ_ROUTER, 2, 2, 0},
+        {WIRE_SLOT, ZMQ_REQ, 2, 1024, 1},
+        {WIRE_ANNOUNCE, ZMQ_XPUB, 16, 16, 0},
+        {WIRE_LISTEN, ZMQ_SUB, 16, 16, 0},
+    };
+
+    (void)state;
+    for (size_t index = 0; index < sizeof expected / sizeof expected[0]; index++) {
+        struct wire *wire = NULL;
+        int64_t bytes_max = 0;
+        size_t room = sizeof bytes_max;
+
+        assert_status(STATUS_OK, wire_open(&wire, expected[index].role, 64 * KIB));
+        assert_int_equal(expected[index].type, option_of(wire, ZMQ_TYPE));
+        assert_int_equal(expected[index].send_messages, option_of(wire, ZMQ_SNDHWM));
+        assert_int_equal(expected[index].receive_messages, option_of(wire, ZMQ_RCVHWM));
+        assert_int_equal(expected[index].immediate, option_of(wire, ZMQ_IMMEDIATE));
+        assert_int_equal(0, option_of(wire, ZMQ_LINGER));
+        assert_int_equal(1000, option_of(wire, ZMQ_HEARTBEAT_IVL));
+        assert_int_equal(3000, option_of(wire, ZMQ_HEARTBEAT_TIMEOUT));
+        assert_int_equal(5000, option_of(wire, ZMQ_HEARTBEAT_TTL));
+        assert_int_equal(3000, option_of(wire, ZMQ_HANDSHAKE_IVL));
+        assert_int_equal(100, option_of(wire, ZMQ_RECONNECT_IVL));
+        assert_int_equal(5000, option_of(wire, ZMQ_RECONNECT_IVL_MAX));
+        assert_int_equal(1, option_of(wire, ZMQ_TCP_KEEPALIVE));
+        assert_int_equal(0, zmq_getsockopt(wire_handle(wire), ZMQ_MAXMSGSIZE, &bytes_max, &room));
+        assert_int_equal(64 * KIB, bytes_max);
+        wire_close(&wire);
+    }
+}
+
+/* A stranger that calls itself as a slot does must not take its place. */
+static void an_identity_that_is_taken_stays_with_who_has_it(void **state)
+{
+    struct wire *pool = NULL;
+    void *context = zmq_ctx_new();
+    void *dealers[2];
+    int linger_ms = 0;
+    char answer[8] = "";
+    struct bytes identity;
+    struct bytes frame;
+
+    (void)state;
+    assert_status(STATUS_OK, wire_open(&pool, WIRE_POOL, FRAME_BYTES_MAX));
+    assert_status(STATUS_OK, wire_attach(pool, "tcp://127.0.0.1:*"));
+    for (int index = 0; index < 2; index++) {
+        dealers[index] = zmq_socket(context, ZMQ_DEALER);
+        assert_int_equal(0, zmq_setsockopt(dealers[index], ZMQ_LINGER, &linger_ms, sizeof linger_ms));
+        assert_int_equal(0, zmq_setsockopt(dealers[index], ZMQ_ROUTING_ID, "same", 4));
+        assert_int_equal(0, zmq_connect(dealers[index], wire_endpoint(pool)));
+        send_raw(dealers[index], (const char *[]){"", index == 0 ? "first" : "second"}, 2);
+        if (index == 0) {
+            assert_status(STATUS_OK, take(pool, &identity, &frame));
+            assert_bytes("first", frame);
+        }
+    }
+    assert_false(readable(pool, 300)); /* nothing of the second is heard */
+    assert_status(STATUS_OK, wire_send_to(pool, BYTES("same"), BYTES("task")));
+    assert_int_equal(0, zmq_recv(dealers[0], answer, sizeof answer, 0));
+    assert_int_equal(4, zmq_recv(dealers[0], answer, sizeof answer, 0));
+    assert_memory_equal("task", answer, 4);
+    assert_int_equal(0, zmq_close(dealers[0]));
+    assert_int_equal(0, zmq_close(dealers[1]));
+    assert_int_equal(0, zmq_ctx_term(context));
+    wire_close(&pool);
+}
+
+static void a_slot_knows_whether_it_is_connected_and_a_detached_one_is_not(void **state)
+{
+    struct pair pair = open_pair();
+    uint64_t end_ms = clock_ms() + WAIT_MS;
+    struct bytes none;
+    struct bytes frame;
+
+    (void)state;
+    assert_true(wire_connected(pair.slot)); /* and it is not its turn to send */
+    assert_status(STATUS_OK, wire_send_to(pair.pool, identity_of(&pair), BYTES("task")));
+    assert_status(STATUS_OK, take(pair.slot, &none, &frame));
+    assert_true(wire_connected(pair.slot));
+    assert_status(STATUS_NOT_FOUND, wire_detach(pair.slot, "tcp://127.0.0.1:1"));
+    assert_status(STATUS_OK, wire_detach(pair.slot, wire_endpoint(pair.pool)));
+    while (wire_connected(pair.slot)) {
+        assert_true(clock_ms() < end_ms);
+        (void)zmq_poll(NULL, 0, 1);
+    }
+    close_pair(&pair);
+}
+
 static void closing_takes_nothing(void **state)
 {
     struct wire *none = NULL;
@@ -385,6 +492,9 @@ int main(void)
         cmocka_unit_test(other_parts_than_ours_are_dropped_whole),
         cmocka_unit_test(announcements_reach_who_listens_and_listeners_are_seen),
         cmocka_unit_test(the_processs_signals_stay_its_own),
+        cmocka_unit_test(every_option_is_what_the_rules_say),
+        cmocka_unit_test(an_identity_that_is_taken_stays_with_who_has_it),
+        cmocka_unit_test(a_slot_knows_whether_it_is_connected_and_a_detached_one_is_not),
         cmocka_unit_test(closing_takes_nothing),
     };
 
