@@ -22,6 +22,8 @@
 struct feed {
     struct feed_parts parts;
     struct wire *wire;
+    struct lookup_watch *watch;
+    struct addresses trainers; /* that are connected to */
     struct feed_table *table; /* the thread's alone, as all that follows */
     int stop;                 /* eventfd: readable from feed_close on */
     pthread_t thread;
@@ -181,18 +183,64 @@ static void note_silence(struct feed *feed, uint64_t now_ms)
     want_reading(feed, now_ms);
 }
 
+/* Lets go of trainers that are gone and connects to new ones; tells the first that could not be used. */
+static enum status follow(struct feed *feed)
+{
+    struct addresses wanted;
+    struct addresses connected = {0};
+    enum status first = STATUS_OK;
+
+    if (!lookup_watch_read(feed->watch, &wanted)) {
+        return STATUS_OK;
+    }
+    for (size_t index = 0; index < feed->trainers.count; index++) {
+        const char *endpoint = feed->trainers.at[index];
+
+        if (addresses_have(&wanted, endpoint)) {
+            (void)addresses_add(&connected, endpoint);
+        } else {
+            enum status status = wire_detach(feed->wire, endpoint);
+
+            first = first == STATUS_OK ? status : first;
+        }
+    }
+    for (size_t index = 0; index < wanted.count; index++) {
+        if (!addresses_have(&connected, wanted.at[index])) {
+            enum status status = wire_attach(feed->wire, wanted.at[index]);
+
+            first = first == STATUS_OK ? status : first;
+            if (status == STATUS_OK) {
+                (void)addresses_add(&connected, wanted.at[index]);
+            }
+        }
+    }
+    feed->trainers = connected;
+    return first;
+}
+
+static void follow_and_tell(struct feed *feed)
+{
+    enum status status = follow(feed);
+
+    if (status != STATUS_OK) {
+        log_event_limited(LOG_WARN, "trainer_unusable", LOG_STATUS("status", status));
+    }
+}
+
 static void *run(void *context)
 {
     struct feed *feed = context;
     zmq_pollitem_t items[] = {
         {.fd = feed->stop, .events = ZMQ_POLLIN},
         {.socket = wire_handle(feed->wire), .events = ZMQ_POLLIN},
+        {.fd = lookup_watch_fd(feed->watch), .events = ZMQ_POLLIN},
     };
 
     while ((items[0].revents & ZMQ_POLLIN) == 0) {
         uint64_t now_ms = clock_ms();
         uint64_t due_ms;
 
+        follow_and_tell(feed);
         if (now_ms >= feed->silence_ms) {
             note_silence(feed, now_ms);
         }
@@ -201,7 +249,7 @@ static void *run(void *context)
         }
         due_ms = feed->read_ms < feed->silence_ms ? feed->read_ms : feed->silence_ms;
         now_ms = clock_ms();
-        if (zmq_poll(items, 2, due_ms > now_ms ? (long)(due_ms - now_ms) : 0) > 0 && (items[1].revents & ZMQ_POLLIN) != 0) {
+        if (zmq_poll(items, 3, due_ms > now_ms ? (long)(due_ms - now_ms) : 0) > 0 && (items[1].revents & ZMQ_POLLIN) != 0) {
             hear_all(feed);
         }
     }
@@ -251,16 +299,13 @@ static enum status find_series(struct feed *feed)
 
 static enum status connect_all(struct feed *feed)
 {
-    const struct endpoints *trainers = &feed->parts.settings->moderator.models;
     enum status status = wire_open(&feed->wire, WIRE_LISTEN, ANNOUNCEMENT_BYTES_MAX);
 
     if (status == STATUS_OK) {
         wire_secure(feed->wire, feed->parts.security);
+        status = lookup_watch_open(&feed->watch, feed->parts.trainers);
     }
-    for (size_t index = 0; status == STATUS_OK && index < trainers->count; index++) {
-        status = wire_attach(feed->wire, trainers->at[index]);
-    }
-    return status;
+    return status == STATUS_OK ? follow(feed) : status;
 }
 
 /* A reading that waits for the database is left when the feed is closed. */
@@ -329,6 +374,7 @@ void feed_close(struct feed **feed)
         (void)pthread_join((*feed)->thread, NULL);
     }
     wire_close(&(*feed)->wire);
+    lookup_watch_close(&(*feed)->watch);
     feed_table_close(&(*feed)->table);
     if ((*feed)->stop >= 0) {
         (void)close((*feed)->stop);

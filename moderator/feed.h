@@ -14,6 +14,7 @@
 #define MODERATOR_FEED_H
 
 #include "moderator/live.h"
+#include "moderator/lookup.h"
 #include "proto/metrics.h"
 #include "proto/settings.h"
 #include "proto/status.h"
@@ -25,11 +26,12 @@ struct feed_parts {
     const struct settings *settings;
     struct live *live;
     struct metrics *metrics;
+    struct lookup *trainers; /* every address of moderator.models */
     const struct wire_security *security; /* NULL: no CURVE */
 };
 
-/* Connects to moderator.models and starts the thread, which connects to the database by itself. What wire_open and wire_attach
- * say of an address; STATUS_NO_MEMORY, STATUS_UNAVAILABLE. */
+/* Connects to the trainers that are known by now and starts the thread, which connects to the database, and to other trainers as
+ * they become known, by itself. What wire_open and wire_attach say of an address; STATUS_NO_MEMORY, STATUS_UNAVAILABLE. */
 MUST_CHECK enum status feed_open(struct feed **out, const struct feed_parts *parts);
 void feed_close(struct feed **feed);
 

@@ -2,6 +2,7 @@
 #include "moderator/feed.h"
 #include "moderator/history.h"
 #include "moderator/live.h"
+#include "moderator/lookup.h"
 #include "moderator/retired.h"
 #include "moderator/review.h"
 #include "moderator/review_call.h"
@@ -43,6 +44,8 @@ struct moderator {
     char identity[WORKER_ID_BYTES]; /* of this process, in every READY */
     struct metrics *metrics;
     struct wire_security *security; /* NULL = no CURVE */
+    struct lookup *gateways;
+    struct lookup *trainers;
     struct rules *rules; /* of the tasks to come */
     struct live *live;
     struct following following;
@@ -113,6 +116,16 @@ static enum status open_rules(struct moderator *moderator)
     return status;
 }
 
+static enum status open_lookups(struct moderator *moderator)
+{
+    const struct moderator_settings *settings = &moderator->settings->moderator;
+    const struct lookup_options gateways = {.endpoints = &settings->gateways, .what = "gateways", .metrics = moderator->metrics};
+    const struct lookup_options trainers = {.endpoints = &settings->models, .what = "models", .metrics = moderator->metrics};
+    enum status status = lookup_open(&moderator->gateways, &gateways);
+
+    return status == STATUS_OK ? lookup_open(&moderator->trainers, &trainers) : status;
+}
+
 static bool has_database(const struct moderator *moderator)
 {
     return moderator->settings->database.url[0] != '\0';
@@ -130,7 +143,8 @@ static bool keeps_labels(const struct settings *settings)
 
 static enum status open_following(const struct moderator *moderator, struct rules *rules, struct following *out)
 {
-    const struct feed_parts parts = {rules_settings(rules), moderator->live, moderator->metrics, moderator->security};
+    const struct feed_parts parts = {rules_settings(rules), moderator->live, moderator->metrics, moderator->trainers,
+                                     moderator->security};
     enum status status = feed_open(&out->feed, &parts);
 
     if (status == STATUS_OK) {
@@ -152,6 +166,7 @@ static enum status open_reviewing(struct moderator *moderator, struct rules *rul
     struct review_parts parts = {
         .settings = settings,
         .metrics = moderator->metrics,
+        .gateways = moderator->gateways,
         .identity = {moderator->identity, sizeof moderator->identity},
         .security = moderator->security,
     };
@@ -195,6 +210,7 @@ static enum status open_worker(struct moderator *moderator)
     const struct worker_parts parts = {
         .judge = {moderator->rules, moderator->live},
         .metrics = moderator->metrics,
+        .gateways = moderator->gateways,
         .identity = {moderator->identity, sizeof moderator->identity},
         .security = moderator->security,
     };
@@ -219,6 +235,7 @@ static enum status open_all(struct moderator *moderator, const char **what)
     } steps[] = {
         {"use the keys of curve.dir", open_security},
         {"read the keywords", open_rules},
+        {"look for moderator.gateways and moderator.models", open_lookups},
         {"follow the models (moderator.models)", follow_models},
         {"start the workers", open_worker},
         {"start the reviews and keep their labels", start_reviews},
@@ -385,6 +402,8 @@ static void close_all(struct moderator *moderator)
     close_following(&moderator->following);
     admin_close(&moderator->admin); /* before the workers that it asks */
     worker_close(&moderator->worker);
+    lookup_close(&moderator->gateways);
+    lookup_close(&moderator->trainers);
     live_close(&moderator->live);
     rules_release(&moderator->rules);
     wire_security_close(&moderator->security);

@@ -17,11 +17,11 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-enum { HTTP_OK = 200 };
+enum { HTTP_OK = 200, SLOT_ITEMS = 2 };
 
 /* What a slot's call is about; a slot's number is the place of its call. */
 struct job {
-    const struct review_profile *profile; /* of the slot, for good */
+    const struct review_profile *profile; /* of the slot that has the task */
     struct message_task task;             /* lent by the slot while it is WORKING */
     uint64_t started_us;
     bool running;
@@ -30,10 +30,15 @@ struct job {
 struct review {
     struct review_parts parts;
     struct review_profile *profiles; /* as settings.profiles */
+    struct lookup_watch *watch;
+    struct addresses gateways;
+    size_t want_count;
+    struct slot_want *wants;                      /* one a profile that has a review */
+    const struct review_profile **want_profiles; /* of each want */
     struct worker_slots set;
-    struct job *jobs; /* one a slot */
+    struct job *jobs; /* one a place of the set */
     struct review_calls *calls;
-    zmq_pollitem_t *items; /* [0] = stop, then the slots, then the sockets of the calls */
+    zmq_pollitem_t *items; /* [0] = stop, [1] = watch, then the slots, then the sockets of the calls */
     struct series *seconds;
     int stop; /* eventfd: readable from review_leave on */
     pthread_t thread;
@@ -173,6 +178,7 @@ static void take(struct review *review, size_t place)
     if (slot_take(slot, clock_ms(), &job->task) != STATUS_OK) {
         return;
     }
+    job->profile = review->want_profiles[review->set.places[place].want];
     job->started_us = clock_us();
     if (!bytes_equal(job->task.profile, slot->ready.profile)) {
         slot_busy(slot, clock_ms(), &job->task.head, BUSY_UNKNOWN_PROFILE);
@@ -190,20 +196,20 @@ static void turn(struct review *review, uint64_t until_ms)
 {
     uint64_t now_ms = clock_ms();
     uint64_t due_ms = worker_slots_turn(&review->set, now_ms);
-    zmq_pollitem_t *sockets = review->items + 1 + review->set.count;
+    zmq_pollitem_t *sockets = review->items + SLOT_ITEMS + review->set.count;
     size_t socket_count = review_calls_poll(review->calls, sockets);
     size_t place;
 
     due_ms = until_ms < due_ms ? until_ms : due_ms;
     due_ms = review_calls_due_ms(review->calls) < due_ms ? review_calls_due_ms(review->calls) : due_ms;
-    worker_slots_poll(&review->set, review->items + 1);
-    if (zmq_poll(review->items, (int)(1 + review->set.count + socket_count), worker_slots_wait_ms(now_ms, due_ms)) < 0) {
+    worker_slots_poll(&review->set, review->items + SLOT_ITEMS);
+    if (zmq_poll(review->items, (int)(SLOT_ITEMS + review->set.count + socket_count), worker_slots_wait_ms(now_ms, due_ms)) < 0) {
         return; /* a signal */
     }
     for (size_t index = 0; index < review->set.count; index++) {
-        if ((review->items[1 + index].revents & ZMQ_POLLIN) != 0) {
+        if ((review->items[SLOT_ITEMS + index].revents & ZMQ_POLLIN) != 0) {
             take(review, index);
-        } else if ((review->items[1 + index].revents & ZMQ_POLLOUT) != 0) {
+        } else if ((review->items[SLOT_ITEMS + index].revents & ZMQ_POLLOUT) != 0) {
             slot_join(&review->set.slots[index], clock_ms());
         }
     }
@@ -228,7 +234,7 @@ static void leave(struct review *review)
     uint64_t drained_ms = clock_ms() + REVIEW_DRAIN_MS;
     uint64_t until_ms = clock_ms() + SLOT_LEAVE_MS;
 
-    review->items[0].fd = -1;
+    review->items[0].fd = review->items[1].fd = -1;
     worker_slots_leave(&review->set);
     while (!worker_slots_gone(&review->set) && clock_ms() < until_ms) {
         turn(review, until_ms);
@@ -245,6 +251,9 @@ static void *run(void *context)
     struct review *review = context;
 
     while ((review->items[0].revents & ZMQ_POLLIN) == 0) {
+        if (lookup_watch_read(review->watch, &review->gateways) || review->set.wanting) {
+            worker_slots_follow(&review->set, &review->gateways, clock_ms());
+        }
         turn(review, UINT64_MAX);
     }
     leave(review);
@@ -252,34 +261,16 @@ static void *run(void *context)
     return NULL;
 }
 
-static size_t count_slots(const struct settings *settings)
+static void add_want(struct review *review, const struct review_profile *profile)
 {
-    size_t count = 0;
-
-    for (size_t index = 0; index < settings->profile_count; index++) {
-        if (settings->profiles[index].review.url[0] != '\0') {
-            count += settings->profiles[index].review.concurrency * settings->moderator.gateways.count;
-        }
-    }
-    return count;
-}
-
-static void add_slots(struct review *review, const struct review_profile *profile)
-{
-    const struct settings *settings = review->parts.settings;
-    const struct message_ready ready = {
-        .worker = review->parts.identity,
-        .kind = SLOT_REVIEW,
-        .profile = bytes_of(profile->settings->name),
-        .text_bytes_max = settings->gateway.limits.moderated_text_bytes,
+    review->want_profiles[review->want_count] = profile;
+    review->wants[review->want_count++] = (struct slot_want){
+        .ready = {.worker = review->parts.identity,
+                  .kind = SLOT_REVIEW,
+                  .profile = bytes_of(profile->settings->name),
+                  .text_bytes_max = review->parts.settings->gateway.limits.moderated_text_bytes},
+        .count = profile->settings->review.concurrency,
     };
-
-    for (size_t gateway = 0; gateway < settings->moderator.gateways.count; gateway++) {
-        for (uint64_t slot = 0; slot < profile->settings->review.concurrency; slot++) {
-            review->jobs[review->set.count].profile = profile;
-            (void)worker_slots_add(&review->set, settings->moderator.gateways.at[gateway], &ready, clock_ms());
-        }
-    }
 }
 
 static enum status open_profiles(struct review *review, FILE *errors)
@@ -295,7 +286,7 @@ static enum status open_profiles(struct review *review, FILE *errors)
         }
         status = review_profile_open(&review->profiles[index], &settings->profiles[index], review->parts.metrics, errors);
         if (status == STATUS_OK) {
-            add_slots(review, &review->profiles[index]);
+            add_want(review, &review->profiles[index]);
         }
         first = first == STATUS_OK ? status : first;
     }
@@ -305,30 +296,45 @@ static enum status open_profiles(struct review *review, FILE *errors)
 static enum status prepare(struct review *review, FILE *errors)
 {
     const struct settings *settings = review->parts.settings;
-    size_t count = count_slots(settings);
+    size_t room;
     enum status status;
 
     review->profiles = calloc(settings->profile_count, sizeof *review->profiles);
-    review->jobs = calloc(count, sizeof *review->jobs);
-    if (review->profiles == NULL || review->jobs == NULL) {
+    review->wants = calloc(settings->profile_count, sizeof *review->wants);
+    review->want_profiles = calloc(settings->profile_count, sizeof *review->want_profiles);
+    if (review->profiles == NULL || review->wants == NULL || review->want_profiles == NULL) {
         return STATUS_NO_MEMORY;
     }
-    status = worker_slots_open(&review->set, count, SLOT_REVIEW, review->parts.security, review->parts.metrics);
+    status = open_profiles(review, errors);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    room = worker_slots_room(review->wants, review->want_count);
+    review->jobs = calloc(room, sizeof *review->jobs);
+    if (review->jobs == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    status = worker_slots_open(&review->set, review->wants, review->want_count, SLOT_REVIEW, review->parts.security,
+                               review->parts.metrics);
     if (status == STATUS_OK) {
-        status = review_calls_open(&review->calls, count);
+        status = review_calls_open(&review->calls, room);
+    }
+    if (status == STATUS_OK) {
+        status = lookup_watch_open(&review->watch, review->parts.gateways);
     }
     if (status != STATUS_OK) {
         return status;
     }
-    review->items = calloc(1 + count + review_calls_items_max(review->calls), sizeof *review->items);
+    review->items = calloc(SLOT_ITEMS + room + review_calls_items_max(review->calls), sizeof *review->items);
     review->stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (review->items == NULL || review->stop < 0) {
         return review->items == NULL ? STATUS_NO_MEMORY : STATUS_UNAVAILABLE;
     }
     review->items[0] = (zmq_pollitem_t){.fd = review->stop, .events = ZMQ_POLLIN};
+    review->items[1] = (zmq_pollitem_t){.fd = lookup_watch_fd(review->watch), .events = ZMQ_POLLIN};
     review->seconds = metrics_series(review->parts.metrics, METRIC_HISTOGRAM, "prismguard_moderator_review_seconds",
                                      "Time of a review, answered or not", NULL, 0);
-    return open_profiles(review, errors);
+    return STATUS_OK;
 }
 
 enum status review_open(struct review **out, const struct review_parts *parts, FILE *errors)
@@ -372,6 +378,7 @@ void review_close(struct review **review)
     }
     review_calls_close(&(*review)->calls);
     worker_slots_close(&(*review)->set);
+    lookup_watch_close(&(*review)->watch);
     for (size_t index = 0; (*review)->profiles != NULL && index < (*review)->parts.settings->profile_count; index++) {
         review_profile_close(&(*review)->profiles[index]);
     }
@@ -379,6 +386,8 @@ void review_close(struct review **review)
         (void)close((*review)->stop);
     }
     free((*review)->profiles);
+    free((*review)->wants);
+    free((*review)->want_profiles);
     free((*review)->jobs);
     free((*review)->items);
     free(*review);

@@ -16,6 +16,7 @@
 #define MODERATOR_REVIEW_H
 
 #include "moderator/history.h"
+#include "moderator/lookup.h"
 #include "proto/metrics.h"
 #include "proto/settings.h"
 #include "proto/status.h"
@@ -28,6 +29,7 @@ struct review;
 struct review_parts {
     const struct settings *settings;
     struct metrics *metrics;
+    struct lookup *gateways; /* every address of moderator.gateways */
     struct history *history; /* NULL: labels are not kept */
     struct bytes identity;   /* of this process, in every READY */
     const struct wire_security *security; /* NULL: no CURVE */

@@ -15,7 +15,7 @@
 #include <unistd.h>
 #include <zmq.h>
 
-enum { OUTCOMES = OUTCOME_UNSURE + 1, SOURCES = SOURCE_UNDECIDED + 1, REASONS = BUSY_FAILED + 1 };
+enum { OUTCOMES = OUTCOME_UNSURE + 1, SOURCES = SOURCE_UNDECIDED + 1, REASONS = BUSY_FAILED + 1, SLOT_ITEMS = 2 };
 
 /* What a thread judges with, made anew for new rules. */
 struct outfit {
@@ -29,8 +29,11 @@ struct thread {
     bool started;
     struct outfit *outfit;
     _Atomic(struct outfit *) next; /* to be used from the next task on */
+    struct lookup_watch *watch;
+    struct addresses gateways;
+    struct slot_want want;
     struct worker_slots set;
-    zmq_pollitem_t *items; /* [0] = stop, [1 + n] = slot n */
+    zmq_pollitem_t *items; /* [0] = stop, [1] = watch, [SLOT_ITEMS + n] = slot n */
 };
 
 struct worker {
@@ -161,17 +164,17 @@ static void turn(struct thread *thread, uint64_t until_ms)
     uint64_t due_ms = worker_slots_turn(&thread->set, now_ms);
 
     due_ms = until_ms < due_ms ? until_ms : due_ms;
-    worker_slots_poll(&thread->set, thread->items + 1);
-    if (zmq_poll(thread->items, (int)(1 + thread->set.count), worker_slots_wait_ms(now_ms, due_ms)) <= 0) {
+    worker_slots_poll(&thread->set, thread->items + SLOT_ITEMS);
+    if (zmq_poll(thread->items, (int)(SLOT_ITEMS + thread->set.count), worker_slots_wait_ms(now_ms, due_ms)) <= 0) {
         return; /* nothing but time, or a signal */
     }
     now_ms = clock_ms();
     change_outfit(thread);
     judge_rest(thread->outfit->judge);
     for (size_t index = 0; index < thread->set.count; index++) {
-        if ((thread->items[1 + index].revents & ZMQ_POLLIN) != 0) {
+        if ((thread->items[SLOT_ITEMS + index].revents & ZMQ_POLLIN) != 0) {
             serve(thread, &thread->set.slots[index], now_ms);
-        } else if ((thread->items[1 + index].revents & ZMQ_POLLOUT) != 0) {
+        } else if ((thread->items[SLOT_ITEMS + index].revents & ZMQ_POLLOUT) != 0) {
             slot_join(&thread->set.slots[index], now_ms);
         }
     }
@@ -182,6 +185,7 @@ static void leave(struct thread *thread)
     uint64_t until_ms = clock_ms() + SLOT_LEAVE_MS;
 
     thread->items[0].fd = -1; /* it stays readable and has been heard */
+    thread->items[1].fd = -1; /* it matters no more */
     worker_slots_leave(&thread->set);
     while (!worker_slots_gone(&thread->set) && clock_ms() < until_ms) {
         turn(thread, until_ms);
@@ -195,6 +199,9 @@ static void *run(void *context)
     struct thread *thread = context;
 
     while ((thread->items[0].revents & ZMQ_POLLIN) == 0) {
+        if (lookup_watch_read(thread->watch, &thread->gateways) || thread->set.wanting) {
+            worker_slots_follow(&thread->set, &thread->gateways, clock_ms());
+        }
         turn(thread, UINT64_MAX);
     }
     leave(thread);
@@ -202,43 +209,34 @@ static void *run(void *context)
     return NULL;
 }
 
-static void add_slots(struct thread *thread)
-{
-    const struct worker_parts *parts = &thread->worker->parts;
-    const struct settings *settings = rules_settings(parts->judge.rules);
-    const struct message_ready ready = {
-        .worker = parts->identity,
-        .kind = SLOT_LOCAL,
-        .text_bytes_max = settings->gateway.limits.moderated_text_bytes,
-    };
-
-    for (size_t gateway = 0; gateway < settings->moderator.gateways.count; gateway++) {
-        for (uint64_t slot = 0; slot < settings->moderator.slots; slot++) {
-            (void)worker_slots_add(&thread->set, settings->moderator.gateways.at[gateway], &ready, clock_ms());
-        }
-    }
-}
-
 static enum status thread_open(struct thread *thread, struct worker *worker)
 {
     const struct settings *settings = rules_settings(worker->parts.judge.rules);
-    size_t slot_count = settings->moderator.gateways.count * settings->moderator.slots;
     enum status status;
 
     thread->worker = worker;
-    thread->items = calloc(1 + slot_count, sizeof *thread->items);
+    thread->want.ready = (struct message_ready){
+        .worker = worker->parts.identity,
+        .kind = SLOT_LOCAL,
+        .text_bytes_max = settings->gateway.limits.moderated_text_bytes,
+    };
+    thread->want.count = settings->moderator.slots;
+    thread->items = calloc(SLOT_ITEMS + worker_slots_room(&thread->want, 1), sizeof *thread->items);
     if (thread->items == NULL) {
         return STATUS_NO_MEMORY;
     }
     thread->items[0] = (zmq_pollitem_t){.fd = worker->stop, .events = ZMQ_POLLIN};
-    status = worker_slots_open(&thread->set, slot_count, SLOT_LOCAL, worker->parts.security, worker->parts.metrics);
+    status = worker_slots_open(&thread->set, &thread->want, 1, SLOT_LOCAL, worker->parts.security, worker->parts.metrics);
     if (status == STATUS_OK) {
+        status = lookup_watch_open(&thread->watch, worker->parts.gateways);
+    }
+    if (status == STATUS_OK) {
+        thread->items[1] = (zmq_pollitem_t){.fd = lookup_watch_fd(thread->watch), .events = ZMQ_POLLIN};
         status = outfit_open(&thread->outfit, &worker->parts.judge);
     }
     if (status != STATUS_OK) {
         return status;
     }
-    add_slots(thread);
     if (pthread_create(&thread->handle, NULL, run, thread) != 0) {
         return STATUS_NO_MEMORY;
     }
@@ -313,6 +311,7 @@ static void thread_close(struct thread *thread)
         (void)pthread_join(thread->handle, NULL);
     }
     worker_slots_close(&thread->set);
+    lookup_watch_close(&thread->watch);
     outfit_close(thread->outfit);
     outfit_close(atomic_load(&thread->next));
     free(thread->items);

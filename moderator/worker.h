@@ -1,7 +1,7 @@
 /* worker: the threads that judge: each holds `slots` local slots for every gateway address and judges what they receive.
  *
- *   thread 0: zmq_poll over [stop, slot, slot, ...] -> judge -> VERDICT      all share keywords and live models, and nothing
- *   thread 1: the same                                                       else but counters
+ *   thread 0: zmq_poll over [stop, addresses, slot, slot, ...] -> judge -> VERDICT     all share keywords and live models, and
+ *   thread 1: the same                                                                 nothing else but counters
  *
  * Leaving: every slot says BYE instead of its next PONG (at most SLOT_LEAVE_MS later); tasks that come before are still judged.
  */
@@ -9,6 +9,7 @@
 #define MODERATOR_WORKER_H
 
 #include "moderator/judge.h"
+#include "moderator/lookup.h"
 #include "proto/metrics.h"
 #include "proto/status.h"
 
@@ -18,6 +19,7 @@ struct worker;
 struct worker_parts {
     struct judge_parts judge;
     struct metrics *metrics;
+    struct lookup *gateways;              /* every address of moderator.gateways */
     struct bytes identity;                /* of this process, in every READY */
     const struct wire_security *security; /* NULL: no CURVE */
 };

@@ -1,22 +1,43 @@
-/* worker_slots: turns, polls and dismisses a set of slots. */
+/* worker_slots: follows the gateways' addresses; turns, polls and dismisses a set of slots. */
 #include "moderator/worker_slots.h"
 
 #include "proto/log.h"
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
-enum status worker_slots_open(struct worker_slots *set, size_t room, enum slot_kind kind,
-                              const struct wire_security *security, struct metrics *metrics)
+static size_t slots_per_home(const struct slot_want *wants, size_t want_count)
+{
+    size_t count = 0;
+
+    for (size_t index = 0; index < want_count; index++) {
+        count += wants[index].count;
+    }
+    return count;
+}
+
+size_t worker_slots_room(const struct slot_want *wants, size_t want_count)
+{
+    return ADDRESSES_MAX * slots_per_home(wants, want_count);
+}
+
+enum status worker_slots_open(struct worker_slots *set, const struct slot_want *wants, size_t want_count,
+                              enum slot_kind kind, const struct wire_security *security, struct metrics *metrics)
 {
     const struct metric_label label = {"kind", kind == SLOT_LOCAL ? "local" : "review"};
+    size_t room = worker_slots_room(wants, want_count);
     struct slot *slots = calloc(room, sizeof *slots);
+    struct slot_place *places = calloc(room, sizeof *places);
 
     assert(room > 0);
-    if (slots == NULL) {
+    if (slots == NULL || places == NULL) {
+        free(slots);
+        free(places);
         return STATUS_NO_MEMORY;
     }
-    *set = (struct worker_slots){.slots = slots, .room = room, .security = security};
+    *set = (struct worker_slots){
+        .slots = slots, .places = places, .room = room, .wants = wants, .want_count = want_count, .security = security};
     set->gauge = metrics_series(metrics, METRIC_GAUGE, "prismguard_moderator_slots", "Slots that hear their gateway", &label, 1);
     return STATUS_OK;
 }
@@ -42,17 +63,87 @@ void worker_slots_close(struct worker_slots *set)
     }
     count_joined(set);
     free(set->slots);
+    free(set->places);
     *set = (struct worker_slots){0};
 }
 
-struct slot *worker_slots_add(struct worker_slots *set, const char *endpoint, const struct message_ready *ready, uint64_t now_ms)
+/* The slots of one want; the caller has seen that there is room. */
+static void add_slots(struct worker_slots *set, struct slot_home *home, size_t want, uint64_t now_ms)
 {
-    struct slot *slot;
+    size_t wanted = set->wants[want].count;
 
-    assert(set->count < set->room);
-    slot = &set->slots[set->count++];
-    slot_init(slot, endpoint, set->security, ready, now_ms);
-    return slot;
+    for (size_t index = 0; wanted > 0; index++) {
+        assert(index < set->room);
+        if (set->places[index].home != NULL) {
+            continue;
+        }
+        set->places[index] = (struct slot_place){want, home};
+        slot_init(&set->slots[index], home->endpoint, set->security, &set->wants[want].ready, now_ms);
+        set->count = index < set->count ? set->count : index + 1;
+        home->slot_count++;
+        wanted--;
+    }
+}
+
+static bool is_known(const struct worker_slots *set, const char *endpoint)
+{
+    for (size_t index = 0; index < ADDRESSES_MAX; index++) {
+        const struct slot_home *home = &set->homes[index];
+
+        if (home->slot_count > 0 && !home->leaving && strcmp(home->endpoint, endpoint) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* False: every home is taken. A free home has the places of its slots: there are as many as all homes have. */
+static bool move_in(struct worker_slots *set, const char *endpoint, uint64_t now_ms)
+{
+    for (size_t index = 0; index < ADDRESSES_MAX; index++) {
+        struct slot_home *home = &set->homes[index];
+
+        if (home->slot_count == 0) {
+            home->leaving = false;
+            memcpy(home->endpoint, endpoint, strlen(endpoint) + 1);
+            for (size_t want = 0; want < set->want_count; want++) {
+                add_slots(set, home, want, now_ms);
+            }
+            return true;
+        }
+    }
+    return false;
+}
+
+void worker_slots_follow(struct worker_slots *set, const struct addresses *addresses, uint64_t now_ms)
+{
+    for (size_t index = 0; index < ADDRESSES_MAX; index++) {
+        struct slot_home *home = &set->homes[index];
+
+        home->leaving = home->leaving || (home->slot_count > 0 && !addresses_have(addresses, home->endpoint));
+    }
+    for (size_t index = 0; index < set->count; index++) {
+        if (set->places[index].home != NULL && set->places[index].home->leaving) {
+            slot_leave(&set->slots[index]);
+        }
+    }
+    set->wanting = false;
+    for (size_t index = 0; index < addresses->count; index++) {
+        if (!is_known(set, addresses->at[index]) && !move_in(set, addresses->at[index], now_ms)) {
+            set->wanting = true;
+        }
+    }
+}
+
+/* Gives back the place of a slot that has said its BYE. */
+static void move_out(struct worker_slots *set, size_t index)
+{
+    struct slot_place *place = &set->places[index];
+
+    if (place->home != NULL && set->slots[index].state == SLOT_GONE && slot_socket(&set->slots[index]) == NULL) {
+        place->home->slot_count--;
+        place->home = NULL;
+    }
 }
 
 uint64_t worker_slots_turn(struct worker_slots *set, uint64_t now_ms)
@@ -67,6 +158,10 @@ uint64_t worker_slots_turn(struct worker_slots *set, uint64_t now_ms)
             log_event_limited(LOG_WARN, "slot_failed", LOG_TEXT("gateway", slot->endpoint), LOG_STATUS("status", status));
         }
         due_ms = slot->due_ms < due_ms ? slot->due_ms : due_ms;
+        move_out(set, index);
+    }
+    while (set->count > 0 && set->places[set->count - 1].home == NULL) {
+        set->count--;
     }
     count_joined(set);
     return due_ms;

@@ -1,35 +1,68 @@
-/* worker_slots: the slots of one thread: their timers, what to poll for, and leaving together.
+/* worker_slots: the slots of one thread: as many as are wanted towards each gateway, their timers, what to poll for, and leaving.
  *
- * Both kinds of slot live in such a set: local ones in moderator/worker, review ones in moderator/review.
+ *   homes  [tcp://10.0.0.7:5555] [tcp://10.0.0.9:5555] [        ]     an address each, while a slot is there
+ *   slots   0   1   2   3          4   5   6   7                      wants[0].count + wants[1].count ... a home
+ *
+ * Both kinds of slot live in such a set: local ones in moderator/worker, review ones in moderator/review (a want a profile).
+ * The slots of an address that is gone leave as all do at the end: they finish the task in hand, say BYE, or hear nothing more;
+ * then their places are free. Slots never move: a place is a number that others may keep while its slot is WORKING.
  * Thread: the one that owns the set.
  */
 #ifndef MODERATOR_WORKER_SLOTS_H
 #define MODERATOR_WORKER_SLOTS_H
 
+#include "moderator/lookup.h"
 #include "moderator/slot.h"
 #include "proto/metrics.h"
 
 #include <zmq.h>
 
+/* Slots that each gateway gets. */
+struct slot_want {
+    struct message_ready ready; /* views borrowed until worker_slots_close */
+    size_t count;
+};
+
+/* An address with slots, or nothing. */
+struct slot_home {
+    char endpoint[PATH_BYTES_MAX + 1];
+    size_t slot_count; /* 0: free */
+    bool leaving;
+};
+
+/* Of a slot. */
+struct slot_place {
+    size_t want;
+    struct slot_home *home; /* NULL: the place is free, and its slot GONE */
+};
+
 struct worker_slots {
     struct slot *slots;
-    size_t count;
+    struct slot_place *places; /* one a slot */
+    struct slot_home homes[ADDRESSES_MAX];
+    size_t count; /* up to the last place that is taken */
     size_t room;
+    bool wanting; /* an address found no room: worker_slots_follow is to be called again */
+    const struct slot_want *wants;
+    size_t want_count;
     const struct wire_security *security; /* of every slot added */
     struct series *gauge; /* slots that have heard their gateway; shared by all sets of a kind */
     int64_t joined_count; /* what this set added to it */
 };
 
-/* Room for `room` slots; `kind` labels the gauge; `security` (NULL: no CURVE) is borrowed until worker_slots_close.
- * STATUS_NO_MEMORY. */
-MUST_CHECK enum status worker_slots_open(struct worker_slots *set, size_t room, enum slot_kind kind,
-                                         const struct wire_security *security, struct metrics *metrics);
+/* Room for ADDRESSES_MAX gateways; empty. `kind` labels the gauge; `security` (NULL: no CURVE) and `wants` are borrowed until
+ * worker_slots_close. STATUS_NO_MEMORY. */
+MUST_CHECK enum status worker_slots_open(struct worker_slots *set, const struct slot_want *wants, size_t want_count,
+                                         enum slot_kind kind, const struct wire_security *security, struct metrics *metrics);
+
+/* How many slots it has room for. */
+size_t worker_slots_room(const struct slot_want *wants, size_t want_count);
 
 /* Closes every slot and frees the set. Takes an empty one. */
 void worker_slots_close(struct worker_slots *set);
 
-/* Adds a slot (slot_init); never more than `room`. */
-struct slot *worker_slots_add(struct worker_slots *set, const char *endpoint, const struct message_ready *ready, uint64_t now_ms);
+/* From now on these are the gateways: new ones get their slots, those of gone ones begin to leave. */
+void worker_slots_follow(struct worker_slots *set, const struct addresses *addresses, uint64_t now_ms);
 
 /* Does what is due, logs what fails, and returns when the next thing is due. */
 uint64_t worker_slots_turn(struct worker_slots *set, uint64_t now_ms);
@@ -37,7 +70,7 @@ uint64_t worker_slots_turn(struct worker_slots *set, uint64_t now_ms);
 /* For how long zmq_poll may wait when the next thing is due at `due_ms`; -1 = for ever (UINT64_MAX). */
 long worker_slots_wait_ms(uint64_t now_ms, uint64_t due_ms);
 
-/* Fills one item a slot, in order; a slot that waits for nothing gets one that zmq_poll passes over. */
+/* Fills one item a slot (`count` of them), in order; a slot that waits for nothing gets one that zmq_poll passes over. */
 void worker_slots_poll(const struct worker_slots *set, zmq_pollitem_t *items);
 
 /* Every slot says BYE when it next may; worker_slots_gone once all have, or can no more. */

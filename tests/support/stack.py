@@ -79,13 +79,14 @@ class Cluster:
 class Service:
     """One process; its log lines are JSON."""
 
-    def __init__(self, name, config, folder, admin_port, programs=SANITIZED, environment=None):
+    def __init__(self, name, config, folder, admin_port, programs=SANITIZED, environment=None, through=()):
+        """`through`: a command that ends by executing what follows it."""
         self.name, self.admin_port, self.config = name, admin_port, config
         self.log_file = folder / f"{name}-{free_port()}.log"
         program = programs / ("prismguard-" + name.split("-")[0])
         self.environment = {**os.environ, **(environment or {})}
         with open(self.log_file, "wb") as log:
-            self.process = subprocess.Popen([program, "--config", config], stdout=log, stderr=log, env=self.environment)
+            self.process = subprocess.Popen([*through, program, "--config", config], stdout=log, stderr=log, env=self.environment)
 
     def lines(self):
         found = []
@@ -220,33 +221,43 @@ moderator:
   slots: 4{trainer}{database}
 """
 
-    def _start(self, name, admin_port, environment=None, config=None):
-        service = Service(name, config or self.config, self.folder, admin_port, self.programs, environment)
+    def _start(self, name, admin_port, environment=None, config=None, through=()):
+        service = Service(name, config or self.config, self.folder, admin_port, self.programs, environment, through)
         self.services.append(service)
         return service
 
-    def start_moderator(self, config=None, ready=True):
+    def start_moderator(self, config=None, ready=True, through=()):
         port = free_port()
-        service = self._start("moderator", port, {"PRISMGUARD_MODERATOR_ADMIN_LISTEN": f"127.0.0.1:{port}"}, config)
+        service = self._start("moderator", port, {"PRISMGUARD_MODERATOR_ADMIN_LISTEN": f"127.0.0.1:{port}"}, config, through)
         return service.wait_ready() if ready else service
 
     @property
     def base_url(self):
         return f"http://127.0.0.1:{self.ports['gateway']}/openai/v1"
 
-    def connect(self, timeout=PATIENCE_S):
-        connection = socket.create_connection(("127.0.0.1", self.ports["gateway"]), timeout=timeout)
+    def start_gateway(self, pool, ready="/healthz"):
+        """Another gateway of the same settings, which moderators reach at `pool`; its service and its port for clients."""
+        names = {name: free_port() for name in ("gateway", "gateway_admin")}
+        config = self.folder / f"gateway-{names['gateway']}.yaml"
+        text = self.config.read_text().replace(f"bind: tcp://127.0.0.1:{self.ports['pool']}", f"bind: {pool}")
+        for name, port in names.items():
+            text = text.replace(f"127.0.0.1:{self.ports[name]}", f"127.0.0.1:{port}")
+        config.write_text(text)
+        return self._start("gateway", names["gateway_admin"], config=config).wait_ready(ready), names["gateway"]
+
+    def connect(self, timeout=PATIENCE_S, port=None):
+        connection = socket.create_connection(("127.0.0.1", port or self.ports["gateway"]), timeout=timeout)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return connection
 
-    def post(self, body, path="/openai/v1/chat/completions", fields=()):
+    def post(self, body, path="/openai/v1/chat/completions", fields=(), port=None):
         """One request over a socket of its own: status, fields, body."""
-        with self.connect() as connection:
+        with self.connect(port=port) as connection:
             connection.sendall(request_bytes(body, path, fields, close=True))
             return read_answer(connection)
 
-    def chat(self, text, model="answer", **more):
-        return self.post(json.dumps({"model": model, "messages": [{"role": "user", "content": text}], **more}).encode())
+    def chat(self, text, model="answer", port=None, **more):
+        return self.post(json.dumps({"model": model, "messages": [{"role": "user", "content": text}], **more}).encode(), port=port)
 
     def close(self):
         """Every service ends with status 0 on SIGTERM, in the order in which an operator would."""

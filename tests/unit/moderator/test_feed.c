@@ -9,6 +9,8 @@
 #include "proto/message.h"
 #include "proto/wire.h"
 
+#include <stdatomic.h>
+#include <string.h>
 #include <zmq.h>
 
 /* Time stands still in these tests, so that a busy machine makes no silence; where time must pass, a test says so. */
@@ -36,6 +38,7 @@ struct place {
     struct settings settings;
     struct profile_settings profiles[2];
     struct metrics *metrics;
+    struct lookup *trainers;
     struct live *live;
     struct wire *trainer;
     struct feed *feed;
@@ -62,10 +65,19 @@ static void prepare_place(struct place *place, const char *database)
     model_file_make(&place->model, 0, 0);
 }
 
+static struct feed_parts make_parts(struct place *place)
+{
+    const struct lookup_options options = {
+        .endpoints = &place->settings.moderator.models, .what = "models", .metrics = place->metrics};
+
+    assert_status(STATUS_OK, lookup_open(&place->trainers, &options));
+    return (struct feed_parts){&place->settings, place->live, place->metrics, place->trainers, NULL};
+}
+
 /* Until the subscription has come, so that no announcement is sent to nobody. */
 static void open_feed(struct place *place)
 {
-    const struct feed_parts parts = {&place->settings, place->live, place->metrics, NULL};
+    const struct feed_parts parts = make_parts(place);
     zmq_pollitem_t item = {.socket = wire_handle(place->trainer), .events = ZMQ_POLLIN};
     struct bytes identity;
     struct bytes frame;
@@ -80,6 +92,7 @@ static void close_place(struct place *place)
     clock_freeze(0);
     feed_close(&place->feed);
     feed_close(&place->feed);
+    lookup_close(&place->trainers);
     live_close(&place->live);
     metrics_close(&place->metrics);
     wire_close(&place->trainer);
@@ -276,6 +289,53 @@ static void a_database_that_is_away_is_asked_again_and_the_model_serves_on(void 
     close_place(&place);
 }
 
+static enum status find_trainers(void *context, const char *host, void (*add)(void *adding, const char *numeric), void *adding)
+{
+    (void)host;
+    add(adding, atomic_load((atomic_int *)context) == 0 ? "127.0.0.1" : "127.0.0.2");
+    return STATUS_OK;
+}
+
+static void a_trainer_that_moves_is_followed(void **state)
+{
+    struct endpoints names = {.count = 1};
+    atomic_int moved = 0;
+    struct lookup_options options = {.endpoints = &names, .what = "models", .find = find_trainers, .context = &moved, .every_ms = 1};
+    zmq_pollitem_t item;
+    struct wire *other = NULL;
+    struct bytes identity;
+    struct bytes frame;
+    struct place place;
+    const char *port;
+
+    (void)state;
+    prepare_place(&place, "moves");
+    port = strrchr(wire_endpoint(place.trainer), ':');
+    (void)snprintf(names.at[0], sizeof names.at[0], "tcp://trainer%s", port);
+    options.metrics = place.metrics;
+    assert_status(STATUS_OK, wire_open(&other, WIRE_ANNOUNCE, KIB));
+    (void)snprintf(place.settings.moderator.models.at[0], PATH_BYTES_MAX + 1, "tcp://127.0.0.2%s", port);
+    assert_status(STATUS_OK, wire_attach(other, place.settings.moderator.models.at[0]));
+    assert_status(STATUS_OK, lookup_open(&place.trainers, &options));
+    const struct feed_parts parts = {&place.settings, place.live, place.metrics, place.trainers, NULL};
+    assert_status(STATUS_OK, feed_open(&place.feed, &parts));
+    item = (zmq_pollitem_t){.socket = wire_handle(place.trainer), .events = ZMQ_POLLIN};
+    assert_int_equal(1, zmq_poll(&item, 1, WAIT_MS));
+    assert_status(STATUS_OK, wire_take(place.trainer, &identity, &frame));
+    assert_bytes("\x01", frame);
+    atomic_store(&moved, 1);
+    item.socket = wire_handle(other);
+    assert_int_equal(1, zmq_poll(&item, 1, WAIT_MS));
+    assert_status(STATUS_OK, wire_take(other, &identity, &frame));
+    assert_bytes("\x01", frame);
+    item.socket = wire_handle(place.trainer);
+    assert_int_equal(1, zmq_poll(&item, 1, WAIT_MS)); /* it has left the first */
+    assert_status(STATUS_OK, wire_take(place.trainer, &identity, &frame));
+    assert_int_equal(0, frame.data[0]);
+    wire_close(&other);
+    close_place(&place);
+}
+
 static void an_address_that_may_not_be_used_refuses_to_open(void **state)
 {
     struct feed_parts parts;
@@ -284,8 +344,8 @@ static void an_address_that_may_not_be_used_refuses_to_open(void **state)
 
     (void)state;
     prepare_place(&place, "address");
-    parts = (struct feed_parts){&place.settings, place.live, place.metrics, NULL};
     (void)snprintf(place.settings.moderator.models.at[0], PATH_BYTES_MAX + 1, "tcp://192.0.2.1:5556");
+    parts = make_parts(&place);
     assert_status(STATUS_DENIED, feed_open(&feed, &parts));
     assert_null(feed);
     close_place(&place);
@@ -302,6 +362,7 @@ int main(void)
         cmocka_unit_test(after_a_silence_the_table_is_read_all_the_same),
         cmocka_unit_test(a_database_that_is_away_is_asked_again_and_the_model_serves_on),
         cmocka_unit_test(an_address_that_may_not_be_used_refuses_to_open),
+        cmocka_unit_test(a_trainer_that_moves_is_followed),
     };
 
     return cmocka_run_group_tests(tests, start_server, stop_server);

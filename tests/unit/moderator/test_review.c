@@ -47,6 +47,7 @@ struct place {
     struct settings settings;
     struct profile_settings profiles[2];
     struct metrics *metrics;
+    struct lookup *gateways;
     struct history *history;
     struct review *review;
     uint64_t sequence;
@@ -103,6 +104,9 @@ static void prepare_place(struct place *place, uint64_t concurrency)
     place->profiles[1].review.timeout_ms = GATEWAY_WAIT_MS;
     place->profiles[1].review.concurrency = concurrency;
     assert_status(STATUS_OK, metrics_open(&place->metrics));
+    const struct lookup_options options = {
+        .endpoints = &place->settings.moderator.gateways, .what = "gateways", .metrics = place->metrics};
+    assert_status(STATUS_OK, lookup_open(&place->gateways, &options));
 }
 
 static void open_review(struct place *place)
@@ -110,6 +114,7 @@ static void open_review(struct place *place)
     const struct review_parts parts = {
         .settings = &place->settings,
         .metrics = place->metrics,
+        .gateways = place->gateways,
         .history = place->history,
         .identity = BYTES("0123456789abcdef"),
     };
@@ -127,6 +132,7 @@ static void close_place(struct place *place)
 {
     review_close(&place->review);
     review_close(&place->review);
+    lookup_close(&place->gateways);
     history_close(&place->history);
     metrics_close(&place->metrics);
     gateway_close(&place->gateway);

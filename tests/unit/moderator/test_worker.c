@@ -39,6 +39,7 @@ struct place {
     struct rules *rules;
     struct live *live;
     struct metrics *metrics;
+    struct lookup *gateways;
     struct worker *worker;
 };
 
@@ -62,8 +63,12 @@ static void open_place(struct place *place, uint64_t threads, uint64_t slots, si
     assert_status(STATUS_OK, rules_open(&place->rules, &place->settings, stderr));
     assert_status(STATUS_OK, live_open(&place->live, 1));
     assert_status(STATUS_OK, metrics_open(&place->metrics));
+    const struct lookup_options options = {
+        .endpoints = &place->settings.moderator.gateways, .what = "gateways", .metrics = place->metrics};
+    assert_status(STATUS_OK, lookup_open(&place->gateways, &options));
     const struct worker_parts parts = {
         .judge = {place->rules, place->live},
+        .gateways = place->gateways,
         .metrics = place->metrics,
         .identity = BYTES("0123456789abcdef"),
     };
@@ -75,6 +80,7 @@ static void close_place(struct place *place)
     clock_freeze(0);
     worker_close(&place->worker);
     worker_close(&place->worker);
+    lookup_close(&place->gateways);
     live_close(&place->live);
     rules_release(&place->rules);
     metrics_close(&place->metrics);

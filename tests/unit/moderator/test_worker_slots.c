@@ -3,12 +3,22 @@
 #include "support/unit.h"
 
 #include "moderator/worker_slots.h"
+#include "proto/clock.h"
 #include "proto/secret.h"
 
-enum { SLOTS = 3 };
+enum { SLOTS = 3, ROOM = SLOTS * ADDRESSES_MAX };
 
 static const struct message_ready local = {
     .worker = {"0123456789abcdef", WORKER_ID_BYTES}, .kind = SLOT_LOCAL, .text_bytes_max = 1000};
+
+static struct addresses list_of(const char *first, const char *second)
+{
+    struct addresses addresses = {0};
+
+    assert_true(addresses_add(&addresses, first));
+    assert_true(second == NULL || addresses_add(&addresses, second));
+    return addresses;
+}
 
 static int start(void **state)
 {
@@ -28,13 +38,13 @@ static int64_t joined(struct metrics *metrics)
 /* One turn as an owner makes it. */
 static void turn(struct worker_slots *set)
 {
-    zmq_pollitem_t items[SLOTS];
+    zmq_pollitem_t items[ROOM];
     struct message_task task;
 
     (void)worker_slots_turn(set, clock_ms());
     worker_slots_poll(set, items);
-    (void)zmq_poll(items, SLOTS, 10);
-    for (size_t index = 0; index < SLOTS; index++) {
+    (void)zmq_poll(items, (int)set->count, 10);
+    for (size_t index = 0; index < set->count; index++) {
         if ((items[index].revents & ZMQ_POLLIN) != 0) {
             assert_status(STATUS_AGAIN, slot_take(&set->slots[index], clock_ms(), &task));
         } else if ((items[index].revents & ZMQ_POLLOUT) != 0) {
@@ -57,31 +67,38 @@ static enum message_type turn_until_heard(struct worker_slots *set, struct gatew
     return type;
 }
 
-static void a_set_joins_is_counted_and_leaves(void **state)
+/* All slots of one address have said READY and heard their gateway. The first may answer before the last has joined. */
+static void turn_until_joined(struct worker_slots *set, struct gateway *gateway)
 {
-    struct worker_slots set = {0};
-    struct metrics *metrics = NULL;
-    struct gateway gateway;
-
-    (void)state;
-    assert_status(STATUS_OK, metrics_open(&metrics));
-    gateway_open(&gateway, "tcp://127.0.0.1:*");
-    assert_status(STATUS_OK, worker_slots_open(&set, SLOTS, SLOT_LOCAL, NULL, metrics));
-    for (size_t index = 0; index < SLOTS; index++) {
-        assert_ptr_equal(&set.slots[index], worker_slots_add(&set, wire_endpoint(gateway.wire), &local, clock_ms()));
-    }
-    assert_int_equal(0, joined(metrics));
-    /* Each joins, is asked and answers; the first may answer before the last has joined. */
     for (int readies = 0, pongs = 0; pongs < SLOTS;) {
-        if (turn_until_heard(&set, &gateway) == MESSAGE_READY) {
+        if (turn_until_heard(set, gateway) == MESSAGE_READY) {
             readies++;
-            gateway_ping(&gateway);
+            gateway_ping(gateway);
         } else {
             pongs++;
         }
         assert_in_range(readies, pongs, SLOTS);
     }
-    (void)worker_slots_turn(&set, clock_ms());
+    (void)worker_slots_turn(set, clock_ms());
+}
+
+static void a_set_joins_is_counted_and_leaves(void **state)
+{
+    const struct slot_want want = {local, SLOTS};
+    struct worker_slots set = {0};
+    struct metrics *metrics = NULL;
+    struct addresses addresses;
+    struct gateway gateway;
+
+    (void)state;
+    assert_status(STATUS_OK, metrics_open(&metrics));
+    gateway_open(&gateway, "tcp://127.0.0.1:*");
+    assert_status(STATUS_OK, worker_slots_open(&set, &want, 1, SLOT_LOCAL, NULL, metrics));
+    addresses = list_of(wire_endpoint(gateway.wire), NULL);
+    worker_slots_follow(&set, &addresses, clock_ms());
+    assert_int_equal(SLOTS, set.count);
+    assert_int_equal(0, joined(metrics));
+    turn_until_joined(&set, &gateway);
     assert_int_equal(SLOTS, joined(metrics));
     worker_slots_leave(&set);
     assert_false(worker_slots_gone(&set));
@@ -96,19 +113,106 @@ static void a_set_joins_is_counted_and_leaves(void **state)
     metrics_close(&metrics);
 }
 
+static void addresses_come_and_go_and_only_their_own_slots_with_them(void **state)
+{
+    const struct slot_want want = {local, SLOTS};
+    struct worker_slots set = {0};
+    struct metrics *metrics = NULL;
+    struct addresses both;
+    struct addresses one;
+    struct gateway first;
+    struct gateway second;
+    uint64_t end_ms = clock_ms() + GATEWAY_WAIT_MS;
+
+    (void)state;
+    assert_status(STATUS_OK, metrics_open(&metrics));
+    gateway_open(&first, "tcp://127.0.0.1:*");
+    gateway_open(&second, "tcp://127.0.0.1:*");
+    both = list_of(wire_endpoint(first.wire), wire_endpoint(second.wire));
+    one = list_of(wire_endpoint(second.wire), NULL);
+    assert_status(STATUS_OK, worker_slots_open(&set, &want, 1, SLOT_LOCAL, NULL, metrics));
+    worker_slots_follow(&set, &both, clock_ms());
+    assert_int_equal(2 * SLOTS, set.count);
+    turn_until_joined(&set, &first);
+    turn_until_joined(&set, &second);
+    clock_freeze(clock_ms()); /* no silence while it takes its leave */
+    worker_slots_follow(&set, &one, clock_ms());
+    worker_slots_follow(&set, &one, clock_ms()); /* nothing is asked twice */
+    gateway_ping(&first); /* only the slot heard last */
+    assert_int_equal(MESSAGE_BYE, turn_until_heard(&set, &first));
+    clock_freeze(clock_ms() + GATEWAY_SILENCE_MS); /* the others hear nothing more; those of the second join anew */
+    turn(&set);
+    clock_freeze(0);
+    for (size_t index = 0; index < ADDRESSES_MAX; index++) {
+        assert_true(set.homes[index].slot_count == 0 || strcmp(set.homes[index].endpoint, one.at[0]) == 0);
+    }
+    /* It is back, and its places are used again. */
+    worker_slots_follow(&set, &both, clock_ms());
+    assert_int_equal(2 * SLOTS, set.count);
+    assert_int_equal(MESSAGE_READY, turn_until_heard(&set, &first));
+    assert_true(clock_ms() < end_ms);
+    worker_slots_close(&set);
+    gateway_close(&first);
+    gateway_close(&second);
+    metrics_close(&metrics);
+}
+
+/* Each of ADDRESSES_MAX addresses has its slots; another waits until one of them has left. */
+static void an_address_without_room_waits_for_one_that_leaves(void **state)
+{
+    const struct slot_want wants[] = {{local, 2}, {local, 1}};
+    struct worker_slots set = {0};
+    struct metrics *metrics = NULL;
+    struct addresses full = {0};
+    struct addresses other;
+    char endpoint[64];
+
+    (void)state;
+    assert_status(STATUS_OK, metrics_open(&metrics));
+    assert_int_equal(ROOM, worker_slots_room(wants, 2));
+    assert_status(STATUS_OK, worker_slots_open(&set, wants, 2, SLOT_REVIEW, NULL, metrics));
+    for (size_t index = 0; index < ADDRESSES_MAX; index++) {
+        (void)snprintf(endpoint, sizeof endpoint, "tcp://127.0.0.1:%zu", 10 + index);
+        assert_true(addresses_add(&full, endpoint));
+    }
+    worker_slots_follow(&set, &full, 1000);
+    assert_int_equal(ROOM, set.count);
+    assert_false(set.wanting);
+    assert_int_equal(0, set.places[1].want);
+    assert_int_equal(1, set.places[2].want);
+    other = full;
+    (void)snprintf(other.at[ADDRESSES_MAX - 1], sizeof other.at[0], "tcp://127.0.0.1:9999");
+    worker_slots_follow(&set, &other, 1000);
+    assert_true(set.wanting);
+    (void)worker_slots_turn(&set, 1000);
+    worker_slots_follow(&set, &other, 1000);
+    assert_false(set.wanting);
+    assert_int_equal(ROOM, set.count);
+    other.count = 0;
+    worker_slots_follow(&set, &other, 1000);
+    (void)worker_slots_turn(&set, 1000);
+    assert_int_equal(0, set.count);
+    assert_true(worker_slots_gone(&set));
+    worker_slots_close(&set);
+    metrics_close(&metrics);
+}
+
 static void the_next_due_time_is_the_earliest_of_all(void **state)
 {
+    const struct slot_want want = {local, 1};
+    struct addresses addresses = list_of("tcp://192.0.2.1:1", NULL); /* refused: due again after a back-off */
     struct worker_slots set = {0};
     struct metrics *metrics = NULL;
 
     (void)state;
     assert_status(STATUS_OK, metrics_open(&metrics));
-    assert_status(STATUS_OK, worker_slots_open(&set, 2, SLOT_REVIEW, NULL, metrics));
-    (void)worker_slots_add(&set, "tcp://192.0.2.1:1", &local, 5000); /* refused: due again after a back-off */
-    (void)worker_slots_add(&set, "tcp://192.0.2.1:1", &local, 1000);
+    assert_status(STATUS_OK, worker_slots_open(&set, &want, 1, SLOT_REVIEW, NULL, metrics));
+    worker_slots_follow(&set, &addresses, 1000);
+    assert_true(addresses_add(&addresses, "tcp://192.0.2.1:2"));
+    worker_slots_follow(&set, &addresses, 5000);
     assert_in_range(worker_slots_turn(&set, 1000), 1000 + SLOT_BACKOFF_MS / 2, 1000 + SLOT_BACKOFF_MS);
-    assert_int_equal(SLOT_CLOSED, set.slots[0].state);
-    assert_int_equal(5000, set.slots[0].due_ms);
+    assert_int_equal(SLOT_CLOSED, set.slots[1].state);
+    assert_int_equal(5000, set.slots[1].due_ms);
     worker_slots_leave(&set);
     assert_true(worker_slots_gone(&set));
     worker_slots_close(&set);
@@ -117,14 +221,16 @@ static void the_next_due_time_is_the_earliest_of_all(void **state)
 
 static void a_slot_that_waits_for_nothing_is_passed_over(void **state)
 {
+    const struct slot_want want = {local, 1};
+    struct addresses addresses = list_of("tcp://127.0.0.1:1", NULL);
     struct worker_slots set = {0};
     struct metrics *metrics = NULL;
     zmq_pollitem_t item;
 
     (void)state;
     assert_status(STATUS_OK, metrics_open(&metrics));
-    assert_status(STATUS_OK, worker_slots_open(&set, 1, SLOT_LOCAL, NULL, metrics));
-    (void)worker_slots_add(&set, "tcp://127.0.0.1:1", &local, clock_ms());
+    assert_status(STATUS_OK, worker_slots_open(&set, &want, 1, SLOT_LOCAL, NULL, metrics));
+    worker_slots_follow(&set, &addresses, clock_ms());
     worker_slots_poll(&set, &item);
     assert_null(item.socket);
     assert_int_equal(-1, item.fd);
@@ -146,6 +252,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_set_joins_is_counted_and_leaves),
+        cmocka_unit_test(addresses_come_and_go_and_only_their_own_slots_with_them),
+        cmocka_unit_test(an_address_without_room_waits_for_one_that_leaves),
         cmocka_unit_test(the_next_due_time_is_the_earliest_of_all),
         cmocka_unit_test(a_slot_that_waits_for_nothing_is_passed_over),
         cmocka_unit_test(the_wait_ends_when_something_is_due),
