@@ -188,17 +188,17 @@ def test_the_trainer_takes_new_profiles_and_trainings_and_leads_on(cluster, upst
 
 def test_a_review_under_way_holds_up_no_reload_and_ends_as_it_began(upstream, tmp_path):
     """The reviewing model does not answer; then a review slot more is asked for, which makes all of them anew."""
-    stack = Stack(tmp_path, upstream, profile="\n    undecided: allow", pool="\n  deadline: { review: 60s }")
+    stack = Stack(tmp_path, upstream, moderators=0, profile="\n    undecided: allow", pool="\n  deadline: { review: 60s }")
     text = stack.config.read_text().replace("models: [reviewer]", "models: [gated]\n      timeout: 60s").replace("sample_rate: 0", "sample_rate: 1")
     stack.config.write_text(text)
-    moderator = stack.moderators[0]
     answers = []
     try:
-        assert reload(moderator)["event"] == "config_reloaded"
         assert reload(stack.gateway)["event"] == "config_reloaded"
+        moderator = stack.start_moderator()
+        wait_until(lambda: stack.gateway.metric("prismguard_gateway_pool_slots", kind="review") > 0, what="a review slot")
         client = threading.Thread(target=lambda: answers.append(stack.chat("Hello")[0]))
         client.start()
-        upstream.wait_for(1)
+        assert b"gated" in upstream.wait_for(1)[0].body
         for concurrency in (3, 4):
             stack.config.write_text(text.replace("sample_rate: 1", f"sample_rate: 1\n      concurrency: {concurrency}"))
             assert reload(moderator)["event"] == "config_reloaded"
