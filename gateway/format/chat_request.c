@@ -97,10 +97,7 @@ static enum status read_part(struct shape_walk *walk, const struct json_token *p
     return shape_item(walk, part, &shape);
 }
 
-static enum status read_content(struct shape_walk *walk, const struct json_token *value, const char *name)
-{
-    return shape_content(walk, value, name, read_part);
-}
+SHAPE_CONTENT(read_content, read_part)
 
 static enum status read_function(struct shape_walk *walk, const struct json_token *value, const char *name)
 {
@@ -137,10 +134,7 @@ static enum status read_tool_call(struct shape_walk *walk, const struct json_tok
     return shape_members(walk, call, members, COUNT(members), SHAPE_ANY);
 }
 
-static enum status read_tool_calls(struct shape_walk *walk, const struct json_token *value, const char *name)
-{
-    return shape_list(walk, value, name, read_tool_call);
-}
+SHAPE_LIST(read_tool_calls, read_tool_call)
 
 static const struct shape_member message_members[] = {
     {"role", SHAPE_ANY, shape_anything},
@@ -199,10 +193,7 @@ static enum status read_message(struct shape_walk *walk, const struct json_token
     return status;
 }
 
-static enum status read_messages(struct shape_walk *walk, const struct json_token *value, const char *name)
-{
-    return shape_messages(walk, value, name, read_message);
-}
+SHAPE_MESSAGES(read_messages, read_message)
 
 /* Strings of the settings are names and tool definitions and no prompt. What a model may read is not here: prediction,
  * documents, chat_template_kwargs. Numbers and booleans are no text and need no place. */

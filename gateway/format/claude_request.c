@@ -60,10 +60,7 @@ static enum status read_text_block(struct shape_walk *walk, const struct json_to
     return shape_item(walk, block, &shape);
 }
 
-static enum status read_texts(struct shape_walk *walk, const struct json_token *value, const char *name)
-{
-    return shape_content(walk, value, name, read_text_block);
-}
+SHAPE_CONTENT(read_texts, read_text_block)
 
 /* Base64, which the member beside it says the type of. */
 static enum status read_data(struct shape_walk *walk, const struct json_token *source, const struct json_token *data)
@@ -99,10 +96,7 @@ static enum status read_source_block(struct shape_walk *walk, const struct json_
     return shape_item(walk, block, &shape);
 }
 
-static enum status read_source_content(struct shape_walk *walk, const struct json_token *value, const char *name)
-{
-    return shape_content(walk, value, name, read_source_block);
-}
+SHAPE_CONTENT(read_source_content, read_source_block)
 
 static const struct shape_kind source_kinds[] = {
     {"base64", SOURCE_ENCODED, "data", 0}, {"url", SOURCE_URL, "url", 0},      {"file", SOURCE_FILE, "file_id", 0},
@@ -212,10 +206,7 @@ static enum status read_result_block(struct shape_walk *walk, const struct json_
     return shape_item(walk, block, &shape);
 }
 
-static enum status read_result(struct shape_walk *walk, const struct json_token *value, const char *name)
-{
-    return shape_content(walk, value, name, read_result_block);
-}
+SHAPE_CONTENT(read_result, read_result_block)
 
 /* What a tool of the server's returned: shapes of their own, with pages in base64 and text that only the server reads. */
 static enum status read_served(struct shape_walk *walk, const struct json_token *value, const char *name)
@@ -257,15 +248,9 @@ static enum status read_assistant_block(struct shape_walk *walk, const struct js
     return shape_item(walk, block, &shape);
 }
 
-static enum status read_user_content(struct shape_walk *walk, const struct json_token *value, const char *name)
-{
-    return shape_content(walk, value, name, read_user_block);
-}
+SHAPE_CONTENT(read_user_content, read_user_block)
 
-static enum status read_assistant_content(struct shape_walk *walk, const struct json_token *value, const char *name)
-{
-    return shape_content(walk, value, name, read_assistant_block);
-}
+SHAPE_CONTENT(read_assistant_content, read_assistant_block)
 
 enum { ROLE_USER = 1 << 0, ROLE_ASSISTANT = 1 << 1 };
 
@@ -325,10 +310,7 @@ static enum status read_message(struct shape_walk *walk, const struct json_token
     return status;
 }
 
-static enum status read_messages(struct shape_walk *walk, const struct json_token *value, const char *name)
-{
-    return shape_messages(walk, value, name, read_message);
-}
+SHAPE_MESSAGES(read_messages, read_message)
 
 static enum status read_system(struct shape_walk *walk, const struct json_token *value, const char *name)
 {

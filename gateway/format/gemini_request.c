@@ -80,10 +80,7 @@ static enum status read_result_part(struct shape_walk *walk, const struct json_t
     return shape_members(walk, part, members, COUNT(members), SHAPE_ANY);
 }
 
-static enum status read_result_parts(struct shape_walk *walk, const struct json_token *value, const char *name)
-{
-    return shape_list(walk, value, name, read_result_part);
-}
+SHAPE_LIST(read_result_parts, read_result_part)
 
 /* An object inside a part whose text is the tool's. */
 static enum status read_result(struct shape_walk *walk, const struct json_token *value, const char *name)
@@ -148,15 +145,9 @@ static enum status read_model_part(struct shape_walk *walk, const struct json_to
     return read_part(walk, part, thought != NULL && thought->type == JSON_TRUE ? PART_THOUGHT : PART_MODEL);
 }
 
-static enum status read_user_parts(struct shape_walk *walk, const struct json_token *value, const char *name)
-{
-    return shape_list(walk, value, name, read_user_part);
-}
+SHAPE_LIST(read_user_parts, read_user_part)
 
-static enum status read_model_parts(struct shape_walk *walk, const struct json_token *value, const char *name)
-{
-    return shape_list(walk, value, name, read_model_part);
-}
+SHAPE_LIST(read_model_parts, read_model_part)
 
 static const struct role {
     const char *name;
@@ -211,10 +202,7 @@ static enum status read_content(struct shape_walk *walk, const struct json_token
     return status;
 }
 
-static enum status read_contents(struct shape_walk *walk, const struct json_token *value, const char *name)
-{
-    return shape_messages(walk, value, name, read_content);
-}
+SHAPE_MESSAGES(read_contents, read_content)
 
 /* A content whose role is ignored, or a string. */
 static enum status read_system(struct shape_walk *walk, const struct json_token *value, const char *name)

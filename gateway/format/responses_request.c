@@ -78,10 +78,7 @@ static enum status read_part(struct shape_walk *walk, const struct json_token *p
     return shape_item(walk, part, &shape);
 }
 
-static enum status read_content(struct shape_walk *walk, const struct json_token *value, const char *name)
-{
-    return shape_content(walk, value, name, read_part);
-}
+SHAPE_CONTENT(read_content, read_part)
 
 /* What a tool returned: a string, parts, or one part. */
 static enum status read_output(struct shape_walk *walk, const struct json_token *value, const char *name)

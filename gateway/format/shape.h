@@ -76,6 +76,16 @@ MUST_CHECK enum status shape_list(struct shape_walk *walk, const struct json_tok
 MUST_CHECK enum status shape_content(struct shape_walk *walk, const struct json_token *value, const char *name,
                                      enum status (*read)(struct shape_walk *walk, const struct json_token *part));
 
+/* Define a reader for tables out of one for each part, item or message. */
+#define SHAPE_CONTENT(reader, read_part) SHAPE_READER(reader, shape_content, read_part)
+#define SHAPE_LIST(reader, read_item) SHAPE_READER(reader, shape_list, read_item)
+#define SHAPE_MESSAGES(reader, read_message) SHAPE_READER(reader, shape_messages, read_message)
+#define SHAPE_READER(reader, shape, read_one)                                                                            \
+    static enum status reader(struct shape_walk *walk, const struct json_token *value, const char *name)                 \
+    {                                                                                                                    \
+        return shape(walk, value, name, read_one);                                                                       \
+    }
+
 /* An item whose member `type` says what it may hold: the members whose owners have a bit of its kind. */
 struct shape_kind {
     const char *name;
