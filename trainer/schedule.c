@@ -30,6 +30,7 @@ struct course_series {
     struct series *auc;
     struct series *version;
     struct series *running;
+    struct series *new_samples;
 };
 
 /* A profile that can be trained. */
@@ -99,6 +100,9 @@ static void find_series(struct course_series *out, struct metrics *metrics, cons
                                   labels, 1);
     out->version = metrics_series(metrics, METRIC_GAUGE, "prismguard_trainer_model_version",
                                   "Version that the last good run of this process made live; 0 for none.", labels, 1);
+    out->new_samples = metrics_series(metrics, METRIC_GAUGE, "prismguard_trainer_new_samples",
+                                      "Samples since the last training began, counted up to min_samples of each label.", labels,
+                                      1);
     out->auc = metrics_series(metrics, METRIC_GAUGE, "prismguard_trainer_auc",
                               "ROC-AUC of the last model trained, on held-out rows; NaN before the first.", labels, 1);
     if (run_count == 0) { /* after a reload a model may have been measured already */
@@ -149,6 +153,10 @@ void schedule_use(struct schedule *schedule, const struct settings *settings)
 
             *course = (struct course){.profile = &settings->profiles[index]};
             find_series(&course->series, schedule->metrics, course->profile->name);
+            series_set(metrics_series(schedule->metrics, METRIC_GAUGE, "prismguard_trainer_min_samples",
+                                      "New samples that a training waits for.",
+                                      &(struct metric_label){"profile", course->profile->name}, 1),
+                       (int64_t)course->profile->training.min_samples);
         }
     }
 }
@@ -284,11 +292,22 @@ static size_t list_wants(struct schedule *schedule, uint64_t now_ms)
     return count;
 }
 
+/* How far each profile is from its next training. */
+static void show_progress(const struct schedule *schedule, size_t known)
+{
+    for (size_t index = 0; index < known; index++) {
+        const struct store_due *due = &schedule->due[index];
+
+        series_set(schedule->courses[schedule->want_courses[due->want]].series.new_samples, due->fresh);
+    }
+}
+
 enum status schedule_turn(struct schedule *schedule, struct store *store, int64_t epoch)
 {
     uint64_t now_ms = clock_ms();
     size_t want_count;
     size_t due_count = 0;
+    size_t known = 0;
     enum status status;
 
     if (atomic_load(&schedule->state) == DONE) {
@@ -299,7 +318,10 @@ enum status schedule_turn(struct schedule *schedule, struct store *store, int64_
     }
     schedule->next_check_ms = now_ms + schedule->settings->trainer.check_every_ms;
     want_count = list_wants(schedule, now_ms);
-    status = store_due(store, schedule->wants, want_count, schedule->due, &due_count);
+    status = store_due(store, schedule->wants, want_count, schedule->due, &due_count, &known);
+    if (status == STATUS_OK) {
+        show_progress(schedule, known);
+    }
     if (status == STATUS_OK && due_count > 0) {
         start(schedule, &schedule->due[0], epoch);
     }

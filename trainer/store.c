@@ -163,7 +163,8 @@ enum status store_add_profiles(struct store *store, int64_t epoch, const struct 
 /* For each want two short walks along samples_by_time (fresh ones) and two along its front (enough of each label). The
  * limits inside keep the work per profile independent of the number of its samples. */
 static const char due_sql[] =
-    "select w.place - 1, p.profile_id from unnest($1, $2, $3) with ordinality w (name, min_samples, every_ms, place) "
+    "select w.place - 1, p.profile_id, c.fresh, d.due "
+    "from unnest($1, $2, $3) with ordinality w (name, min_samples, every_ms, place) "
     "join profiles p on p.name = w.name "
     "cross join lateral (select "
     "(select count(*) from (select from samples s where s.profile_id = p.profile_id and s.label = 0 "
@@ -174,23 +175,26 @@ static const char due_sql[] =
     "pass, "
     "(select count(*) from (select from samples s where s.profile_id = p.profile_id and s.label = 1 limit $4) f) "
     " as violation) c "
-    "where p.trained_at <= now() - w.every_ms * interval '1 millisecond' "
-    "and c.fresh >= w.min_samples and c.pass >= $4 and c.violation >= $4 order by p.trained_at, w.place";
+    "cross join lateral (select (p.trained_at <= now() - w.every_ms * interval '1 millisecond' "
+    "and c.fresh >= w.min_samples and c.pass >= $4 and c.violation >= $4)::int::bigint as due) d "
+    "order by d.due desc, p.trained_at, w.place";
 
-static enum status take_due(const struct db_rows *rows, size_t count, struct store_due *out, size_t *out_count)
+static void take_due(const struct db_rows *rows, size_t count, struct store_due *out, size_t *out_count, size_t *out_known)
 {
     size_t found = db_rows_count(rows);
 
     assert(found <= count);
+    *out_count = 0;
     for (size_t row = 0; row < found; row++) {
-        out[row] = (struct store_due){.want = (size_t)db_bigint(rows, row, 0), .profile_id = db_bigint(rows, row, 1)};
+        out[row] = (struct store_due){
+            .want = (size_t)db_bigint(rows, row, 0), .profile_id = db_bigint(rows, row, 1), .fresh = db_bigint(rows, row, 2)};
+        *out_count += db_bigint(rows, row, 3) != 0 ? 1 : 0;
     }
-    *out_count = found;
-    return STATUS_OK;
+    *out_known = found;
 }
 
 enum status store_due(struct store *store, const struct store_want *wants, size_t count, struct store_due *out,
-                      size_t *out_count)
+                      size_t *out_count, size_t *out_known)
 {
     struct bytes *names = calloc(count + 1, sizeof *names);
     int64_t *numbers = calloc(2 * count + 1, sizeof *numbers);
@@ -214,7 +218,7 @@ enum status store_due(struct store *store, const struct store_want *wants, size_
         status = db_run(store->db, due_sql, values, sizeof values / sizeof values[0], &rows);
     }
     if (status == STATUS_OK) {
-        status = take_due(rows, count, out, out_count);
+        take_due(rows, count, out, out_count, out_known);
     }
     db_rows_close(&rows);
     free(names);

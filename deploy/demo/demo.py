@@ -48,7 +48,8 @@ def total(found, name, label=""):
 
 
 def greatest(found, name):
-    return max((value for _, value in found.get(name, [])), default=0)
+    """Of its series; one that has no value yet (NaN) counts as none."""
+    return max((value for _, value in found.get(name, []) if value == value), default=0)
 
 
 class Sender:
@@ -125,21 +126,35 @@ def versions(options):
     return [greatest(metrics(address), "prismguard_moderator_model_version") for address in options.moderator_admin]
 
 
-def wait_for_model(options, older):
-    """Until every moderator uses a version newer than `older`."""
-    started = time.monotonic()
+def wait_for_model(options, older, refused):
+    """Until every moderator uses a version newer than `older`. False when none is to be expected: too few new samples, which no
+    longer grow in number, or a model that its gate refused."""
+    started = changed = time.monotonic()
+    seen = None
+
+    def done(line):
+        print(("\r" + " " * 78 + "\r" if sys.stdout.isatty() else "") + "  " + line)
+
     while min(versions(options)) <= older:
-        waited = time.monotonic() - started
-        if waited > options.patience:
+        now, trainer = time.monotonic(), metrics(options.trainer_admin)
+        new, wanted = (int(greatest(trainer, "prismguard_trainer_" + name)) for name in ("new_samples", "min_samples"))
+        rows = int(total(trainer, "prismguard_trainer_rows_total"))
+        if (new, rows) != seen:
+            seen, changed = (new, rows), now
+        if total(trainer, "prismguard_trainer_runs_total", 'status="refused"') > refused:
+            done("the new model did not pass its gate: the last one serves on (training_done in var/log/trainer.log)")
+            return False
+        if new < wanted and now - changed > options.settled:
+            done(f"no new model yet: {new} of {wanted} new samples since the last training; the next run adds to them")
+            return False
+        if now - started > options.patience:
             sys.exit(f"demo: no new model within {options.patience:.0f} s; see var/log/trainer.log")
-        note = f"the trainer learns from {int(total(metrics(options.trainer_admin), 'prismguard_trainer_rows_total'))} rows drawn"
         if sys.stdout.isatty():
-            print(f"\r{note}, {waited:.0f} s", end="", flush=True)
+            print(f"\r  {new} of {wanted} new samples, {rows} rows drawn, {now - started:.0f} s", end=" " * 20, flush=True)
         time.sleep(0.5)
-    if sys.stdout.isatty():
-        print("\r" + " " * 78 + "\r", end="")
-    print(f"  {len(options.moderator_admin)} moderators switched to model version {int(min(versions(options)))} "
-          f"after {time.monotonic() - started:.1f} s")
+    done(f"{len(options.moderator_admin)} moderators switched to model version {int(min(versions(options)))} "
+         f"after {time.monotonic() - started:.1f} s")
+    return True
 
 
 def main():
@@ -154,6 +169,8 @@ def main():
     parser.add_argument("--count", type=int, default=800, help="texts a pass (default %(default)s)")
     parser.add_argument("--concurrency", type=int, default=8)
     parser.add_argument("--patience", type=float, default=120, help="seconds to wait for a model (default %(default)s)")
+    parser.add_argument("--settled", type=float, default=10,
+                        help="seconds without a new sample after which none is waited for (default %(default)s)")
     parser.add_argument("--state", default=None, help="file that remembers how many texts earlier runs used")
     options = parser.parse_args()
     first = options.first
@@ -167,10 +184,11 @@ def main():
     if len(rows) < 2 * options.count:
         first, rows = 0, read_texts(options.texts, 0, 2 * options.count)
     older = min(versions(options))
+    refused = total(metrics(options.trainer_admin), "prismguard_trainer_runs_total", 'status="refused"')
     table = Table()
     failed = run_pass(options, table, "1 before training" if older == 0 else "1 with the last model", rows[:options.count])
-    wait_for_model(options, older)
-    failed += run_pass(options, table, "2 after training", rows[options.count:])
+    trained = wait_for_model(options, older, refused)
+    failed += run_pass(options, table, "2 after training" if trained else "2 with the last model", rows[options.count:])
     if options.state:
         with open(options.state, "w", encoding="utf-8") as state:
             state.write(str(first + 2 * options.count))

@@ -109,6 +109,8 @@ static void due_profiles_are_trained_one_after_the_other(void **state)
     turn(&scene); /* the second profile is due, but one at a time */
     assert_int_equal(1, gauge(&scene, "prismguard_trainer_running", "first"));
     assert_int_equal(0, gauge(&scene, "prismguard_trainer_running", "second"));
+    assert_int_equal(ROWS, gauge(&scene, "prismguard_trainer_min_samples", "second"));
+    assert_int_equal(2 * ROWS, gauge(&scene, "prismguard_trainer_new_samples", "second"));
     wait_for_run(&scene);
     assert_int_equal(0, gauge(&scene, "prismguard_trainer_model_version", "first"));
     assert_int_equal(1, samples_number(scene.db, "select count(*) from models"));

@@ -299,8 +299,9 @@ static size_t due_of(struct store *store, const char *name, int64_t min_samples,
     };
     struct store_due due[2];
     size_t count = 99;
+    size_t known = 99;
 
-    assert_status(STATUS_OK, store_due(store, wants, 2, due, &count));
+    assert_status(STATUS_OK, store_due(store, wants, 2, due, &count, &known));
     assert_true(count <= 1);
     if (count == 1) {
         assert_int_equal(1, due[0].want);
@@ -350,6 +351,31 @@ static void a_trained_profile_is_due_after_its_time_and_for_new_samples_only(voi
     db_close(&db);
 }
 
+static void a_profile_that_is_not_due_is_known_with_its_new_samples(void **state)
+{
+    struct store_want want = {.name = BYTES("default"), .min_samples = 20, .every_ms = 0};
+    struct database_settings settings;
+    struct db *db = samples_create(&server, "progress", &settings);
+    int64_t profile_id = samples_add_profile(db, "default");
+    struct store *store = open_store(&settings);
+    struct store_due due;
+    size_t count = 99;
+    size_t known = 99;
+
+    (void)state;
+    samples_fill(db, profile_id, 0, 15, 20, 60);
+    samples_fill(db, profile_id, 1, 4, 20, 60);
+    assert_status(STATUS_OK, store_due(store, &want, 1, &due, &count, &known));
+    assert_int_equal(0, count);
+    assert_int_equal(1, known);
+    assert_int_equal(19, due.fresh);
+    want.min_samples = 10; /* of each label at most so many are counted */
+    assert_status(STATUS_OK, store_due(store, &want, 1, &due, &count, &known));
+    assert_int_equal(10 + 4, due.fresh);
+    store_close(&store);
+    db_close(&db);
+}
+
 static void the_longest_untrained_profile_comes_first(void **state)
 {
     const struct store_want wants[] = {
@@ -359,6 +385,7 @@ static void the_longest_untrained_profile_comes_first(void **state)
     };
     struct store_due due[3];
     size_t count = 0;
+    size_t known = 0;
     struct database_settings settings;
     struct db *db = samples_create(&server, "turns", &settings);
     struct store *store = open_store(&settings);
@@ -376,12 +403,13 @@ static void the_longest_untrained_profile_comes_first(void **state)
     assert_status(STATUS_OK,
                   db_script(db, "update profiles set trained_at = now() - interval '1 minute' where name = 'fresh';"
                                 "update profiles set trained_at = now() - interval '1 hour' where name = 'stale'"));
-    assert_status(STATUS_OK, store_due(store, wants, 3, due, &count));
+    assert_status(STATUS_OK, store_due(store, wants, 3, due, &count, &known));
     assert_int_equal(3, count);
+    assert_int_equal(3, known);
     assert_int_equal(1, due[0].want);
     assert_int_equal(2, due[1].want);
     assert_int_equal(0, due[2].want);
-    assert_status(STATUS_OK, store_due(store, NULL, 0, due, &count));
+    assert_status(STATUS_OK, store_due(store, NULL, 0, due, &count, &known));
     assert_int_equal(0, count);
     store_close(&store);
     db_close(&db);
@@ -439,6 +467,7 @@ int main(void)
         cmocka_unit_test(old_versions_go_and_the_live_one_stays),
         cmocka_unit_test(a_profile_is_due_when_it_has_enough_of_both_labels),
         cmocka_unit_test(a_trained_profile_is_due_after_its_time_and_for_new_samples_only),
+        cmocka_unit_test(a_profile_that_is_not_due_is_known_with_its_new_samples),
         cmocka_unit_test(the_longest_untrained_profile_comes_first),
         cmocka_unit_test(a_relabelled_text_moves_and_a_weaker_source_changes_nothing),
     };
