@@ -5,6 +5,7 @@
 #include "proto/clock.h"
 
 #include <assert.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -109,6 +110,15 @@ void connection_refuse(struct connection *connection, enum request_refusal refus
     events->refused(events->context, connection, exchange, refusal);
 }
 
+/* An interim answer, which is no part of the answer at hand. */
+static void say_continue(struct connection *connection)
+{
+    if (out_append(&connection->out, BYTES("HTTP/1.1 100 Continue\r\n\r\n")) != STATUS_OK) {
+        mark_lost(connection, BY_CLIENT);
+    }
+    want_turn(connection);
+}
+
 /* A head has come. A client that waits for a 100 gets it when the exchange wants the body and none of it is here. */
 static void begin_exchange(struct connection *connection, bool body_has_come)
 {
@@ -117,12 +127,12 @@ static void begin_exchange(struct connection *connection, bool body_has_come)
 
     enter(connection, BODY);
     connection->requests++;
+    connection->answering = false;
     exchange = events->head(events->context, connection);
     connection->exchange = exchange;
     assert(exchange != NULL || state_of(connection) != BODY);
-    if (state_of(connection) == BODY && request_head(connection->request)->wants_continue && !body_has_come &&
-        connection_write(connection, BYTES("HTTP/1.1 100 Continue\r\n\r\n")) != STATUS_OK) {
-        mark_lost(connection, BY_CLIENT);
+    if (state_of(connection) == BODY && request_head(connection->request)->wants_continue && !body_has_come) {
+        say_continue(connection);
     }
 }
 
@@ -170,17 +180,39 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
     *out = uv_buf_init(connection->home->read_buffer, (unsigned)room);
 }
 
-/* The client will send no more: it left, or it waits for the rest of an answer that is complete on our side. */
+/* Whether a client that has ended its side can be told from one that left: by an interim answer, while nothing else is on its
+ * way to it (RFC 9110 section 15.2; HTTP/1.0 knows none). */
+static bool can_be_probed(const struct connection *connection)
+{
+    return state_of(connection) == BUSY && !connection->answering && !request_head(connection->request)->http_1_0;
+}
+
+/* The client will send no more: it left, or it waits for its answer or the rest of one (RFC 9112 section 9.6). */
 static void end_of_input(struct connection *connection, bool broken)
 {
     connection->ended = true;
     if (state_of(connection) == SENDING && !broken) {
         connection->after = connection->after == AFTER_KEEP ? AFTER_CLOSE : connection->after;
         want_turn(connection);
+    } else if (!broken && can_be_probed(connection)) {
+        enter(connection, HALF);
     } else if (state_of(connection) == LINGER) {
-        connection_close(connection, BY_ANSWER, false);
+        connection_close(connection, connection->reason, false);
     } else {
         connection_lose(connection, BY_CLIENT);
+    }
+}
+
+/* The kernel of a client that left has refused the last probe, or will refuse this one. */
+void connection_probe(struct connection *connection)
+{
+    struct pollfd socket = {.fd = -1};
+
+    if (uv_fileno((uv_handle_t *)&connection->socket, &socket.fd) != 0 || poll(&socket, 1, 0) != 0) {
+        connection_lose(connection, BY_CLIENT);
+    } else {
+        enter(connection, HALF);
+        say_continue(connection);
     }
 }
 
@@ -196,7 +228,7 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer)
     } else if (state_of(connection) == LINGER) {
         connection->lingered_bytes += in.count;
         if (connection->lingered_bytes > LINGER_BYTES_MAX) {
-            connection_close(connection, BY_ANSWER, true);
+            connection_close(connection, connection->reason, true);
         }
     } else if (is_reading_request(connection)) {
         consume(connection, in);
@@ -223,6 +255,7 @@ static void update_reading(struct connection *connection)
     case SENDING:
         wanted = ahead_has_room;
         break;
+    case HALF:
     case LOST:
     case CLOSING:
         break;
@@ -251,7 +284,7 @@ static void linger(struct connection *connection)
 {
     buffer_free(&connection->ahead);
     if (connection->ended || uv_shutdown(&connection->shutdown, (uv_stream_t *)&connection->socket, on_shutdown) != 0) {
-        connection_close(connection, BY_ANSWER, false);
+        connection_close(connection, connection->reason, false);
         return;
     }
     enter(connection, LINGER);
@@ -278,7 +311,7 @@ static void after_answer(struct connection *connection)
     } else if (connection->after == AFTER_RESET) {
         connection_close(connection, BY_BROKEN_ANSWER, true);
     } else if (request_is_complete(connection->request) && connection->ahead.count == 0) {
-        connection_close(connection, BY_ANSWER, false);
+        connection_close(connection, connection->reason, false);
     } else {
         linger(connection);
     }
@@ -352,6 +385,7 @@ enum status connection_begin(struct connection **out, struct connection_set *hom
     }
     /* From here on the socket is libuv's until on_closed, which frees all of it. */
     connection->home = home;
+    connection->reason = BY_ANSWER;
     roster_join(&home->roster, &connection->member, HEAD, clock_ms());
     buffer_init(&connection->ahead, READ_BUFFER_BYTES);
     out_init(&connection->out, (uv_stream_t *)&connection->socket,
@@ -391,6 +425,10 @@ enum status connection_write(struct connection *connection, struct bytes bytes)
 
     if (state_of(connection) == LOST || state_of(connection) == CLOSING) {
         return STATUS_CLOSED;
+    }
+    connection->answering = true;
+    if (state_of(connection) == HALF) {
+        enter(connection, BUSY);
     }
     status = out_append(&connection->out, bytes);
     if (status == STATUS_CLOSED) {
@@ -442,33 +480,8 @@ void connection_break(struct connection *connection)
     end_answer(connection, AFTER_RESET);
 }
 
-const struct request_head *connection_head(const struct connection *connection)
-{
-    return request_head(connection->request);
-}
-
-struct bytes connection_path(const struct connection *connection)
-{
-    struct bytes target = request_target(connection->request);
-    ptrdiff_t mark = bytes_find(target, '?');
-
-    return mark < 0 ? target : bytes_first(target, (size_t)mark);
-}
-
 bool connection_may_keep(const struct connection *connection)
 {
-    const struct connection_set *home = connection->home;
-
-    return request_is_complete(connection->request) && request_head(connection->request)->keep_alive &&
-           !connection->ended && !home->draining && connection->requests < home->limits->connection_requests;
-}
-
-struct bytes connection_address(const struct connection *connection)
-{
-    return bytes_of(connection->address);
-}
-
-struct bytes connection_date(const struct connection *connection)
-{
-    return (struct bytes){connection->home->date, DATE_BYTES};
+    return request_is_complete(connection->request) && request_head(connection->request)->keep_alive && !connection->ended &&
+           !connection->home->draining && connection->requests < connection->home->limits->connection_requests;
 }

@@ -19,7 +19,7 @@
 
 struct connection_events;
 
-enum connection_state { HEAD, IDLE, BODY, BUSY, SENDING, LINGER, LOST, CLOSING };
+enum connection_state { HEAD, IDLE, BODY, BUSY, HALF, SENDING, LINGER, LOST, CLOSING };
 
 /* What follows when the last byte of the answer has gone. */
 enum connection_after { AFTER_KEEP, AFTER_CLOSE, AFTER_RESET };
@@ -37,8 +37,9 @@ struct connection {
     bool watched;
     bool reading; /* libuv reads */
     bool ended;   /* the client will send no more */
+    bool answering; /* a byte of the answer at hand has been written */
     enum connection_after after;
-    enum close_reason reason;
+    enum close_reason reason; /* of the end that is on its way; at first BY_ANSWER */
     struct request *request;
     void *exchange;
     uint64_t requests;
@@ -83,6 +84,9 @@ void connection_refuse(struct connection *connection, enum request_refusal refus
 
 /* Closes, with a reset or without; the exchange is not told. */
 void connection_close(struct connection *connection, enum close_reason reason, bool reset);
+
+/* Asks a client in HALF whether it is still there; closes and tells the exchange when it left. */
+void connection_probe(struct connection *connection);
 
 /* Closes and tells the exchange. */
 void connection_lose(struct connection *connection, enum close_reason reason);

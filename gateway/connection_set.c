@@ -1,6 +1,7 @@
 /* connection_set: all client connections of a loop together. */
 #include "gateway/connection_set.h"
 
+#include "gateway/connection.h"
 #include "gateway/connection_inside.h"
 #include "proto/clock.h"
 
@@ -26,6 +27,30 @@ static void write_date(struct connection_set *set)
         assert(count == DATE_BYTES);
         set->date_second = second;
     }
+}
+
+/* What is known of one of them: connection.h. */
+const struct request_head *connection_head(const struct connection *connection)
+{
+    return request_head(connection->request);
+}
+
+struct bytes connection_path(const struct connection *connection)
+{
+    struct bytes target = request_target(connection->request);
+    ptrdiff_t mark = bytes_find(target, '?');
+
+    return mark < 0 ? target : bytes_first(target, (size_t)mark);
+}
+
+struct bytes connection_address(const struct connection *connection)
+{
+    return bytes_of(connection->address);
+}
+
+struct bytes connection_date(const struct connection *connection)
+{
+    return (struct bytes){connection->home->date, DATE_BYTES};
 }
 
 void connection_set_use_limits(struct connection_set *set)
@@ -64,6 +89,7 @@ enum status connection_set_open(struct connection_set **out, uv_loop_t *loop, co
                                  "Bytes of answers that wait for their clients to take them", NULL, 0);
     roster_init(&set->roster);
     set->roster.limit_ms[LINGER] = LINGER_MS;
+    set->roster.limit_ms[HALF] = HALF_CLOSED_PROBE_MS;
     roster_init(&set->stalls);
     connection_set_use_limits(set);
     write_date(set);
@@ -125,6 +151,7 @@ static void expired(struct roster_member *member)
 
     switch (connection->member.state) {
     case HEAD:
+        connection->reason = BY_HEADER_TIME;
         if (request_begun(connection->request)) {
             connection_refuse(connection, REFUSAL_HEADER_TIME);
         } else {
@@ -137,8 +164,11 @@ static void expired(struct roster_member *member)
     case IDLE:
         connection_close(connection, BY_IDLE, false);
         break;
+    case HALF:
+        connection_probe(connection);
+        break;
     default: /* LINGER; the other states have no limit here */
-        connection_close(connection, BY_ANSWER, true);
+        connection_close(connection, connection->reason, true);
         break;
     }
 }
@@ -220,6 +250,7 @@ void connection_set_end_now(struct connection_set *set)
     for_each(set, BODY, cut);
     for_each(set, LINGER, cut);
     for_each(set, BUSY, end_exchange);
+    for_each(set, HALF, end_exchange);
 }
 
 void connection_set_abort(struct connection_set *set)

@@ -120,6 +120,7 @@ enum {
     ADDED_BYTES_MAX = KIB,
     LINGER_MS = 5000,                    /* after an early answer: the client may still send, and must see the answer */
     LINGER_BYTES_MAX = 64 * MIB,
+    HALF_CLOSED_PROBE_MS = 1000,         /* a client that ended its side is asked so often whether it waits: 25 bytes each */
     LISTEN_BACKLOG = 511,
     DESCRIPTORS_OWN = 128,               /* listeners, loops, files, the log */
     SPARE_CONNECTIONS = 64,              /* above limits.connections: each hears why it is refused */

@@ -62,10 +62,100 @@ static void a_client_that_leaves_is_told_in_the_turn_that_sees_it(void **state)
     connect_client(world);
     say(world, GET);
     turn_until(world->completes == 1);
+    assert_status(STATUS_OK, connection_write(world->connection, BYTES("begun")));
+    assert_hears("begun");
     assert_int_equal(0, close(world->client));
     world->client = -1;
     turn_until(world->gone == 1);
     turn_until(world->closed == 1);
+}
+
+static void a_client_that_breaks_off_before_its_answer_is_told_in_the_turn_that_sees_it(void **state)
+{
+    struct world *world = *state;
+    struct linger reset = {.l_onoff = 1};
+
+    connect_client(world);
+    say(world, GET);
+    turn_until(world->completes == 1);
+    assert_int_equal(0, setsockopt(world->client, SOL_SOCKET, SO_LINGER, &reset, sizeof reset));
+    assert_int_equal(0, close(world->client));
+    world->client = -1;
+    turn_until(world->gone == 1);
+    turn_until(world->closed == 1);
+}
+
+static void a_client_that_ends_its_side_after_its_request_is_answered_and_closed(void **state)
+{
+    struct world *world = *state;
+
+    clock_freeze(1000);
+    connect_client(world);
+    say(world, GET);
+    assert_int_equal(0, shutdown(world->client, SHUT_WR));
+    turn_until(world->completes == 1);
+    turn_a_while(world);
+    for (uint64_t now_ms = 1000; now_ms < 600000; now_ms += HALF_CLOSED_PROBE_MS) {
+        clock_freeze(now_ms);
+        connection_set_tick(world->set);
+        turn_a_while(world);
+        if (now_ms > 1000) {
+            assert_hears("HTTP/1.1 100 Continue\r\n\r\n");
+        } else {
+            assert_true(is_silent(world));
+        }
+    }
+    assert_int_equal(0, world->gone);
+    send_answer(world, "the answer");
+    assert_hears("the answer");
+    assert_int_equal(0, hear_end(world));
+    turn_until(world->closed == 1);
+}
+
+static void a_client_that_left_before_its_answer_is_found_out(void **state)
+{
+    struct world *world = *state;
+
+    clock_freeze(1000);
+    connect_client(world);
+    say(world, GET);
+    turn_until(world->completes == 1);
+    assert_int_equal(0, close(world->client));
+    world->client = -1;
+    turn_a_while(world);
+    assert_int_equal(0, world->gone);
+    clock_freeze(1000 + HALF_CLOSED_PROBE_MS);
+    connection_set_tick(world->set);
+    turn_a_while(world);
+    clock_freeze(1000 + 2 * HALF_CLOSED_PROBE_MS);
+    connection_set_tick(world->set);
+    turn_until(world->gone == 1);
+    turn_until(world->closed == 1);
+}
+
+static void a_client_of_http_1_0_that_ends_its_side_has_left(void **state)
+{
+    struct world *world = *state;
+
+    connect_client(world);
+    say(world, "GET / HTTP/1.0\r\n\r\n");
+    turn_until(world->completes == 1);
+    assert_int_equal(0, shutdown(world->client, SHUT_WR));
+    turn_until(world->gone == 1);
+}
+
+static void a_drain_that_is_over_ends_who_waits_with_one_side(void **state)
+{
+    struct world *world = *state;
+
+    connect_client(world);
+    say(world, GET);
+    assert_int_equal(0, shutdown(world->client, SHUT_WR));
+    turn_until(world->completes == 1);
+    turn_a_while(world);
+    connection_set_drain(world->set);
+    connection_set_end_now(world->set);
+    assert_int_equal(1, world->ended_now);
 }
 
 static void a_client_that_leaves_within_its_body_is_told(void **state)
@@ -97,6 +187,13 @@ static void a_client_that_only_ends_its_side_still_gets_an_answer_on_its_way(voi
     assert_int_equal(0, hear_end(world));
     assert_int_equal(0, world->gone);
     free(big);
+}
+
+static int64_t closed_by(struct world *world, const char *reason)
+{
+    return series_value(metrics_series(world->metrics, METRIC_COUNTER, "prismguard_gateway_connections_closed_total",
+                                       "Client connections closed, by what closed them",
+                                       &(struct metric_label){"reason", reason}, 1));
 }
 
 static void a_silent_client_is_closed_at_the_header_time(void **state)
@@ -132,6 +229,11 @@ static void a_head_that_drips_is_refused_at_the_header_time(void **state)
     assert_int_equal(REFUSAL_HEADER_TIME, world->refusal);
     assert_hears("refused");
     assert_int_equal(0, hear_end(world));
+    assert_int_equal(0, close(world->client));
+    world->client = -1;
+    turn_until(world->closed == 1);
+    assert_int_equal(1, closed_by(world, "header_time"));
+    assert_int_equal(0, closed_by(world, "answer"));
 }
 
 static void a_body_that_drips_is_refused_at_the_body_time(void **state)
@@ -469,6 +571,11 @@ int main(void)
         in_world(pipelined_requests_are_answered_one_after_the_other),
         in_world(a_request_that_comes_in_pieces_is_complete_with_its_last_byte),
         in_world(a_client_that_leaves_is_told_in_the_turn_that_sees_it),
+        in_world(a_client_that_breaks_off_before_its_answer_is_told_in_the_turn_that_sees_it),
+        in_world(a_client_that_ends_its_side_after_its_request_is_answered_and_closed),
+        in_world(a_client_that_left_before_its_answer_is_found_out),
+        in_world(a_client_of_http_1_0_that_ends_its_side_has_left),
+        in_world(a_drain_that_is_over_ends_who_waits_with_one_side),
         in_world(a_client_that_leaves_within_its_body_is_told),
         in_world(a_client_that_only_ends_its_side_still_gets_an_answer_on_its_way),
         in_world(a_silent_client_is_closed_at_the_header_time),
