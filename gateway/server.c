@@ -1,10 +1,11 @@
 /* server: a loop's own listening socket. */
 #include "gateway/server.h"
 
+#include "proto/address.h"
 #include "proto/limits.h"
 #include "proto/log.h"
 
-#include <netdb.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -20,31 +21,7 @@ struct server {
 
 enum status server_address(struct server_address *out, const char *listen)
 {
-    struct bytes text = bytes_of(listen);
-    const char *colon = strrchr(listen, ':');
-    char host[PATH_BYTES_MAX + 1];
-    struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
-    struct addrinfo *found = NULL;
-    struct bytes name;
-    unsigned long long port;
-
-    if (colon == NULL || bytes_number(bytes_of(colon + 1), UINT16_MAX, &port) != STATUS_OK) {
-        return STATUS_MALFORMED;
-    }
-    name = bytes_first(text, (size_t)(colon - listen));
-    if (name.count >= 2 && name.data[0] == '[' && name.data[name.count - 1] == ']') {
-        name = (struct bytes){name.data + 1, name.count - 2};
-    }
-    if (bytes_copy(name, host, sizeof host) != STATUS_OK) {
-        return STATUS_MALFORMED;
-    }
-    if (getaddrinfo(host[0] == '\0' ? NULL : host, colon + 1, &hints, &found) != 0 || found == NULL) {
-        return STATUS_NOT_FOUND;
-    }
-    *out = (struct server_address){.socket_bytes = found->ai_addrlen};
-    memcpy(&out->socket, found->ai_addr, found->ai_addrlen);
-    freeaddrinfo(found);
-    return STATUS_OK;
+    return address_find(listen, &out->socket, &out->socket_bytes);
 }
 
 enum status server_address_text(const struct server_address *address, struct buffer *out)
@@ -94,7 +71,7 @@ void server_room(struct server *server)
     }
 }
 
-/* A socket that is bound beside those of the other loops. */
+/* A socket that is bound beside those of the other loops; -1 and errno. */
 static int bind_socket(struct server_address *address)
 {
     int yes = 1;
@@ -107,7 +84,10 @@ static int bind_socket(struct server_address *address)
         setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &yes, sizeof yes) != 0 ||
         bind(fd, (const struct sockaddr *)&address->socket, address->socket_bytes) != 0 ||
         getsockname(fd, (struct sockaddr *)&address->socket, &address->socket_bytes) != 0) {
+        int error = errno;
+
         (void)close(fd);
+        errno = error;
         return -1;
     }
     return fd;
@@ -117,6 +97,8 @@ enum status server_open(struct server **out, uv_loop_t *loop, struct server_addr
                         struct admit *admit)
 {
     struct server *server = calloc(1, sizeof *server);
+    enum status status;
+    int result;
     int fd;
 
     if (server == NULL || uv_tcp_init(loop, &server->socket) != 0) {
@@ -127,15 +109,17 @@ enum status server_open(struct server **out, uv_loop_t *loop, struct server_addr
     server->admit = admit;
     fd = bind_socket(address);
     if (fd < 0 || uv_tcp_open(&server->socket, fd) != 0) {
+        status = fd < 0 ? address_status(errno) : STATUS_IO;
         if (fd >= 0) {
             (void)close(fd);
         }
         server_close(&server);
-        return STATUS_IO;
+        return status;
     }
-    if (uv_listen((uv_stream_t *)&server->socket, LISTEN_BACKLOG, on_connection) != 0) {
+    result = uv_listen((uv_stream_t *)&server->socket, LISTEN_BACKLOG, on_connection);
+    if (result != 0) {
         server_close(&server);
-        return STATUS_IO;
+        return address_status(-result);
     }
     *out = server;
     return STATUS_OK;

@@ -31,7 +31,7 @@ MUST_CHECK enum status server_address(struct server_address *out, const char *li
 MUST_CHECK enum status server_address_text(const struct server_address *address, struct buffer *out);
 
 /* Listens. Port 0 picks one and writes it into *address, for the other loops. `set` and `admit` are borrowed until
- * server_close has ended. STATUS_IO, STATUS_NO_MEMORY. */
+ * server_close has ended. STATUS_NO_MEMORY, or why it cannot listen (address_status). */
 MUST_CHECK enum status server_open(struct server **out, uv_loop_t *loop, struct server_address *address,
                                    struct connection_set *set, struct admit *admit);
 

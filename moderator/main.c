@@ -25,6 +25,8 @@
 
 static const char purpose[] = "judges texts for the gateways by keywords, a local model and a reviewing LLM";
 
+enum { WHAT_BYTES = PATH_BYTES_MAX + 64 };
+
 /* What follows new models; empty without a database. */
 struct following {
     struct rules *rules; /* held for the feed */
@@ -226,20 +228,21 @@ static enum status open_admin(struct moderator *moderator)
     return listen[0] == '\0' ? STATUS_OK : admin_open(&moderator->admin, listen, moderator->metrics, &hooks);
 }
 
-/* Everything in its order; on failure says in *what at which step. */
-static enum status open_all(struct moderator *moderator, const char **what)
+/* Everything in its order; on failure `what` says at which step. */
+static enum status open_all(struct moderator *moderator, char what[WHAT_BYTES])
 {
-    static const struct {
+    const struct {
         const char *what;
+        const char *where; /* follows it, or "" */
         enum status (*open)(struct moderator *moderator);
     } steps[] = {
-        {"use the keys of curve.dir", open_security},
-        {"read the keywords", open_rules},
-        {"look for moderator.gateways and moderator.models", open_lookups},
-        {"follow the models (moderator.models)", follow_models},
-        {"start the workers", open_worker},
-        {"start the reviews and keep their labels", start_reviews},
-        {"listen on moderator.admin_listen", open_admin},
+        {"use the keys in ", moderator->settings->curve.dir, open_security},
+        {"read the keywords", "", open_rules},
+        {"look for moderator.gateways and moderator.models", "", open_lookups},
+        {"follow the models (moderator.models)", "", follow_models},
+        {"start the workers", "", open_worker},
+        {"start the reviews and keep their labels", "", start_reviews},
+        {"listen for admins on ", moderator->settings->moderator.admin_listen, open_admin},
     };
     enum status status = STATUS_OK;
 
@@ -247,7 +250,7 @@ static enum status open_all(struct moderator *moderator, const char **what)
         log_event(LOG_WARN, "database_off", LOG_TEXT("means", "no model is loaded and no label is kept"));
     }
     for (size_t index = 0; status == STATUS_OK && index < sizeof steps / sizeof *steps; index++) {
-        *what = steps[index].what;
+        (void)snprintf(what, WHAT_BYTES, "%s%s", steps[index].what, steps[index].where);
         status = steps[index].open(moderator);
     }
     return status;
@@ -433,7 +436,7 @@ int main(int argc, char **argv)
     struct program *program = NULL;
     struct moderator moderator = {0};
     int code = program_open(&program, "moderator", purpose, argc, argv);
-    const char *what = "start";
+    char what[WHAT_BYTES] = "start";
     enum status status;
 
     if (program == NULL) {
@@ -442,7 +445,7 @@ int main(int argc, char **argv)
     moderator.settings = program_settings(program);
     status = begin(&moderator);
     if (status == STATUS_OK) {
-        status = open_all(&moderator, &what);
+        status = open_all(&moderator, what);
     }
     if (status == STATUS_OK) {
         log_event(LOG_INFO, "serving", LOG_NUMBER("gateways", moderator.settings->moderator.gateways.count),

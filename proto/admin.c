@@ -1,6 +1,7 @@
 /* admin: one thread, a listening socket, sixteen places; each place reads one request, writes one answer, and closes. */
 #include "proto/admin.h"
 
+#include "proto/address.h"
 #include "proto/bytes.h"
 #include "proto/clock.h"
 #include "proto/limits.h"
@@ -10,7 +11,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <llhttp.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
@@ -290,37 +290,25 @@ static void *admin_run(void *argument)
 /* "host:port" or "[::1]:port" into a listening socket. */
 static enum status listen_on(const char *listen_text, int *out_fd, unsigned *out_port)
 {
-    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
-    const char *colon = strrchr(listen_text, ':');
-    struct addrinfo *found = NULL;
-    char host[PATH_BYTES_MAX + 1];
     struct sockaddr_storage bound;
-    socklen_t bound_bytes = sizeof bound;
-    struct bytes name;
+    socklen_t bound_bytes;
+    enum status status = address_find(listen_text, &bound, &bound_bytes);
     int one = 1;
     int fd;
 
-    if (colon == NULL) {
-        return STATUS_MALFORMED;
+    if (status != STATUS_OK) {
+        return status;
     }
-    name = (struct bytes){listen_text, (size_t)(colon - listen_text)};
-    if (name.count >= 2 && name.data[0] == '[' && name.data[name.count - 1] == ']') {
-        name = (struct bytes){name.data + 1, name.count - 2};
-    }
-    if (bytes_copy(name, host, sizeof host) != STATUS_OK || getaddrinfo(host, colon + 1, &hints, &found) != 0) {
-        return STATUS_MALFORMED;
-    }
-    fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    fd = socket(bound.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) != 0 ||
-        bind(fd, found->ai_addr, found->ai_addrlen) != 0 || listen(fd, ADMIN_CONNECTIONS_MAX) != 0 ||
+        bind(fd, (const struct sockaddr *)&bound, bound_bytes) != 0 || listen(fd, ADMIN_CONNECTIONS_MAX) != 0 ||
         getsockname(fd, (struct sockaddr *)&bound, &bound_bytes) != 0) {
-        freeaddrinfo(found);
+        status = address_status(errno);
         if (fd >= 0) {
             (void)close(fd);
         }
-        return STATUS_IO;
+        return status;
     }
-    freeaddrinfo(found);
     *out_port = ntohs(bound.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)(void *)&bound)->sin6_port
                                                   : ((struct sockaddr_in *)(void *)&bound)->sin_port);
     *out_fd = fd;

@@ -1,12 +1,12 @@
 /* health: one request to an admin port, one answer, within one deadline. */
 #include "proto/health.h"
 
+#include "proto/address.h"
 #include "proto/bytes.h"
 #include "proto/clock.h"
 #include "proto/limits.h"
 
 #include <errno.h>
-#include <netdb.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -49,27 +49,24 @@ static enum status finish_connect(int fd, uint64_t deadline_ms)
 /* A listener on 0.0.0.0 or [::] is asked there too: the kernel leads such a connection to loopback. */
 static enum status dial(const char *listen, uint64_t deadline_ms, int *out)
 {
-    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
-    char host[PATH_BYTES_MAX + 1];
-    char service[16];
-    struct addrinfo *found = NULL;
-    unsigned port = 0;
+    struct sockaddr_storage address;
+    socklen_t address_bytes;
+    struct bytes host;
+    struct bytes port;
     enum status status;
     int fd;
 
-    if (settings_split_listen(listen, host, sizeof host, &port) != STATUS_OK || port == 0) {
+    if (!address_split(bytes_of(listen), &host, &port) || bytes_equal(port, BYTES("0"))) {
         return STATUS_UNSUPPORTED;
     }
-    (void)snprintf(service, sizeof service, "%u", port);
-    if (getaddrinfo(host, service, &hints, &found) != 0) {
+    if (address_find(listen, &address, &address_bytes) != STATUS_OK) {
         return STATUS_UNAVAILABLE;
     }
-    fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    fd = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     status = fd < 0 ? STATUS_IO : STATUS_OK;
-    if (status == STATUS_OK && connect(fd, found->ai_addr, found->ai_addrlen) != 0) {
+    if (status == STATUS_OK && connect(fd, (const struct sockaddr *)&address, address_bytes) != 0) {
         status = finish_connect(fd, deadline_ms);
     }
-    freeaddrinfo(found);
     if (status != STATUS_OK) {
         if (fd >= 0) {
             (void)close(fd);

@@ -91,18 +91,7 @@ static bool read_command(struct command *command, const char *service, int argc,
 
 static int check(const char *file)
 {
-    struct settings *settings = NULL;
-
-    if (settings_open(&settings, file, stderr) != STATUS_OK) {
-        return PROGRAM_FAILED;
-    }
-    settings_explain(settings, stdout);
-    if (settings_check_files(settings, stderr) != STATUS_OK) {
-        settings_close(&settings);
-        return PROGRAM_FAILED;
-    }
-    settings_close(&settings);
-    return PROGRAM_OK;
+    return settings_report(file, stdout, stderr) == STATUS_OK ? PROGRAM_OK : PROGRAM_FAILED;
 }
 
 /* What it answers is said on standard output, and on standard error why it did not. */
@@ -197,6 +186,9 @@ static int start(struct program **out, const char *service, const char *file)
     program->logging = true;
     log_event(LOG_INFO, "started", LOG_TEXT("version", PRISMGUARD_VERSION), LOG_NUMBER("pid", getpid()),
               LOG_TEXT("config", file), LOG_TEXT("digest", program->settings->digest));
+    if (program->settings->strange_variables[0] != '\0') {
+        log_event(LOG_WARN, "environment_unknown", LOG_TEXT("variables", program->settings->strange_variables));
+    }
     *out = program;
     return PROGRAM_OK;
 }

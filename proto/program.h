@@ -70,7 +70,7 @@ int program_signal_fd(const struct program *program);
 bool program_heard(struct program *program);
 
 /* For a main that cannot go on: one line on standard error and in the log ("prismguard-gateway: cannot listen: ..."),
- * returns PROGRAM_FAILED. `what` names the attempt ("listen on 127.0.0.1:8080"), never a secret. */
+ * returns PROGRAM_FAILED. `what` is the attempt, a verb and what it is about ("listen on 127.0.0.1:8080"), never a secret. */
 MUST_CHECK int program_fail(const struct program *program, const char *what, enum status status);
 
 /* Writes what the log holds, gives back the settings. */

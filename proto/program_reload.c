@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Reads and applies. What is wrong is on `errors` from *told on: what stands before are warnings. */
-static enum status reread(const struct program_reload *reload, char digest[SETTINGS_DIGEST_BYTES + 1], FILE *errors, long *told)
+/* Reads and applies. What is wrong is on `errors`. */
+static enum status reread(const struct program_reload *reload, char digest[SETTINGS_DIGEST_BYTES + 1], FILE *errors)
 {
     char room[LOG_VALUE_BYTES_MAX];
     struct buffer names = {.data = room, .room = sizeof room, .max = sizeof room};
@@ -20,7 +20,6 @@ static enum status reread(const struct program_reload *reload, char digest[SETTI
     if (status != STATUS_OK) {
         return status;
     }
-    *told = ftell(errors);
     if (settings_keep(fresh, reload->started, reload->service, &names) > 0) {
         log_event(LOG_WARN, "config_needs_restart", LOG_BYTES("settings", buffer_view(&names)));
     }
@@ -62,7 +61,6 @@ void program_reload(const struct program_reload *reload)
     enum status status = STATUS_NO_MEMORY;
     char *text = NULL;
     size_t text_bytes;
-    long told = 0;
     FILE *errors;
 
     if (reload->apply == NULL) {
@@ -71,14 +69,14 @@ void program_reload(const struct program_reload *reload)
     }
     errors = open_memstream(&text, &text_bytes);
     if (errors != NULL) {
-        status = reread(reload, digest, errors, &told);
+        status = reread(reload, digest, errors);
         (void)fclose(errors);
     }
     if (status == STATUS_OK) {
         log_event(LOG_INFO, "config_reloaded", LOG_TEXT("config", reload->started->file), LOG_TEXT("digest", digest));
     } else {
         log_event(LOG_ERROR, "config_reload_failed", LOG_STATUS("status", status),
-                  LOG_BYTES("error", first_line(text == NULL ? "" : text + told)));
+                  LOG_BYTES("error", first_line(text == NULL ? "" : text)));
     }
     count(reload, status == STATUS_OK ? "ok" : "failed", 1);
     free(text);

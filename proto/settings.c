@@ -22,6 +22,7 @@ struct loader {
     struct settings_errors errors;
     struct buffer text; /* the file */
     char folder[PATH_BYTES_MAX + 1]; /* of the file, absolute */
+    bool files_too; /* files that are named must be readable */
 };
 
 static enum status read_file(struct loader *loader, const char *file)
@@ -190,22 +191,31 @@ static bool is_variable_of_a_row(struct bytes name)
     return false;
 }
 
-/* A variable that looks like ours and means nothing is a slip worth a word, and no reason to stop: the file may use it by
- * name, or another program. */
-static void warn_of_strange_variables(const struct loader *loader)
+/* Read by deploy/local, which starts the services with them in its environment. */
+static bool is_variable_of_a_command(struct bytes name)
 {
+    return bytes_equal(name, BYTES("PRISMGUARD_PORTS")) || bytes_equal(name, BYTES("PRISMGUARD_VAR"));
+}
+
+/* A variable that looks like ours and means nothing is a slip worth a word, and no reason to stop: the file may use it by
+ * name, or another program. Names that find no room are left out. */
+static void find_strange_variables(struct loader *loader)
+{
+    char *out = loader->settings->strange_variables;
+    struct buffer names = {.data = out, .room = PATH_BYTES_MAX, .max = PATH_BYTES_MAX};
+
     for (char **entry = environ; *entry != NULL; entry++) {
         const char *end = strchr(*entry, '=');
         struct bytes name = {*entry, end == NULL ? strlen(*entry) : (size_t)(end - *entry)};
 
-        if (bytes_starts_with(name, BYTES("PRISMGUARD_")) && !is_variable_of_a_row(name) &&
+        if (bytes_starts_with(name, BYTES("PRISMGUARD_")) && !is_variable_of_a_row(name) && !is_variable_of_a_command(name) &&
             (loader->text.count == 0 || memmem(loader->text.data, loader->text.count, name.data, name.count) == NULL)) {
-            char found[SETTINGS_FOUND_ROOM];
+            enum status status = buffer_append_format(&names, "%s%.*s", names.count == 0 ? "" : ", ", (int)name.count, name.data);
 
-            settings_found(name, found);
-            fprintf(loader->errors.out, "warning: the environment has %s, which is no setting\n", found);
+            (void)status;
         }
     }
+    out[names.count] = '\0';
 }
 
 /* `text` relative to `folder` becomes absolute in place; "" and absolute ones stay. */
@@ -272,9 +282,11 @@ static int compare_routes(const void *left_route, const void *right_route)
     return left->line < right->line ? -1 : left->line > right->line;
 }
 
+/* Values into loader->settings, problems into loader->errors. STATUS_NOT_FOUND: the values hold, and files are missing. */
 static enum status load(struct loader *loader, const char *file)
 {
     enum status status = read_file(loader, file);
+    bool values_hold;
 
     if (status == STATUS_OK) {
         status = find_folder(loader, file);
@@ -291,14 +303,31 @@ static enum status load(struct loader *loader, const char *file)
     store_digest(loader);
     settings_walk(loader->settings, loader->document, &loader->errors);
     store_environment(loader);
-    warn_of_strange_variables(loader);
-    if (loader->errors.count == 0) {
-        /* Only among values that are good by themselves: one slip shall not be told as several. */
-        settings_check(loader->settings, loader->document, &loader->errors);
-        make_all_absolute(loader);
+    find_strange_variables(loader);
+    settings_check(loader->settings, loader->document, &loader->errors);
+    make_all_absolute(loader);
+    values_hold = loader->errors.count == 0;
+    if (loader->files_too) {
+        settings_check_files(loader->settings, loader->document, &loader->errors);
     }
     qsort(loader->settings->routes, loader->settings->route_count, sizeof *loader->settings->routes, compare_routes);
-    return loader->errors.count == 0 ? STATUS_OK : STATUS_MALFORMED;
+    return !values_hold ? STATUS_MALFORMED : loader->errors.count > 0 ? STATUS_NOT_FOUND : STATUS_OK;
+}
+
+/* All but the settings is given back. */
+static enum status run(struct loader *loader, const char *file)
+{
+    enum status status;
+
+    /* One byte more than allowed, so that a file too large shows itself. */
+    buffer_init(&loader->text, SETTINGS_FILE_BYTES_MAX + 1);
+    status = load(loader, file);
+    if (status != STATUS_OK && loader->errors.count == 0) {
+        settings_errors_add(&loader->errors, NULL, 0, NULL, "%s", status_sentence(status));
+    }
+    buffer_free(&loader->text);
+    settings_document_close(&loader->document);
+    return status;
 }
 
 enum status settings_open(struct settings **out, const char *file, FILE *errors)
@@ -307,20 +336,30 @@ enum status settings_open(struct settings **out, const char *file, FILE *errors)
     enum status status;
 
     assert(out != NULL && file != NULL && errors != NULL);
-    /* One byte more than allowed, so that a file too large shows itself. */
-    buffer_init(&loader.text, SETTINGS_FILE_BYTES_MAX + 1);
-    status = load(&loader, file);
-    if (status != STATUS_OK && loader.errors.count == 0) {
-        settings_errors_add(&loader.errors, NULL, 0, NULL, "%s", status_sentence(status));
-    }
-    buffer_free(&loader.text);
-    settings_document_close(&loader.document);
+    status = run(&loader, file);
     if (status != STATUS_OK) {
         settings_close(&loader.settings);
         return status;
     }
     *out = loader.settings;
     return STATUS_OK;
+}
+
+enum status settings_report(const char *file, FILE *out, FILE *errors)
+{
+    struct loader loader = {.errors = {.out = errors, .file = file}, .files_too = true};
+    enum status status;
+
+    assert(file != NULL && out != NULL && errors != NULL);
+    status = run(&loader, file);
+    if (loader.settings != NULL && loader.settings->strange_variables[0] != '\0') {
+        fprintf(errors, "warning: the environment has %s: no such settings\n", loader.settings->strange_variables);
+    }
+    if (status == STATUS_OK || (status == STATUS_NOT_FOUND && loader.settings != NULL)) {
+        settings_explain(loader.settings, out);
+    }
+    settings_close(&loader.settings);
+    return status;
 }
 
 void settings_close(struct settings **settings)

@@ -201,6 +201,7 @@ struct settings {
     struct database_settings database;
     struct curve_settings curve;
     struct log_settings log;
+    char strange_variables[PATH_BYTES_MAX + 1]; /* PRISMGUARD_... of the environment that mean nothing: "a, b"; a warning */
 };
 
 /* Reads `file` with its environment. Every problem is one line on `errors` ("prismguard.yaml:12: gateway.threads: found
@@ -216,15 +217,12 @@ const struct profile_settings *settings_profile(const struct settings *settings,
 /* What the configuration means, in words: who may call, what is judged, what blocks, what is undecided. For --check. */
 void settings_explain(const struct settings *settings, FILE *out);
 
-/* Whether the files of keywords and prompts and the folder of keys can be read: each that cannot is one line on `errors`.
- * STATUS_NOT_FOUND then. --check asks; who needs them finds out by itself; the other services need not have them. */
-MUST_CHECK enum status settings_check_files(const struct settings *settings, FILE *errors);
+/* What --check does: as settings_open, and each file and folder that is named and cannot be read is one more problem. (A
+ * service finds that out by itself, of those it needs.) What the values mean is written on `out` when they hold, whether the
+ * files can be read or not. STATUS_OK, STATUS_NOT_FOUND when only files are missing, or as settings_open. */
+MUST_CHECK enum status settings_report(const char *file, FILE *out, FILE *errors);
 
-/* The host (without brackets) and the port of a listener's "host:port" or "[address]:port". STATUS_MALFORMED,
- * STATUS_TOO_LARGE (host_room); outputs untouched then. */
-MUST_CHECK enum status settings_split_listen(const char *listen, char *host, size_t host_room, unsigned *port);
-
-/* Whether a listener's "host:port" is on loopback (127.x.x.x, [::1], localhost). */
+/* Whether a listener's "host:port" is on loopback (proto/address.h). */
 bool settings_is_loopback(const char *listen);
 
 /* The table as Markdown: deploy/SETTINGS.md is the output of `prismguard-gateway --settings`. */

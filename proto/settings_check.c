@@ -1,4 +1,4 @@
-/* settings_check: relations between settings, each with the line where it can be mended. */
+/* settings_check: relations between settings, and files that are named, each with the line where it can be mended. */
 #include "proto/settings_check.h"
 
 #include "proto/settings_form.h"
@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 struct check {
@@ -16,15 +17,21 @@ struct check {
     struct settings_errors *errors;
 };
 
-/* Refuses `path` when its value is below what another setting needs of it. */
+/* Whether a problem of this setting has been told: its value is not what the file says. */
+static bool told(const struct check *check, const char *path)
+{
+    return settings_errors_told(check->errors, path);
+}
+
+/* Refuses `path` when its value is below what the setting `other` needs of it. */
 static void check_at_least(const struct check *check, enum setting_type type, const char *path, uint64_t value, uint64_t least,
-                           const char *because)
+                           const char *other, const char *because)
 {
     char room[64];
     struct buffer text = {.data = room, .room = sizeof room, .max = sizeof room};
     size_t split;
 
-    if (value >= least) {
+    if (value >= least || told(check, path) || told(check, other)) {
         return;
     }
     if (setting_number(type, value, &text) != STATUS_OK) {
@@ -43,11 +50,11 @@ static void check_limits(const struct check *check)
     const struct limit_settings *limits = &check->settings->gateway.limits;
 
     check_at_least(check, SETTING_BYTES, "gateway.limits.header_bytes", limits->header_bytes, 2 * limits->header_line_bytes,
-                   "one field may be twice header_line");
+                   "gateway.limits.header_line", "one field may be twice header_line");
     check_at_least(check, SETTING_BYTES, "gateway.limits.body_budget", limits->body_budget_bytes, limits->request_bytes,
-                   "one body may be request_bytes");
+                   "gateway.limits.request_bytes", "one body may be request_bytes");
     check_at_least(check, SETTING_BYTES, "moderation.queue.bytes", check->settings->moderation.queue_bytes,
-                   limits->moderated_text_bytes + TASK_OVERHEAD_BYTES_MAX,
+                   limits->moderated_text_bytes + TASK_OVERHEAD_BYTES_MAX, "gateway.limits.moderated_text",
                    "one text may be gateway.limits.moderated_text, and its envelope is 256KiB");
 }
 
@@ -55,13 +62,15 @@ static void check_caller(const struct check *check)
 {
     const struct gateway_settings *gateway = &check->settings->gateway;
 
-    if (!settings_is_loopback(gateway->listen) && !gateway->open) {
+    if (!settings_is_loopback(gateway->listen) && !gateway->open && !told(check, "gateway.listen") &&
+        !told(check, "gateway.open")) {
         settings_path_refuse(check->errors, check->document, "gateway.listen",
                              "found '%s', which others can reach, and no keys are asked for; allowed is a loopback address, "
                              "or 'gateway.open: true' to let everybody in",
                              gateway->listen);
     }
-    if (gateway->admin_listen[0] != '\0' && strcmp(gateway->admin_listen, gateway->listen) == 0) {
+    if (gateway->admin_listen[0] != '\0' && strcmp(gateway->admin_listen, gateway->listen) == 0 &&
+        !told(check, "gateway.listen") && !told(check, "gateway.admin_listen")) {
         settings_path_refuse(check->errors, check->document, "gateway.admin_listen",
                              "found '%s', the public port; allowed is another one", gateway->admin_listen);
     }
@@ -70,7 +79,7 @@ static void check_caller(const struct check *check)
 /* A link that is not encrypted may not leave the machine (house D16). */
 static void check_local(const struct check *check, const char *path, const char *endpoint)
 {
-    if (check->settings->curve.dir[0] == '\0' && !setting_form_is_local(bytes_of(endpoint))) {
+    if (check->settings->curve.dir[0] == '\0' && !setting_form_is_local(bytes_of(endpoint)) && !told(check, path)) {
         settings_path_refuse(check->errors, check->document, path,
                              "found '%s', allowed is tcp:// on a loopback address, or ipc://: without curve.dir the link is not "
                              "encrypted",
@@ -82,6 +91,9 @@ static void check_links(const struct check *check)
 {
     const struct settings *settings = check->settings;
 
+    if (told(check, "curve")) {
+        return;
+    }
     check_local(check, "moderation.bind", settings->moderation.bind);
     check_local(check, "trainer.publish", settings->trainer.publish);
     for (size_t index = 0; index < settings->moderator.gateways.count; index++) {
@@ -103,7 +115,9 @@ refuse_route(const struct check *check, size_t index, const char *key, const cha
     (void)vsnprintf(why, sizeof why, format, arguments);
     va_end(arguments);
     (void)snprintf(path, sizeof path, "routes[%zu].%s", index, key);
-    settings_path_refuse(check->errors, check->document, path, "%s", why);
+    if (!told(check, path)) {
+        settings_path_refuse(check->errors, check->document, path, "%s", why);
+    }
 }
 
 /* A route answers from its upstream or by itself, and what belongs to the one must not stand beside the other. */
@@ -133,58 +147,84 @@ static void check_serve(const struct check *check, size_t index)
     }
 }
 
-static void check_routes(const struct check *check)
+/* One whose name was refused: it may be the one that a route means. */
+static bool has_nameless_profile(const struct settings *settings)
+{
+    for (size_t index = 0; index < settings->profile_count; index++) {
+        if (settings->profiles[index].name[0] == '\0') {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether a problem of this key of a route has been told. */
+static bool told_route(const struct check *check, size_t index, const char *key)
+{
+    char path[SETTINGS_PATH_BYTES];
+
+    (void)snprintf(path, sizeof path, "routes[%zu].%s", index, key);
+    return told(check, path);
+}
+
+/* A route as it stands in the file at `index`. */
+static void check_route(const struct check *check, size_t index)
 {
     const struct settings *settings = check->settings;
+    const struct route_settings *route = &settings->routes[index];
 
-    for (size_t index = 0; index < settings->route_count; index++) {
-        const struct route_settings *route = &settings->routes[index];
-
+    if (!told_route(check, index, "serve")) {
         check_serve(check, index);
-        if (strcmp(route->moderation, "none") != 0 && settings_profile(settings, bytes_of(route->moderation)) == NULL) {
-            refuse_route(check, index, "moderation", "found '%s', but there is no such profile under 'profiles'",
-                         route->moderation);
-        }
-        if (route->to != FORMAT_SAME && route->from != (unsigned)route->to) {
-            refuse_route(check, index, "to",
-                         "found another format than the one in 'from', allowed is the same: conversion is not built yet");
-        }
-        for (size_t earlier = 0; earlier < index; earlier++) {
-            if (strcmp(settings->routes[earlier].path, route->path) == 0) {
-                refuse_route(check, index, "path", "found '%s', which the route in line %u has already", route->path,
-                             settings->routes[earlier].line);
-                break;
-            }
+    }
+    if (strcmp(route->moderation, "none") != 0 && settings_profile(settings, bytes_of(route->moderation)) == NULL &&
+        !has_nameless_profile(settings)) {
+        refuse_route(check, index, "moderation", "found '%s', but there is no such profile under 'profiles'", route->moderation);
+    }
+    if (route->to != FORMAT_SAME && route->from != (unsigned)route->to && !told_route(check, index, "from")) {
+        refuse_route(check, index, "to",
+                     "found another format than the one in 'from', allowed is the same: conversion is not built yet");
+    }
+    for (size_t earlier = 0; earlier < index; earlier++) {
+        if (strcmp(settings->routes[earlier].path, route->path) == 0 && route->path[0] != '\0') {
+            refuse_route(check, index, "path", "found '%s', which the route in line %u has already", route->path,
+                         settings->routes[earlier].line);
+            break;
         }
     }
 }
 
-static void refuse_profile(const struct check *check, const struct profile_settings *profile, const char *key, const char *why)
+static void check_routes(const struct check *check)
 {
-    char path[SETTINGS_PATH_BYTES];
-
-    (void)snprintf(path, sizeof path, "profiles.%s.%s", profile->name, key);
-    settings_path_refuse(check->errors, check->document, path, "%s", why);
+    for (size_t index = 0; index < check->settings->route_count; index++) {
+        check_route(check, index);
+    }
 }
 
 static void check_profile(const struct check *check, const struct profile_settings *profile)
 {
     const struct review_settings *review = &profile->review;
     char path[SETTINGS_PATH_BYTES];
+    char other[SETTINGS_PATH_BYTES];
 
-    if (profile->low > profile->high) {
-        (void)snprintf(path, sizeof path, "profiles.%s.model.low", profile->name);
+    (void)snprintf(path, sizeof path, "profiles.%s.model.low", profile->name);
+    (void)snprintf(other, sizeof other, "profiles.%s.model.high", profile->name);
+    if (profile->low > profile->high && !told(check, path) && !told(check, other)) {
         settings_path_refuse(check->errors, check->document, path, "found %g, allowed is at most model.high, %g",
                              profile->low, profile->high);
     }
-    if (review->url[0] != '\0' && review->model_count == 0) {
-        refuse_profile(check, profile, "review.models", "missing; review.url needs at least one model");
-    }
-    if (review->url[0] == '\0' && review->model_count > 0) {
-        refuse_profile(check, profile, "review.url", "missing; review.models are named, but not where to ask them");
+    (void)snprintf(path, sizeof path, "profiles.%s.review.url", profile->name);
+    (void)snprintf(other, sizeof other, "profiles.%s.review.models", profile->name);
+    if (!told(check, path) && !told(check, other)) {
+        if (review->url[0] != '\0' && review->model_count == 0) {
+            settings_path_refuse(check->errors, check->document, other, "missing; review.url needs at least one model");
+        } else if (review->url[0] == '\0' && review->model_count > 0) {
+            settings_path_refuse(check->errors, check->document, path,
+                                 "missing; review.models are named, but not where to ask them");
+        }
     }
     (void)snprintf(path, sizeof path, "profiles.%s.training.max_samples", profile->name);
-    check_at_least(check, SETTING_NUMBER, path, profile->training.max_samples, profile->training.min_samples,
+    (void)snprintf(other, sizeof other, "profiles.%s.training.min_samples", profile->name);
+    check_at_least(check, SETTING_NUMBER, path, profile->training.max_samples, profile->training.min_samples, other,
                    "min_samples are needed to train");
 }
 
@@ -201,32 +241,55 @@ void settings_check(const struct settings *settings, const struct settings_docum
     }
 }
 
-static size_t check_file(const struct settings *settings, const struct profile_settings *profile, const char *key,
-                         const char *file, FILE *errors)
+/* What cannot be read, or is no file, or no folder where one is meant. */
+static void check_readable(const struct check *check, const char *path, const char *name, bool folder)
 {
-    if (file[0] == '\0' || access(file, R_OK) == 0) {
-        return 0;
+    struct stat found;
+    const char *why = NULL;
+
+    if (name[0] == '\0') {
+        return;
     }
-    fprintf(errors, "%s:%u: profiles.%s.%s: '%s' cannot be read: %s\n", settings->file, profile->line, profile->name, key, file,
-            strerror(errno));
-    return 1;
+    if (access(name, folder ? R_OK | X_OK : R_OK) != 0 || stat(name, &found) != 0) {
+        why = strerror(errno);
+    } else if (S_ISDIR(found.st_mode) != folder) {
+        why = folder ? "it is no folder" : "it is a folder";
+    }
+    if (why != NULL) {
+        settings_path_refuse(check->errors, check->document, path,
+                             "found '%s', which cannot be read (%s); allowed is a %s that can", name, why,
+                             folder ? "folder" : "file");
+    }
 }
 
-enum status settings_check_files(const struct settings *settings, FILE *errors)
+static void check_profile_files(const struct check *check, const struct profile_settings *profile)
 {
-    size_t missing = 0;
+    char path[SETTINGS_PATH_BYTES];
 
+    for (size_t index = 0; index < profile->keyword_file_count; index++) {
+        (void)snprintf(path, sizeof path, "profiles.%s.keywords[%zu]", profile->name, index);
+        check_readable(check, path, profile->keyword_files[index], false);
+    }
+    (void)snprintf(path, sizeof path, "profiles.%s.review.key_file", profile->name);
+    check_readable(check, path, profile->review.key_file, false);
+    (void)snprintf(path, sizeof path, "profiles.%s.review.prompt", profile->name);
+    check_readable(check, path, profile->review.prompt_file, false);
+}
+
+void settings_check_files(const struct settings *settings, const struct settings_document *document,
+                          struct settings_errors *errors)
+{
+    const struct check check = {settings, document, errors};
+    char path[SETTINGS_PATH_BYTES];
+
+    for (size_t index = 0; index < settings->route_count; index++) {
+        (void)snprintf(path, sizeof path, "routes[%zu].key_file", index);
+        check_readable(&check, path, settings->routes[index].key_file, false);
+    }
     for (size_t index = 0; index < settings->profile_count; index++) {
-        const struct profile_settings *profile = &settings->profiles[index];
-
-        for (size_t at = 0; at < profile->keyword_file_count; at++) {
-            missing += check_file(settings, profile, "keywords", profile->keyword_files[at], errors);
-        }
-        missing += check_file(settings, profile, "review.prompt", profile->review.prompt_file, errors);
+        check_profile_files(&check, &settings->profiles[index]);
     }
-    if (settings->curve.dir[0] != '\0' && access(settings->curve.dir, R_OK | X_OK) != 0) {
-        fprintf(errors, "%s: curve.dir: '%s' cannot be read: %s\n", settings->file, settings->curve.dir, strerror(errno));
-        missing++;
-    }
-    return missing == 0 ? STATUS_OK : STATUS_NOT_FOUND;
+    check_readable(&check, "database.password_file", settings->database.password_file, false);
+    check_readable(&check, "database.hash_key_file", settings->database.hash_key_file, false);
+    check_readable(&check, "curve.dir", settings->curve.dir, true);
 }

@@ -33,6 +33,16 @@ static void explain_callers(const struct gateway_settings *gateway, FILE *out)
     }
 }
 
+static bool has_model(const struct profile_settings *profile)
+{
+    return profile->model_kind != MODEL_KIND_NONE;
+}
+
+static bool has_review(const struct profile_settings *profile)
+{
+    return profile->review.url[0] != '\0';
+}
+
 static void explain_routes(const struct settings *settings, FILE *out)
 {
     fprintf(out, "\nWhat is forwarded where\n");
@@ -61,7 +71,8 @@ static void explain_routes(const struct settings *settings, FILE *out)
     }
 }
 
-static void explain_scope(const struct profile_settings *profile, FILE *out)
+/* "user, tool": those of the roles whose bits are set; the number of them. */
+static size_t print_roles(unsigned bits, FILE *out)
 {
     static const struct {
         unsigned role;
@@ -71,27 +82,28 @@ static void explain_scope(const struct profile_settings *profile, FILE *out)
                  {SCOPE_TOOL, "tool"},
                  {SCOPE_DOCUMENT, "document"},
                  {SCOPE_ASSISTANT, "assistant"}};
-    const char *between = "";
+    size_t count = 0;
 
-    fprintf(out, "  Judged: the words of ");
     for (size_t index = 0; index < sizeof roles / sizeof roles[0]; index++) {
-        if ((profile->scope_roles & roles[index].role) != 0) {
-            fprintf(out, "%s%s", between, roles[index].name);
-            between = ", ";
+        if ((bits & roles[index].role) != 0) {
+            fprintf(out, "%s%s", count == 0 ? "" : ", ", roles[index].name);
+            count++;
         }
     }
+    return count;
+}
+
+static void explain_scope(const struct profile_settings *profile, FILE *out)
+{
+    fprintf(out, "  Judged: the words of ");
+    (void)print_roles(profile->scope_roles, out);
     fprintf(out, "; content of a shape we do not know: %s.\n",
             profile->unknown == UNKNOWN_SCAN ? "every string in it is judged too" : "the request is refused");
-}
-
-static bool has_model(const struct profile_settings *profile)
-{
-    return profile->model_kind != MODEL_KIND_NONE;
-}
-
-static bool has_review(const struct profile_settings *profile)
-{
-    return profile->review.url[0] != '\0';
+    fprintf(out, "  NOT judged: ");
+    if (print_roles(~profile->scope_roles, out) > 0) {
+        fprintf(out, " (their words); ");
+    }
+    fprintf(out, "images, audio and files that are no text; what the upstream answers.\n");
 }
 
 static void explain_blocks(const struct profile_settings *profile, FILE *out)

@@ -1,6 +1,7 @@
 /* settings_form: strict little grammars over bytes, each a page shorter than a library's and without its surprises. */
 #include "proto/settings_form.h"
 
+#include "proto/address.h"
 #include "proto/settings.h"
 
 #include <assert.h>
@@ -57,22 +58,6 @@ static bool is_host(struct bytes host)
     return host.count > 0 && all_of(host, "-._") && host.data[0] != '.' && host.data[0] != '-';
 }
 
-/* Cuts at the last colon that is not inside brackets. False when there is none. */
-static bool split_port(struct bytes text, struct bytes *out_host, struct bytes *out_port)
-{
-    size_t at = text.count;
-
-    while (at > 0 && text.data[at - 1] != ':' && text.data[at - 1] != ']') {
-        at--;
-    }
-    if (at == 0 || text.data[at - 1] != ':') {
-        return false;
-    }
-    *out_host = bytes_first(text, at - 1);
-    *out_port = bytes_from(text, at);
-    return true;
-}
-
 static bool is_port(struct bytes port, unsigned long long min)
 {
     unsigned long long number;
@@ -85,7 +70,7 @@ static bool is_listen(struct bytes text)
     struct bytes host;
     struct bytes port;
 
-    return split_port(text, &host, &port) && is_host(host) && is_port(port, 0);
+    return address_split(text, &host, &port) && is_host(host) && is_port(port, 0);
 }
 
 static bool is_url(struct bytes url, bool query_allowed)
@@ -108,7 +93,7 @@ static bool is_url(struct bytes url, bool query_allowed)
     if (bytes_find(url, '#') >= 0 || (bytes_find(url, '?') >= 0 && !query_allowed)) {
         return false;
     }
-    if (split_port(authority, &host, &port)) {
+    if (address_split(authority, &host, &port)) {
         return is_host(host) && is_port(port, 1);
     }
     return is_host(authority);
@@ -154,7 +139,7 @@ static bool is_endpoint(struct bytes text, bool binds)
     if (bytes_starts_with(text, BYTES("inproc://"))) {
         return text.count > 9 && is_printable(text);
     }
-    if (!bytes_starts_with(text, BYTES("tcp://")) || !split_port(bytes_from(text, 6), &host, &port)) {
+    if (!bytes_starts_with(text, BYTES("tcp://")) || !address_split(bytes_from(text, 6), &host, &port)) {
         return false;
     }
     if (binds) {
@@ -199,53 +184,12 @@ bool setting_form_holds(enum setting_type type, struct bytes text)
     }
 }
 
-enum status settings_split_listen(const char *listen, char *host, size_t host_room, unsigned *port)
-{
-    struct bytes left;
-    struct bytes right;
-    unsigned long long number;
-    enum status status;
-
-    if (!is_listen(bytes_of(listen)) || !split_port(bytes_of(listen), &left, &right)) {
-        return STATUS_MALFORMED;
-    }
-    if (left.data[0] == '[') {
-        left = bytes_first(bytes_from(left, 1), left.count - 2);
-    }
-    status = bytes_number(right, PORT_MAX, &number);
-    if (status == STATUS_OK) {
-        status = bytes_copy(left, host, host_room);
-    }
-    if (status == STATUS_OK) {
-        *port = (unsigned)number;
-    }
-    return status;
-}
-
-/* 127.0.0.0/8 in its usual writing, ::1, or localhost. A name such as 127.evil.example is none: all four parts are numbers. */
-static bool is_loopback_host(struct bytes host)
-{
-    size_t points = 0;
-
-    if (bytes_equal(host, BYTES("localhost")) || bytes_equal(host, BYTES("[::1]"))) {
-        return true;
-    }
-    for (size_t index = 0; index < host.count; index++) {
-        if (host.data[index] == '.') {
-            points++;
-        } else if (host.data[index] < '0' || host.data[index] > '9') {
-            return false;
-        }
-    }
-    return points == 3 && bytes_starts_with(host, BYTES("127."));
-}
-
 bool settings_is_loopback(const char *listen)
 {
     struct bytes host;
     struct bytes port;
 
-    return split_port(bytes_of(listen), &host, &port) && is_loopback_host(host);
+    return address_split(bytes_of(listen), &host, &port) && address_is_loopback(host);
 }
 
 bool setting_form_is_local(struct bytes endpoint)
@@ -256,5 +200,5 @@ bool setting_form_is_local(struct bytes endpoint)
     if (!bytes_starts_with(endpoint, BYTES("tcp://"))) {
         return true;
     }
-    return split_port(bytes_from(endpoint, 6), &host, &port) && is_loopback_host(host);
+    return address_split(bytes_from(endpoint, 6), &host, &port) && address_is_loopback(host);
 }

@@ -1,7 +1,7 @@
 /* settings_form: whether a text has the form of a listener, a URL, an endpoint, a path or a name.
  *
- * Of the parts of proto/settings.c, for them and their tests; settings_split_listen and settings_is_loopback stand in
- * proto/settings.h. Thread: any. Source: RFC 3986 for URLs, narrowed to what an operator needs.
+ * Of the parts of proto/settings.c, for them and their tests; settings_is_loopback stands in proto/settings.h.
+ * Thread: any. Source: RFC 3986 for URLs, narrowed to what an operator needs.
  */
 #ifndef PROTO_SETTINGS_FORM_H
 #define PROTO_SETTINGS_FORM_H

@@ -10,9 +10,6 @@
 
 #include "proto/settings_reader.h"
 
-/* Terminated; long enough for every path of the table, longer ones are cut. */
-enum { SETTINGS_PATH_BYTES = 256 };
-
 /* The path of a node in the table. A key with a dot or a bracket in it is written "?", which no row's path holds. */
 void settings_path_of(const struct settings_document *document, size_t node, char out[SETTINGS_PATH_BYTES]);
 

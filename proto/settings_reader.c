@@ -35,6 +35,7 @@ void settings_errors_add(struct settings_errors *errors, const char *source, uns
     if (errors->count > SETTINGS_ERRORS_MAX) {
         return;
     }
+    (void)snprintf(errors->paths[errors->count - 1], SETTINGS_PATH_BYTES, "%s", path == NULL ? "" : path);
     fprintf(errors->out, "%s:", source == NULL ? errors->file : source);
     if (line > 0) {
         fprintf(errors->out, "%u:", line);
@@ -47,6 +48,24 @@ void settings_errors_add(struct settings_errors *errors, const char *source, uns
     vfprintf(errors->out, format, arguments);
     va_end(arguments);
     fputc('\n', errors->out);
+}
+
+/* Whether `outer` is `inner` or a section around it. */
+static bool is_around(const char *outer, const char *inner)
+{
+    size_t count = strlen(outer);
+
+    return count > 0 && strncmp(outer, inner, count) == 0 && strchr(".[", inner[count]) != NULL; /* or its end */
+}
+
+bool settings_errors_told(const struct settings_errors *errors, const char *path)
+{
+    for (size_t index = 0; index < errors->count && index < SETTINGS_ERRORS_MAX; index++) {
+        if (is_around(errors->paths[index], path) || is_around(path, errors->paths[index])) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static unsigned line_of(yaml_mark_t mark)

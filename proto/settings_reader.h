@@ -16,11 +16,15 @@
 #define PROTO_SETTINGS_READER_H
 
 #include "proto/bytes.h"
+#include "proto/limits.h"
 #include "proto/status.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+
+/* Terminated; long enough for every path of the table, longer ones are cut. */
+enum { SETTINGS_PATH_BYTES = 256 };
 
 enum settings_node_kind { NODE_VALUE, NODE_LIST, NODE_MAPPING };
 
@@ -47,12 +51,17 @@ struct settings_errors {
     FILE *out;
     const char *file; /* what the lines begin with */
     size_t count;
+    char paths[SETTINGS_ERRORS_MAX][SETTINGS_PATH_BYTES]; /* of those told; "" where a problem has none */
 };
 
 /* "prismguard.yaml:12: gateway.threads: ..."; without line (0) or path (NULL) those parts are left out. `source` stands in
  * the place of the file's name when it is not NULL (a variable of the environment). */
 void settings_errors_add(struct settings_errors *errors, const char *source, unsigned line, const char *path,
                          const char *format, ...) __attribute__((format(printf, 5, 6)));
+
+/* Whether a problem was told of `path`, of what is below it or of a section around it: what such a value contradicts is a
+ * second word about the same slip. */
+bool settings_errors_told(const struct settings_errors *errors, const char *path);
 
 /* Reads `text`. Everything that is wrong is told and STATUS_MALFORMED returned; STATUS_NO_MEMORY. `*out` is the caller's. */
 MUST_CHECK enum status settings_document_open(struct settings_document **out, struct bytes text,

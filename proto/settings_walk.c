@@ -4,6 +4,7 @@
 #include "proto/settings_expand.h"
 #include "proto/settings_form.h"
 #include "proto/settings_path.h"
+#include "proto/settings_planned.h"
 #include "proto/settings_table.h"
 #include "proto/settings_value.h"
 
@@ -152,12 +153,18 @@ static void *base_of(const struct walk *walk, size_t index, enum setting_scope s
                                      : (void *)&walk->settings->profiles[nodes[index].position];
 }
 
-static void refuse_unknown(struct walk *walk, size_t index, const char *shown)
+static void refuse_unknown(struct walk *walk, size_t index, const char *path, const char *shown)
 {
     const struct settings_node *node = &walk->document->nodes[index];
+    const struct setting_planned *planned = settings_planned_find(bytes_of(path));
     char section[SETTINGS_PATH_BYTES] = "";
     struct buffer names;
 
+    if (planned != NULL) {
+        settings_errors_add(walk->errors, NULL, node->line, shown, "not built yet, allowed is to leave it out: %s",
+                            planned->reason);
+        return;
+    }
     buffer_init(&names, SETTINGS_VALUE_BYTES_MAX);
     if (node->parent != 0) {
         settings_path_of(walk->document, node->parent, section);
@@ -255,7 +262,7 @@ static void walk_nodes(struct walk *walk)
         } else if (settings_table_is_section(bytes_of(path))) {
             node->skipped = !check_section(walk, index, path, index == 0 ? NULL : shown);
         } else {
-            refuse_unknown(walk, index, shown);
+            refuse_unknown(walk, index, path, shown);
             node->skipped = true;
         }
     }

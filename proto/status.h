@@ -25,7 +25,8 @@
     row(STATUS_STALE, "stale", -14, "of an older epoch or version")                                                    \
     row(STATUS_CORRUPT, "corrupt", -15, "checksum or self-test failed")                                                \
     row(STATUS_IO, "io", -16, "input or output failed")                                                                \
-    row(STATUS_TOO_FEW, "too_few", -17, "fewer than are needed")
+    row(STATUS_TOO_FEW, "too_few", -17, "fewer than are needed")                                                       \
+    row(STATUS_IN_USE, "in_use", -18, "the address is in use")
 
 enum status {
 #define STATUS_ROW(enumerator, name, value, sentence) enumerator = value,

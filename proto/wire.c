@@ -1,6 +1,7 @@
 /* wire: one ZeroMQ socket with its role's options; frames in and out without waiting; strangers' transports refused. */
 #include "proto/wire.h"
 
+#include "proto/address.h"
 #include "proto/limits.h"
 
 #include <arpa/inet.h>
@@ -47,16 +48,12 @@ static enum status status_of(int error)
         return STATUS_CLOSED;
     case EFSM: /* not this side's turn */
         return STATUS_CONFLICT;
-    case ENOMEM:
-        return STATUS_NO_MEMORY;
-    case EMFILE:
-        return STATUS_FULL;
     case EINVAL:
     case EPROTONOSUPPORT:
     case ENOCOMPATPROTO:
         return STATUS_MALFORMED;
     default:
-        return STATUS_IO;
+        return address_status(error);
     }
 }
 
@@ -163,46 +160,20 @@ void wire_close(struct wire **wire)
     *wire = NULL;
 }
 
-/* The host of "tcp://host:port", without the brackets of an IPv6 address. False when it does not look like one. */
-static bool read_host(struct bytes address, char *out, size_t room)
+static bool is_ipv4(struct bytes host)
 {
-    size_t colon = address.count;
-    struct bytes host;
-
-    while (colon > 0 && address.data[colon - 1] != ':') {
-        colon--;
-    }
-    if (colon <= 1 || colon == address.count) {
-        return false;
-    }
-    host = bytes_first(address, colon - 1);
-    if (host.count > 2 && host.data[0] == '[' && host.data[host.count - 1] == ']') {
-        host = bytes_from(bytes_first(host, host.count - 1), 1);
-    }
-    return bytes_copy(host, out, room) == STATUS_OK;
-}
-
-/* Only a literal address says for certain where it leads; "localhost" is kept for people. */
-static bool host_is_loopback(const char *host)
-{
+    char text[INET_ADDRSTRLEN];
     struct in_addr four;
-    struct in6_addr six;
 
-    if (inet_pton(AF_INET, host, &four) == 1) {
-        return ntohl(four.s_addr) >> 24 == IN_LOOPBACKNET;
-    }
-    if (inet_pton(AF_INET6, host, &six) == 1) {
-        return IN6_IS_ADDR_LOOPBACK(&six) || (IN6_IS_ADDR_V4MAPPED(&six) && six.s6_addr[12] == IN_LOOPBACKNET);
-    }
-    return strcmp(host, "localhost") == 0;
+    return bytes_copy(host, text, sizeof text) == STATUS_OK && inet_pton(AF_INET, text, &four) == 1;
 }
 
 /* May this endpoint be used with the security the socket has? Without CURVE only where no stranger can come from (house
  * D16: one endless message takes an open ROUTER to a gigabyte in three seconds). */
 static enum status check_endpoint(struct bytes endpoint, bool secured, bool *out_tcp, bool *out_ipv6)
 {
-    char host[PATH_BYTES_MAX + 1];
-    struct in_addr four;
+    struct bytes host;
+    struct bytes port;
 
     *out_tcp = *out_ipv6 = false;
     if (endpoint.count > PATH_BYTES_MAX) {
@@ -212,13 +183,13 @@ static enum status check_endpoint(struct bytes endpoint, bool secured, bool *out
         return STATUS_OK;
     }
     if (!bytes_starts_with(endpoint, BYTES("tcp://")) ||
-        !read_host(bytes_from(endpoint, sizeof "tcp://" - 1), host, sizeof host)) {
+        !address_split(bytes_from(endpoint, sizeof "tcp://" - 1), &host, &port) || host.count == 0 || port.count == 0) {
         return STATUS_MALFORMED;
     }
     /* With IPv6 on, an IPv4 address would be told back as "[::ffff:...]". */
-    *out_ipv6 = inet_pton(AF_INET, host, &four) != 1;
+    *out_ipv6 = !is_ipv4(host);
     *out_tcp = true;
-    return secured || host_is_loopback(host) ? STATUS_OK : STATUS_DENIED;
+    return secured || address_is_loopback(host) ? STATUS_OK : STATUS_DENIED;
 }
 
 void wire_secure(struct wire *wire, const struct wire_security *security)

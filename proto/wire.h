@@ -42,7 +42,7 @@ void wire_secure(struct wire *wire, const struct wire_security *security);
 
 /* Binds (WIRE_POOL, WIRE_ANNOUNCE) or connects (the others) to "tcp://host:port", "ipc://path" or "inproc://name". Loopback
  * is 127.0.0.0/8, [::1] or localhost (a name: for connecting only). A bind to port 0 or * picks one. A WIRE_LISTEN may be
- * attached several times. STATUS_DENIED, STATUS_MALFORMED, STATUS_IO (taken, no such path), STATUS_UNAVAILABLE (no ZAP
+ * attached several times. STATUS_DENIED, STATUS_MALFORMED, STATUS_IN_USE and others of address_status, STATUS_UNAVAILABLE (no ZAP
  * handler answers). */
 MUST_CHECK enum status wire_attach(struct wire *wire, const char *endpoint);
 

@@ -1,11 +1,13 @@
 /* main: the trainer: announces on this thread, leads and trains on others, and ends within five seconds when told to. */
 #include "proto/admin.h"
+#include "proto/limits.h"
 #include "proto/log.h"
 #include "proto/program.h"
 #include "proto/wire.h"
 #include "trainer/leader.h"
 #include "trainer/publish.h"
 
+#include <stdio.h>
 #include <unistd.h>
 
 /* Of the five seconds a supervisor grants, the last is for the log. */
@@ -46,31 +48,45 @@ static enum status open_security(struct service *service, const char *dir)
     return status;
 }
 
+/* What is being done, for the one line about a failed start. */
+struct attempt {
+    const char *what;
+    const char *where; /* follows it, or "" */
+};
+
+static int fail(const struct program *program, const struct attempt *attempt, enum status status)
+{
+    char what[PATH_BYTES_MAX + 64];
+
+    (void)snprintf(what, sizeof what, "%s%s", attempt->what, attempt->where);
+    return program_fail(program, what, status);
+}
+
 /* *what is the attempt that failed. */
-static enum status open_service(struct service *service, const struct settings *settings, const char **what)
+static enum status open_service(struct service *service, const struct settings *settings, struct attempt *what)
 {
     const struct admin_hooks hooks = {.alive = is_alive, .ready = is_ready, .context = service};
     enum status status;
 
-    *what = "set up ZeroMQ";
+    *what = (struct attempt){"set up ZeroMQ", ""};
     status = wire_start();
     if (status == STATUS_OK) {
         status = metrics_open(&service->metrics);
     }
     if (status == STATUS_OK) {
-        *what = "use the keys of curve.dir";
+        *what = (struct attempt){"use the keys in ", settings->curve.dir};
         status = open_security(service, settings->curve.dir);
     }
     if (status == STATUS_OK) {
-        *what = settings->trainer.publish;
+        *what = (struct attempt){"announce models on ", settings->trainer.publish};
         status = publish_open(&service->publish, settings->trainer.publish, service->security, service->metrics);
     }
     if (status == STATUS_OK) {
-        *what = "start the leader";
+        *what = (struct attempt){"start the leader", ""};
         status = leader_open(&service->leader, settings, service->metrics, service->publish);
     }
     if (status == STATUS_OK && settings->trainer.admin_listen[0] != '\0') {
-        *what = settings->trainer.admin_listen;
+        *what = (struct attempt){"listen for admins on ", settings->trainer.admin_listen};
         status = admin_open(&service->admin, settings->trainer.admin_listen, service->metrics, &hooks);
     }
     if (status == STATUS_OK) {
@@ -117,7 +133,7 @@ int main(int argc, char **argv)
 {
     struct service service = {0};
     struct program *program = NULL;
-    const char *what = "read the settings";
+    struct attempt what = {"read the settings", ""};
     enum status status = STATUS_OK;
     int code = program_open(&program, "trainer", "learns a local judge from labelled samples and publishes its versions",
                             argc, argv);
@@ -126,15 +142,15 @@ int main(int argc, char **argv)
         return code;
     }
     if (program_settings(program)->database.url[0] == '\0') {
-        what = "train without a database: database.url is empty";
-        status = STATUS_UNAVAILABLE;
+        what = (struct attempt){"train without database.url", ""};
+        status = STATUS_NOT_FOUND;
     }
     if (status == STATUS_OK) {
         status = open_service(&service, program_settings(program), &what);
     }
     code = PROGRAM_OK;
     if (status != STATUS_OK) {
-        code = program_fail(program, what, status);
+        code = fail(program, &what, status);
     } else {
         program_on_reload(program, reload, service.metrics, &service);
         do {

@@ -29,7 +29,7 @@ static inline void gateway_open(struct gateway *gateway, const char *endpoint)
     assert_status(STATUS_OK, wire_open(&gateway->wire, WIRE_POOL, ROUTER_MESSAGE_BYTES_MAX));
     do {
         status = wire_attach(gateway->wire, endpoint);
-    } while (status == STATUS_IO && clock_ms() < end_ms && zmq_poll(NULL, 0, 10) == 0);
+    } while (status == STATUS_IN_USE && clock_ms() < end_ms && zmq_poll(NULL, 0, 10) == 0);
     assert_status(STATUS_OK, status);
 }
 

@@ -47,7 +47,7 @@ static void a_port_that_is_taken_is_told(void **state)
     (void)snprintf(listen_at, sizeof listen_at, "127.0.0.1:%u", port);
     assert_status(STATUS_OK, server_address(&address, listen_at));
     options = (struct loop_options){0, town.snapshot, town.admit, town.metrics};
-    assert_status(STATUS_IO, loop_open(&loop, &options, &address));
+    assert_status(STATUS_IN_USE, loop_open(&loop, &options, &address));
     assert_null(loop);
     (void)close(taken);
     town_close(&town);

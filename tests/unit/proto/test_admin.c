@@ -306,7 +306,7 @@ static void an_address_that_cannot_be_had_is_an_error(void **state)
     char taken[32];
 
     (void)snprintf(taken, sizeof taken, "127.0.0.1:%u", admin_port(fixture->admin));
-    assert_status(STATUS_IO, admin_open(&second, taken, fixture->metrics, &hooks));
+    assert_status(STATUS_IN_USE, admin_open(&second, taken, fixture->metrics, &hooks));
     assert_status(STATUS_MALFORMED, admin_open(&second, "nowhere", fixture->metrics, &hooks));
     assert_status(STATUS_MALFORMED, admin_open(&second, "127.0.0.1:http-port", fixture->metrics, &hooks));
     assert_null(second);

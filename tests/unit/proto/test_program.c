@@ -254,7 +254,7 @@ static void a_check_explains_good_settings_and_tells_bad_ones(void **state)
     folder_write(&folder, "prismguard.yaml", BYTES("profiles: { one: { keywords: [none.txt] } }\n"));
     RUN(&outcome, "--check", path);
     assert_exit(PROGRAM_FAILED, &outcome);
-    assert_non_null(strstr(outcome.error, "profiles.one.keywords: '"));
+    assert_non_null(strstr(outcome.error, "profiles.one.keywords[0]: found '"));
 
     folder_write(&folder, "prismguard.yaml", BYTES("gateway: { threads: two }\n"));
     RUN(&outcome, "--check", path);

@@ -150,11 +150,38 @@ static void a_strange_variable_is_warned_of_unless_the_file_uses_it(void **state
     setenv("PRISMGUARD_PORT", "81", 1);
     reading_begin(&reading, BYTES("gateway: { listen: \"127.0.0.1:${PRISMGUARD_PORT}\" }\n"));
     assert_status(STATUS_OK, reading.status);
-    assert_string_equal("warning: the environment has 'PRISMGUARD_GATEWAY_LISTNE', which is no setting\n", reading.told);
+    assert_string_equal("", reading.told); /* the log tells, once there is one */
+    assert_string_equal("PRISMGUARD_GATEWAY_LISTNE", reading.settings->strange_variables);
     assert_string_equal("127.0.0.1:81", reading.settings->gateway.listen);
     reading_end(&reading);
     unsetenv("PRISMGUARD_GATEWAY_LISTNE");
     unsetenv("PRISMGUARD_PORT");
+}
+
+static void variables_of_deploy_local_are_no_strangers_and_many_strangers_have_a_bound(void **state)
+{
+    struct reading reading;
+    char name[64];
+
+    (void)state;
+    setenv("PRISMGUARD_PORTS", "18000", 1);
+    setenv("PRISMGUARD_VAR", "/tmp/var", 1);
+    assert_read(&reading, "");
+    assert_string_equal("", reading.settings->strange_variables);
+    reading_end(&reading);
+    for (int index = 0; index < 100; index++) {
+        (void)snprintf(name, sizeof name, "PRISMGUARD_STRANGER_%d", index);
+        setenv(name, "x", 1);
+    }
+    assert_read(&reading, "");
+    assert_in_range(strlen(reading.settings->strange_variables), PATH_BYTES_MAX - sizeof name, PATH_BYTES_MAX);
+    reading_end(&reading);
+    for (int index = 0; index < 100; index++) {
+        (void)snprintf(name, sizeof name, "PRISMGUARD_STRANGER_%d", index);
+        unsetenv(name);
+    }
+    unsetenv("PRISMGUARD_PORTS");
+    unsetenv("PRISMGUARD_VAR");
 }
 
 static void names_of_files_become_absolute(void **state)
@@ -334,6 +361,7 @@ int main(void)
         cmocka_unit_test(the_environment_overrides_the_file),
         cmocka_unit_test(a_bad_value_of_the_environment_is_told_by_its_name),
         cmocka_unit_test(a_strange_variable_is_warned_of_unless_the_file_uses_it),
+        cmocka_unit_test(variables_of_deploy_local_are_no_strangers_and_many_strangers_have_a_bound),
         cmocka_unit_test(names_of_files_become_absolute),
         cmocka_unit_test(a_path_too_long_once_it_is_absolute_is_refused),
         cmocka_unit_test(a_file_that_is_not_there_is_told),

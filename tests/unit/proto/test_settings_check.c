@@ -168,50 +168,99 @@ static void training_may_draw_as_many_as_it_needs(void **state)
                    "profiles: { a: { training: { min_samples: 9, max_samples: 8 } } }\n");
 }
 
-static void contradictions_are_looked_for_among_good_values_only(void **state)
+static void nothing_is_contradicted_by_a_value_that_was_refused(void **state)
 {
     (void)state;
     assert_refused("prismguard.yaml:1: gateway.open: found 'yes', allowed is true or false\n",
                    "gateway: { listen: 0.0.0.0:1, open: yes }\n");
+    assert_refused("prismguard.yaml:1: curve: found a value, allowed is a mapping\n",
+                   "curve: on\nmoderation: { bind: \"tcp://*:5555\" }\n");
+    assert_refused("prismguard.yaml:2: profiles.a b: a profile's name is of letters, digits, - and _ (at most 64), and not none\n",
+                   "routes: [ { path: /a, upstream: https://a.example, moderation: a-b } ]\nprofiles: { a b: }\n");
+    assert_refused("prismguard.yaml:1: gateway.limits.header_line: found '16kb', allowed is 1KiB to 64KiB (units B, KiB, MiB)\n",
+                   "gateway: { limits: { header_line: 16kb, header_bytes: 2KiB } }\n");
 }
 
-static void files_that_cannot_be_read_are_told(void **state)
+static void all_problems_are_told_in_one_go(void **state)
 {
-    struct reading reading;
-    char text[3 * PATH_BYTES_MAX];
-    char *told = NULL;
-    size_t count;
-    FILE *errors;
-
     (void)state;
-    assert_read(&reading, "profiles:\n  a: { keywords: [/nonexistent/k.txt], review: { url: https://r.example, models: [m],\n"
-                          "       prompt: /nonexistent/p.txt } }\n");
-    errors = open_memstream(&told, &count);
-    assert_non_null(errors);
-    assert_status(STATUS_NOT_FOUND, settings_check_files(reading.settings, errors));
-    assert_int_equal(0, fclose(errors));
-    (void)snprintf(text, sizeof text,
-                   "%s:2: profiles.a.keywords: '/nonexistent/k.txt' cannot be read: No such file or directory\n"
-                   "%s:2: profiles.a.review.prompt: '/nonexistent/p.txt' cannot be read: No such file or directory\n",
-                   reading.file, reading.file);
-    assert_string_equal(text, told);
-    free(told);
-    reading_end(&reading);
+    assert_refused("prismguard.yaml:2: gateway.threads: found 'two', allowed is auto or 1 to 64\n"
+                   "prismguard.yaml:1: gateway.listen: found '0.0.0.0:1', which others can reach, and no keys are asked for; "
+                   "allowed is a loopback address, or 'gateway.open: true' to let everybody in\n"
+                   "prismguard.yaml:4: profiles.a.model.low: found 0.75, allowed is at most model.high, 0.5\n"
+                   "prismguard.yaml:4: profiles.a.review.models: missing; review.url needs at least one model\n",
+                   "gateway: { listen: 0.0.0.0:1,\n  threads: two }\n"
+                   "profiles:\n  a: { model: { low: 0.75, high: 0.5 }, review: { url: https://r.example } }\n");
+}
 
-    assert_read(&reading, "profiles: { a: { keywords: [/dev/null] }, b: }\ncurve: { dir: /tmp }\n");
-    assert_status(STATUS_OK, settings_check_files(reading.settings, stderr));
-    reading_end(&reading);
+/* --check's words about `text`; the caller frees them. */
+static char *report_of(const char *text, enum status expected, bool explained)
+{
+    struct folder folder;
+    char file[PATH_BYTES_MAX + 1];
+    char *told = NULL;
+    char *words = NULL;
+    size_t told_count;
+    size_t words_count;
+    FILE *errors = open_memstream(&told, &told_count);
+    FILE *out = open_memstream(&words, &words_count);
+    char *found;
 
-    assert_read(&reading, "curve: { dir: /nonexistent/keys }\n");
-    errors = open_memstream(&told, &count);
+    folder_open(&folder);
+    folder_write(&folder, "prismguard.yaml", bytes_of(text));
+    folder_path(&folder, "prismguard.yaml", file);
     assert_non_null(errors);
-    assert_status(STATUS_NOT_FOUND, settings_check_files(reading.settings, errors));
+    assert_non_null(out);
+    assert_status(expected, settings_report(file, out, errors));
     assert_int_equal(0, fclose(errors));
-    (void)snprintf(text, sizeof text, "%s: curve.dir: '/nonexistent/keys' cannot be read: No such file or directory\n",
-                   reading.file);
-    assert_string_equal(text, told);
+    assert_int_equal(0, fclose(out));
+    assert_int_equal(explained, words_count > 0);
+    while ((found = strstr(told, folder.path)) != NULL) {
+        memmove(found, found + strlen(folder.path) + 1, strlen(found + strlen(folder.path)));
+    }
+    folder_close(&folder);
+    free(words);
+    return told;
+}
+
+static void assert_reported(const char *lines, const char *text, enum status expected, bool explained)
+{
+    char *told = report_of(text, expected, explained);
+
+    assert_string_equal(lines, told);
     free(told);
-    reading_end(&reading);
+}
+
+#define MISSING(file) "found '" file "', which cannot be read (No such file or directory); allowed is a file that can\n"
+
+static void files_that_cannot_be_read_are_told_with_their_lines(void **state)
+{
+    (void)state;
+    assert_reported("prismguard.yaml:2: routes[0].key_file: " MISSING("/nonexistent/provider")
+                    "prismguard.yaml:5: profiles.a.keywords[1]: " MISSING("/nonexistent/k.txt")
+                    "prismguard.yaml:6: profiles.a.review.key_file: found '/tmp', which cannot be read (it is a folder); allowed is "
+                    "a file that can\n"
+                    "prismguard.yaml:6: profiles.a.review.prompt: " MISSING("profiles/a/p.txt")
+                    "prismguard.yaml:7: database.password_file: " MISSING("/nonexistent/password")
+                    "prismguard.yaml:7: database.hash_key_file: " MISSING("hash")
+                    "prismguard.yaml:8: curve.dir: found '/dev/null', which cannot be read (Permission denied); allowed is a folder "
+                    "that can\n",
+                    "routes:\n- { path: /a, upstream: https://a.example, moderation: a, key_file: /nonexistent/provider }\n"
+                    "profiles:\n  a:\n    keywords: [/dev/null, /nonexistent/k.txt]\n"
+                    "    review: { url: https://r.example, models: [m], key_file: /tmp, prompt: p.txt }\n"
+                    "database: { password_file: /nonexistent/password, hash_key_file: hash }\ncurve: { dir: /dev/null }\n",
+                    STATUS_NOT_FOUND, true);
+    assert_reported("", "profiles: { a: { keywords: [/dev/null] }, b: }\ncurve: { dir: /tmp }\n", STATUS_OK, true);
+    assert_reported("prismguard.yaml:1: gateway.threads: found 'two', allowed is auto or 1 to 64\n"
+                    "prismguard.yaml:2: curve.dir: found '/nonexistent/keys', which cannot be read (No such file or directory); "
+                    "allowed is a folder that can\n",
+                    "gateway: { threads: two }\ncurve: { dir: /nonexistent/keys }\n", STATUS_MALFORMED, false);
+}
+
+static void a_service_reads_settings_whose_files_are_for_others(void **state)
+{
+    (void)state;
+    assert_accepted("curve: { dir: /nonexistent/keys }\nprofiles: { a: { keywords: [/nonexistent/k.txt] } }\n");
 }
 
 int main(void)
@@ -230,8 +279,10 @@ int main(void)
         cmocka_unit_test(low_is_not_above_high),
         cmocka_unit_test(a_review_needs_an_address_and_a_model),
         cmocka_unit_test(training_may_draw_as_many_as_it_needs),
-        cmocka_unit_test(contradictions_are_looked_for_among_good_values_only),
-        cmocka_unit_test(files_that_cannot_be_read_are_told),
+        cmocka_unit_test(nothing_is_contradicted_by_a_value_that_was_refused),
+        cmocka_unit_test(all_problems_are_told_in_one_go),
+        cmocka_unit_test(files_that_cannot_be_read_are_told_with_their_lines),
+        cmocka_unit_test(a_service_reads_settings_whose_files_are_for_others),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -87,25 +87,6 @@ static void a_nul_is_part_of_no_form(void **state)
     assert_false(setting_form_holds(SETTING_TEXT, BYTES("a\0")));
 }
 
-static void a_listener_is_split_at_its_port(void **state)
-{
-    char host[16] = "untouched";
-    unsigned port = 7;
-
-    (void)state;
-    assert_status(STATUS_MALFORMED, settings_split_listen("a", host, sizeof host, &port));
-    assert_status(STATUS_MALFORMED, settings_split_listen("", host, sizeof host, &port));
-    assert_status(STATUS_TOO_LARGE, settings_split_listen("abcdefghijklmnop:1", host, sizeof host, &port));
-    assert_string_equal("untouched", host);
-    assert_int_equal(7, port);
-    assert_status(STATUS_OK, settings_split_listen("abcdefghijklmno:65535", host, sizeof host, &port));
-    assert_string_equal("abcdefghijklmno", host);
-    assert_int_equal(65535, port);
-    assert_status(STATUS_OK, settings_split_listen("[::1]:0", host, sizeof host, &port));
-    assert_string_equal("::1", host);
-    assert_int_equal(0, port);
-}
-
 static void loopback_is_known_by_its_address_and_not_by_a_name_that_looks_like_it(void **state)
 {
     static const char *const local[] = {"127.0.0.1:1", "127.255.0.9:1", "[::1]:1", "localhost:1"};
@@ -136,7 +117,6 @@ int main(void)
         cmocka_unit_test(a_prefix_is_written_in_one_way_only),
         cmocka_unit_test(names_are_words),
         cmocka_unit_test(a_nul_is_part_of_no_form),
-        cmocka_unit_test(a_listener_is_split_at_its_port),
         cmocka_unit_test(loopback_is_known_by_its_address_and_not_by_a_name_that_looks_like_it),
     };
 

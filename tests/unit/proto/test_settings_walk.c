@@ -10,12 +10,12 @@ static void an_unknown_key_is_told_with_those_allowed_beside_it(void **state)
     assert_refused("prismguard.yaml:1: getaway: unknown key; allowed here are gateway, routes, moderation, profiles, "
                    "moderator, trainer, database, curve, log\n",
                    "getaway: 1\n");
-    assert_refused("prismguard.yaml:3: gateway.keys: unknown key; allowed here are listen, admin_listen, threads, open, "
+    assert_refused("prismguard.yaml:3: gateway.kees: unknown key; allowed here are listen, admin_listen, threads, open, "
                    "allow_private_upstreams, limits\n",
-                   "gateway:\n  threads: 2\n  keys:\n    - { name: a }\n");
-    assert_refused("prismguard.yaml:2: routes[0].model_map: unknown key; allowed here are path, upstream, serve, key_file, from, "
+                   "gateway:\n  threads: 2\n  kees:\n    - { name: a }\n");
+    assert_refused("prismguard.yaml:2: routes[0].map: unknown key; allowed here are path, upstream, serve, key_file, from, "
                    "to, models, moderation\n",
-                   "routes:\n  - { model_map: { a: b }, path: /a, upstream: https://a.example, moderation: none }\n");
+                   "routes:\n  - { map: { a: b }, path: /a, upstream: https://a.example, moderation: none }\n");
     assert_refused("prismguard.yaml:1: profiles.a.training.gate.max: unknown key; allowed here are min_auc, max_regression\n",
                    "profiles: { a: { training: { gate: { max: 1 } } } }\n");
 }

@@ -155,7 +155,7 @@ static void a_port_that_is_taken_is_an_error(void **state)
 
     (void)state;
     assert_status(STATUS_OK, wire_open(&second, WIRE_POOL, FRAME_BYTES_MAX));
-    assert_status(STATUS_IO, wire_attach(second, wire_endpoint(pair.pool)));
+    assert_status(STATUS_IN_USE, wire_attach(second, wire_endpoint(pair.pool)));
     assert_status(STATUS_IO, wire_attach(second, "ipc:///no/such/folder/socket"));
     wire_close(&second);
     close_pair(&pair);

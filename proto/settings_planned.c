@@ -1,0 +1,60 @@
+/* settings_planned: the list of keys that are not built yet, each with what happens without it. */
+#include "proto/settings_planned.h"
+
+#include <assert.h>
+
+static const struct setting_planned planned[] = {
+    {"gateway.admin_token_file", "the admin port only tells and does nothing that needs a token"},
+    {"gateway.keys", "callers have no keys: listen on loopback, or let everybody in with gateway.open"},
+    {"gateway.trusted_proxies", "a caller's address is that of its connection"},
+    {"gateway.url_config", "routes are those of this file"},
+    {"gateway.url_config_hosts", "routes are those of this file"},
+    {"gateway.url_config_floor", "routes are those of this file"},
+    {"gateway.debug_headers", "an answer names its decision only; the log has the rest"},
+    {"gateway.limits.body_rate", "a body has body_time for all of it"},
+    {"gateway.limits.decoders", "compressed bodies are refused"},
+    {"gateway.limits.sse_event", "events are relayed without being held"},
+    {"gateway.limits.stream_state", "streams are relayed without being held"},
+    {"gateway.limits.stream_budget", "streams are relayed without being held"},
+    {"gateway.limits.memory", "the computed bound is told at start and compared with nothing"},
+    {"routes[].model_map", "a model's name goes to the upstream as it came"},
+    {"routes[].strict", "nothing is converted between formats"},
+    {"routes[].on_content_loss", "nothing is converted between formats"},
+    {"routes[].capabilities", "nothing is converted between formats"},
+    {"routes[].disable_tools", "tools go to the upstream as they came"},
+    {"routes[].delay_stream_header", "an answer's head is relayed when it comes"},
+    {"capabilities", "nothing is converted between formats"},
+    {"profiles.*.observe", "a verdict is obeyed"},
+    {"profiles.*.responses", "answers are not judged"},
+    {"profiles.*.images", "images and audio are not judged, and let through"},
+    {"profiles.*.scope.since", "all messages of a request are judged"},
+    {"profiles.*.review.retries", "a review that fails is not repeated"},
+    {"profiles.*.cache", "every text is judged anew"},
+    {"profiles.*.retention", "samples are kept"},
+    {"profiles.*.training.sampling", "samples are drawn balanced"},
+    {"profiles.*.training.keep_samples", "samples are kept"},
+    {"profiles.*.training.canary", "a new model decides at once"},
+    {"moderator.live_models", "every profile's model is kept"},
+    {"database.text_key_file", "texts are stored as they are"},
+};
+
+size_t settings_planned_count(void)
+{
+    return sizeof planned / sizeof planned[0];
+}
+
+const struct setting_planned *settings_planned_at(size_t index)
+{
+    assert(index < settings_planned_count());
+    return &planned[index];
+}
+
+const struct setting_planned *settings_planned_find(struct bytes path)
+{
+    for (size_t index = 0; index < settings_planned_count(); index++) {
+        if (bytes_equal(bytes_of(planned[index].path), path)) {
+            return &planned[index];
+        }
+    }
+    return NULL;
+}
