@@ -201,6 +201,13 @@ class Upstream:
             self._chunk(connection, exchange, part)
         return parts[-1]
 
+    def _script_rests(self, connection, exchange, request):
+        """All but the last event, then nothing until the test opens the gate."""
+        last = self._all_but_the_last_event(connection, exchange)
+        self.gate.wait(PATIENCE_S)
+        self._chunk(connection, exchange, last)
+        connection.sendall(b"0\r\n\r\n")
+
     def _script_breaks(self, connection, exchange, request):
         """The connection ends before the last event."""
         self._all_but_the_last_event(connection, exchange)

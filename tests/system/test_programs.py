@@ -1,5 +1,8 @@
 """Every program: its command line, its settings check, its admin port, its log lines, its end."""
 import json
+import os
+import signal
+import socket
 import subprocess
 
 import pytest
@@ -100,37 +103,105 @@ def test_every_log_line_is_json_with_time_level_service_and_event(stack):
             assert {"time", "level", "service", "event"} <= set(value)
 
 
-def test_sigterm_ends_the_gateway_after_a_running_stream_finishes(upstream, tmp_path):
+GEMINI = json.dumps({"contents": [{"parts": [{"text": "Hello"}]}]}).encode()
+CHAT = {"model": "rests", "stream": True, "messages": [{"role": "user", "content": "Hello"}]}
+STREAMS = {  # of each dialect: path, request, and how the gateway's error event begins
+    "chat": ("/any/v1/chat/completions", json.dumps(CHAT).encode(), b'data: {"error":'),
+    "responses": ("/any/v1/responses", b'{"model":"rests","input":"Hello","stream":true}', b'event: error\ndata: {"type":"error"'),
+    "claude": ("/any/v1/messages", json.dumps({**CHAT, "max_tokens": 9}).encode(), b'event: error\ndata: {"type":"error"'),
+    "gemini": ("/any/v1beta/models/rests:streamGenerateContent?alt=sse", GEMINI, b'data: {"error":'),
+    "gemini array": ("/any/v1beta/models/rests:streamGenerateContent", GEMINI, b""),  # broken off: an open array says it
+}
+
+
+@pytest.fixture
+def draining(upstream, tmp_path):
+    """A gateway that has been told to end while a stream of each dialect runs; the streams' connections by name."""
     from stack import Stack, request_bytes
-    from test_stream import chat, receive_until
-    stack = Stack(tmp_path, upstream, review=False)
-    try:
-        with stack.connect() as connection:
-            connection.sendall(request_bytes(chat("gated")))
-            receive_until(connection, b"first")
-            stack.gateway.process.terminate()
-            stack.gateway.wait_event("draining")
-            upstream.gate.set()
-            receive_until(connection, b"[DONE]\n\n\r\n0\r\n\r\n")
-        assert stack.gateway.process.wait(10) == 0
-    finally:
+    from test_stream import receive_until
+
+    def begin(drain):
+        stack = Stack(tmp_path, upstream, review=False, route=f"""
+  - path: /any
+    upstream: {upstream.url}
+    moderation: default""")
+        begun.append(stack)
+        stack.config.write_text(stack.config.read_text().replace("drain: 5s", f"drain: {drain}"))
+        stack.gateway.process.send_signal(signal.SIGHUP)
+        stack.gateway.wait_event("config_reloaded")
+        for name, (path, body, _) in STREAMS.items():
+            connection = stack.connect()
+            connection.sendall(request_bytes(body, path=path))
+            receive_until(connection, b"two" if name != "chat" else b"first")
+            connections[name] = connection
+        stack.gateway.process.terminate()
+        stack.gateway.wait_event("draining")
+        return stack, connections
+
+    begun, connections = [], {}
+    yield begin
+    for connection in connections.values():
+        connection.close()
+    for stack in begun:
         stack.close()
 
 
-def test_a_stream_that_outlives_the_drain_ends_with_an_error_event(upstream, tmp_path):
-    from stack import Stack, request_bytes
-    from test_stream import chat, read_to_end, receive_until
-    stack = Stack(tmp_path, upstream, review=False, limits="")
-    stack.config.write_text(stack.config.read_text().replace("drain: 5s", "drain: 1s"))
-    stack.gateway.stop()
-    stack.gateway = stack._start("gateway", stack.ports["gateway_admin"]).wait_ready()
-    try:
-        with stack.connect() as connection:
-            connection.sendall(request_bytes(chat("leaves")))
-            receive_until(connection, b"first")
-            stack.gateway.process.terminate()
-            data = read_to_end(connection)
-        assert data.count(b'"error"') == 1 and b"[DONE]" not in data and not data.endswith(b"0\r\n\r\n")
-        assert stack.gateway.process.wait(10) == 0
-    finally:
-        stack.close()
+def test_sigterm_ends_the_gateway_after_running_streams_finish_in_each_dialect(draining, upstream):
+    from test_stream import read_to_end
+    stack, connections = draining("30s")
+    status, why = stack.gateway.get("/readyz")
+    assert status == 503 and "shutting down" in why
+    upstream.gate.set()
+    for name, connection in connections.items():
+        data = read_to_end(connection)
+        assert data.endswith(b"\r\n0\r\n\r\n") and b'"error":{' not in data, (name, data)
+    assert stack.gateway.process.wait(10) == 0
+
+
+def test_a_stream_that_outlives_the_drain_ends_with_an_error_event_in_each_dialect(draining):
+    from test_stream import read_to_end
+    stack, connections = draining("1s")
+    for name, connection in connections.items():
+        data = read_to_end(connection)
+        assert data.count(STREAMS[name][2]) == 1 or not STREAMS[name][2], (name, data)
+        assert not data.endswith(b"0\r\n\r\n"), (name, data)
+    assert stack.gateway.process.wait(10) == 0
+    ended = stack.gateway.events("request_done")
+    assert len(ended) == len(STREAMS)
+
+
+def test_a_client_that_ends_its_side_after_its_request_is_answered_and_closed(stack):
+    from stack import request_bytes
+    body = json.dumps({"model": "answer", "messages": [{"role": "user", "content": "Hello"}]}).encode()
+    with stack.connect() as connection:
+        connection.sendall(request_bytes(body))
+        connection.shutdown(socket.SHUT_WR)
+        answer = connection.makefile("rb").read()
+    assert answer.startswith(b"HTTP/1.1 200 ") and b"hello from upstream" in answer and b"onnection: close" in answer
+
+
+def test_an_address_in_use_is_said_with_the_address(stack):
+    port = stack.ports["gateway_admin"]
+    for name, where in (("moderator", "PRISMGUARD_MODERATOR_ADMIN_LISTEN"), ("gateway", "PRISMGUARD_GATEWAY_ADMIN_LISTEN")):
+        variables = {**os.environ, where: f"127.0.0.1:{port}", "PRISMGUARD_GATEWAY_LISTEN": "127.0.0.1:0",
+                     "PRISMGUARD_MODERATION_BIND": "tcp://127.0.0.1:0"}
+        failed = subprocess.run([SANITIZED / f"prismguard-{name}", "--config", stack.config], capture_output=True, text=True,
+                                timeout=30, env=variables)
+        assert failed.returncode == 1
+        assert f"prismguard-{name}: cannot listen for admins on 127.0.0.1:{port}: the address is in use\n" in failed.stderr
+
+
+def test_a_variable_that_is_no_setting_is_warned_of_in_the_log_s_own_form(tmp_path):
+    file = tmp_path / "prismguard.yaml"
+    file.write_text("gateway: { listen: \"127.0.0.1:0\", admin_listen: off }\nmoderation: { bind: \"tcp://127.0.0.1:0\" }\n")
+    variables = {**os.environ, "PRISMGUARD_GATEWAY_THREAD": "2", "PRISMGUARD_PORTS": "18000"}
+    with subprocess.Popen([SANITIZED / "prismguard-gateway", "--config", file], stderr=subprocess.PIPE, text=True,
+                          env=variables) as gateway:
+        lines = []
+        for line in gateway.stderr:
+            lines.append(json.loads(line))
+            if lines[-1]["event"] == "ready":
+                gateway.terminate()
+        assert gateway.wait(30) == 0
+    warned = [line for line in lines if line["event"] == "environment_unknown"]
+    assert [(line["level"], line["variables"]) for line in warned] == [("warn", "PRISMGUARD_GATEWAY_THREAD")]
