@@ -152,7 +152,7 @@ static void a_new_snapshot_serves_new_requests_and_leaves_running_ones_theirs(vo
 {
     struct town town;
     struct settings settings;
-    struct route_settings routes[2];
+    struct route_settings routes[sizeof town.routes_settings / sizeof town.routes_settings[0]];
     struct snapshot *next = NULL;
     char *room = calloc(1, TOWN_TEXT_BYTES_MAX);
     int client, upstream, idle;
