@@ -70,6 +70,7 @@ enum {
     LOG_VALUE_BYTES_MAX = 512, /* of one value, before it is escaped; longer ones are cut and marked */
     LOG_QUEUE_BYTES_MAX = 8 * MIB,
     LOG_WRITE_BYTES_MAX = 64 * KIB, /* of one write(2): what a pipe holds */
+    LOG_PAUSE_MS = 5, /* lines that come so soon after others are written together */
     LOG_CLOSE_MS = 1000, /* for the last lines at the end of a process */
     LOG_LIMITER_MS = 1000,
     METRICS_SERIES_MAX = 2000,

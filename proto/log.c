@@ -26,7 +26,8 @@ static struct {
     size_t head;
     size_t count;
     uint64_t dropped_untold;
-    bool sleeps; /* the writer waits and must be woken */
+    bool sleeps; /* the writer waits and must be woken: by any line, */
+    bool pauses; /* or by a piece's worth of them */
     enum { WRITER_RUNS, WRITER_ENDS, WRITER_ABANDONED } writer_state;
     pthread_t writer;
     const char *service;
@@ -71,6 +72,27 @@ static void tell_dropped(uint64_t dropped)
     write_all(line.data, line.count);
 }
 
+/* A line that comes when all is quiet is written at once; those that follow within LOG_PAUSE_MS go together. Under load a
+ * line so costs neither a wake nor a write of its own. Called with the lock. */
+static void pause_writer(void)
+{
+    struct timespec until;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += LOG_PAUSE_MS * 1000000L;
+    if (until.tv_nsec >= 1000000000L) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000L;
+    }
+    while (the_log.writer_state == WRITER_RUNS && the_log.count < LOG_WRITE_BYTES_MAX) {
+        the_log.pauses = true;
+        if (pthread_cond_clockwait(&the_log.wake, &the_log.lock, CLOCK_MONOTONIC, &until) == ETIMEDOUT) {
+            break;
+        }
+    }
+    the_log.pauses = false;
+}
+
 /* The writer's thread: waits, takes a piece, writes it, gives its room back. */
 static void *write_queued(void *unused)
 {
@@ -82,7 +104,8 @@ static void *write_queued(void *unused)
         size_t count = the_log.count;
         uint64_t dropped = 0;
 
-        if (count == 0) {
+        between_lines = between_lines || count == 0; /* lines are queued whole */
+        if (count == 0 && the_log.dropped_untold == 0) {
             if (the_log.writer_state == WRITER_ENDS) {
                 break;
             }
@@ -105,10 +128,11 @@ static void *write_queued(void *unused)
             tell_dropped(dropped);
         }
         write_all(piece, count);
-        between_lines = piece[count - 1] == '\n';
+        between_lines = count == 0 || piece[count - 1] == '\n';
         pthread_mutex_lock(&the_log.lock);
         the_log.head = (the_log.head + count) % LOG_QUEUE_BYTES_MAX;
         the_log.count -= count;
+        pause_writer();
     }
     free(the_log.queue);
     the_log.queue = NULL;
@@ -128,6 +152,7 @@ enum status log_open(const char *service, const struct log_settings *settings)
     the_log.count = 0;
     the_log.dropped_untold = 0;
     the_log.sleeps = false;
+    the_log.pauses = false;
     the_log.writer_state = WRITER_RUNS;
     the_log.service = service;
     the_log.format = settings->format;
@@ -213,8 +238,9 @@ void log_write(enum log_level level, const char *event, const struct log_field *
     if (the_log.queue != NULL && line.count + the_log.count <= room_for(level)) {
         enqueue(buffer_view(&line));
         /* A writer at work looks again by itself: only one that sleeps costs a system call. */
-        wake = the_log.sleeps;
+        wake = the_log.sleeps || (the_log.pauses && the_log.count >= LOG_WRITE_BYTES_MAX);
         the_log.sleeps = false;
+        the_log.pauses = the_log.pauses && !wake;
     } else {
         the_log.dropped_untold++;
         atomic_fetch_add_explicit(&dropped_total, 1, memory_order_relaxed);

@@ -9,6 +9,7 @@
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -173,6 +174,53 @@ static void lines_of_many_threads_are_whole_and_none_is_lost(void **state)
     free(text);
 }
 
+/* Lines in one packet of a socket in the place of standard error: each write is a packet of its own. */
+static size_t lines_of_next_write(int reading)
+{
+    static char packet[LOG_WRITE_BYTES_MAX];
+    ssize_t count = recv(reading, packet, sizeof packet, 0);
+    size_t lines = 0;
+
+    assert_true(count > 0);
+    for (ssize_t index = 0; index < count; index++) {
+        lines += packet[index] == '\n' ? 1 : 0;
+    }
+    return lines;
+}
+
+/* On a busy machine the second of two lines may miss the pause now and then. */
+static void lines_that_follow_another_are_written_together(void **state)
+{
+    enum { TRIES = 50 };
+    int ends[2];
+    int kept = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+    size_t together = 0;
+
+    (void)state;
+    assert_int_equal(0, socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends));
+    assert_true(kept >= 0 && dup2(ends[1], STDERR_FILENO) >= 0);
+    assert_status(STATUS_OK, log_open("gateway", &json_from_debug));
+    for (int index = 0; index < TRIES; index++) {
+        size_t lines;
+
+        log_event(LOG_INFO, "first", LOG_NUMBER("index", index));
+        lines = lines_of_next_write(ends[0]);
+        log_event(LOG_INFO, "second", LOG_NUMBER("index", index));
+        (void)sched_yield();
+        log_event(LOG_INFO, "third", LOG_NUMBER("index", index));
+        for (size_t more; lines < 3; lines += more) {
+            more = lines_of_next_write(ends[0]);
+            together += more > 1 ? 1 : 0;
+        }
+    }
+    log_close();
+    assert_true(dup2(kept, STDERR_FILENO) >= 0);
+    close(kept);
+    close(ends[0]);
+    close(ends[1]);
+    assert_in_range(together, TRIES / 2, TRIES);
+}
+
 /* One line of some kilobytes; true when it was taken. */
 static bool write_long(enum log_level level)
 {
@@ -330,6 +378,7 @@ int main(void)
         cmocka_unit_test(an_event_becomes_one_line_on_standard_error),
         cmocka_unit_test(lines_below_the_level_and_outside_open_and_close_go_nowhere),
         cmocka_unit_test(lines_of_many_threads_are_whole_and_none_is_lost),
+        cmocka_unit_test(lines_that_follow_another_are_written_together),
         cmocka_unit_test(a_full_queue_drops_debug_first_then_info_then_all_and_never_waits),
         cmocka_unit_test(a_non_blocking_standard_error_loses_nothing),
         cmocka_unit_test(a_limiter_passes_once_a_second_and_counts_the_rest),
