@@ -17,20 +17,22 @@ struct fields {
     struct buffer text;
     size_t count;
     size_t count_max;
-    struct position positions[]; /* count_max of them */
+    size_t room; /* of `positions`; grows as fields come */
+    struct position *positions;
 };
+
+enum { POSITIONS_FIRST = 16 }; /* most heads have fewer */
 
 enum status fields_open(struct fields **out, size_t count_max, size_t bytes_max)
 {
     struct fields *fields;
 
     assert(bytes_max <= UINT32_MAX && count_max <= UINT32_MAX / sizeof(struct position));
-    fields = malloc(sizeof *fields + count_max * sizeof fields->positions[0]);
+    fields = calloc(1, sizeof *fields);
     if (fields == NULL) {
         return STATUS_NO_MEMORY;
     }
     buffer_init(&fields->text, bytes_max);
-    fields->count = 0;
     fields->count_max = count_max;
     *out = fields;
     return STATUS_OK;
@@ -39,10 +41,19 @@ enum status fields_open(struct fields **out, size_t count_max, size_t bytes_max)
 void fields_close(struct fields **fields)
 {
     if (*fields != NULL) {
-        buffer_free(&(*fields)->text);
+        fields_free_room(*fields);
         free(*fields);
         *fields = NULL;
     }
+}
+
+void fields_free_room(struct fields *fields)
+{
+    buffer_free(&fields->text);
+    free(fields->positions);
+    fields->positions = NULL;
+    fields->room = 0;
+    fields->count = 0;
 }
 
 void fields_clear(struct fields *fields)
@@ -80,6 +91,25 @@ static bool is_value(struct bytes text)
     return true;
 }
 
+/* Room for one more position; there are fewer than count_max. */
+static enum status reserve_position(struct fields *fields)
+{
+    size_t room = fields->room == 0 ? POSITIONS_FIRST : 2 * fields->room;
+    struct position *positions;
+
+    if (fields->count < fields->room) {
+        return STATUS_OK;
+    }
+    room = room < fields->count_max ? room : fields->count_max;
+    positions = realloc(fields->positions, room * sizeof *positions);
+    if (positions == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    fields->positions = positions;
+    fields->room = room;
+    return STATUS_OK;
+}
+
 enum status fields_add(struct fields *fields, struct bytes name, struct bytes value)
 {
     struct buffer *text = &fields->text;
@@ -97,6 +127,9 @@ enum status fields_add(struct fields *fields, struct bytes name, struct bytes va
         return STATUS_TOO_LARGE; /* asked first, so that the sum below cannot wrap */
     }
     status = buffer_reserve(text, name.count + value.count, &at);
+    if (status == STATUS_OK) {
+        status = reserve_position(fields);
+    }
     if (status != STATUS_OK) {
         return status;
     }

@@ -21,8 +21,11 @@ MUST_CHECK enum status fields_open(struct fields **out, size_t count_max, size_t
 void fields_close(struct fields **fields);
 void fields_clear(struct fields *fields);
 
+/* Clears, and gives back what the list held for its fields until some come again: for one whose owner lives long. */
+void fields_free_room(struct fields *fields);
+
 /* Copies. STATUS_MALFORMED when name or value has a byte that may not stand there, STATUS_FULL past count_max,
- * STATUS_TOO_LARGE past bytes_max. */
+ * STATUS_TOO_LARGE past bytes_max, STATUS_NO_MEMORY. */
 MUST_CHECK enum status fields_add(struct fields *fields, struct bytes name, struct bytes value);
 
 size_t fields_count(const struct fields *fields);
