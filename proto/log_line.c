@@ -226,11 +226,12 @@ static enum status append_head(struct buffer *line, enum log_format format, cons
     char room[TIME_BYTES];
     struct bytes time = format_time(room, clock_wall_us());
     const struct bytes space = BYTES(" ");
-    const struct bytes text[] = {time, space, bytes_of(level_names_text[level]), space, bytes_of(service), space, bytes_of(event)};
-    const struct bytes json[] = {BYTES("{\"time\":\""),   time,
-                                 BYTES("\",\"level\":\""), bytes_of(level_names[level]),
+    const struct bytes text[] = {time,  space,           bytes_of(level_names_text[level]), space, bytes_of(service),
+                                 space, bytes_of(event)};
+    const struct bytes json[] = {BYTES("{\"time\":\""),       time,
+                                 BYTES("\",\"level\":\""),   bytes_of(level_names[level]),
                                  BYTES("\",\"service\":\""), bytes_of(service),
-                                 BYTES("\",\"event\":\""), bytes_of(event),
+                                 BYTES("\",\"event\":\""),   bytes_of(event),
                                  BYTES("\"")};
 
     return format == LOG_FORMAT_TEXT ? append_all(line, text, sizeof text / sizeof text[0])

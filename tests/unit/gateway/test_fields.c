@@ -133,6 +133,31 @@ static void fields_of_one_hop_are_known_in_any_case(void **state)
     }
 }
 
+/* Its room grows with what comes, and can be given back in between. */
+static void a_list_keeps_its_bounds_after_it_gave_its_room_back(void **state)
+{
+    enum { COUNT = 40 };
+    struct fields *fields = open_fields(COUNT, COUNT * 8);
+
+    (void)state;
+    for (int round = 0; round < 2; round++) {
+        char value[16];
+
+        for (int index = 0; index < COUNT; index++) {
+            (void)snprintf(value, sizeof value, "%d", index);
+            assert_status(STATUS_OK, fields_add(fields, BYTES("name"), bytes_of(value)));
+        }
+        assert_status(STATUS_FULL, fields_add(fields, BYTES("name"), BYTES("more")));
+        for (int index = 0; index < COUNT; index++) {
+            (void)snprintf(value, sizeof value, "%d", index);
+            assert_bytes(value, fields_at(fields, (size_t)index).value);
+        }
+        fields_free_room(fields);
+        assert_int_equal(0, fields_count(fields));
+    }
+    fields_close(&fields);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -142,6 +167,7 @@ int main(void)
         cmocka_unit_test(the_number_of_fields_is_bounded),
         cmocka_unit_test(the_bytes_of_names_and_values_together_are_bounded),
         cmocka_unit_test(growing_moves_no_field),
+        cmocka_unit_test(a_list_keeps_its_bounds_after_it_gave_its_room_back),
         cmocka_unit_test(fields_of_one_hop_are_known_in_any_case),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
