@@ -39,6 +39,13 @@ static void free_exchange(struct exchange *exchange)
     free(exchange);
 }
 
+void exchange_drop_body(struct exchange *exchange)
+{
+    admit_body_end(exchange->home->admit, exchange->body_charged);
+    exchange->body_charged = 0;
+    buffer_free(&exchange->body);
+}
+
 /* Gives an exchange back; its lists of fields are kept for the next one. */
 static void give_back(struct exchange *exchange)
 {
@@ -50,8 +57,7 @@ static void give_back(struct exchange *exchange)
         admit_request_end(home->admit);
     }
     exchange_moderations_close(exchange);
-    admit_body_end(home->admit, exchange->body_charged);
-    buffer_free(&exchange->body);
+    exchange_drop_body(exchange);
     home->live_count--;
     if (home->spare_count < SPARE_EXCHANGES) {
         exchange->next = home->spare;
@@ -149,7 +155,11 @@ static enum status on_body(void *context, struct bytes part)
         exchange->body_charged += room - body->room;
         status = buffer_reserve(body, room - body->count, &at);
     }
-    return status == STATUS_OK ? buffer_append(body, part) : status;
+    if (status == STATUS_OK) {
+        status = buffer_append(body, part);
+        exchange->body_bytes = body->count;
+    }
+    return status;
 }
 
 static void on_complete(void *context)

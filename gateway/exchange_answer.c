@@ -240,7 +240,7 @@ static void write_down(const struct exchange *exchange, uint64_t total_us)
               LOG_TEXT("error", exchange->error), LOG_NUMBER("retries", verdict->retries),
               LOG_REAL("score", exchange->has_verdict ? (double)verdict->score : (double)NAN),
               LOG_NUMBER("model_version", verdict->model_version), LOG_NUMBER("segments", exchange->segment_count),
-              LOG_NUMBER("text_bytes", exchange->text_bytes), LOG_NUMBER("body_bytes", exchange->body.count),
+              LOG_NUMBER("text_bytes", exchange->text_bytes), LOG_NUMBER("body_bytes", exchange->body_bytes),
               LOG_NUMBER("answer_bytes", exchange->relayed.body_bytes), LOG_NUMBER("read_us", exchange->read_us),
               LOG_NUMBER("judge_us", exchange->judge_us), LOG_NUMBER("first_byte_us", exchange->relayed.first_byte_us),
               LOG_NUMBER("total_us", total_us), LOG_NUMBER("stream", exchange->relayed.stream),

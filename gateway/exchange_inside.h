@@ -67,6 +67,7 @@ struct exchange {
     enum step after_read; /* what the request is for */
 
     struct buffer body;
+    size_t body_bytes;   /* that came; the buffer may be gone */
     size_t body_charged; /* bytes of the process's body budget */
     uint64_t read_us;
 
@@ -141,6 +142,9 @@ struct exchanges {
     size_t spare_count;
     size_t live_count;
 };
+
+/* Frees the request's body and its share of the process's budget. */
+void exchange_drop_body(struct exchange *exchange);
 
 /* Runs step after step until one waits or ends. False when the exchange has ended: it is not to be used any more. */
 bool exchange_go(struct exchange *exchange, enum step step);

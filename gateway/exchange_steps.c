@@ -294,6 +294,17 @@ static enum status forward_fields(struct exchange *exchange)
     return status;
 }
 
+/* A stream may last for an hour: what only its request needed goes now. */
+static void on_request_gone(void *context)
+{
+    struct exchange *exchange = context;
+
+    exchange_drop_body(exchange);
+    buffer_free(&exchange->url);
+    fields_free_room(exchange->forwarded);
+    fields_free_room(exchange->added);
+}
+
 /* The upstream's answer has come to its end, one way or the other. */
 static void on_relayed(void *context, const struct relay_result *result)
 {
@@ -329,6 +340,7 @@ enum step exchange_connect(struct exchange *exchange)
         .series = &home->relays,
         .dialect = exchange->dialect,
         .add_fields = exchange->added,
+        .request_gone = on_request_gone,
         .done = on_relayed,
         .context = exchange,
     };

@@ -193,6 +193,9 @@ static void on_head(void *context, const struct transfer_head *head)
     if (head->stream) {
         series_add(relay->options.series->streams, 1);
     }
+    if (head->request_gone && relay->options.request_gone != NULL) {
+        relay->options.request_gone(relay->options.context);
+    }
     if (status != STATUS_OK && status != STATUS_CLOSED) {
         fail(relay, TRANSFER_TOO_LARGE); /* a head that filled the connection's bound */
     }

@@ -56,7 +56,10 @@ struct relay_options {
     const struct limit_settings *limits; /* borrowed until done or relay_close */
     const struct relay_series *series;   /* borrowed until done or relay_close */
     enum dialect dialect;                /* of the client: for the error event */
-    const struct fields *add_fields;     /* for the head where the upstream has no such field; may be NULL; borrowed until done */
+    /* For the head where the upstream has no such field; may be NULL; borrowed until request_gone or done. */
+    const struct fields *add_fields;
+    /* A stream has begun, and its request is not needed any more: the body is the caller's again. May be NULL. */
+    void (*request_gone)(void *context);
     void (*done)(void *context, const struct relay_result *result); /* once; never from inside relay_open or relay_close */
     void *context;
 };

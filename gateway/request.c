@@ -367,6 +367,7 @@ static enum request_progress end_head(struct request *request)
         (!chunked && request->parser.content_length != (uint64_t)request->head.body_bytes)) {
         return refused(request, REFUSAL_FRAMING);
     }
+    buffer_free(&request->field); /* its longest line was for a moment; the request may live for an hour */
     request->state = request->message_seen ? STATE_DONE : STATE_BODY;
     return REQUEST_HEAD;
 }

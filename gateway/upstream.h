@@ -41,7 +41,7 @@ struct transfer_request {
     struct bytes url;            /* borrowed during transfer_start; http(s)://host[:port]/path[?query], of an operator's route */
     const struct fields *fields; /* borrowed during transfer_start; end-to-end fields; Host and framing are made here */
     bool has_body;
-    struct bytes body; /* lent by the caller until `done` or transfer_cancel */
+    struct bytes body; /* lent by the caller until `done`, transfer_cancel or a head that says request_gone */
 };
 
 enum transfer_failure { /* why an answer is missing or incomplete; names in metrics by transfer_failure_name() */
@@ -64,6 +64,7 @@ struct transfer_head {
     const struct fields *fields; /* lent during the call */
     int64_t body_bytes;          /* Content-Length, or -1 */
     bool stream;                 /* text/event-stream */
+    bool request_gone;           /* of a stream: the request has gone out whole, its body is the caller's again */
     bool until_close;            /* only the close of the connection ends the body: an end proves nothing */
 };
 

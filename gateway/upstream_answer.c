@@ -120,7 +120,11 @@ static enum transfer_failure take_head(struct transfer *transfer)
     transfer->total_until_ms =
         transfer->started_ms + (head.stream ? limits->total_ms : limits->total_plain_ms);
     transfer_enter(transfer, PHASE_ANSWERING);
+    head.request_gone = head.stream && transfer_drop_request(transfer);
     transfer->events.head(transfer->events.context, &head);
+    if (head.stream) {
+        fields_free_room(transfer->fields);
+    }
     return TRANSFER_OK;
 }
 

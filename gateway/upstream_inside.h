@@ -152,6 +152,8 @@ void transfer_conclude(struct transfer *transfer, CURLcode code);
 void transfer_detach(struct transfer *transfer);
 /* Frees a detached or spare one; its memory goes when its timer has closed. */
 void transfer_free(struct transfer *transfer);
+/* A stream may last for an hour and is never asked for again: gives back what its request holds, if all of it has been sent. */
+bool transfer_drop_request(struct transfer *transfer);
 static inline bool transfer_is_ending(const struct transfer *transfer)
 {
     return transfer->phase >= PHASE_FAILED;

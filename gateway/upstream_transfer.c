@@ -375,6 +375,26 @@ static void begin(struct transfer *transfer, struct upstream_host *host, const s
     }
 }
 
+bool transfer_drop_request(struct transfer *transfer)
+{
+    CURL *easy = transfer->easy;
+    bool is_copied = transfer->body.count <= UPSTREAM_SMALL_BODY_BYTES && transfer->body.count > 0;
+    curl_off_t sent_bytes = 0;
+
+    if (curl_easy_getinfo(easy, CURLINFO_SIZE_UPLOAD_T, &sent_bytes) != CURLE_OK || sent_bytes < 0 ||
+        (uint64_t)sent_bytes < transfer->body.count ||
+        curl_easy_setopt(easy, CURLOPT_HTTPHEADER, NULL) != CURLE_OK ||
+        (is_copied && curl_easy_setopt(easy, CURLOPT_POSTFIELDS, NULL) != CURLE_OK)) {
+        return false;
+    }
+    transfer->body = (struct bytes){NULL, 0};
+    buffer_free(&transfer->text);
+    free(transfer->lines);
+    transfer->lines = NULL;
+    transfer->lines_room = 0;
+    return true;
+}
+
 enum status transfer_start(struct transfer **out, struct upstream *upstream, const struct transfer_request *request,
                            const struct transfer_events *events)
 {

@@ -82,6 +82,7 @@ struct record {
     int64_t announced_bytes;
     bool stream;
     bool until_close;
+    bool request_gone;
     struct fields *fields;
     uint64_t body_bytes;
     unsigned chunks;
@@ -108,6 +109,7 @@ static inline void record_on_head(void *context, const struct transfer_head *hea
     record->status = head->status;
     record->announced_bytes = head->body_bytes;
     record->stream = head->stream;
+    record->request_gone = head->request_gone;
     record->until_close = head->until_close;
     for (size_t index = 0; index < fields_count(head->fields); index++) {
         struct field field = fields_at(head->fields, index);

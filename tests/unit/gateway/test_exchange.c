@@ -368,6 +368,33 @@ static void a_client_that_leaves_closes_its_upstream(void **state)
     free(asked);
 }
 
+static void a_stream_does_not_keep_the_request_it_answers(void **state)
+{
+    struct town town;
+    char *room = text_room(), *asked = text_room();
+    int client, upstream;
+
+    (void)state;
+    town_open(&town);
+    client = town_client(&town);
+    town_post(client, "/plain/x", "", "b");
+    upstream = town_upstream(&town);
+    assert_true(town_hear(upstream, asked, "\r\n\r\nb"));
+    assert_true(admit_body_bytes(town.admit) > 0);
+    town_say(upstream, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n");
+    assert_true(town_hear(client, room, "abc"));
+    assert_int_equal(1, admit_in_flight(town.admit));
+    assert_int_equal(0, admit_body_bytes(town.admit));
+    town_say(upstream, "3\r\ndef\r\n0\r\n\r\n");
+    assert_true(town_hear(client, room, "def\r\n0\r\n\r\n"));
+    assert_true(becomes_idle(&town));
+    (void)close(client);
+    (void)close(upstream);
+    town_close(&town);
+    free(room);
+    free(asked);
+}
+
 static void an_upstream_that_is_not_there_is_a_502_in_the_client_s_dialect(void **state)
 {
     struct town town;
@@ -489,6 +516,7 @@ int main(void)
         cmocka_unit_test(the_key_of_a_route_takes_the_place_of_the_caller_s),
         cmocka_unit_test(a_client_that_leaves_while_it_is_judged_leaves_nothing_behind),
         cmocka_unit_test(a_client_that_leaves_closes_its_upstream),
+        cmocka_unit_test(a_stream_does_not_keep_the_request_it_answers),
         cmocka_unit_test(an_upstream_that_is_not_there_is_a_502_in_the_client_s_dialect),
         cmocka_unit_test(requests_in_flight_have_a_bound),
         cmocka_unit_test(bodies_have_a_bound_together),

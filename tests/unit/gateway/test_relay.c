@@ -22,10 +22,18 @@ struct rig {
     struct relay *relay;
     struct relay_result result;
     unsigned dones;
+    unsigned requests_gone;
     bool upstream_closed;
 };
 
 static struct rig rig; /* cmocka's state is the world's */
+
+static void relay_request_gone(void *context)
+{
+    assert_ptr_equal(&rig, context);
+    assert_int_equal(0, rig.dones);
+    rig.requests_gone++;
+}
 
 static void relay_done(void *context, const struct relay_result *result)
 {
@@ -42,7 +50,8 @@ static void relay_done(void *context, const struct relay_result *result)
 static void start_relay(struct world *world)
 {
     const struct request_head *head = connection_head(world->connection);
-    const struct relay_options options = {&rig.settings.limits, &rig.series, DIALECT_OPENAI_CHAT, rig.added, relay_done, &rig};
+    const struct relay_options options = {&rig.settings.limits, &rig.series, DIALECT_OPENAI_CHAT, rig.added, relay_request_gone,
+                                          relay_done, &rig};
     char url[64];
     const struct transfer_request request = {
         .method = head->method,
@@ -497,6 +506,7 @@ static void a_plain_answer_may_have_its_bound(void **state)
 {
     ask_for_bytes(*state, 1000, true, "");
     assert_int_equal(RELAY_COMPLETE, rig.result.end);
+    assert_int_equal(0, rig.requests_gone);
 }
 
 static void a_plain_answer_that_announces_more_is_refused_before_its_head(void **state)
@@ -525,6 +535,7 @@ static void a_stream_has_no_such_bound(void **state)
 {
     ask_for_bytes(*state, 2000, true, "Content-Type: text/event-stream\r\n");
     assert_int_equal(RELAY_COMPLETE, rig.result.end);
+    assert_int_equal(1, rig.requests_gone);
 }
 
 static void the_time_to_end_ends_a_stream_with_an_event(void **state)

@@ -150,6 +150,86 @@ static void begin_stream(struct server_connection *connection, void *context)
     }
 }
 
+#define STREAM_HEAD "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+static void answer_with_streams(struct server_connection *connection, void *context)
+{
+    (void)context;
+    while (server_read_request(connection)) {
+        (void)server_write_text(connection, STREAM_HEAD "9\r\ndata: a\n\n\r\n0\r\n\r\n");
+    }
+}
+
+/* A large body is seldom read when its answer is there already. */
+static void answer_too_early(struct server_connection *connection, void *context)
+{
+    (void)context;
+    if (server_read_head(connection)) {
+        (void)server_write_text(connection, STREAM_HEAD "9\r\ndata: a\n\n\r\n");
+        server_await_close(connection);
+    }
+}
+
+static void free_what_is_ours_again(struct record *record)
+{
+    if (record->request_gone) {
+        free(record->more); /* the sanitizer would see who still reads it */
+        record->more = NULL;
+    }
+}
+
+/* One POST of so many bytes; says whether the body was given back with the head. */
+static bool is_given_back(struct world *world, const struct server *server, size_t body_bytes,
+                          bool (*on_body)(struct record *record, struct bytes chunk))
+{
+    struct record record;
+    bool gone;
+
+    record_init(&record, world);
+    record.more = calloc(1, body_bytes);
+    assert_non_null(record.more);
+    record.on_head = free_what_is_ours_again;
+    record.on_body = on_body;
+    assert_status(STATUS_OK, record_start(&record, server->port, "POST", "/", (struct bytes){record.more, body_bytes}));
+    if (on_body == NULL) {
+        record_await(&record);
+        assert_int_equal(TRANSFER_OK, record.failure);
+        assert_bytes("data: a\n\n", buffer_view(&record.body));
+    } else {
+        (void)uv_run(&world->loop, UV_RUN_DEFAULT); /* until on_body stops it */
+        record_cancel(&record);
+    }
+    gone = record.request_gone;
+    assert_true(gone == (record.more == NULL));
+    if (record.more != NULL) {
+        (void)uv_run(&world->loop, UV_RUN_NOWAIT); /* the cancel */
+        free(record.more);
+    }
+    record_free(&record);
+    return gone;
+}
+
+static bool stop_at_body(struct record *record, struct bytes chunk);
+
+static void a_stream_gives_its_request_back_when_all_of_it_has_been_sent(void **state)
+{
+    struct server *streams = server_open(answer_with_streams, NULL);
+    struct server *hasty = server_open(answer_too_early, NULL);
+    struct world world;
+
+    (void)state;
+    world_open(&world);
+    for (int round = 0; round < 3; round++) { /* on one handle, and on one connection */
+        assert_true(is_given_back(&world, streams, 100, NULL));
+        assert_true(is_given_back(&world, streams, UPSTREAM_SMALL_BODY_BYTES, NULL));
+        assert_true(is_given_back(&world, streams, 4 * UPSTREAM_SMALL_BODY_BYTES, NULL));
+    }
+    assert_false(is_given_back(&world, hasty, LARGE_BYTES, stop_at_body));
+    world_close(&world);
+    server_close(streams);
+    server_close(hasty);
+}
+
 static bool stop_at_body(struct record *record, struct bytes chunk)
 {
     (void)chunk;
@@ -698,6 +778,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_get_and_a_post_come_back_whole),
         cmocka_unit_test(sixty_four_mebibytes_pass_a_slow_reader_in_flat_memory),
+        cmocka_unit_test(a_stream_gives_its_request_back_when_all_of_it_has_been_sent),
         cmocka_unit_test(a_cancel_closes_the_upstream_at_the_end_of_the_turn),
         cmocka_unit_test(a_transfer_may_be_cancelled_from_inside_its_events),
         cmocka_unit_test(a_cancel_in_done_is_harmless_and_done_may_start_the_next),
