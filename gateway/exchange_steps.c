@@ -313,6 +313,7 @@ static void on_relayed(void *context, const struct relay_result *result)
         [TRANSFER_CONNECT] = ERROR_BAD_GATEWAY, [TRANSFER_FIRST_BYTE] = ERROR_TIMEOUT,
         [TRANSFER_IDLE] = ERROR_TIMEOUT,        [TRANSFER_TOTAL] = ERROR_TIMEOUT,
         [TRANSFER_BROKEN] = ERROR_BAD_GATEWAY,  [TRANSFER_TOO_LARGE] = ERROR_BAD_GATEWAY,
+        [TRANSFER_DRAIN] = ERROR_OVERLOADED,
     };
     struct exchange *exchange = context;
     const struct relay_result *relayed = &exchange->relayed;
@@ -325,7 +326,9 @@ static void on_relayed(void *context, const struct relay_result *result)
     }
     if (relayed->end == RELAY_FAILED_BEFORE) {
         (void)exchange_go(exchange, exchange_problem(exchange, kinds[relayed->failure], 0,
-                                                     "the upstream gave no usable answer"));
+                                                     relayed->failure == TRANSFER_DRAIN
+                                                         ? "the gateway is being shut down"
+                                                         : "the upstream gave no usable answer"));
     } else {
         (void)exchange_go(exchange, STEP_FINISH);
     }

@@ -69,20 +69,37 @@ static void end(struct relay *relay, enum relay_end how, enum transfer_failure f
     relay->options.done(relay->options.context, &relay->result);
 }
 
+/* Why a stream broke, for its client; the message is static. */
+static struct bytes told_of(enum transfer_failure failure, enum error_kind *kind)
+{
+    switch (failure) {
+    case TRANSFER_IDLE:
+        *kind = ERROR_TIMEOUT;
+        return BYTES("upstream idle timeout");
+    case TRANSFER_TOTAL:
+        *kind = ERROR_TIMEOUT;
+        return BYTES("the stream took longer than it may");
+    case TRANSFER_DRAIN:
+        *kind = ERROR_OVERLOADED;
+        return BYTES("the gateway is being shut down");
+    default:
+        *kind = ERROR_BAD_GATEWAY;
+        return BYTES("upstream stream ended unexpectedly");
+    }
+}
+
 /* What the client is told of a stream that broke (spec/wire-formats.md section 4.5). */
 static void write_error_event(struct relay *relay, enum transfer_failure failure)
 {
-    bool late = failure == TRANSFER_IDLE || failure == TRANSFER_TOTAL;
-    struct bytes message = failure == TRANSFER_IDLE    ? BYTES("upstream idle timeout")
-                           : failure == TRANSFER_TOTAL ? BYTES("the stream took longer than it may")
-                                                       : BYTES("upstream stream ended unexpectedly");
+    enum error_kind kind = ERROR_BAD_GATEWAY;
+    struct bytes message = told_of(failure, &kind);
     struct buffer event;
     enum status status;
 
     buffer_init(&event, ERROR_EVENT_BYTES_MAX);
     status = buffer_append(&event, sse_boundary_gap(&relay->boundary));
     if (status == STATUS_OK) {
-        status = errors_stream_event(relay->options.dialect, late ? ERROR_TIMEOUT : ERROR_BAD_GATEWAY, message, &event);
+        status = errors_stream_event(relay->options.dialect, kind, message, &event);
     }
     if (status == STATUS_OK) {
         status = reply_body(relay->reply, buffer_view(&event));
@@ -344,5 +361,5 @@ void relay_close(struct relay **relay)
 
 void relay_end_now(struct relay *relay)
 {
-    fail(relay, TRANSFER_TOTAL);
+    fail(relay, TRANSFER_DRAIN);
 }

@@ -76,7 +76,7 @@ const struct relay_result *relay_so_far(const struct relay *relay);
 void relay_close(struct relay **relay);
 
 /* The time to end came (drain): one error event for a stream, then close. `done` comes, from inside this call, with
- * RELAY_FAILED_AFTER, or RELAY_FAILED_BEFORE while there is no head yet; the failure is TRANSFER_TOTAL. */
+ * RELAY_FAILED_AFTER, or RELAY_FAILED_BEFORE while there is no head yet; the failure is TRANSFER_DRAIN. */
 void relay_end_now(struct relay *relay);
 
 #endif

@@ -550,9 +550,10 @@ static void the_time_to_end_ends_a_stream_with_an_event(void **state)
     relay_end_now(rig.relay);
     assert_int_equal(1, rig.dones);
     assert_int_equal(RELAY_FAILED_AFTER, rig.result.end);
-    assert_int_equal(TRANSFER_TOTAL, rig.result.failure);
+    assert_int_equal(TRANSFER_DRAIN, rig.result.failure);
     heard = hear_until(world, NULL);
-    assert_has(heard, "\"code\":\"timeout\"");
+    assert_has(heard, "\"message\":\"the gateway is being shut down\"");
+    assert_has(heard, "\"code\":\"overloaded\"");
     assert_has_not(heard, "\r\n0\r\n");
     sem_wait(&rig.server->event); /* the upstream is closed */
 }
