@@ -113,6 +113,10 @@ enum {
     CORK_BYTES = 16 * KIB,               /* what waits for the end of the turn; more is written at once */
     REPLY_HEAD_BYTES_MAX = 96 * KIB,     /* an upstream's fields at their most, with our own, and an event for an error */
     CONNECTION_KEPT_BYTES = 4 * KIB,     /* what an idle connection may keep of its write buffer */
+    DECODERS_BROTLI_MAX = 4,             /* of limits.decoders; each may hold a window of 16 MiB */
+    DECODER_BYTES_MAX = 48 * KIB,        /* zlib: state and window */
+    DECODER_BROTLI_BYTES_MAX = 19 * MIB, /* brotli: window, and the prefix codes of a block at their most (2.7 MiB) */
+    INFLATE_CHUNK_BYTES = 16 * KIB,      /* decoded at a time, on the stack */
     BODY_FIRST_BYTES = 4 * KIB,          /* a body's first reservation; most need no second one */
     SCRATCH_BYTES_MAX = 32 * KIB,        /* an error's body, a credential, a full list of models */
     FORWARDED_FIELDS_OWN = 2,            /* Authorization and Content-Type, beside the caller's fields */
