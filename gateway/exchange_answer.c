@@ -89,11 +89,14 @@ enum status exchange_add_ids(struct exchange *exchange)
     return status == STATUS_OK ? fields_add(exchange->added, BYTES("x-request-id"), id) : status;
 }
 
-/* What a 405 must say (RFC 9110 section 15.5.6). */
-static enum status add_allow(struct exchange *exchange)
+/* What a 405 must say, and a 415 ought to (RFC 9110 sections 15.5.6 and 12.5.3). */
+static enum status add_accepted(struct exchange *exchange)
 {
     bool post_only = exchange->route != NULL && exchange->route->settings->serve == SERVE_MODERATIONS;
 
+    if (exchange->status == 415 && exchange->coding == CODING_OTHER) {
+        return fields_add(exchange->added, BYTES("Accept-Encoding"), BYTES("gzip, deflate, br"));
+    }
     if (exchange->status != 405) {
         return STATUS_OK;
     }
@@ -116,7 +119,7 @@ enum step exchange_refuse(struct exchange *exchange)
     series_add(exchange->home->series.errors[exchange->problem.kind], 1);
     reply_init(&exchange->reply, exchange->connection, head->http_1_0, head_only,
                connection_may_keep(exchange->connection));
-    if (exchange_add_ids(exchange) == STATUS_OK && add_allow(exchange) == STATUS_OK) {
+    if (exchange_add_ids(exchange) == STATUS_OK && add_accepted(exchange) == STATUS_OK) {
         answer_problem(exchange->home, &exchange->reply, exchange->status, &exchange->problem, exchange->dialect,
                        exchange->added);
     } else {

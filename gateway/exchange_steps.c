@@ -52,9 +52,11 @@ static enum step check_content(struct exchange *exchange)
 {
     struct bytes value;
 
-    if (fields_find(exchange->head->fields, BYTES("content-encoding"), &value) &&
-        !bytes_equal_nocase(value, BYTES("identity"))) {
-        return exchange_problem(exchange, ERROR_INVALID_REQUEST, 415, "the Content-Encoding is not supported");
+    if (fields_find(exchange->head->fields, BYTES("content-encoding"), &value)) {
+        exchange->coding = coding_find(value);
+    }
+    if (exchange->coding == CODING_OTHER) {
+        return exchange_rejected(exchange, REFUSAL_CODING);
     }
     if (fields_find(exchange->head->fields, BYTES("content-type"), &value) && !is_json(value)) {
         return exchange_problem(exchange, ERROR_INVALID_REQUEST, 415, "the Content-Type must be application/json");
@@ -131,7 +133,7 @@ enum step exchange_admit(struct exchange *exchange)
         return exchange_problem(exchange, ERROR_OVERLOADED, 0, "the gateway has as many requests in flight as it may");
     }
     exchange->admitted = true;
-    return STEP_READ;
+    return STEP_DECODER;
 }
 
 enum step exchange_read(struct exchange *exchange)
@@ -271,6 +273,19 @@ static bool is_kept_back(struct bytes name, bool has_key)
            bytes_equal_nocase(bytes_first(name, 13), BYTES("x-prismguard-"));
 }
 
+/* What a field says of the bytes as they were coded is not true of the decoded ones. */
+static bool is_of_coding(struct bytes name)
+{
+    static const struct bytes names[] = {{"content-encoding", 16}, {"content-digest", 14}, {"digest", 6}, {"content-md5", 11}};
+
+    for (size_t index = 0; index < sizeof names / sizeof names[0]; index++) {
+        if (bytes_equal_nocase(name, names[index])) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static enum status forward_fields(struct exchange *exchange)
 {
     const struct fields *from = exchange->head->fields;
@@ -283,7 +298,8 @@ static enum status forward_fields(struct exchange *exchange)
     for (size_t index = 0; status == STATUS_OK && index < fields_count(from); index++) {
         struct field field = fields_at(from, index);
 
-        if (!reply_is_hop_field(field.name) && !is_kept_back(field.name, has_key)) {
+        if (!reply_is_hop_field(field.name) && !is_kept_back(field.name, has_key) &&
+            (exchange->coding == CODING_NONE || !is_of_coding(field.name))) {
             typed = typed || bytes_equal_nocase(field.name, BYTES("content-type"));
             status = fields_add(exchange->forwarded, field.name, field.value);
         }

@@ -142,7 +142,7 @@ static int on_body(llhttp_t *parser, const char *at, size_t count)
     }
     status = request->sink.body(request->sink.context, (struct bytes){at, count});
     if (status != STATUS_OK) {
-        return refuse(request, status == STATUS_FULL ? REFUSAL_BODY_BUDGET : REFUSAL_MEMORY);
+        return refuse(request, refusal_of_sink(status));
     }
     request->body_bytes += count;
     return 0;

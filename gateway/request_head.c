@@ -14,6 +14,20 @@ static const struct {
 #undef REFUSAL_ROW
 };
 
+enum request_refusal refusal_of_sink(enum status status)
+{
+    switch (status) {
+    case STATUS_FULL:
+        return REFUSAL_BODY_BUDGET;
+    case STATUS_TOO_LARGE:
+        return REFUSAL_DECODED_SIZE;
+    case STATUS_MALFORMED:
+        return REFUSAL_DECODING;
+    default:
+        return REFUSAL_MEMORY;
+    }
+}
+
 const char *refusal_rule(enum request_refusal refusal)
 {
     assert(refusal < REFUSAL_COUNT);

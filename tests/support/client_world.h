@@ -39,6 +39,7 @@ struct world {
     const char *answer;            /* sent when the request is complete; NULL: not now */
     void (*complete)(struct world *world); /* called instead, when set */
     bool answer_at_head;
+    bool hold; /* the body */
     int accepted;
     int heads;
     int completes;
@@ -66,6 +67,9 @@ static inline void *on_head(void *context, struct connection *connection)
     if (world->answer_at_head) {
         send_answer(world, world->answer);
         return NULL;
+    }
+    if (world->hold) {
+        connection_hold(connection);
     }
     return world;
 }

@@ -169,6 +169,15 @@ static void the_only_expectation_is_a_100(void **state)
     assert_false(fixture->head.wants_continue);
 }
 
+static void a_taker_that_fails_refuses_the_request(void **state)
+{
+    (void)state;
+    assert_int_equal(REFUSAL_BODY_BUDGET, refusal_of_sink(STATUS_FULL));
+    assert_int_equal(REFUSAL_DECODED_SIZE, refusal_of_sink(STATUS_TOO_LARGE));
+    assert_int_equal(REFUSAL_DECODING, refusal_of_sink(STATUS_MALFORMED));
+    assert_int_equal(REFUSAL_MEMORY, refusal_of_sink(STATUS_NO_MEMORY));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -180,6 +189,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_announced_body_may_be_as_large_as_its_bound, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_connection_is_kept_as_the_client_says, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_only_expectation_is_a_100, set_up, tear_down),
+        cmocka_unit_test(a_taker_that_fails_refuses_the_request),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
