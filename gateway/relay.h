@@ -10,7 +10,9 @@
  *
  * An upstream that fails before its head: the relay reports it and has written nothing. One that fails after: a stream
  * (text/event-stream) gets one error event in the client's dialect on a fresh line, then the connection closes without a clean
- * end; any other body just breaks. Thread: the loop's.
+ * end; Gemini's stream in a list gets an error as its last value and is closed as JSON; any other body just breaks. A stream
+ * that only the close of its connection ends, and that has not said that it ends (gateway/glance), has failed.
+ * Thread: the loop's.
  */
 #ifndef GATEWAY_RELAY_H
 #define GATEWAY_RELAY_H

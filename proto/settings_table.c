@@ -102,6 +102,8 @@ static const struct setting rows[] = {
      .sentence = "A client that takes no byte for so long is cut."},
     {"gateway.limits.relay_buffer", SETTING_BYTES, .min = 2 * UPSTREAM_CHUNK_BYTES, .max = 16 * MIB, .fallback = "64KiB",
      LIMIT(relay_buffer_bytes), .sentence = "Unsent bytes of one answer above which its upstream is paused."},
+    {"gateway.limits.sse_event", SETTING_BYTES, .min = 4 * KIB, .max = 256 * MIB, .fallback = "8MiB", LIMIT(sse_event_bytes),
+     .sentence = "One event of a stream, where they are looked into: Responses, streams that a close ends, delayed heads."},
     {"gateway.limits.response_bytes", SETTING_BYTES, .min = KIB, .max = 256 * MIB, .fallback = "16MiB",
      LIMIT(response_bytes), .sentence = "An answer that is not a stream."},
     {"gateway.limits.upstream_connections", SETTING_NUMBER, .min = 1, .max = COUNT_MAX, .fallback = "256",
