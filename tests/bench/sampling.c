@@ -1,10 +1,14 @@
-/* sampling: reads one profile's samples, by the trainer's sampler or whole, and tells its time and its peak memory. */
+/* sampling: reads one profile's samples, by the trainer's sampler or in the ways that come to mind first, and tells its time and
+ * its peak memory. */
 #include "proto/clock.h"
 #include "trainer/sample.h"
+#include "trainer/training.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { ROWS = 50000 }; /* of one draw, as training.max_samples has it by itself */
 
 struct seen {
     int64_t rows;
@@ -24,7 +28,7 @@ static enum status draw(const struct database_settings *settings, int64_t profil
                         struct sample_figures figures[SAMPLE_LABELS])
 {
     const struct sample_request request = {
-        .profile_id = profile_id, .rows_max = 50000, .bytes_max = TRAIN_BYTES_MAX, .seed = seed};
+        .profile_id = profile_id, .rows_max = ROWS, .bytes_max = TRAIN_BYTES_MAX, .seed = seed};
     const struct sample_taker taker = {count, seen};
     struct store *store = NULL;
     enum status status = store_open(&store, settings, NULL);
@@ -39,8 +43,15 @@ static enum status draw(const struct database_settings *settings, int64_t profil
     return status;
 }
 
-/* As the predecessor did: every row of the profile in memory, then choose. */
-static enum status read_all(const struct database_settings *settings, int64_t profile_id, struct seen *seen)
+/* Every row of the profile in memory, then choose: as the predecessor did. */
+static const char all_rows[] = "select label, text from samples where profile_id = $1::int";
+
+/* The server chooses, and sorts all rows for it. */
+static const char random_rows[] =
+    "(select label, text from samples where profile_id = $1::int and label = 0 order by random() limit 25000) union all "
+    "(select label, text from samples where profile_id = $1::int and label = 1 order by random() limit 25000)";
+
+static enum status read_by(const char *query, const struct database_settings *settings, int64_t profile_id, struct seen *seen)
 {
     const struct db_value value = {.type = DB_BIGINT, .bigint = profile_id};
     struct db *db = NULL;
@@ -48,7 +59,7 @@ static enum status read_all(const struct database_settings *settings, int64_t pr
     enum status status = db_open(&db, settings, "bench");
 
     if (status == STATUS_OK) {
-        status = db_run(db, "select label, text from samples where profile_id = $1::int", &value, 1, &rows);
+        status = db_run(db, query, &value, 1, &rows);
     }
     for (size_t row = 0; status == STATUS_OK && row < db_rows_count(rows); row++) {
         seen->rows++;
@@ -57,6 +68,32 @@ static enum status read_all(const struct database_settings *settings, int64_t pr
     db_rows_close(&rows);
     db_close(&db);
     return status;
+}
+
+/* A whole training, as the trainer's leader has it run: the rows' features stay in memory for it. */
+static enum status train(const struct database_settings *settings, int64_t profile_id, uint64_t seed, struct seen *seen,
+                         struct sample_figures figures[SAMPLE_LABELS])
+{
+    const struct profile_settings profile = {.name = "default", .model_kind = MODEL_KIND_HASHLINEAR,
+                                             .training = {.min_samples = 20, .max_samples = ROWS}};
+    const atomic_bool cancelled = false;
+    struct training training = {.database = settings, .profile = &profile, .profile_id = profile_id, .seed = seed,
+                                .cancelled = &cancelled};
+    struct training_result result;
+    struct store *store = NULL;
+    enum status status = store_open(&store, settings, NULL);
+
+    if (status == STATUS_OK) {
+        status = store_raise_epoch(store, &training.epoch);
+    }
+    store_close(&store);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    training_run(&training, &result);
+    seen->rows = result.rows;
+    memcpy(figures, result.sampled, sizeof result.sampled);
+    return result.end == TRAINING_LIVE || result.end == TRAINING_REFUSED ? STATUS_OK : result.status;
 }
 
 static long peak_kib(void)
@@ -85,13 +122,15 @@ int main(int argc, char **argv)
     enum status status;
 
     if (argc != 5 || bytes_copy(bytes_of(argv[1]), settings.url, sizeof settings.url) != STATUS_OK) {
-        (void)fprintf(stderr, "usage: bench_sampling URL PROFILE_ID draw|all SEED\n");
+        (void)fprintf(stderr, "usage: bench_sampling URL PROFILE_ID draw|train|random|all SEED\n");
         return 2;
     }
     if (strcmp(argv[3], "draw") == 0) {
         status = draw(&settings, strtoll(argv[2], NULL, 10), strtoull(argv[4], NULL, 10), &seen, figures);
+    } else if (strcmp(argv[3], "train") == 0) {
+        status = train(&settings, strtoll(argv[2], NULL, 10), strtoull(argv[4], NULL, 10), &seen, figures);
     } else {
-        status = read_all(&settings, strtoll(argv[2], NULL, 10), &seen);
+        status = read_by(strcmp(argv[3], "all") == 0 ? all_rows : random_rows, &settings, strtoll(argv[2], NULL, 10), &seen);
     }
     if (status != STATUS_OK) {
         (void)fprintf(stderr, "bench_sampling: %s\n", status_sentence(status));
