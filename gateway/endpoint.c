@@ -148,6 +148,42 @@ bool endpoint_is_credential(struct bytes name)
     return false;
 }
 
+bool endpoint_credential(struct field field, struct bytes *out)
+{
+    struct bytes value = field.value;
+
+    if (!endpoint_is_credential(field.name)) {
+        return false;
+    }
+    if (bytes_equal_nocase(field.name, BYTES("authorization"))) {
+        if (!bytes_equal_nocase(bytes_first(value, 7), BYTES("bearer "))) {
+            return false;
+        }
+        value = bytes_from(value, 7);
+        while (value.count > 0 && value.data[0] == ' ') {
+            value = bytes_from(value, 1);
+        }
+    }
+    *out = value;
+    return value.count > 0;
+}
+
+bool endpoint_next_key(struct bytes *query, struct bytes *out)
+{
+    while (query->count > 0) {
+        struct bytes rest = query->data[0] == '?' || query->data[0] == '&' ? bytes_from(*query, 1) : *query;
+        ptrdiff_t mark = bytes_find(rest, '&');
+        struct bytes parameter = mark < 0 ? rest : bytes_first(rest, (size_t)mark);
+
+        *query = mark < 0 ? (struct bytes){NULL, 0} : bytes_from(rest, (size_t)mark);
+        if (bytes_starts_with(parameter, BYTES("key="))) {
+            *out = bytes_from(parameter, 4);
+            return true;
+        }
+    }
+    return false;
+}
+
 enum status endpoint_append_query_without_key(struct bytes query, struct buffer *out)
 {
     struct bytes rest = bytes_from(query, 1);

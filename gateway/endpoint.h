@@ -43,6 +43,14 @@ MUST_CHECK enum status endpoint_add_key(enum dialect dialect, struct bytes key, 
 /* Whether a field of the caller carries a credential, in any dialect. */
 bool endpoint_is_credential(struct bytes name);
 
+/* The credential that a field of the caller carries into *out and true, or false: a Bearer token, or the value of another of
+ * those fields. Lends as the field does. */
+bool endpoint_credential(struct field field, struct bytes *out);
+
+/* The next value of the parameter `key` of a query, taken off *query: what is left of it begins behind that value. False at the
+ * end. As written: percent-encoded. */
+bool endpoint_next_key(struct bytes *query, struct bytes *out);
+
 /* Appends the query ("?a=b&c=d", or nothing) without the parameter `key`, in which Gemini's API takes a credential.
  * Statuses of buffer_append. */
 MUST_CHECK enum status endpoint_append_query_without_key(struct bytes query, struct buffer *out);

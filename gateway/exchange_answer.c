@@ -3,6 +3,7 @@
 
 #include "gateway/endpoint.h"
 #include "gateway/format/models.h"
+#include "gateway/trace.h"
 #include "proto/clock.h"
 #include "proto/limits.h"
 #include "proto/log.h"
@@ -40,13 +41,16 @@ enum step exchange_rejected(struct exchange *exchange, enum request_refusal refu
 
 /* A whole answer in JSON; `body` is the scratch buffer. A failure means that the client is gone or memory is: the
  * connection is closed either way. */
-static void answer(struct reply *reply, unsigned status, struct bytes body, struct fields *fields)
+static void answer(struct reply *reply, unsigned status, unsigned retry_after_s, struct bytes body, struct fields *fields)
 {
     enum status written = fields_add(fields, BYTES("Content-Type"), BYTES("application/json"));
     char seconds[12];
 
-    if (written == STATUS_OK && (status == 503 || status == STATUS_OVERLOADED_CLAUDE)) {
-        (void)snprintf(seconds, sizeof seconds, "%d", RETRY_AFTER_S);
+    if (status == 503 || status == STATUS_OVERLOADED_CLAUDE) {
+        retry_after_s = RETRY_AFTER_S;
+    }
+    if (written == STATUS_OK && retry_after_s > 0) {
+        (void)snprintf(seconds, sizeof seconds, "%u", retry_after_s);
         written = fields_add(fields, BYTES("Retry-After"), bytes_of(seconds));
     }
     if (written == STATUS_OK) {
@@ -64,14 +68,14 @@ static void answer(struct reply *reply, unsigned status, struct bytes body, stru
 }
 
 /* An error in the client's dialect. */
-static void answer_problem(struct exchanges *home, struct reply *reply, unsigned status, const struct problem *problem,
-                           enum dialect dialect, struct fields *fields)
+static void answer_problem(struct exchanges *home, struct reply *reply, unsigned status, unsigned retry_after_s,
+                           const struct problem *problem, enum dialect dialect, struct fields *fields)
 {
     struct buffer *body = &home->scratch;
 
     buffer_clear(body);
     if (errors_body(dialect, problem->kind, bytes_of(problem->sentence), problem_param(problem), body) == STATUS_OK) {
-        answer(reply, status, buffer_view(body), fields);
+        answer(reply, status, retry_after_s, buffer_view(body), fields);
     } else {
         connection_finish(reply->connection);
     }
@@ -83,19 +87,19 @@ enum status exchange_add_ids(struct exchange *exchange)
     struct bytes id = decision;
     enum status status;
 
-    (void)fields_find(exchange->head->fields, BYTES("x-request-id"), &id);
+    (void)trace_request_id(exchange->head->fields, &id);
     fields_clear(exchange->added);
     status = fields_add(exchange->added, BYTES("x-prismguard-decision"), decision);
     return status == STATUS_OK ? fields_add(exchange->added, BYTES("x-request-id"), id) : status;
 }
 
-/* What a 405 must say, and a 415 ought to (RFC 9110 sections 15.5.6 and 12.5.3). */
-static enum status add_accepted(struct exchange *exchange)
+/* What a 405 and a 401 must say (RFC 9110 sections 15.5.6 and 11.6.1). */
+static enum status add_what_is_due(struct exchange *exchange)
 {
     bool post_only = exchange->route != NULL && exchange->route->settings->serve == SERVE_MODERATIONS;
 
-    if (exchange->status == 415 && exchange->coding == CODING_OTHER) {
-        return fields_add(exchange->added, BYTES("Accept-Encoding"), BYTES("gzip, deflate, br"));
+    if (exchange->status == 401) {
+        return fields_add(exchange->added, BYTES("WWW-Authenticate"), BYTES("Bearer"));
     }
     if (exchange->status != 405) {
         return STATUS_OK;
@@ -119,9 +123,9 @@ enum step exchange_refuse(struct exchange *exchange)
     series_add(exchange->home->series.errors[exchange->problem.kind], 1);
     reply_init(&exchange->reply, exchange->connection, head->http_1_0, head_only,
                connection_may_keep(exchange->connection));
-    if (exchange_add_ids(exchange) == STATUS_OK && add_accepted(exchange) == STATUS_OK) {
-        answer_problem(exchange->home, &exchange->reply, exchange->status, &exchange->problem, exchange->dialect,
-                       exchange->added);
+    if (exchange_add_ids(exchange) == STATUS_OK && add_what_is_due(exchange) == STATUS_OK) {
+        answer_problem(exchange->home, &exchange->reply, exchange->status, exchange->retry_after_s, &exchange->problem,
+                       exchange->dialect, exchange->added);
     } else {
         connection_finish(exchange->connection);
     }
@@ -139,7 +143,7 @@ enum step exchange_models(struct exchange *exchange)
     }
     exchange->status = 200;
     reply_init(&exchange->reply, exchange->connection, head->http_1_0, false, connection_may_keep(exchange->connection));
-    answer(&exchange->reply, exchange->status, buffer_view(body), exchange->added);
+    answer(&exchange->reply, exchange->status, 0, buffer_view(body), exchange->added);
     return STEP_FINISH;
 }
 
@@ -157,7 +161,7 @@ void exchange_reject_early(struct exchanges *home, struct connection *connection
     reply_init(&reply, connection, false, false, false);
     fields_clear(home->early);
     dialect = endpoint_dialect(connection_path(connection), home->early); /* by its path alone: no field is checked */
-    answer_problem(home, &reply, refusal_status(refusal), &problem, dialect, home->early);
+    answer_problem(home, &reply, refusal_status(refusal), 0, &problem, dialect, home->early);
 }
 
 static const char *route_name(const struct exchange *exchange)
@@ -237,7 +241,8 @@ static void write_down(const struct exchange *exchange, uint64_t total_us)
     const struct job_result *verdict = &exchange->verdict;
 
     log_event(LOG_INFO, "request_done", LOG_TEXT("decision", exchange->decision),
-              LOG_BYTES("method", exchange->method), LOG_TEXT("route", route_name(exchange)),
+              LOG_BYTES("method", exchange->method), LOG_BYTES("key", exchange_caller_name(exchange)),
+              LOG_TEXT("route", route_name(exchange)),
               LOG_NUMBER("status", exchange->status), LOG_TEXT("outcome", outcome_of(exchange)),
               LOG_TEXT("source", exchange->source), LOG_TEXT("category", verdict->category),
               LOG_TEXT("error", exchange->error), LOG_NUMBER("retries", verdict->retries),

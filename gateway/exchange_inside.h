@@ -9,7 +9,6 @@
 #include "gateway/connection.h"
 #include "gateway/fields.h"
 #include "gateway/format/problem.h"
-#include "gateway/inflate.h"
 #include "gateway/pool.h"
 #include "gateway/relay.h"
 #include "gateway/reply.h"
@@ -22,13 +21,12 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/queue.h>
 
 enum step {
     STEP_HEAD,
+    STEP_IDENTIFY,
     STEP_ROUTE,
     STEP_ADMIT,
-    STEP_DECODER,
     STEP_READ,
     STEP_BODY,
     STEP_MODELS,
@@ -65,17 +63,15 @@ struct exchange {
     const struct route *route;       /* NULL until it is found */
     struct bytes rest;               /* of the path; lent by the head */
     enum dialect dialect;
-    bool admitted;
+    bool admitted;        /* holds a place of limits.in_flight */
+    struct caller *caller; /* lent by the snapshot; NULL: no key is asked for, or none was known */
+    bool entered;         /* holds a place of the caller's */
+    char stranger[CALLER_DIGEST_DIGITS + 2]; /* '?' and the digest of a key that is not known; "" = none */
+    unsigned retry_after_s; /* of a 429 */
     bool judged;          /* the body is to be judged */
     enum step after_read; /* what the request is for */
 
-    enum coding coding;      /* of a body that is to be read; CODING_NONE: as it comes */
-    struct inflate *inflate; /* from `decoder` to the body's last byte */
-    size_t coded_bytes;
-    bool waits; /* for a decoder, */
-    TAILQ_ENTRY(exchange) in_wait; /* in home->waiting */
-
-    struct buffer body;  /* decoded */
+    struct buffer body;
     size_t body_bytes;   /* that came; the buffer may be gone */
     size_t body_charged; /* bytes of the process's body budget */
     uint64_t read_us;
@@ -105,8 +101,6 @@ struct exchange {
 /* How a stream can end: whole, by the client, or as a transfer fails. */
 enum { STREAM_CLIENT_LEFT = TRANSFER_FAILURES, STREAM_ENDS };
 
-TAILQ_HEAD(exchange_wait, exchange); /* the longest first */
-
 struct exchange_metrics {
     struct series *read;
     struct series *judge;
@@ -116,9 +110,6 @@ struct exchange_metrics {
     struct series *rejected[REFUSAL_COUNT];
     struct series *errors[ERROR_COUNT];
     struct series *stream_ends[STREAM_ENDS];
-    struct series *decoded_bodies[CODING_COUNT];
-    struct series *coded_bytes[CODING_COUNT];
-    struct series *decoded_bytes[CODING_COUNT];
 };
 
 /* The series of answers that were met last, by routes of the current snapshot: a look-up in the registry takes a lock, this
@@ -152,7 +143,6 @@ struct exchanges {
     struct exchange_metrics series;
     struct relay_series relays;
     struct answer_series answers[ANSWER_SERIES];
-    struct exchange_wait waiting[2]; /* for a decoder: any, and brotli's */
     struct exchange *spare;
     size_t spare_count;
     size_t live_count;
@@ -167,8 +157,8 @@ bool exchange_go(struct exchange *exchange, enum step step);
 /* The steps. */
 enum step exchange_head(struct exchange *exchange);
 enum step exchange_route(struct exchange *exchange);
+enum step exchange_identify(struct exchange *exchange);
 enum step exchange_admit(struct exchange *exchange);
-enum step exchange_decoder(struct exchange *exchange);
 enum step exchange_read(struct exchange *exchange);
 enum step exchange_body(struct exchange *exchange);
 enum step exchange_models(struct exchange *exchange);
@@ -182,22 +172,24 @@ enum step exchange_relay(struct exchange *exchange);
 enum step exchange_refuse(struct exchange *exchange);
 enum step exchange_finish(struct exchange *exchange);
 
+/* Who asks, for the log: the key's name, '?' and a digest for a key that is not known, or nothing. */
+struct bytes exchange_caller_name(const struct exchange *exchange);
+
+/* By whose turn its texts wait for a moderator: the key's name, or the client's address where no keys are asked for. */
+struct bytes exchange_turn_name(const struct exchange *exchange);
+
+/* Gives back the places that exchange_admit took. The snapshot is still held. */
+void exchange_leave(struct exchange *exchange);
+
+/* Whether a field of the request may go to the upstream: none of one hop, no cookie, no address of the client, no key of this
+ * gateway, and no credential at all where the route has its own. */
+bool exchange_may_forward(const struct exchange *exchange, struct field field);
+
+/* Whether a parameter of the query holds a key of this gateway, which the upstream must not see. */
+bool exchange_query_has_own_key(const struct exchange *exchange);
+
 /* "complete", "client_left", "idle", ...; for the log and the metrics. Static. */
 const char *exchange_stream_end_name(size_t end);
-
-/* The next bytes of the body, decoded. Statuses of struct request_sink. */
-MUST_CHECK enum status exchange_keep(void *exchange, struct bytes part);
-
-/* The same of a compressed one. */
-MUST_CHECK enum status exchange_decode(struct exchange *exchange, struct bytes part);
-
-/* All of it is there: the step that follows. */
-enum step exchange_decoded(struct exchange *exchange);
-
-/* Gives the decoder back, or stops waiting for one. */
-void exchange_decode_close(struct exchange *exchange);
-
-void exchange_decode_series(struct exchange_metrics *series, struct metrics *metrics);
 
 /* Says what is wrong; the next step is STEP_REFUSE, which is returned. `status` 0 = the kind's own. */
 enum step exchange_problem(struct exchange *exchange, enum error_kind kind, unsigned status, const char *sentence);

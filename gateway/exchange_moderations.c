@@ -173,7 +173,7 @@ static enum status open_job(struct exchange *exchange, struct job **out)
         return status;
     }
     job->snapshot = snapshot_hold(exchange->snapshot);
-    job_set_caller(job, connection_address(exchange->connection));
+    job_set_caller(job, exchange_turn_name(exchange));
     do {
         struct segment piece = next_piece(moderations);
 

@@ -22,7 +22,7 @@ enum step exchange_head(struct exchange *exchange)
 
     for (size_t index = 0; index < sizeof served / sizeof served[0]; index++) {
         if (is_method(exchange, served[index])) {
-            return STEP_ROUTE;
+            return STEP_IDENTIFY;
         }
     }
     return exchange_problem(exchange, ERROR_INVALID_REQUEST, 405, "the method is not supported here");
@@ -52,11 +52,9 @@ static enum step check_content(struct exchange *exchange)
 {
     struct bytes value;
 
-    if (fields_find(exchange->head->fields, BYTES("content-encoding"), &value)) {
-        exchange->coding = coding_find(value);
-    }
-    if (exchange->coding == CODING_OTHER) {
-        return exchange_rejected(exchange, REFUSAL_CODING);
+    if (fields_find(exchange->head->fields, BYTES("content-encoding"), &value) &&
+        !bytes_equal_nocase(value, BYTES("identity"))) {
+        return exchange_problem(exchange, ERROR_INVALID_REQUEST, 415, "the Content-Encoding is not supported");
     }
     if (fields_find(exchange->head->fields, BYTES("content-type"), &value) && !is_json(value)) {
         return exchange_problem(exchange, ERROR_INVALID_REQUEST, 415, "the Content-Type must be application/json");
@@ -124,16 +122,10 @@ enum step exchange_route(struct exchange *exchange)
     if (status != STATUS_OK) {
         return exchange_problem(exchange, ERROR_ENDPOINT, 0, "no route of this gateway serves this path");
     }
-    return choose(exchange, endpoint);
-}
-
-enum step exchange_admit(struct exchange *exchange)
-{
-    if (admit_request(exchange->home->admit) != STATUS_OK) {
-        return exchange_problem(exchange, ERROR_OVERLOADED, 0, "the gateway has as many requests in flight as it may");
+    if (exchange->caller != NULL && !caller_may_use(exchange->caller, exchange->route->settings->path)) {
+        return exchange_problem(exchange, ERROR_PERMISSION, 0, "the key may not use this route");
     }
-    exchange->admitted = true;
-    return STEP_DECODER;
+    return choose(exchange, endpoint);
 }
 
 enum step exchange_read(struct exchange *exchange)
@@ -187,9 +179,7 @@ enum step exchange_body(struct exchange *exchange)
         return exchange_problem(exchange, ERROR_OVERLOADED, 0, "the gateway is out of memory");
     }
     exchange->job->snapshot = snapshot_hold(exchange->snapshot);
-    if (exchange->connection != NULL) {
-        job_set_caller(exchange->job, connection_address(exchange->connection));
-    }
+    job_set_caller(exchange->job, exchange_turn_name(exchange));
     status = pack_text(exchange, &exchange->problem);
     if (status != STATUS_OK) {
         job_close(&exchange->job);
@@ -255,51 +245,19 @@ enum step exchange_obey(struct exchange *exchange)
     return exchange_problem(exchange, ERROR_CONTENT_FILTER, 0, refusal.text);
 }
 
-/* Fields of the caller that are not the upstream's business, beside those of one hop. */
-static bool is_kept_back(struct bytes name, bool has_key)
-{
-    static const struct bytes names[] = {{"host", 4},     {"accept-encoding", 15}, {"cookie", 6}, {"expect", 6},
-                                         {"forwarded", 9}, {"x-real-ip", 9}};
-
-    for (size_t index = 0; index < sizeof names / sizeof names[0]; index++) {
-        if (bytes_equal_nocase(name, names[index])) {
-            return true;
-        }
-    }
-    if (has_key && endpoint_is_credential(name)) {
-        return true;
-    }
-    return bytes_equal_nocase(bytes_first(name, 12), BYTES("x-forwarded-")) ||
-           bytes_equal_nocase(bytes_first(name, 13), BYTES("x-prismguard-"));
-}
-
-/* What a field says of the bytes as they were coded is not true of the decoded ones. */
-static bool is_of_coding(struct bytes name)
-{
-    static const struct bytes names[] = {{"content-encoding", 16}, {"content-digest", 14}, {"digest", 6}, {"content-md5", 11}};
-
-    for (size_t index = 0; index < sizeof names / sizeof names[0]; index++) {
-        if (bytes_equal_nocase(name, names[index])) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static enum status forward_fields(struct exchange *exchange)
 {
     const struct fields *from = exchange->head->fields;
-    bool has_key = exchange->route->key.count > 0;
-    enum status status = has_key ? endpoint_add_key(exchange->dialect, exchange->route->key, exchange->forwarded,
-                                                    &exchange->home->scratch)
-                                 : STATUS_OK;
+    struct bytes key = exchange->route->key;
+    enum status status = key.count > 0
+                             ? endpoint_add_key(exchange->dialect, key, exchange->forwarded, &exchange->home->scratch)
+                             : STATUS_OK;
     bool typed = false;
 
     for (size_t index = 0; status == STATUS_OK && index < fields_count(from); index++) {
         struct field field = fields_at(from, index);
 
-        if (!reply_is_hop_field(field.name) && !is_kept_back(field.name, has_key) &&
-            (exchange->coding == CODING_NONE || !is_of_coding(field.name))) {
+        if (exchange_may_forward(exchange, field)) {
             typed = typed || bytes_equal_nocase(field.name, BYTES("content-type"));
             status = fields_add(exchange->forwarded, field.name, field.value);
         }
@@ -329,7 +287,6 @@ static void on_relayed(void *context, const struct relay_result *result)
         [TRANSFER_CONNECT] = ERROR_BAD_GATEWAY, [TRANSFER_FIRST_BYTE] = ERROR_TIMEOUT,
         [TRANSFER_IDLE] = ERROR_TIMEOUT,        [TRANSFER_TOTAL] = ERROR_TIMEOUT,
         [TRANSFER_BROKEN] = ERROR_BAD_GATEWAY,  [TRANSFER_TOO_LARGE] = ERROR_BAD_GATEWAY,
-        [TRANSFER_DRAIN] = ERROR_OVERLOADED,
     };
     struct exchange *exchange = context;
     const struct relay_result *relayed = &exchange->relayed;
@@ -342,9 +299,7 @@ static void on_relayed(void *context, const struct relay_result *result)
     }
     if (relayed->end == RELAY_FAILED_BEFORE) {
         (void)exchange_go(exchange, exchange_problem(exchange, kinds[relayed->failure], 0,
-                                                     relayed->failure == TRANSFER_DRAIN
-                                                         ? "the gateway is being shut down"
-                                                         : "the upstream gave no usable answer"));
+                                                     "the upstream gave no usable answer"));
     } else {
         (void)exchange_go(exchange, STEP_FINISH);
     }
@@ -364,7 +319,8 @@ enum step exchange_connect(struct exchange *exchange)
         .context = exchange,
     };
     struct transfer_request request = {.method = head->method, .has_body = head->body_bytes != 0};
-    enum status status = route_url(exchange->route, exchange->rest, head->query, &exchange->url);
+    enum status status = route_url(exchange->route, exchange->rest, head->query,
+                                   exchange_query_has_own_key(exchange), &exchange->url);
 
     if (status == STATUS_OK) {
         status = forward_fields(exchange);

@@ -1,5 +1,6 @@
 /* main: the gateway's start and end: settings, budgets, loops, pool, admin port, drain. */
 #include "gateway/admit.h"
+#include "gateway/key.h"
 #include "gateway/loop.h"
 #include "gateway/pool.h"
 #include "gateway/server.h"
@@ -15,6 +16,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -95,7 +97,7 @@ static uint64_t memory_bound_bytes(const struct settings *settings, size_t loop_
     bytes += loop_count * LOOP_MIB * MIB;
     bytes += (limits->connections + SPARE_CONNECTIONS) * (CONNECTION_KIB * KIB + limits->header_bytes);
     bytes += limits->body_budget_bytes;
-    bytes += limits->decoders * DECODER_BYTES_MAX + (uint64_t)DECODERS_BROTLI_MAX * DECODER_BROTLI_BYTES_MAX;
+    bytes += 4 * settings->key_count * sizeof(struct key_settings); /* two readings, and what is made of them */
     bytes += limits->in_flight * (limits->relay_buffer_bytes + REPLY_HEAD_BYTES_MAX + TRANSFER_KIB * KIB);
     bytes += settings->moderation.queue_bytes + settings->moderation.peers * FRAMES_KIB * KIB;
     return bytes + bytes / 4; /* the allocator's own */
@@ -162,16 +164,16 @@ static enum status open_admin(struct gateway *gateway)
 
 static enum status open_snapshot(struct gateway *gateway)
 {
-    return snapshot_open(&gateway->snapshot, gateway->settings, stderr);
+    return snapshot_open(&gateway->snapshot, gateway->settings, NULL, gateway->metrics, stderr);
 }
 
-/* Routes, their keys and profiles, times, and whom CURVE lets in; the listeners and all that is waiting or running stay (house
- * D15). */
+/* Routes, their keys and profiles, callers, times, and whom CURVE lets in; the listeners and all that is waiting or running stay
+ * (house D15). */
 static enum status reload(void *context, struct settings **fresh, FILE *errors)
 {
     struct gateway *gateway = context;
     struct snapshot *next = NULL;
-    enum status status = snapshot_open(&next, *fresh, errors);
+    enum status status = snapshot_open(&next, *fresh, gateway->snapshot, gateway->metrics, errors);
 
     if (status == STATUS_OK && gateway->security != NULL) {
         status = wire_security_reload(gateway->security);
@@ -302,7 +304,14 @@ int main(int argc, char **argv)
 {
     struct gateway gateway = {0};
     enum status status;
-    int code = program_open(&gateway.program, "gateway", "judges and relays requests to LLM APIs", argc, argv);
+    int code;
+
+    if (argc > 1 && strcmp(argv[1], "key") == 0) {
+        return key_command(argc, argv, stdout, stderr);
+    }
+    code = program_open(&gateway.program, "gateway",
+                        "judges and relays requests to LLM APIs; prismguard-gateway key NAME makes a key for a caller", argc,
+                        argv);
 
     if (gateway.program == NULL) {
         return code;

@@ -157,7 +157,7 @@ enum status route_find(const struct routes *routes, struct bytes path, const str
     return STATUS_NOT_FOUND;
 }
 
-enum status route_url(const struct route *route, struct bytes rest, struct bytes query, struct buffer *out)
+enum status route_url(const struct route *route, struct bytes rest, struct bytes query, bool without_key, struct buffer *out)
 {
     enum status status = buffer_append(out, route->upstream);
 
@@ -167,7 +167,7 @@ enum status route_url(const struct route *route, struct bytes rest, struct bytes
     if (status != STATUS_OK) {
         return status;
     }
-    return route->key.count > 0 ? endpoint_append_query_without_key(query, out) : buffer_append(out, query);
+    return without_key || route->key.count > 0 ? endpoint_append_query_without_key(query, out) : buffer_append(out, query);
 }
 
 bool route_speaks(const struct route *route, enum dialect dialect)

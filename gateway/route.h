@@ -40,9 +40,10 @@ void routes_close(struct routes **routes);
 MUST_CHECK enum status route_find(const struct routes *routes, struct bytes path, const struct route **out,
                                   struct bytes *rest);
 
-/* Appends upstream, rest and query; where the route has a key, the caller's is taken out of the query. STATUS_TOO_LARGE past
- * the buffer's bound, STATUS_NO_MEMORY. */
-MUST_CHECK enum status route_url(const struct route *route, struct bytes rest, struct bytes query, struct buffer *out);
+/* Appends upstream, rest and query; where the route has a key, or `without_key`, the caller's is taken out of the query.
+ * STATUS_TOO_LARGE past the buffer's bound, STATUS_NO_MEMORY. */
+MUST_CHECK enum status route_url(const struct route *route, struct bytes rest, struct bytes query, bool without_key,
+                                 struct buffer *out);
 
 /* Whether clients of this dialect may use the route. */
 bool route_speaks(const struct route *route, enum dialect dialect);

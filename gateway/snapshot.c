@@ -1,4 +1,4 @@
-/* snapshot: a count of holders around settings and routes. */
+/* snapshot: a count of holders around settings, routes and callers. */
 #include "gateway/snapshot.h"
 
 #include <assert.h>
@@ -9,10 +9,12 @@ struct snapshot {
     const struct settings *settings;
     struct settings *owned; /* the same, or NULL: they are the program's */
     struct routes *routes;
+    struct callers *callers;
     _Atomic size_t holders;
 };
 
-enum status snapshot_open(struct snapshot **out, const struct settings *settings, FILE *errors)
+enum status snapshot_open(struct snapshot **out, const struct settings *settings, const struct snapshot *before,
+                          struct metrics *metrics, FILE *errors)
 {
     struct snapshot *snapshot = calloc(1, sizeof *snapshot);
     const struct route_settings *bad = NULL;
@@ -24,6 +26,9 @@ enum status snapshot_open(struct snapshot **out, const struct settings *settings
     snapshot->settings = settings;
     atomic_init(&snapshot->holders, 1);
     status = routes_open(&snapshot->routes, settings, &bad);
+    if (status == STATUS_OK) {
+        status = callers_open(&snapshot->callers, settings, before == NULL ? NULL : before->callers, metrics);
+    }
     if (status != STATUS_OK) {
         if (bad != NULL) {
             (void)fprintf(errors, "%s:%u: route %s: its profile or key file cannot be used: %s\n", settings->file, bad->line,
@@ -56,6 +61,7 @@ void snapshot_release(struct snapshot **snapshot)
     /* Acquire and release: the last holder must see all that the others did with it. */
     if (released != NULL && atomic_fetch_sub_explicit(&released->holders, 1, memory_order_acq_rel) == 1) {
         routes_close(&released->routes);
+        callers_close(&released->callers);
         settings_close(&released->owned);
         free(released);
     }
@@ -64,6 +70,11 @@ void snapshot_release(struct snapshot **snapshot)
 const struct settings *snapshot_settings(const struct snapshot *snapshot)
 {
     return snapshot->settings;
+}
+
+const struct callers *snapshot_callers(const struct snapshot *snapshot)
+{
+    return snapshot->callers;
 }
 
 const struct routes *snapshot_routes(const struct snapshot *snapshot)

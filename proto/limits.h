@@ -88,13 +88,16 @@ enum {
     SETTINGS_FILE_BYTES_MAX = MIB,
     SETTINGS_DEPTH_MAX = 8,
     SETTINGS_NODES_MAX = 65536,   /* values, lists and mappings of one file */
-    SETTINGS_ENTRIES_MAX = 1024,  /* of one list or mapping */
+    SETTINGS_ENTRIES_MAX = 4096,  /* of one list or mapping */
     SETTINGS_VALUE_BYTES_MAX = 4096, /* one value, variables replaced */
     SETTINGS_FOUND_BYTES_MAX = 80,   /* as much of a bad value is shown */
     SETTINGS_ERRORS_MAX = 20,     /* told, then no more */
     SETTINGS_ITEMS_MAX = 64,      /* of one list value: the largest of the four below */
     PATH_BYTES_MAX = 512, /* file names, URLs and endpoints in settings */
     ROUTES_MAX = 256,
+    KEYS_MAX = 4096,           /* of callers */
+    KEY_ROUTES_MAX = 16,       /* that one key may be bound to */
+    KEY_ROUTE_BYTES_MAX = 128, /* of the path of such a route */
     PROFILES_MAX = 1024,
     ENDPOINTS_MAX = 16, /* names or addresses in one list of the settings */
     FILES_MAX = 16,     /* keyword files of one profile */
@@ -113,10 +116,6 @@ enum {
     CORK_BYTES = 16 * KIB,               /* what waits for the end of the turn; more is written at once */
     REPLY_HEAD_BYTES_MAX = 96 * KIB,     /* an upstream's fields at their most, with our own, and an event for an error */
     CONNECTION_KEPT_BYTES = 4 * KIB,     /* what an idle connection may keep of its write buffer */
-    DECODERS_BROTLI_MAX = 4,             /* of limits.decoders; each may hold a window of 16 MiB */
-    DECODER_BYTES_MAX = 48 * KIB,        /* zlib: state and window */
-    DECODER_BROTLI_BYTES_MAX = 19 * MIB, /* brotli: window, and the prefix codes of a block at their most (2.7 MiB) */
-    INFLATE_CHUNK_BYTES = 16 * KIB,      /* decoded at a time, on the stack */
     BODY_FIRST_BYTES = 4 * KIB,          /* a body's first reservation; most need no second one */
     SCRATCH_BYTES_MAX = 32 * KIB,        /* an error's body, a credential, a full list of models */
     FORWARDED_FIELDS_OWN = 2,            /* Authorization and Content-Type, beside the caller's fields */
@@ -129,7 +128,11 @@ enum {
     LISTEN_BACKLOG = 511,
     DESCRIPTORS_OWN = 128,               /* listeners, loops, files, the log */
     SPARE_CONNECTIONS = 64,              /* above limits.connections: each hears why it is refused */
-    RETRY_AFTER_S = 1,                   /* with every 503 */
+    RETRY_AFTER_S = 1,                   /* with every 503, and where a key has too many requests in flight */
+    CREDENTIAL_BYTES_MAX = 512,          /* a longer one is no key of a caller; one of `prismguard-gateway key` has 67 */
+    KEYS_COUNTED_MAX = 128,              /* keys with series of their own; the others are counted together */
+    REQUEST_ID_BYTES_MAX = 128,          /* of a caller's x-request-id; a longer one is left out */
+    TRACE_STATE_BYTES_MAX = 512,         /* of one tracestate field (W3C Trace Context 3.3.1.5) */
     LOOP_TICK_MS = 100,                  /* how exact the timers of connections are */
     LOOP_ALIVE_MS = 5000,                /* a loop that has not turned for so long is not alive */
     DRAIN_LAST_MS = 2000,                /* after limits.drain: for error events and answers on their way */
@@ -139,13 +142,6 @@ enum {
     UPSTREAM_FIELDS_BYTES_MAX = 64 * KIB,
     UPSTREAM_FIELDS_MAX = 200,
     ERROR_EVENT_BYTES_MAX = 4 * KIB, /* the event that ends a broken stream, in any dialect */
-    SKIM_PATHS_MAX = 12,           /* lists and objects inside one another that JSON in passing has names for */
-    SKIM_VALUE_BYTES_MAX = 128,    /* of a value in passing; those that are looked for have 10 to 60 bytes */
-    GLANCE_FIELD_BYTES_MAX = 16,   /* "\xEF\xBB\xBF" "event", "[DONE]": as much of a line tells what it is */
-    GLANCE_TYPE_BYTES_MAX = 64,    /* "response.code_interpreter_call_code.delta" has 41 */
-    GLANCE_ID_BYTES_MAX = SKIM_VALUE_BYTES_MAX, /* "resp_" and 48 digits */
-    DELAY_BYTES_MAX = 64 * KIB,    /* of a stream whose head waits for content (spec/wire-formats.md section 4.5) */
-    DELAY_MS = 10000,              /* and so long */
     SSE_NAME_BYTES_MAX = 16 * KIB, /* the type and the id of an event; real ones have 10 to 40 bytes */
     UPSTREAM_INTERIM_MAX = 16,           /* 1xx answers before the final one */
     UPSTREAM_HOSTS_MAX = 2 * ROUTES_MAX, /* scheme, host and port; old ones give way to new ones after a reload */
@@ -266,9 +262,12 @@ _Static_assert(REPLY_HEAD_BYTES_MAX >= UPSTREAM_FIELDS_BYTES_MAX + 4 * UPSTREAM_
                "the largest head of an upstream fits with our own fields");
 _Static_assert(TRAIN_LABEL_ROWS_MIN >= TRAIN_FOLDS, "calibration has a row of either label in each part");
 _Static_assert(LOG_LINE_BYTES_MAX < LOG_QUEUE_BYTES_MAX, "a line fits the queue");
-_Static_assert(SETTINGS_ENTRIES_MAX >= PROFILES_MAX && SETTINGS_ENTRIES_MAX >= ROUTES_MAX, "full tables can be written down");
+_Static_assert(SETTINGS_ENTRIES_MAX >= PROFILES_MAX && SETTINGS_ENTRIES_MAX >= ROUTES_MAX && SETTINGS_ENTRIES_MAX >= KEYS_MAX,
+               "full tables can be written down");
+_Static_assert(SETTINGS_NODES_MAX >= 8 * KEYS_MAX, "so can all keys with all that is said of each");
+_Static_assert(METRICS_SERIES_MAX >= 8 * KEYS_COUNTED_MAX, "series of keys leave room for others");
 _Static_assert(SETTINGS_ITEMS_MAX >= ENDPOINTS_MAX && SETTINGS_ITEMS_MAX >= FILES_MAX && SETTINGS_ITEMS_MAX >= MODELS_MAX &&
-                   SETTINGS_ITEMS_MAX >= ROUTE_MODELS_MAX,
+                   SETTINGS_ITEMS_MAX >= ROUTE_MODELS_MAX && SETTINGS_ITEMS_MAX >= KEY_ROUTES_MAX,
                "every list of the settings fits");
 _Static_assert(SETTINGS_VALUE_BYTES_MAX > PATH_BYTES_MAX, "a value too long for its setting is read, and refused by name");
 

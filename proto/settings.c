@@ -88,31 +88,52 @@ static void store_defaults(enum setting_scope scope, void *base)
     }
 }
 
-/* The children of the root's mapping or list of this name; 0 when there is none. */
-static size_t count_entries(const struct settings_document *document, const char *key)
+/* The child of this name; 0, which is nobody's child, when there is none. */
+static size_t find_child(const struct settings_document *document, size_t parent, const char *key)
 {
-    for (size_t index = 1; index < document->count; index++) {
-        if (document->nodes[index].parent == 0 && document->nodes[index].key != NULL &&
+    for (size_t index = parent + 1; index < document->count; index++) {
+        if (document->nodes[index].parent == parent && document->nodes[index].key != NULL &&
             strcmp(document->nodes[index].key, key) == 0) {
-            return document->nodes[index].child_count;
+            return index;
         }
     }
     return 0;
 }
 
-/* Makes room for as many routes and profiles as the file has, all of them as by default. */
-static enum status make_settings(struct loader *loader, const char *file)
+/* The children of the root's mapping or list of this name, or of the one that it has as `inner`; 0 when there is none. */
+static size_t count_entries(const struct settings_document *document, const char *key, const char *inner)
 {
-    size_t route_count = count_entries(loader->document, "routes");
-    size_t profile_count = count_entries(loader->document, "profiles");
-    struct settings *settings;
+    size_t found = find_child(document, 0, key);
 
-    if (route_count > ROUTES_MAX) {
-        settings_path_refuse(&loader->errors, loader->document, "routes", "found %zu routes, allowed is %d", route_count,
-                             ROUTES_MAX);
+    if (found != 0 && inner != NULL) {
+        found = find_child(document, found, inner);
+    }
+    return found == 0 ? 0 : document->nodes[found].child_count;
+}
+
+/* Tells when the file has more of something than it may. */
+static enum status check_count(struct loader *loader, const char *path, size_t count, size_t count_max, const char *what)
+{
+    if (count > count_max) {
+        settings_path_refuse(&loader->errors, loader->document, path, "found %zu %s, allowed is %zu", count, what, count_max);
         return STATUS_MALFORMED;
     }
-    assert(profile_count <= PROFILES_MAX); /* the reader's bound on entries */
+    return STATUS_OK;
+}
+
+/* Makes room for as many routes, profiles and keys as the file has, all of them as by default. */
+static enum status make_settings(struct loader *loader, const char *file)
+{
+    size_t route_count = count_entries(loader->document, "routes", NULL);
+    size_t profile_count = count_entries(loader->document, "profiles", NULL);
+    size_t key_count = count_entries(loader->document, "gateway", "keys");
+    struct settings *settings;
+
+    if (check_count(loader, "routes", route_count, ROUTES_MAX, "routes") != STATUS_OK ||
+        check_count(loader, "profiles", profile_count, PROFILES_MAX, "profiles") != STATUS_OK) {
+        return STATUS_MALFORMED;
+    }
+    assert(key_count <= KEYS_MAX); /* the reader's bound on entries */
     loader->settings = settings = calloc(1, sizeof *settings);
     if (settings == NULL) {
         return STATUS_NO_MEMORY;
@@ -120,9 +141,11 @@ static enum status make_settings(struct loader *loader, const char *file)
     /* One more than needed: an allocation of nothing is no special case then. */
     settings->routes = calloc(route_count + 1, sizeof *settings->routes);
     settings->profiles = calloc(profile_count + 1, sizeof *settings->profiles);
-    if (settings->routes == NULL || settings->profiles == NULL) {
+    settings->keys = calloc(key_count + 1, sizeof *settings->keys);
+    if (settings->routes == NULL || settings->profiles == NULL || settings->keys == NULL) {
         return STATUS_NO_MEMORY;
     }
+    settings->key_count = key_count;
     settings->route_count = route_count;
     settings->profile_count = profile_count;
     store_defaults(SETTING_OF_FILE, settings);
@@ -131,6 +154,9 @@ static enum status make_settings(struct loader *loader, const char *file)
     }
     for (size_t index = 0; index < profile_count; index++) {
         store_defaults(SETTING_OF_PROFILE, &settings->profiles[index]);
+    }
+    for (size_t index = 0; index < key_count; index++) {
+        store_defaults(SETTING_OF_KEY, &settings->keys[index]);
     }
     return bytes_copy(bytes_of(file), settings->file, sizeof settings->file);
 }
@@ -368,6 +394,7 @@ void settings_close(struct settings **settings)
     if (*settings != NULL) {
         free((*settings)->routes);
         free((*settings)->profiles);
+        free((*settings)->keys);
         free(*settings);
         *settings = NULL;
     }

@@ -21,6 +21,7 @@
 
 enum { SETTINGS_AUTO = 0 }; /* `threads: auto` */
 enum { SETTINGS_DIGEST_BYTES = 16 }; /* hexadecimal digits */
+enum { SETTINGS_SHA256_DIGITS = 64 };
 
 struct endpoints {
     size_t count;
@@ -41,10 +42,8 @@ struct limit_settings {
     uint64_t in_flight;
     uint64_t header_time_ms;
     uint64_t body_time_ms;
-    uint64_t decoders;
     uint64_t write_stall_ms;
     uint64_t relay_buffer_bytes; /* high water; low water is half of it */
-    uint64_t sse_event_bytes;
     uint64_t response_bytes;
     uint64_t upstream_connections;
     uint64_t upstream_idle;
@@ -64,6 +63,23 @@ struct gateway_settings {
     bool open;                             /* callers without keys allowed beyond loopback */
     bool allow_private_upstreams;
     struct limit_settings limits;
+};
+
+/* So many in so much time, and as many at once. */
+struct rate_settings {
+    uint64_t count; /* 0 = no bound */
+    uint64_t period_ms;
+};
+
+/* A caller of the gateway, known by a key of which only the hash is here. */
+struct key_settings {
+    char name[PROFILE_NAME_BYTES_MAX + 1];
+    char sha256[SETTINGS_SHA256_DIGITS + 1]; /* of the key, lower-case hexadecimal */
+    struct rate_settings rate;
+    uint64_t in_flight; /* SETTINGS_AUTO = no bound of its own */
+    size_t route_count; /* 0 = all routes */
+    char routes[KEY_ROUTES_MAX][KEY_ROUTE_BYTES_MAX + 1]; /* their paths */
+    unsigned line;
 };
 
 /* API formats: a bit each, in the order of gateway/format/dialect.h. */
@@ -87,7 +103,6 @@ struct route_settings {
     enum format_choice to;
     size_t model_count;
     char models[ROUTE_MODELS_MAX][PROFILE_NAME_BYTES_MAX + 1]; /* none: the upstream is asked which there are */
-    bool delay_stream_header;
     char moderation[PROFILE_NAME_BYTES_MAX + 1]; /* a profile's name, or "none" */
     unsigned line;                               /* in the file, for errors found later */
 };
@@ -196,6 +211,8 @@ struct settings {
     struct gateway_settings gateway;
     size_t route_count;
     struct route_settings *routes; /* longest path first */
+    size_t key_count; /* 0 = callers need no key */
+    struct key_settings *keys; /* as in the file */
     struct pool_settings moderation;
     size_t profile_count;
     struct profile_settings *profiles;
@@ -224,6 +241,9 @@ void settings_explain(const struct settings *settings, FILE *out);
  * service finds that out by itself, of those it needs.) What the values mean is written on `out` when they hold, whether the
  * files can be read or not. STATUS_OK, STATUS_NOT_FOUND when only files are missing, or as settings_open. */
 MUST_CHECK enum status settings_report(const char *file, FILE *out, FILE *errors);
+
+/* Whether a caller may be called so. */
+bool settings_is_key_name(const char *name);
 
 /* Whether a listener's "host:port" is on loopback (proto/address.h). */
 bool settings_is_loopback(const char *listen);

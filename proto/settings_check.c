@@ -62,17 +62,70 @@ static void check_caller(const struct check *check)
 {
     const struct gateway_settings *gateway = &check->settings->gateway;
 
-    if (!settings_is_loopback(gateway->listen) && !gateway->open && !told(check, "gateway.listen") &&
-        !told(check, "gateway.open")) {
+    if (check->settings->key_count == 0 && !settings_is_loopback(gateway->listen) && !gateway->open &&
+        !told(check, "gateway.listen") && !told(check, "gateway.open")) {
         settings_path_refuse(check->errors, check->document, "gateway.listen",
                              "found '%s', which others can reach, and no keys are asked for; allowed is a loopback address, "
-                             "or 'gateway.open: true' to let everybody in",
+                             "keys in 'gateway.keys', or 'gateway.open: true' to let everybody in",
                              gateway->listen);
+    }
+    if (gateway->open && check->settings->key_count > 0 && !told(check, "gateway.open") && !told(check, "gateway.keys")) {
+        settings_path_refuse(check->errors, check->document, "gateway.open",
+                             "found 'true', but there are keys in 'gateway.keys'; allowed is one of the two");
     }
     if (gateway->admin_listen[0] != '\0' && strcmp(gateway->admin_listen, gateway->listen) == 0 &&
         !told(check, "gateway.listen") && !told(check, "gateway.admin_listen")) {
         settings_path_refuse(check->errors, check->document, "gateway.admin_listen",
                              "found '%s', the public port; allowed is another one", gateway->admin_listen);
+    }
+}
+
+static void __attribute__((format(printf, 4, 5)))
+refuse_key(const struct check *check, size_t index, const char *what, const char *format, ...)
+{
+    char path[SETTINGS_PATH_BYTES];
+    char why[SETTINGS_PATH_BYTES + KEY_ROUTE_BYTES_MAX];
+    va_list arguments;
+
+    va_start(arguments, format);
+    (void)vsnprintf(why, sizeof why, format, arguments);
+    va_end(arguments);
+    (void)snprintf(path, sizeof path, "gateway.keys[%zu].%s", index, what);
+    if (!told(check, path)) {
+        settings_path_refuse(check->errors, check->document, path, "%s", why);
+    }
+}
+
+static bool has_route(const struct settings *settings, const char *path)
+{
+    for (size_t index = 0; index < settings->route_count; index++) {
+        if (strcmp(settings->routes[index].path, path) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A caller is one name and one key, and its routes are there. */
+static void check_key(const struct check *check, size_t index)
+{
+    const struct settings *settings = check->settings;
+    const struct key_settings *key = &settings->keys[index];
+
+    for (size_t earlier = 0; earlier < index; earlier++) {
+        const struct key_settings *other = &settings->keys[earlier];
+
+        if (strcmp(other->name, key->name) == 0 && key->name[0] != '\0') {
+            refuse_key(check, index, "name", "found '%s', which the key in line %u has already", key->name, other->line);
+        }
+        if (strcmp(other->sha256, key->sha256) == 0 && key->sha256[0] != '\0') {
+            refuse_key(check, index, "sha256", "found the same as in line %u; allowed is a key for each", other->line);
+        }
+    }
+    for (size_t route = 0; route < key->route_count; route++) {
+        if (!has_route(settings, key->routes[route]) && !told(check, "routes")) {
+            refuse_key(check, index, "routes", "found '%s', but no route under 'routes' has this path", key->routes[route]);
+        }
     }
 }
 
@@ -233,6 +286,9 @@ void settings_check(const struct settings *settings, const struct settings_docum
     const struct check check = {settings, document, errors};
 
     check_caller(&check);
+    for (size_t index = 0; index < settings->key_count; index++) {
+        check_key(&check, index);
+    }
     check_limits(&check);
     check_links(&check);
     check_routes(&check);

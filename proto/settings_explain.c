@@ -16,10 +16,41 @@ static void print_time(FILE *out, uint64_t time_ms)
     fprintf(out, "%.*s", (int)text.count, room);
 }
 
-static void explain_callers(const struct gateway_settings *gateway, FILE *out)
+static void explain_key(const struct key_settings *key, FILE *out)
 {
+    fprintf(out, "    %s: ", key->name);
+    for (size_t index = 0; index < key->route_count; index++) {
+        fprintf(out, "%s%s", index == 0 ? "" : ", ", key->routes[index]);
+    }
+    fprintf(out, "%s", key->route_count == 0 ? "all routes" : "");
+    if (key->rate.count > 0) {
+        fprintf(out, "; at most %llu in ", (unsigned long long)key->rate.count);
+        print_time(out, key->rate.period_ms);
+    }
+    if (key->in_flight != SETTINGS_AUTO) {
+        fprintf(out, "; at most %llu at once", (unsigned long long)key->in_flight);
+    }
+    fprintf(out, ".\n");
+}
+
+static void explain_keys(const struct settings *settings, FILE *out)
+{
+    fprintf(out, "  The gateway listens on %s: whoever can reach it may call it with one of these keys, and with none of them\n"
+                 "  gets a 401.\n",
+            settings->gateway.listen);
+    for (size_t index = 0; index < settings->key_count; index++) {
+        explain_key(&settings->keys[index], out);
+    }
+}
+
+static void explain_callers(const struct settings *settings, FILE *out)
+{
+    const struct gateway_settings *gateway = &settings->gateway;
+
     fprintf(out, "Who may call\n");
-    if (settings_is_loopback(gateway->listen)) {
+    if (settings->key_count > 0) {
+        explain_keys(settings, out);
+    } else if (settings_is_loopback(gateway->listen)) {
         fprintf(out, "  The gateway listens on %s: programs on this machine may call it, without a key.\n", gateway->listen);
     } else {
         fprintf(out, "  The gateway listens on %s and is open: whoever can reach it may call it, without a key.\n",
@@ -56,7 +87,10 @@ static void explain_routes(const struct settings *settings, FILE *out)
             continue;
         }
         fprintf(out, "  %s goes to %s, with %s%s; ", route->path, route->upstream,
-                route->key_file[0] == '\0' ? "the caller's own credential" : "the key in ", route->key_file);
+                route->key_file[0] != '\0'  ? "the key in "
+                : settings->key_count > 0 ? "what credential the caller sends beside its key"
+                                          : "the caller's own credential",
+                route->key_file);
         if (strcmp(route->moderation, "none") == 0) {
             fprintf(out, "NOT judged.\n");
         } else {
@@ -202,7 +236,7 @@ static void explain_links(const struct settings *settings, FILE *out)
 
 void settings_explain(const struct settings *settings, FILE *out)
 {
-    explain_callers(&settings->gateway, out);
+    explain_callers(settings, out);
     explain_routes(settings, out);
     for (size_t index = 0; index < settings->profile_count; index++) {
         explain_profile(settings, &settings->profiles[index], out);

@@ -42,6 +42,19 @@ static bool is_printable(struct bytes text)
     return true;
 }
 
+/* In one way only: what is compared with it is written so. */
+static bool is_sha256(struct bytes text)
+{
+    for (size_t index = 0; index < text.count; index++) {
+        char byte = text.data[index];
+
+        if (!((byte >= '0' && byte <= '9') || (byte >= 'a' && byte <= 'f'))) {
+            return false;
+        }
+    }
+    return text.count == SETTINGS_SHA256_DIGITS;
+}
+
 /* A name, an IPv4 address, or an IPv6 address in brackets. */
 static bool is_host(struct bytes host)
 {
@@ -164,6 +177,10 @@ bool setting_form_holds(enum setting_type type, struct bytes text)
         return is_printable(text);
     case SETTING_NAME:
         return setting_form_is_profile_name(text) || bytes_equal(text, BYTES("none"));
+    case SETTING_LABEL:
+        return setting_form_is_profile_name(text);
+    case SETTING_SHA256:
+        return is_sha256(text);
     case SETTING_PREFIX:
         return is_prefix(text);
     case SETTING_LISTEN:
@@ -182,6 +199,11 @@ bool setting_form_holds(enum setting_type type, struct bytes text)
         assert(false);
         return false;
     }
+}
+
+bool settings_is_key_name(const char *name)
+{
+    return setting_form_is_profile_name(bytes_of(name));
 }
 
 bool settings_is_loopback(const char *listen)

@@ -5,13 +5,14 @@
 
 static const struct setting_planned planned[] = {
     {"gateway.admin_token_file", "the admin port only tells and does nothing that needs a token"},
-    {"gateway.keys", "callers have no keys: listen on loopback, or let everybody in with gateway.open"},
     {"gateway.trusted_proxies", "a caller's address is that of its connection"},
     {"gateway.url_config", "routes are those of this file"},
     {"gateway.url_config_hosts", "routes are those of this file"},
     {"gateway.url_config_floor", "routes are those of this file"},
     {"gateway.debug_headers", "an answer names its decision only; the log has the rest"},
     {"gateway.limits.body_rate", "a body has body_time for all of it"},
+    {"gateway.limits.decoders", "compressed bodies are refused"},
+    {"gateway.limits.sse_event", "events are relayed without being held"},
     {"gateway.limits.stream_state", "streams are relayed without being held"},
     {"gateway.limits.stream_budget", "streams are relayed without being held"},
     {"gateway.limits.memory", "the computed bound is told at start and compared with nothing"},

@@ -12,6 +12,7 @@
 #define LIVE_LIMIT(member) LIMIT(member), .live = true /* times and rates; what memory is reckoned from is not */
 #define ROUTE(member) .offset = offsetof(struct route_settings, member)
 #define PROFILE(member) .offset = offsetof(struct profile_settings, member)
+#define KEY(member) .offset = offsetof(struct key_settings, member)
 
 enum {
     SECOND = 1000,
@@ -67,6 +68,17 @@ static const struct setting rows[] = {
      .sentence = "Event loops; auto is one a core."},
     {"gateway.open", SETTING_BOOLEAN, .fallback = "false", AT(gateway.open),
      .sentence = "Lets callers without keys in when `listen` is not loopback."},
+    {"gateway.keys[].name", SETTING_LABEL, .required = true, .min = 1, .max = PROFILE_NAME_BYTES_MAX, KEY(name),
+     .sentence = "The caller, in logs, metrics and the queue's turns. Callers need a key as soon as one is listed."},
+    {"gateway.keys[].sha256", SETTING_SHA256, .required = true, .min = SETTINGS_SHA256_DIGITS, .max = SETTINGS_SHA256_DIGITS,
+     KEY(sha256), .sentence = "The key's SHA-256; `prismguard-gateway key NAME` makes both."},
+    {"gateway.keys[].rate", SETTING_RATE, .automatic = true, .min = 1, .max = COUNT_MAX, .fallback = "off", KEY(rate),
+     .sentence = "Requests in a time, and as many at once; more are a 429."},
+    {"gateway.keys[].in_flight", SETTING_NUMBER, .automatic = true, .min = 1, .max = 65536, .fallback = "auto", KEY(in_flight),
+     .sentence = "Requests being answered at once, more are a 429; auto is no bound but `limits.in_flight`."},
+    {"gateway.keys[].routes", SETTING_LIST, .item = SETTING_PREFIX, .item_bytes = KEY_ROUTE_BYTES_MAX + 1,
+     .max = KEY_ROUTES_MAX, .fallback = "", KEY(routes), .count_offset = offsetof(struct key_settings, route_count),
+     .sentence = "The paths of the routes that the caller may use; without it all of them."},
     {"gateway.allow_private_upstreams", SETTING_BOOLEAN, .fallback = "false", AT(gateway.allow_private_upstreams),
      .sentence = "Lets an upstream resolve to loopback or private addresses (tests, sidecars)."},
 
@@ -85,7 +97,7 @@ static const struct setting rows[] = {
     {"gateway.limits.header_fields", SETTING_NUMBER, .min = 10, .max = 1000, .fallback = "100", LIMIT(header_fields),
      .sentence = "Fields of a request."},
     {"gateway.limits.request_bytes", SETTING_BYTES, .min = KIB, .max = 256 * MIB, .fallback = "16MiB",
-     LIMIT(request_bytes), .sentence = "A request's body, as it is sent and as it is decoded."},
+     LIMIT(request_bytes), .sentence = "A request's body."},
     {"gateway.limits.moderated_text", SETTING_BYTES, .min = KIB, .max = 64 * MIB, .fallback = "4MiB",
      LIMIT(moderated_text_bytes), .sentence = "Text judged for one request; more is refused, never cut."},
     {"gateway.limits.body_budget", SETTING_BYTES, .min = MIB, .max = 65536ULL * MIB, .fallback = "256MiB",
@@ -96,14 +108,10 @@ static const struct setting rows[] = {
      .sentence = "For all of a request's head."},
     {"gateway.limits.body_time", SETTING_TIME, .min = 100, .max = HOUR, .fallback = "30s", LIVE_LIMIT(body_time_ms),
      .sentence = "For all of a request's body."},
-    {"gateway.limits.decoders", SETTING_NUMBER, .min = 1, .max = 65536, .fallback = "64", LIMIT(decoders),
-     .sentence = "Compressed bodies that are read at once; at most 4 of them brotli."},
     {"gateway.limits.write_stall", SETTING_TIME, .min = 100, .max = HOUR, .fallback = "30s", LIVE_LIMIT(write_stall_ms),
      .sentence = "A client that takes no byte for so long is cut."},
     {"gateway.limits.relay_buffer", SETTING_BYTES, .min = 2 * UPSTREAM_CHUNK_BYTES, .max = 16 * MIB, .fallback = "64KiB",
      LIMIT(relay_buffer_bytes), .sentence = "Unsent bytes of one answer above which its upstream is paused."},
-    {"gateway.limits.sse_event", SETTING_BYTES, .min = 4 * KIB, .max = 256 * MIB, .fallback = "8MiB", LIMIT(sse_event_bytes),
-     .sentence = "One event of a stream, where they are looked into: Responses, streams that a close ends, delayed heads."},
     {"gateway.limits.response_bytes", SETTING_BYTES, .min = KIB, .max = 256 * MIB, .fallback = "16MiB",
      LIMIT(response_bytes), .sentence = "An answer that is not a stream."},
     {"gateway.limits.upstream_connections", SETTING_NUMBER, .min = 1, .max = COUNT_MAX, .fallback = "256",
@@ -340,6 +348,9 @@ enum setting_scope setting_scope(const struct setting *row)
     if (bytes_starts_with(path, BYTES("routes[]."))) {
         return SETTING_OF_ROUTE;
     }
+    if (bytes_starts_with(path, BYTES("gateway.keys[]."))) {
+        return SETTING_OF_KEY;
+    }
     return bytes_starts_with(path, BYTES("profiles.*.")) ? SETTING_OF_PROFILE : SETTING_OF_FILE;
 }
 
@@ -416,6 +427,10 @@ static enum status append_form(enum setting_type type, struct buffer *out)
         return buffer_append_text(out, "text without control characters");
     case SETTING_NAME:
         return buffer_append_text(out, "the name of a profile, or none");
+    case SETTING_LABEL:
+        return buffer_append_text(out, "a name of letters, digits, - and _, not none");
+    case SETTING_SHA256:
+        return buffer_append_text(out, "64 lower-case hexadecimal digits");
     case SETTING_PREFIX:
         return buffer_append_text(out, "a path such as /openai: letters, digits, - . _ ~, no / at the end");
     case SETTING_LISTEN:
@@ -456,6 +471,9 @@ enum status setting_allowed(const struct setting *row, struct buffer *out)
     case SETTING_BYTES:
     case SETTING_TIME:
         return append_range(row, out);
+    case SETTING_RATE:
+        return buffer_append_format(out, "%llu to %llu in a time, such as 50/s (units /s, /m, /h)", (unsigned long long)row->min,
+                                    (unsigned long long)row->max);
     case SETTING_SHARE:
         return buffer_append_text(out, "0 to 1, such as 0.25");
     case SETTING_BOOLEAN:

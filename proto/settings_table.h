@@ -1,7 +1,7 @@
 /* settings_table: one row a key of prismguard.yaml; everything that is known about a key stands in its row.
  *
  * Paths: "gateway.limits.connections", "routes[].path" (of each item), "profiles.*.model.low" (of each profile). A row's
- * offset counts from struct settings, struct route_settings or struct profile_settings, as its path says (its scope).
+ * offset counts from struct settings, or from that of a route, a profile or a key, as its path says (its scope).
  *
  * Of the parts of proto/settings.c, for them and their tests. Thread: any; the table is constant.
  */
@@ -15,7 +15,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-enum setting_scope { SETTING_OF_FILE, SETTING_OF_ROUTE, SETTING_OF_PROFILE };
+enum setting_scope { SETTING_OF_FILE, SETTING_OF_ROUTE, SETTING_OF_PROFILE, SETTING_OF_KEY };
 
 enum setting_type {
     /* min and max are of the number, in its unit */
@@ -23,12 +23,15 @@ enum setting_type {
     SETTING_BYTES,  /* uint64_t, in bytes: B, KiB, MiB */
     SETTING_TIME,   /* uint64_t, in milliseconds: ms, s, m, h */
     SETTING_SHARE,  /* double, 0 to 1 */
+    SETTING_RATE,   /* struct rate_settings: number/s, /m or /h; with `automatic`, "off" is a count of 0 */
     /* no min, no max */
     SETTING_BOOLEAN, /* bool */
     SETTING_CHOICE,  /* an enum (int): one of `choices` */
     /* char[]; min and max are of its length in bytes */
     SETTING_TEXT,         /* printable */
     SETTING_NAME,         /* a profile's name, or "none" */
+    SETTING_LABEL,        /* letters, digits, - and _ */
+    SETTING_SHA256,       /* 64 hexadecimal digits */
     SETTING_PREFIX,       /* a route's path */
     SETTING_LISTEN,       /* host:port; with `automatic`, "off" is the empty string */
     SETTING_UPSTREAM,     /* URL without query */
@@ -54,8 +57,8 @@ struct setting {
     const char *path;
     enum setting_type type;
     bool automatic; /* "auto" (numbers) or "off" (texts) is allowed too */
-    bool required;  /* has no default: each route must say it */
-    bool live;      /* of SETTING_OF_FILE: a reload changes it; routes and profiles are live as they are */
+    bool required;  /* has no default: each route, or key, must say it */
+    bool live;      /* of SETTING_OF_FILE: a reload changes it; routes, profiles and keys are live as they are */
     uint64_t min;
     uint64_t max;
     const char *fallback; /* the default, as it would be written in the file; items of lists apart by ", " */

@@ -99,6 +99,37 @@ static enum status store_share(const struct setting *row, struct bytes text, voi
     return STATUS_OK;
 }
 
+/* "50/s" */
+static enum status store_rate(const struct setting *row, struct bytes text, void *base)
+{
+    static const struct {
+        char unit;
+        uint64_t period_ms;
+    } units[] = {{'s', 1000}, {'m', 60000}, {'h', 3600000}};
+    struct rate_settings rate = {0, 0};
+    ptrdiff_t slash = bytes_find(text, '/');
+    unsigned long long count;
+    enum status status = STATUS_OK;
+
+    if (!row->automatic || !bytes_equal(text, BYTES("off"))) {
+        for (size_t index = 0; index < sizeof units / sizeof units[0]; index++) {
+            if (slash > 0 && text.count == (size_t)slash + 2 && text.data[slash + 1] == units[index].unit) {
+                rate.period_ms = units[index].period_ms;
+            }
+        }
+        if (rate.period_ms == 0) {
+            return STATUS_MALFORMED;
+        }
+        status = bytes_number(bytes_first(text, (size_t)slash), row->max, &count);
+        if (status != STATUS_OK || count < row->min) {
+            return status != STATUS_OK ? status : STATUS_TOO_LARGE;
+        }
+        rate.count = count;
+    }
+    memcpy(field_at(base, row->offset), &rate, sizeof rate);
+    return status;
+}
+
 static enum status store_boolean(const struct setting *row, struct bytes text, void *base)
 {
     bool value = bytes_equal(text, BYTES("true"));
@@ -236,6 +267,8 @@ enum status setting_store(const struct setting *row, struct bytes text, void *ba
         return store_number(row, text, base);
     case SETTING_SHARE:
         return store_share(row, text, base);
+    case SETTING_RATE:
+        return store_rate(row, text, base);
     case SETTING_BOOLEAN:
         return store_boolean(row, text, base);
     case SETTING_CHOICE:

@@ -134,17 +134,24 @@ static void store_node(struct walk *walk, size_t index, const struct setting *ro
                setting_store(row, buffer_view(&walk->expanded), base) != STATUS_OK) {
         /* As written: what a variable holds may be a secret. */
         settings_found(bytes_of(node->text), found);
-        refuse(walk, node->line, shown, row, found);
+        /* In the place of a key's hash the key itself may stand. */
+        refuse(walk, node->line, shown, row, row->type == SETTING_SHA256 ? "a text (not shown)" : found);
     }
 }
 
-/* The struct that a row of this scope stores into; `index` is a node below the route or profile. */
+/* The struct that a row of this scope stores into; `index` is a node below the route, profile or key. */
 static void *base_of(const struct walk *walk, size_t index, enum setting_scope scope)
 {
     const struct settings_node *nodes = walk->document->nodes;
 
     if (scope == SETTING_OF_FILE) {
         return walk->settings;
+    }
+    if (scope == SETTING_OF_KEY) {
+        while (nodes[index].key != NULL) {
+            index = nodes[index].parent;
+        }
+        return &walk->settings->keys[nodes[index].position];
     }
     while (nodes[nodes[index].parent].parent != 0) {
         index = nodes[index].parent;
@@ -180,7 +187,8 @@ static void refuse_unknown(struct walk *walk, size_t index, const char *path, co
 
 static bool has_child(const struct settings_document *document, size_t index, struct bytes key)
 {
-    for (size_t at = index + 1; at < document->count; at++) {
+    /* Until the first node that stands outside. */
+    for (size_t at = index + 1; at < document->count && document->nodes[at].parent >= index; at++) {
         if (document->nodes[at].parent == index && document->nodes[at].key != NULL &&
             bytes_equal(bytes_of(document->nodes[at].key), key)) {
             return true;
@@ -189,24 +197,27 @@ static bool has_child(const struct settings_document *document, size_t index, st
     return false;
 }
 
-static void check_route_is_whole(struct walk *walk, size_t index, const char *shown)
+/* Tells what a route or a key, as `scope` says, does not say of itself; their paths begin with `prefix`. */
+static void check_is_whole(struct walk *walk, size_t index, const char *shown, enum setting_scope scope, const char *prefix)
 {
     for (size_t at = 0; at < settings_table_count(); at++) {
         const struct setting *row = settings_table_row(at);
-        struct bytes name = bytes_from(bytes_of(row->path), strlen("routes[]."));
+        struct bytes name = bytes_from(bytes_of(row->path), strlen(prefix));
 
-        if (setting_scope(row) == SETTING_OF_ROUTE && row->required && !has_child(walk->document, index, name)) {
+        if (setting_scope(row) == scope && row->required && !has_child(walk->document, index, name)) {
             settings_errors_add(walk->errors, NULL, walk->document->nodes[index].line, shown, "'%.*s' is missing",
                                 (int)name.count, name.data);
         }
     }
 }
 
-/* A section is a mapping, but for "routes", which is a list; written down without content it is as if it were not there. */
+/* A section is a mapping, but for "routes" and "gateway.keys", which are lists; written down without content it is as if it were
+ * not there. */
 static bool check_section(struct walk *walk, size_t index, const char *path, const char *shown)
 {
     const struct settings_node *node = &walk->document->nodes[index];
-    enum settings_node_kind expected = strcmp(path, "routes") == 0 ? NODE_LIST : NODE_MAPPING;
+    bool is_list = strcmp(path, "routes") == 0 || strcmp(path, "gateway.keys") == 0;
+    enum settings_node_kind expected = is_list ? NODE_LIST : NODE_MAPPING;
 
     if (strcmp(path, "profiles.*") == 0) {
         struct profile_settings *profile = &walk->settings->profiles[node->position];
@@ -222,7 +233,12 @@ static bool check_section(struct walk *walk, size_t index, const char *path, con
     } else if (strcmp(path, "routes[]") == 0) {
         walk->settings->routes[node->position].line = node->line;
         if (node->kind == NODE_MAPPING) {
-            check_route_is_whole(walk, index, shown);
+            check_is_whole(walk, index, shown, SETTING_OF_ROUTE, "routes[].");
+        }
+    } else if (strcmp(path, "gateway.keys[]") == 0) {
+        walk->settings->keys[node->position].line = node->line;
+        if (node->kind == NODE_MAPPING) {
+            check_is_whole(walk, index, shown, SETTING_OF_KEY, "gateway.keys[].");
         }
     }
     if (strcmp(path, "curve") == 0 && node->kind == NODE_VALUE && !node->quoted && strcmp(node->text, "off") == 0) {

@@ -166,7 +166,7 @@ static void a_new_snapshot_serves_new_requests_and_leaves_running_ones_theirs(vo
     (void)snprintf(routes[1].path, sizeof routes[1].path, "/moved");
     settings.routes = routes;
     settings.gateway.limits.header_time_ms = 200;
-    assert_status(STATUS_OK, snapshot_open(&next, &settings, stderr));
+    assert_status(STATUS_OK, snapshot_open(&next, &settings, town.snapshot, town.metrics, stderr));
     loop_use_snapshot(town.loop, next);
     loop_use_snapshot(town.loop, next); /* before the first was taken, or after: either way none is lost */
     snapshot_release(&next);

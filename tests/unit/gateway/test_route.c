@@ -35,7 +35,7 @@ static void assert_leads_to(const struct routes *routes, const char *path, const
 
     buffer_init(&out, 1000);
     assert_status(STATUS_OK, route_find(routes, bytes_of(path), &route, &rest));
-    assert_status(STATUS_OK, route_url(route, rest, bytes_of(query), &out));
+    assert_status(STATUS_OK, route_url(route, rest, bytes_of(query), false, &out));
     assert_bytes(url, buffer_view(&out));
     buffer_free(&out);
 }
@@ -113,9 +113,9 @@ static void a_url_beyond_its_bound_is_refused(void **state)
     (void)state;
     assert_status(STATUS_OK, route_find(routes, BYTES("/abc"), &route, &rest));
     buffer_init(&out, strlen("http://c.test/abc?d"));
-    assert_status(STATUS_OK, route_url(route, rest, BYTES("?d"), &out));
+    assert_status(STATUS_OK, route_url(route, rest, BYTES("?d"), false, &out));
     buffer_clear(&out);
-    assert_status(STATUS_TOO_LARGE, route_url(route, rest, BYTES("?de"), &out));
+    assert_status(STATUS_TOO_LARGE, route_url(route, rest, BYTES("?de"), false, &out));
     buffer_free(&out);
     routes_close(&routes);
 }
@@ -160,7 +160,7 @@ static void a_route_says_by_which_profile_and_with_which_key(void **state)
     assert_ptr_equal(&profiles[0], route->profile);
     assert_bytes("sk-abc", route->key);
     buffer_init(&out, KIB);
-    assert_status(STATUS_OK, route_url(route, rest, BYTES("?key=theirs&alt=sse"), &out));
+    assert_status(STATUS_OK, route_url(route, rest, BYTES("?key=theirs&alt=sse"), false, &out));
     assert_bytes("https://a.test:8443/base/x?alt=sse", buffer_view(&out));
     buffer_free(&out);
     assert_status(STATUS_OK, route_find(routes, BYTES("/openai/beta/x"), &route, &rest));

@@ -8,13 +8,15 @@ static void what_is_owned_lives_as_long_as_somebody_holds_it(void **state)
 {
     struct reading reading;
     struct snapshot *snapshot = NULL;
+    struct metrics *metrics = NULL;
     struct snapshot *of_a_request;
     const struct route *route;
     struct bytes rest;
 
     (void)state;
+    assert_status(STATUS_OK, metrics_open(&metrics));
     assert_read(&reading, "routes: [ { path: /a, upstream: 'http://a.test', moderation: one } ]\nprofiles: { one: {} }\n");
-    assert_status(STATUS_OK, snapshot_open(&snapshot, reading.settings, stderr));
+    assert_status(STATUS_OK, snapshot_open(&snapshot, reading.settings, NULL, metrics, stderr));
     snapshot_own(snapshot, reading.settings);
     reading.settings = NULL;
     of_a_request = snapshot_hold(snapshot);
@@ -28,25 +30,29 @@ static void what_is_owned_lives_as_long_as_somebody_holds_it(void **state)
     snapshot_release(&of_a_request); /* the sanitizer sees what is left */
     snapshot_release(&of_a_request);
     reading_end(&reading);
+    metrics_close(&metrics);
 }
 
 static void a_key_file_that_cannot_be_read_is_told_with_its_line(void **state)
 {
     struct reading reading;
     struct snapshot *snapshot = NULL;
+    struct metrics *metrics = NULL;
     char *told = NULL;
     size_t told_count;
     FILE *errors = open_memstream(&told, &told_count);
 
     (void)state;
+    assert_status(STATUS_OK, metrics_open(&metrics));
     assert_non_null(errors);
     assert_read(&reading, "routes:\n  - { path: /a, upstream: 'http://a.test', moderation: none, key_file: none }\n");
-    assert_status(STATUS_IO, snapshot_open(&snapshot, reading.settings, errors));
+    assert_status(STATUS_IO, snapshot_open(&snapshot, reading.settings, NULL, metrics, errors));
     assert_int_equal(0, fclose(errors));
     assert_null(snapshot);
     assert_non_null(strstr(told, "prismguard.yaml:2: route /a: its profile or key file cannot be used: "));
     free(told);
     reading_end(&reading);
+    metrics_close(&metrics);
 }
 
 static int set_up(void **state)

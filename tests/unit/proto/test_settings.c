@@ -136,7 +136,7 @@ static void a_bad_value_of_the_environment_is_told_by_its_name(void **state)
     unsetenv("PRISMGUARD_GATEWAY_THREADS");
     setenv("PRISMGUARD_GATEWAY_LISTEN", "0.0.0.0:80", 1); /* good by itself, refused by a check */
     assert_refused("PRISMGUARD_GATEWAY_LISTEN: gateway.listen: found '0.0.0.0:80', which others can reach, and no keys are "
-                   "asked for; allowed is a loopback address, or 'gateway.open: true' to let everybody in\n",
+                   "asked for; allowed is a loopback address, keys in 'gateway.keys', or 'gateway.open: true' to let everybody in\n",
                    "gateway: { listen: 127.0.0.1:2 }\n");
     unsetenv("PRISMGUARD_GATEWAY_LISTEN");
 }
@@ -308,10 +308,37 @@ static void as_many_profiles_as_the_bound_are_read_and_not_one_more(void **state
         }
         reading_begin(&reading, buffer_view(&text));
         without_folder(&reading);
-        assert_string_equal(count == PROFILES_MAX ? "" : "prismguard.yaml:1026: too many entries in one list or mapping\n",
+        assert_string_equal(count == PROFILES_MAX ? "" : "prismguard.yaml:1: profiles: found 1025 profiles, allowed is 1024\n",
                             reading.told);
         if (reading.settings != NULL) {
             assert_non_null(settings_profile(reading.settings, BYTES("p1023")));
+        }
+        reading_end(&reading);
+        buffer_free(&text);
+    }
+    (void)state;
+}
+
+static void as_many_keys_as_the_bound_are_read_and_not_one_more(void **state)
+{
+    for (size_t count = KEYS_MAX; count <= KEYS_MAX + 1; count++) {
+        struct buffer text;
+        struct reading reading;
+
+        buffer_init(&text, MIB);
+        assert_status(STATUS_OK, buffer_append_text(&text, "gateway:\n  keys:\n"));
+        for (size_t index = 0; index < count; index++) {
+            assert_status(STATUS_OK, buffer_append_format(&text, "  - { name: k%zu, sha256: %064zx, rate: 50/s, in_flight: 32, "
+                                                                 "routes: [/a] }\n", index, index));
+        }
+        assert_status(STATUS_OK, buffer_append_text(&text, "routes: [{ path: /a, upstream: https://a, moderation: none }]\n"));
+        reading_begin(&reading, buffer_view(&text));
+        without_folder(&reading);
+        assert_string_equal(count == KEYS_MAX ? "" : "prismguard.yaml:4099: too many entries in one list or mapping\n", reading.told);
+        if (reading.settings != NULL) {
+            assert_int_equal(KEYS_MAX, reading.settings->key_count);
+            assert_string_equal("k4095", reading.settings->keys[4095].name);
+            assert_int_equal(4098, reading.settings->keys[4095].line);
         }
         reading_end(&reading);
         buffer_free(&text);
@@ -368,6 +395,7 @@ int main(void)
         cmocka_unit_test(a_file_may_be_as_large_as_its_bound_and_no_larger),
         cmocka_unit_test(as_many_routes_as_the_bound_are_read_and_not_one_more),
         cmocka_unit_test(as_many_profiles_as_the_bound_are_read_and_not_one_more),
+        cmocka_unit_test(as_many_keys_as_the_bound_are_read_and_not_one_more),
         cmocka_unit_test(twenty_problems_are_told_and_then_no_more),
         cmocka_unit_test(closing_takes_no_settings),
     };

@@ -4,6 +4,9 @@
 
 #include "proto/settings_check.h"
 
+#define SHA256_A "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define SHA256_B "1123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
 static void assert_accepted(const char *text)
 {
     struct reading reading;
@@ -16,13 +19,28 @@ static void a_listener_that_others_reach_needs_open(void **state)
 {
     (void)state;
     assert_refused("prismguard.yaml:2: gateway.listen: found '0.0.0.0:8080', which others can reach, and no keys are asked for; "
-                   "allowed is a loopback address, or 'gateway.open: true' to let everybody in\n",
+                   "allowed is a loopback address, keys in 'gateway.keys', or 'gateway.open: true' to let everybody in\n",
                    "gateway:\n  listen: 0.0.0.0:8080\n");
     assert_refused("prismguard.yaml:1: gateway.listen: found 'gateway:80', which others can reach, and no keys are asked for; "
-                   "allowed is a loopback address, or 'gateway.open: true' to let everybody in\n",
+                   "allowed is a loopback address, keys in 'gateway.keys', or 'gateway.open: true' to let everybody in\n",
                    "gateway: { listen: gateway:80, open: false }\n");
     assert_accepted("gateway: { listen: 0.0.0.0:8080, open: true }\n");
     assert_accepted("gateway: { listen: \"[::1]:8080\" }\n");
+    assert_accepted("gateway: { listen: 0.0.0.0:8080, keys: [{ name: a, sha256: " SHA256_A " }] }\n");
+    assert_refused("prismguard.yaml:1: gateway.open: found 'true', but there are keys in 'gateway.keys'; allowed is one of the two\n",
+                   "gateway: { open: true, keys: [{ name: a, sha256: " SHA256_A " }] }\n");
+}
+
+static void a_key_is_one_name_and_one_hash_and_its_routes_are_there(void **state)
+{
+    (void)state;
+    assert_refused("prismguard.yaml:4: gateway.keys[1].name: found 'a', which the key in line 3 has already\n"
+                   "prismguard.yaml:4: gateway.keys[1].routes: found '/b', but no route under 'routes' has this path\n"
+                   "prismguard.yaml:5: gateway.keys[2].sha256: found the same as in line 3; allowed is a key for each\n",
+                   "gateway:\n  keys:\n    - { name: a, sha256: " SHA256_A ", routes: [/a] }\n"
+                   "    - { name: a, sha256: " SHA256_B ", routes: [/a, /b] }\n"
+                   "    - { name: c, sha256: " SHA256_A " }\n"
+                   "routes: [{ path: /a, upstream: https://a.example, moderation: none }]\n");
 }
 
 static void the_admin_port_is_not_the_public_port(void **state)
@@ -186,7 +204,7 @@ static void all_problems_are_told_in_one_go(void **state)
     (void)state;
     assert_refused("prismguard.yaml:2: gateway.threads: found 'two', allowed is auto or 1 to 64\n"
                    "prismguard.yaml:1: gateway.listen: found '0.0.0.0:1', which others can reach, and no keys are asked for; "
-                   "allowed is a loopback address, or 'gateway.open: true' to let everybody in\n"
+                   "allowed is a loopback address, keys in 'gateway.keys', or 'gateway.open: true' to let everybody in\n"
                    "prismguard.yaml:4: profiles.a.model.low: found 0.75, allowed is at most model.high, 0.5\n"
                    "prismguard.yaml:4: profiles.a.review.models: missing; review.url needs at least one model\n",
                    "gateway: { listen: 0.0.0.0:1,\n  threads: two }\n"
@@ -267,6 +285,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_listener_that_others_reach_needs_open),
+        cmocka_unit_test(a_key_is_one_name_and_one_hash_and_its_routes_are_there),
         cmocka_unit_test(the_admin_port_is_not_the_public_port),
         cmocka_unit_test(limits_fit_into_each_other_to_the_byte),
         cmocka_unit_test(a_limit_that_only_its_default_breaks_is_told_where_its_section_is),

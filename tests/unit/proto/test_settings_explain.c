@@ -4,6 +4,9 @@
 
 #include "proto/settings_table.h"
 
+#define SHA256_A "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define SHA256_B "1123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
 /* What is explained about a text; the caller frees it. */
 static char *explanation_of(const char *text)
 {
@@ -51,6 +54,15 @@ static void it_says_who_may_call(void **state)
                             "Health and metrics are at 0.0.0.0:81, for whoever can reach it."),
                      PIECES("programs on this machine"));
     assert_explained("gateway: { admin_listen: off }\n", PIECES("Health and metrics are off."), PIECES("9090"));
+    assert_explained("gateway:\n  listen: 0.0.0.0:80\n  keys:\n"
+                     "    - { name: team-a, sha256: " SHA256_A ", rate: 50/s, in_flight: 32, routes: [/a, /m] }\n"
+                     "    - { name: team-b, sha256: " SHA256_B " }\n"
+                     "routes:\n  - { path: /a, upstream: https://a.example, moderation: none }\n"
+                     "  - { path: /m, serve: moderations }\nprofiles: { default: }\n",
+                     PIECES("listens on 0.0.0.0:80: whoever can reach it may call it with one of these keys",
+                            "    team-a: /a, /m; at most 50 in 1s; at most 32 at once.\n", "    team-b: all routes.\n",
+                            "/a goes to https://a.example, with what credential the caller sends beside its key;"),
+                     PIECES("without a key", "0123456789abcdef"));
 }
 
 static void it_says_what_is_forwarded_where_and_what_is_not_judged(void **state)

@@ -62,6 +62,15 @@ static void names_are_words(void **state)
     (void)state;
     ACCEPTS(SETTING_NAME, "none", "default", "a-B_9", "9");
     REFUSES(SETTING_NAME, "a b", "a.b", "a/b", "-a", "_a", "..");
+    ACCEPTS(SETTING_LABEL, "default", "a-B_9", "9");
+    REFUSES(SETTING_LABEL, "none", "a b", "a.b", "?a", "-a", "_a");
+    assert_true(settings_is_key_name("team-a"));
+    assert_false(settings_is_key_name("none"));
+    ACCEPTS(SETTING_SHA256, "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef");
+    REFUSES(SETTING_SHA256, "0123456789ABCDEF0123456789abcdef0123456789abcdef0123456789abcdef",
+            "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcde",
+            "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0",
+            "0123456789abcdeg0123456789abcdef0123456789abcdef0123456789abcdef");
     ACCEPTS(SETTING_MODEL, "gpt-4.1-mini", "org/model:tag@v1");
     REFUSES(SETTING_MODEL, "a b", "a\tb");
     ACCEPTS(SETTING_TEXT, "host=/tmp user=a", "\xC3\xA4");

@@ -161,7 +161,7 @@ static void entries_and_nodes_are_bounded(void **state)
         for (size_t index = 0; index < count; index++) {
             assert_status(STATUS_OK, buffer_append_text(&text, "- 1\n"));
         }
-        assert_told(count == SETTINGS_ENTRIES_MAX ? "" : "f:1025: too many entries in one list or mapping\n", buffer_view(&text));
+        assert_told(count == SETTINGS_ENTRIES_MAX ? "" : "f:4097: too many entries in one list or mapping\n", buffer_view(&text));
     }
     /* The root, and lists of 63 values: 64 nodes each. */
     for (size_t more = 0; more < 2; more++) {

@@ -88,11 +88,12 @@ static void a_section_knows_the_names_in_it(void **state)
     buffer_free(&text);
 }
 
-static void a_row_belongs_to_the_file_a_route_or_a_profile(void **state)
+static void a_row_belongs_to_the_file_a_route_a_profile_or_a_key(void **state)
 {
     (void)state;
     assert_int_equal(SETTING_OF_FILE, setting_scope(settings_table_find(BYTES("gateway.listen"))));
     assert_int_equal(SETTING_OF_ROUTE, setting_scope(settings_table_find(BYTES("routes[].path"))));
+    assert_int_equal(SETTING_OF_KEY, setting_scope(settings_table_find(BYTES("gateway.keys[].routes"))));
     assert_int_equal(SETTING_OF_PROFILE, setting_scope(settings_table_find(BYTES("profiles.*.model.low"))));
 }
 
@@ -156,7 +157,7 @@ int main(void)
         cmocka_unit_test(no_two_rows_share_a_variable),
         cmocka_unit_test(a_section_is_the_beginning_of_a_path_up_to_a_mark),
         cmocka_unit_test(a_section_knows_the_names_in_it),
-        cmocka_unit_test(a_row_belongs_to_the_file_a_route_or_a_profile),
+        cmocka_unit_test(a_row_belongs_to_the_file_a_route_a_profile_or_a_key),
         cmocka_unit_test(a_variable_is_the_path_in_capitals),
         cmocka_unit_test(numbers_are_written_with_the_largest_unit_that_fits),
         cmocka_unit_test(every_row_says_what_is_allowed),

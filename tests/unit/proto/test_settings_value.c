@@ -13,6 +13,7 @@ struct bases {
     struct settings file;
     struct route_settings route;
     struct profile_settings profile;
+    struct key_settings key;
 };
 
 static struct bases *bases_open(void)
@@ -30,6 +31,8 @@ static void *base_of(struct bases *bases, const struct setting *row)
         return &bases->route;
     case SETTING_OF_PROFILE:
         return &bases->profile;
+    case SETTING_OF_KEY:
+        return &bases->key;
     default:
         return &bases->file;
     }
@@ -119,6 +122,30 @@ static void check_number(struct bases *bases, const struct setting *row)
     }
 }
 
+static void check_rate(struct bases *bases, const struct setting *row)
+{
+    static const char *const bad[] = {"", "/", "/s", "5", "5s", "5/", "5/x", "5/ss", " 5/s", "5 /s", "-5/s", "+5/s", "0x5/s", "5.5/s"};
+    struct rate_settings rate;
+
+    expect(bases, row, STATUS_OK, "%llu/h", (unsigned long long)row->max);
+    memcpy(&rate, (char *)base_of(bases, row) + row->offset, sizeof rate);
+    assert_true(rate.count == row->max && rate.period_ms == 3600000);
+    expect(bases, row, STATUS_OK, "%llu/m", (unsigned long long)row->min);
+    memcpy(&rate, (char *)base_of(bases, row) + row->offset, sizeof rate);
+    assert_true(rate.count == row->min && rate.period_ms == 60000);
+    expect(bases, row, STATUS_OK, "50/s");
+    memcpy(&rate, (char *)base_of(bases, row) + row->offset, sizeof rate);
+    assert_true(rate.count == 50 && rate.period_ms == 1000);
+    expect(bases, row, STATUS_TOO_LARGE, "%llu/s", (unsigned long long)row->max + 1);
+    expect(bases, row, STATUS_TOO_LARGE, "%llu/s", (unsigned long long)row->min - 1);
+    for (size_t index = 0; index < sizeof bad / sizeof bad[0]; index++) {
+        expect(bases, row, STATUS_MALFORMED, "%s", bad[index]);
+    }
+    expect(bases, row, row->automatic ? STATUS_OK : STATUS_MALFORMED, "off");
+    memcpy(&rate, (char *)base_of(bases, row) + row->offset, sizeof rate);
+    assert_true(!row->automatic || rate.count == 0);
+}
+
 static void check_share(struct bases *bases, const struct setting *row)
 {
     static const char *const bad[] = {"", ".", "0.", ".5", "-0.1", "1e-1", "0,5", "0.1234567890", " 0.5", "5%", "nan", "0x1", "1.0.0"};
@@ -173,6 +200,9 @@ static void make_text(enum setting_type type, size_t count, char *out)
     }
     memset(out, 'x', count);
     memcpy(out, head, strlen(head));
+    if (type == SETTING_SHA256) {
+        memset(out, 'f', count);
+    }
     if (type == SETTING_LISTEN) {
         memcpy(out + count - 3, ":80", 3);
     }
@@ -189,7 +219,12 @@ static void check_text(struct bases *bases, const struct setting *row)
     make_text(row->type, row->max + 1, text);
     expect(bases, row, STATUS_TOO_LARGE, "%s", text);
     expect(bases, row, row->min > 0 ? STATUS_TOO_LARGE : STATUS_OK, "%s", "");
-    expect(bases, row, STATUS_MALFORMED, "a\nb");
+    if (row->min < row->max) {
+        expect(bases, row, STATUS_MALFORMED, "a\nb");
+    } else {
+        make_text(row->type, row->max - 1, text);
+        expect(bases, row, STATUS_TOO_LARGE, "%s", text);
+    }
     if (row->automatic) {
         expect(bases, row, STATUS_OK, "off");
         assert_string_equal("", text_of(bases, row));
@@ -252,6 +287,9 @@ static void every_row_takes_its_bounds_and_nothing_beyond(void **state)
         case SETTING_BYTES:
         case SETTING_TIME:
             check_number(bases, row);
+            break;
+        case SETTING_RATE:
+            check_rate(bases, row);
             break;
         case SETTING_SHARE:
             check_share(bases, row);

@@ -4,13 +4,15 @@
 
 #include "proto/settings_walk.h"
 
+#define SHA256_A "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
 static void an_unknown_key_is_told_with_those_allowed_beside_it(void **state)
 {
     (void)state;
     assert_refused("prismguard.yaml:1: getaway: unknown key; allowed here are gateway, routes, moderation, profiles, "
                    "moderator, trainer, database, curve, log\n",
                    "getaway: 1\n");
-    assert_refused("prismguard.yaml:3: gateway.kees: unknown key; allowed here are listen, admin_listen, threads, open, "
+    assert_refused("prismguard.yaml:3: gateway.kees: unknown key; allowed here are listen, admin_listen, threads, open, keys, "
                    "allow_private_upstreams, limits\n",
                    "gateway:\n  threads: 2\n  kees:\n    - { name: a }\n");
     assert_refused("prismguard.yaml:2: routes[0].map: unknown key; allowed here are path, upstream, serve, key_file, from, "
@@ -231,6 +233,21 @@ static void a_list_holds_as_many_as_its_bound_and_not_one_more(void **state)
     (void)state;
 }
 
+static void a_caller_needs_a_name_and_a_hash_which_is_not_shown(void **state)
+{
+    (void)state;
+    assert_refused("prismguard.yaml:3: gateway.keys[0]: 'sha256' is missing\n"
+                   "prismguard.yaml:4: gateway.keys[1]: 'name' is missing\n"
+                   "prismguard.yaml:4: gateway.keys[1].sha256: found a text (not shown), allowed is 64 lower-case hexadecimal digits "
+                   "(at most 64 bytes)\n"
+                   "prismguard.yaml:5: gateway.keys[2]: found a value, allowed is a mapping\n",
+                   "gateway:\n  keys:\n    - { name: a }\n    - { sha256: pg-the-key-itself }\n    - a\n");
+    assert_refused("prismguard.yaml:1: gateway.keys: found a mapping, allowed is a list\n", "gateway: { keys: { name: a } }\n");
+    assert_refused("prismguard.yaml:1: gateway.keys[0].rate: found '50', allowed is off or 1 to 1000000 in a time, such as 50/s "
+                   "(units /s, /m, /h)\n",
+                   "gateway: { keys: [{ name: a, sha256: " SHA256_A ", rate: 50 }] }\n");
+}
+
 static void a_route_needs_its_path(void **state)
 {
     (void)state;
@@ -279,6 +296,7 @@ int main(void)
         cmocka_unit_test(a_value_is_as_long_as_its_bound_after_its_variables_and_no_longer),
         cmocka_unit_test(a_list_holds_as_many_as_its_bound_and_not_one_more),
         cmocka_unit_test(a_route_needs_its_path),
+        cmocka_unit_test(a_caller_needs_a_name_and_a_hash_which_is_not_shown),
         cmocka_unit_test(profile_names_are_words_and_not_none),
     };
 

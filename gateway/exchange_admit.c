@@ -1,0 +1,186 @@
+/* exchange_admit: who asks, whether it may, and whether there is room; and which of the caller's fields go no further. */
+#include "gateway/exchange_inside.h"
+
+#include "gateway/endpoint.h"
+#include "gateway/trace.h"
+#include "proto/clock.h"
+#include "proto/limits.h"
+
+#include <string.h>
+
+static const struct callers *callers_of(const struct exchange *exchange)
+{
+    return snapshot_callers(exchange->snapshot);
+}
+
+static int hex_of(char byte)
+{
+    if (byte >= '0' && byte <= '9') {
+        return byte - '0';
+    }
+    if (byte >= 'a' && byte <= 'f') {
+        return byte - 'a' + 10;
+    }
+    return byte >= 'A' && byte <= 'F' ? byte - 'A' + 10 : -1;
+}
+
+/* A value of a query, its percent-encoding undone into `room`; nothing when it is too long for a key. */
+static struct bytes decode(struct bytes value, char room[CREDENTIAL_BYTES_MAX])
+{
+    size_t count = 0;
+
+    for (size_t at = 0; at < value.count; at++, count++) {
+        bool encoded = value.data[at] == '%' && value.count - at >= 3;
+
+        if (count == CREDENTIAL_BYTES_MAX) {
+            return (struct bytes){NULL, 0};
+        }
+        room[count] = encoded ? (char)(hex_of(value.data[at + 1]) * 16 + hex_of(value.data[at + 2])) : value.data[at];
+        at += encoded ? 2 : 0;
+    }
+    return (struct bytes){room, count};
+}
+
+/* Whose credential is in the query (Gemini's way); `*seen` is one of nobody's. Lends `room`. */
+static struct caller *find_in_query(const struct exchange *exchange, char room[CREDENTIAL_BYTES_MAX], struct bytes *seen)
+{
+    struct bytes query = exchange->head->query;
+    struct bytes value;
+
+    while (endpoint_next_key(&query, &value)) {
+        struct caller *caller = callers_find(callers_of(exchange), decode(value, room));
+
+        if (caller != NULL) {
+            return caller;
+        }
+        *seen = value;
+    }
+    return NULL;
+}
+
+/* The first credential that is one of ours says who it is: others may stand beside it for the upstream. */
+static struct caller *find_caller(const struct exchange *exchange, struct bytes *seen)
+{
+    const struct fields *fields = exchange->head->fields;
+    char room[CREDENTIAL_BYTES_MAX];
+
+    for (size_t index = 0; index < fields_count(fields); index++) {
+        struct bytes credential;
+
+        if (endpoint_credential(fields_at(fields, index), &credential)) {
+            struct caller *caller = callers_find(callers_of(exchange), credential);
+
+            if (caller != NULL) {
+                return caller;
+            }
+            *seen = credential;
+        }
+    }
+    return find_in_query(exchange, room, seen);
+}
+
+enum step exchange_identify(struct exchange *exchange)
+{
+    struct bytes seen = {NULL, 0};
+
+    if (!callers_are_known(callers_of(exchange))) {
+        return STEP_ROUTE;
+    }
+    exchange->dialect = endpoint_dialect(exchange->head->path, exchange->head->fields);
+    exchange->caller = find_caller(exchange, &seen);
+    if (exchange->caller != NULL) {
+        return STEP_ROUTE;
+    }
+    callers_count_stranger(callers_of(exchange), seen.count > 0);
+    if (seen.count == 0) {
+        return exchange_problem(exchange, ERROR_AUTH, 0,
+                                "a key of this gateway is needed, in Authorization: Bearer, x-api-key or x-goog-api-key");
+    }
+    exchange->stranger[0] = '?'; /* no name begins so */
+    callers_digest(callers_of(exchange), seen, exchange->stranger + 1);
+    return exchange_problem(exchange, ERROR_AUTH, 0, "the key is none of this gateway's");
+}
+
+struct bytes exchange_caller_name(const struct exchange *exchange)
+{
+    if (exchange->caller != NULL) {
+        return caller_name(exchange->caller);
+    }
+    return exchange->stranger[0] != '\0' ? bytes_of(exchange->stranger) : (struct bytes){NULL, 0};
+}
+
+struct bytes exchange_turn_name(const struct exchange *exchange)
+{
+    if (exchange->caller != NULL) {
+        return caller_name(exchange->caller);
+    }
+    return exchange->connection == NULL ? (struct bytes){NULL, 0} : connection_address(exchange->connection);
+}
+
+enum step exchange_admit(struct exchange *exchange)
+{
+    enum caller_result result = CALLER_ADMITTED;
+
+    if (admit_request(exchange->home->admit) != STATUS_OK) {
+        return exchange_problem(exchange, ERROR_OVERLOADED, 0, "the gateway has as many requests in flight as it may");
+    }
+    exchange->admitted = true;
+    if (exchange->caller != NULL) {
+        result = caller_enter(exchange->caller, clock_us(), &exchange->retry_after_s);
+        exchange->entered = result == CALLER_ADMITTED;
+    }
+    if (result == CALLER_ADMITTED) {
+        return STEP_READ;
+    }
+    return exchange_problem(exchange, ERROR_RATE_LIMIT, 0,
+                            result == CALLER_RATE ? "the key has made as many requests as it may in this time"
+                                                  : "the key has as many requests in flight as it may");
+}
+
+void exchange_leave(struct exchange *exchange)
+{
+    if (exchange->entered) {
+        caller_leave(exchange->caller);
+    }
+    if (exchange->admitted) {
+        admit_request_end(exchange->home->admit);
+    }
+}
+
+bool exchange_query_has_own_key(const struct exchange *exchange)
+{
+    char room[CREDENTIAL_BYTES_MAX];
+    struct bytes seen;
+
+    return exchange->caller != NULL && find_in_query(exchange, room, &seen) != NULL;
+}
+
+/* Fields of the caller that are not the upstream's business, beside those of one hop. */
+static bool is_kept_back(struct bytes name)
+{
+    static const struct bytes names[] = {{"host", 4},      {"accept-encoding", 15}, {"cookie", 6},
+                                         {"cookie2", 7},   {"expect", 6},           {"forwarded", 9},
+                                         {"x-real-ip", 9}, {"x-client-ip", 11},     {"via", 3}};
+
+    for (size_t index = 0; index < sizeof names / sizeof names[0]; index++) {
+        if (bytes_equal_nocase(name, names[index])) {
+            return true;
+        }
+    }
+    return bytes_equal_nocase(bytes_first(name, 12), BYTES("x-forwarded-")) ||
+           bytes_equal_nocase(bytes_first(name, 13), BYTES("x-prismguard-"));
+}
+
+bool exchange_may_forward(const struct exchange *exchange, struct field field)
+{
+    struct bytes credential;
+
+    if (reply_is_hop_field(field.name) || is_kept_back(field.name) || !trace_may_pass(exchange->head->fields, field)) {
+        return false;
+    }
+    if (exchange->route->key.count > 0) {
+        return !endpoint_is_credential(field.name);
+    }
+    return exchange->caller == NULL || !endpoint_credential(field, &credential) ||
+           callers_find(callers_of(exchange), credential) == NULL;
+}

@@ -1,0 +1,227 @@
+/* Tests of exchange_admit: a caller is known by its key, told in its dialect why not, and its key goes no further. */
+#include "gateway/exchange.h"
+
+#include "support/town.h"
+
+#define POST(path) "POST " path " HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 2\r\n"
+#define GET(path) "GET " path " HTTP/1.1\r\nHost: a\r\nConnection: close\r\n"
+
+static void set_key(struct key_settings *key, const char *name, const char *secret)
+{
+    unsigned char sha256[SHA256_BYTES];
+
+    (void)snprintf(key->name, sizeof key->name, "%s", name);
+    secret_sha256(sha256, bytes_of(secret));
+    secret_hex(key->sha256, (struct bytes){(const char *)sha256, sizeof sha256});
+}
+
+/* A town with keys: team-a for all routes, team-b for /openai, three requests an hour, one at once. */
+static void open_town(struct town *town, struct key_settings keys[2])
+{
+    memset(keys, 0, 2 * sizeof keys[0]);
+    town_init(town);
+    set_key(&keys[0], "team-a", "secret-a");
+    set_key(&keys[1], "team-b", "secret-b");
+    keys[1].rate = (struct rate_settings){3, 3600000};
+    keys[1].in_flight = 1;
+    keys[1].route_count = 1;
+    (void)snprintf(keys[1].routes[0], sizeof keys[1].routes[0], "/openai");
+    town->settings.keys = keys;
+    town->settings.key_count = 2;
+    town_start(town);
+}
+
+static char *text_room(void)
+{
+    char *room = malloc(TOWN_TEXT_BYTES_MAX);
+
+    assert_non_null(room);
+    room[0] = '\0';
+    return room;
+}
+
+static void assert_holds(const char *text, const char *part)
+{
+    if (strstr(text, part) == NULL) {
+        fail_msg("wanted %s in %s", part, text);
+    }
+}
+
+/* The request gets an answer with these parts, and no upstream hears of it. */
+static void assert_refused(struct town *town, const char *request, const char *status, const char *part, const char *field)
+{
+    char *room = text_room();
+    int client = town_client(town);
+
+    town_say(client, request);
+    assert_true(town_hear_all(client, room));
+    assert_holds(room, status);
+    assert_holds(room, part);
+    assert_holds(room, field);
+    assert_null(strstr(room, "secret"));
+    assert_false(town_upstream_was_called(town));
+    (void)close(client);
+    free(room);
+}
+
+/* What the upstream was asked, the request having been answered with 200. */
+static char *asked_by(struct town *town, const char *request)
+{
+    char *asked = text_room(), *room = text_room();
+    int client = town_client(town), upstream;
+
+    town_say(client, request);
+    upstream = town_upstream(town);
+    assert_true(town_hear(upstream, asked, "\r\n\r\n"));
+    town_say(upstream, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nx-ratelimit-remaining-requests: 9\r\nretry-after: 7\r\n"
+                       "anthropic-ratelimit-tokens-limit: 5\r\nrequest-id: theirs\r\nopenai-version: 1\r\nSet-Cookie: a=b\r\n"
+                       "Set-Cookie2: a=b\r\nx-prismguard-source: forged\r\n\r\n{}");
+    assert_true(town_hear_all(client, room));
+    assert_holds(room, "HTTP/1.1 200 ");
+    assert_holds(room, "x-ratelimit-remaining-requests: 9\r\nretry-after: 7\r\nanthropic-ratelimit-tokens-limit: 5\r\n"
+                       "request-id: theirs\r\nopenai-version: 1\r\n");
+    assert_null(strstr(room, "ookie"));
+    assert_null(strstr(room, "forged"));
+    (void)close(client);
+    (void)close(upstream);
+    free(room);
+    return asked;
+}
+
+static void a_caller_without_a_known_key_is_told_so_in_its_dialect(void **state)
+{
+    static const char challenge[] = "WWW-Authenticate: Bearer\r\n";
+    struct key_settings keys[2];
+    struct town town;
+
+    (void)state;
+    open_town(&town, keys);
+    assert_refused(&town, POST("/openai/v1/chat/completions") "\r\n{}", "HTTP/1.1 401 ", "\"code\":\"invalid_api_key\"", challenge);
+    assert_refused(&town, POST("/openai/v1/messages") "x-api-key: strange\r\n\r\n{}", "HTTP/1.1 401 ",
+                   "\"type\":\"authentication_error\"", challenge);
+    assert_refused(&town, POST("/openai/v1beta/models/m:generateContent?key=strange") "\r\n{}", "HTTP/1.1 401 ",
+                   "\"status\":\"UNAUTHENTICATED\"", challenge);
+    assert_refused(&town, POST("/nowhere") "Authorization: Basic secret-a\r\n\r\n{}", "HTTP/1.1 401 ", "invalid_api_key",
+                   challenge);
+    town_close(&town);
+}
+
+static void a_key_of_another_route_is_forbidden(void **state)
+{
+    struct key_settings keys[2];
+    struct town town;
+
+    (void)state;
+    open_town(&town, keys);
+    assert_refused(&town, POST("/plain/v1/chat/completions") "Authorization: Bearer secret-b\r\n\r\n{}", "HTTP/1.1 403 ",
+                   "\"code\":\"permission_denied\"", "");
+    assert_refused(&town, POST("/plain/v1/messages") "x-api-key: secret-b\r\n\r\n{}", "HTTP/1.1 403 ", "permission_error", "");
+    town_close(&town);
+}
+
+static void a_key_is_taken_from_every_place_and_goes_no_further(void **state)
+{
+    static const char *const requests[] = {
+        GET("/plain/v1/x?a=1&b=2") "Authorization: Bearer secret-a\r\n\r\n",
+        GET("/plain/v1/x?a=1&b=2") "authorization: bearer  secret-a\r\n\r\n",
+        GET("/plain/v1/x?a=1&b=2") "x-api-key: secret-a\r\n\r\n",
+        GET("/plain/v1/x?a=1&b=2") "x-goog-api-key: secret-a\r\n\r\n",
+        GET("/plain/v1/x?a=1&b=2") "api-key: secret-a\r\n\r\n",
+        GET("/plain/v1/x?a=1&key=secret-a&b=2") "\r\n",
+        GET("/plain/v1/x?key=secret%2da&a=1&b=2") "\r\n",
+        GET("/plain/v1/x?key=secret-a&a=1&b=2") "Authorization: Bearer secret-a\r\nx-api-key: secret-b\r\n\r\n",
+    };
+    struct key_settings keys[2];
+    struct town town;
+    char *asked;
+
+    (void)state;
+    open_town(&town, keys);
+    for (size_t index = 0; index < sizeof requests / sizeof requests[0]; index++) {
+        asked = asked_by(&town, requests[index]);
+        assert_holds(asked, "GET /v1/x?a=1&b=2 HTTP/1.1\r\n");
+        assert_null(strstr(asked, "secret"));
+        free(asked);
+    }
+    asked = asked_by(&town, GET("/plain/v1/x?key=theirs") "x-api-key: secret-a\r\nAuthorization: Bearer provider\r\n\r\n");
+    assert_holds(asked, "GET /v1/x?key=theirs HTTP/1.1\r\n"); /* what is the upstream's stays the upstream's */
+    assert_holds(asked, "Authorization: Bearer provider\r\n");
+    assert_null(strstr(asked, "x-api-key"));
+    free(asked);
+    town_close(&town);
+}
+
+static void fields_of_one_hop_and_of_the_client_stay_here_and_traces_pass(void **state)
+{
+    struct key_settings keys[2];
+    struct town town;
+    char *asked;
+
+    (void)state;
+    open_town(&town, keys);
+    asked = asked_by(&town, GET("/plain/v1/x") "Authorization: Bearer secret-a\r\nCookie: a=b\r\nForwarded: for=x\r\n"
+                            "X-Forwarded-For: 1.2.3.4\r\nX-Real-IP: 1.2.3.4\r\nKeep-Alive: 5\r\nTE: trailers\r\nVia: 1.1 x\r\n"
+                            "Proxy-Authorization: Basic eA==\r\nProxy-Connection: close\r\nUpgrade: h2c\r\nX-Request-Id: mine\r\n"
+                            "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\ntracestate: a=1\r\n\r\n");
+    for (const char *const *gone = (const char *const[]){"ookie", "orwarded", "eal-", "eep-", "TE:", "Via", "roxy-", "pgrade", NULL};
+         *gone != NULL; gone++) {
+        assert_null(strstr(asked, *gone));
+    }
+    assert_holds(asked, "X-Request-Id: mine\r\n");
+    assert_holds(asked, "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\ntracestate: a=1\r\n");
+    free(asked);
+    asked = asked_by(&town, GET("/plain/v1/x") "Authorization: Bearer secret-a\r\nX-Request-Id: two words\r\n"
+                            "traceparent: 00-1-2-01\r\ntracestate: a=1\r\n\r\n");
+    assert_null(strstr(asked, "two words"));
+    assert_null(strstr(asked, "trace"));
+    free(asked);
+    town_close(&town);
+}
+
+static void a_key_has_its_rate_and_its_place_in_flight_and_gives_the_place_back(void **state)
+{
+    static const char request[] = GET("/openai/v1/x") "x-goog-api-key: secret-b\r\n\r\n";
+    struct key_settings keys[2];
+    struct town town;
+    char *asked = text_room();
+    int client, upstream;
+    char byte;
+
+    (void)state;
+    open_town(&town, keys);
+    client = town_client(&town);
+    town_say(client, request);
+    upstream = town_upstream(&town);
+    assert_true(town_hear(upstream, asked, "\r\n\r\n"));
+    assert_refused(&town, request, "HTTP/1.1 429 ", "\"status\":\"RESOURCE_EXHAUSTED\"", "Retry-After: 1\r\n");
+    (void)close(client); /* a client that leaves gives its place back */
+    assert_int_equal(0, recv(upstream, &byte, 1, 0));
+    (void)close(upstream);
+    free(asked);
+    for (int index = 0; index < 2; index++) {
+        free(asked_by(&town, request));
+    }
+    assert_refused(&town, request, "HTTP/1.1 429 ", "as many requests as it may in this time", "Retry-After: 1");
+    assert_refused(&town, POST("/openai/v1/chat/completions") "Authorization: Bearer secret-b\r\n\r\n{}", "HTTP/1.1 429 ",
+                   "\"code\":\"rate_limit_exceeded\"", "Retry-After: 1");
+    free(asked_by(&town, GET("/openai/v1/x") "x-goog-api-key: secret-a\r\n\r\n")); /* another key has its own */
+    town_close(&town);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    return secret_start() == STATUS_OK ? 0 : -1;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_caller_without_a_known_key_is_told_so_in_its_dialect),
+        cmocka_unit_test(a_key_of_another_route_is_forbidden),
+        cmocka_unit_test(a_key_is_taken_from_every_place_and_goes_no_further),
+        cmocka_unit_test(fields_of_one_hop_and_of_the_client_stay_here_and_traces_pass),
+        cmocka_unit_test(a_key_has_its_rate_and_its_place_in_flight_and_gives_the_place_back),
+    };
+    return cmocka_run_group_tests(tests, set_up, NULL);
+}
