@@ -1,4 +1,4 @@
-/* admit: three counters with bounds. */
+/* admit: counters with bounds. */
 #include "gateway/admit.h"
 
 #include "proto/limits.h"
@@ -18,6 +18,8 @@ struct admit {
     struct budget connections;
     struct budget requests;
     struct budget body_bytes;
+    struct budget decoders;
+    struct budget brotli; /* those of them */
 };
 
 static void budget_init(struct budget *budget, uint64_t max, struct metrics *metrics, const char *name, const char *help)
@@ -63,6 +65,10 @@ enum status admit_open(struct admit **out, const struct limit_settings *limits, 
                 "Requests between their head and the end of their answer");
     budget_init(&admit->body_bytes, limits->body_budget_bytes, metrics, "prismguard_gateway_body_bytes",
                 "Memory held for request bodies");
+    budget_init(&admit->decoders, limits->decoders, metrics, "prismguard_gateway_decoders",
+                "Compressed request bodies that are being decoded");
+    budget_init(&admit->brotli, limits->decoders < DECODERS_BROTLI_MAX ? limits->decoders : DECODERS_BROTLI_MAX, metrics,
+                "prismguard_gateway_decoders_brotli", "Those of them that are brotli");
     *out = admit;
     return STATUS_OK;
 }
@@ -110,6 +116,28 @@ enum status admit_body(struct admit *admit, size_t more_bytes)
 void admit_body_end(struct admit *admit, size_t all_bytes)
 {
     give_back(&admit->body_bytes, all_bytes);
+}
+
+enum status admit_decoder(struct admit *admit, bool brotli)
+{
+    uint64_t before;
+
+    if (!take(&admit->decoders, 1, &before)) {
+        return STATUS_FULL;
+    }
+    if (brotli && !take(&admit->brotli, 1, &before)) {
+        give_back(&admit->decoders, 1);
+        return STATUS_FULL;
+    }
+    return STATUS_OK;
+}
+
+void admit_decoder_end(struct admit *admit, bool brotli)
+{
+    give_back(&admit->decoders, 1);
+    if (brotli) {
+        give_back(&admit->brotli, 1);
+    }
 }
 
 uint64_t admit_in_flight(const struct admit *admit)

@@ -1,4 +1,4 @@
-/* admit: the budgets of the whole process: connections, requests in flight, bytes of request bodies.
+/* admit: the budgets of the whole process: connections, requests in flight, bytes of request bodies, decoders.
  *
  * Loops share nothing but these counters (house D3): relaxed atomics, so that a bound is the process's and not a loop's. Who
  * takes gives back exactly once. A refusal is counted by the one who answers it.
@@ -34,6 +34,11 @@ void admit_request_end(struct admit *admit);
 /* STATUS_FULL beyond limits.body_budget; nothing is held then. */
 MUST_CHECK enum status admit_body(struct admit *admit, size_t more_bytes);
 void admit_body_end(struct admit *admit, size_t all_bytes);
+
+/* A decoder for a compressed body. STATUS_FULL beyond limits.decoders, or beyond DECODERS_BROTLI_MAX of brotli's; nothing is held
+ * then. */
+MUST_CHECK enum status admit_decoder(struct admit *admit, bool brotli);
+void admit_decoder_end(struct admit *admit, bool brotli);
 
 /* How much is taken now. */
 uint64_t admit_in_flight(const struct admit *admit);

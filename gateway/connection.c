@@ -106,6 +106,7 @@ void connection_refuse(struct connection *connection, enum request_refusal refus
     void *exchange = connection->exchange;
 
     connection->exchange = NULL;
+    connection->held = false;
     enter(connection, BUSY);
     events->refused(events->context, connection, exchange, refusal);
 }
@@ -144,7 +145,7 @@ static bool is_reading_request(const struct connection *connection)
 /* Gives bytes to the parser until they are used or an exchange is at work; keeps what is left for later. */
 static void consume(struct connection *connection, struct bytes in)
 {
-    while (is_reading_request(connection)) {
+    while (is_reading_request(connection) && !connection->held) {
         size_t used;
         enum request_progress progress = request_read(connection->request, in, &used);
 
@@ -164,7 +165,7 @@ static void consume(struct connection *connection, struct bytes in)
         }
     }
     if (!is_over(connection) && buffer_append(&connection->ahead, in) != STATUS_OK) {
-        mark_lost(connection, BY_CLIENT); /* no memory for a request that has not begun */
+        mark_lost(connection, BY_CLIENT); /* no memory for what comes before its time */
     }
 }
 
@@ -245,9 +246,11 @@ static void update_reading(struct connection *connection)
     bool wanted = false;
 
     switch (state_of(connection)) {
+    case BODY:
+        wanted = !connection->held;
+        break;
     case HEAD:
     case IDLE:
-    case BODY:
     case LINGER:
         wanted = true;
         break;
@@ -290,18 +293,24 @@ static void linger(struct connection *connection)
     enter(connection, LINGER);
 }
 
-static void next_request(struct connection *connection)
+/* Goes on with what was kept. */
+static void consume_ahead(struct connection *connection)
 {
     struct buffer ahead = connection->ahead;
 
-    request_reset(connection->request);
-    out_trim(&connection->out, CONNECTION_KEPT_BYTES);
-    enter(connection, IDLE);
     if (ahead.count > 0) {
         buffer_init(&connection->ahead, ahead.max);
         consume(connection, buffer_view(&ahead));
         buffer_free(&ahead);
     }
+}
+
+static void next_request(struct connection *connection)
+{
+    request_reset(connection->request);
+    out_trim(&connection->out, CONNECTION_KEPT_BYTES);
+    enter(connection, IDLE);
+    consume_ahead(connection);
 }
 
 static void after_answer(struct connection *connection)
@@ -343,6 +352,9 @@ void connection_settle(struct roster_member *member)
     if (state_of(connection) == LOST || out_flush(&connection->out) != STATUS_OK) {
         connection_lose(connection, state_of(connection) == LOST ? connection->reason : BY_CLIENT);
         return;
+    }
+    if (state_of(connection) == BODY && !connection->held) {
+        consume_ahead(connection);
     }
     watch_stall(connection);
     if (drained != NULL && out_unsent(&connection->out) <= connection->low_bytes) {
@@ -419,6 +431,12 @@ void connection_greet(struct connection *connection, enum request_refusal refusa
     update_reading(connection);
 }
 
+void connection_go_on(struct connection *connection)
+{
+    connection->held = false;
+    want_turn(connection);
+}
+
 enum status connection_write(struct connection *connection, struct bytes bytes)
 {
     enum status status;
@@ -436,11 +454,6 @@ enum status connection_write(struct connection *connection, struct bytes bytes)
     }
     want_turn(connection);
     return status;
-}
-
-size_t connection_unsent(const struct connection *connection)
-{
-    return out_unsent(&connection->out);
 }
 
 void connection_when_drained(struct connection *connection, size_t low_bytes, void (*drained)(void *context),
@@ -478,10 +491,4 @@ void connection_finish(struct connection *connection)
 void connection_break(struct connection *connection)
 {
     end_answer(connection, AFTER_RESET);
-}
-
-bool connection_may_keep(const struct connection *connection)
-{
-    return request_is_complete(connection->request) && request_head(connection->request)->keep_alive && !connection->ended &&
-           !connection->home->draining && connection->requests < connection->home->limits->connection_requests;
 }

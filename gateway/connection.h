@@ -58,6 +58,10 @@ struct connection_events {
     void *owner; /* the same */
 };
 
+/* Reads no more of the body at hand, and passes none on, until connection_go_on; its time runs on. From `head` only. */
+void connection_hold(struct connection *connection);
+void connection_go_on(struct connection *connection);
+
 /* Copies. STATUS_CLOSED when the client is gone, STATUS_TOO_LARGE when the unsent bytes would pass the connection's bound of
  * relay_buffer + UPSTREAM_CHUNK_BYTES + REPLY_HEAD_BYTES_MAX (the caller did not pause in time: an error of ours). */
 MUST_CHECK enum status connection_write(struct connection *connection, struct bytes bytes);

@@ -38,6 +38,7 @@ struct connection {
     bool reading; /* libuv reads */
     bool ended;   /* the client will send no more */
     bool answering; /* a byte of the answer at hand has been written */
+    bool held;    /* the exchange is not ready for the body */
     enum connection_after after;
     enum close_reason reason; /* of the end that is on its way; at first BY_ANSWER */
     struct request *request;
@@ -45,7 +46,7 @@ struct connection {
     uint64_t requests;
     uint64_t moved_ms; /* the socket took bytes, or nothing was unsent */
     uint64_t lingered_bytes;
-    struct buffer ahead; /* bytes of the next request */
+    struct buffer ahead; /* bytes of the next request, or of a body that is held */
     struct connection_out out;
     void (*drained)(void *context);
     void *drained_context;

@@ -30,6 +30,23 @@ static void write_date(struct connection_set *set)
 }
 
 /* What is known of one of them: connection.h. */
+size_t connection_unsent(const struct connection *connection)
+{
+    return out_unsent(&connection->out);
+}
+
+void connection_hold(struct connection *connection)
+{
+    assert((enum connection_state)connection->member.state == BODY);
+    connection->held = true;
+}
+
+bool connection_may_keep(const struct connection *connection)
+{
+    return request_is_complete(connection->request) && request_head(connection->request)->keep_alive && !connection->ended &&
+           !connection->home->draining && connection->requests < connection->home->limits->connection_requests;
+}
+
 const struct request_head *connection_head(const struct connection *connection)
 {
     return request_head(connection->request);

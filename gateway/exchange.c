@@ -18,6 +18,7 @@ static const struct {
     [STEP_IDENTIFY] = {"identify", exchange_identify},
     [STEP_ROUTE] = {"route", exchange_route},
     [STEP_ADMIT] = {"admit", exchange_admit},
+    [STEP_DECODER] = {"decoder", exchange_decoder},
     [STEP_READ] = {"read", exchange_read},
     [STEP_BODY] = {"body", exchange_body},
     [STEP_MODELS] = {"models", exchange_models},
@@ -55,6 +56,7 @@ static void give_back(struct exchange *exchange)
     assert(exchange->job == NULL && exchange->relay == NULL);
     exchange_leave(exchange);
     snapshot_release(&exchange->snapshot);
+    exchange_decode_close(exchange);
     exchange_moderations_close(exchange);
     exchange_drop_body(exchange);
     home->live_count--;
@@ -133,7 +135,7 @@ static void *on_head(void *context, struct connection *connection)
 }
 
 /* Charges the process's budget before the body grows, by as much as the buffer will reserve: it doubles its room. */
-static enum status on_body(void *context, struct bytes part)
+enum status exchange_keep(void *context, struct bytes part)
 {
     struct exchange *exchange = context;
     struct buffer *body = &exchange->body;
@@ -143,7 +145,7 @@ static enum status on_body(void *context, struct bytes part)
     char *at;
 
     while (room < needed) {
-        room *= 2; /* needed is within limits.request_bytes: the request's reader has seen to it */
+        room *= 2; /* needed is within limits.request_bytes: the request's reader, or the decoder, has seen to it */
     }
     room = room < body->max ? room : body->max;
     if (room > body->room) {
@@ -161,13 +163,20 @@ static enum status on_body(void *context, struct bytes part)
     return status;
 }
 
+static enum status on_body(void *context, struct bytes part)
+{
+    struct exchange *exchange = context;
+
+    return exchange->coding == CODING_NONE ? exchange_keep(exchange, part) : exchange_decode(exchange, part);
+}
+
 static void on_complete(void *context)
 {
     struct exchange *exchange = context;
 
     assert(exchange->step == STEP_READ);
     exchange->read_us = clock_us() - exchange->begun_us;
-    (void)exchange_go(exchange, exchange->after_read);
+    (void)exchange_go(exchange, exchange->coding == CODING_NONE ? exchange->after_read : exchange_decoded(exchange));
 }
 
 static void on_refused(void *context, struct connection *connection, void *current, enum request_refusal refusal)
@@ -176,6 +185,8 @@ static void on_refused(void *context, struct connection *connection, void *curre
 
     if (exchange == NULL) {
         exchange_reject_early(context, connection, refusal);
+    } else if (exchange->step == STEP_DECODER && refusal == REFUSAL_BODY_TIME) {
+        (void)exchange_go(exchange, exchange_rejected(exchange, REFUSAL_DECODERS)); /* the time went by for want of one */
     } else {
         (void)exchange_go(exchange, exchange_rejected(exchange, refusal));
     }
@@ -299,6 +310,7 @@ static void open_series(struct exchanges *exchanges)
         metrics_series(metrics, METRIC_COUNTER, "prismguard_gateway_unavailable_allowed_total",
                        "Requests let through without a verdict, because their profile allows it", NULL, 0);
     open_refusal_series(&exchanges->series, metrics);
+    exchange_decode_series(&exchanges->series, metrics);
 }
 
 enum status exchanges_open(struct exchanges **out, const struct exchange_services *services)
@@ -315,6 +327,8 @@ enum status exchanges_open(struct exchanges **out, const struct exchange_service
     exchanges->metrics = services->metrics;
     exchanges->upstream = services->upstream;
     exchanges->loop_index = services->loop_index;
+    TAILQ_INIT(&exchanges->waiting[0]);
+    TAILQ_INIT(&exchanges->waiting[1]);
     json_init(&exchanges->json);
     buffer_init(&exchanges->scratch, SCRATCH_BYTES_MAX);
     status = fields_open(&exchanges->early, ADDED_FIELDS_MAX, ADDED_BYTES_MAX);

@@ -1,13 +1,14 @@
 /* exchange: one request's life as a table of named steps, from its head to the log line about it.
  *
- *   head -> identify -> route -> admit -> read -> body -> judge -> obey -> connect -> relay -> finish
- *     \__________\_________\_______\_______\_______\_______\_______\_________\_______\-> refuse -> finish
+ *   head -> identify -> route -> admit -> decoder -> read -> body -> judge -> obey -> connect -> relay -> finish
+ *     \__________\_________\_______\________\_________\_______\_______\_______\_________\_______\-> refuse -> finish
  *
- *                              \-> inputs <-> ask -> results -> finish     a route that serves the moderation endpoint
+ *                                        \-> inputs <-> ask -> results -> finish    a route that serves moderations
  *
- * A step looks at what is there and names the next one, or waits for an event: the request's last byte (read), the verdict
- * (judge), the end of the upstream's answer (relay). A client that leaves takes its exchange along in the same turn: the
- * upstream is cancelled, the job abandoned. What was judged is what is sent, byte for byte (house D7, D9).
+ * A step looks at what is there and names the next one, or waits for an event: a free decoder (decoder, for a compressed body),
+ * the request's last byte (read), the verdict (judge), the end of the upstream's answer (relay). A client that leaves takes its
+ * exchange along in the same turn: the upstream is cancelled, the job abandoned. What was judged is what is sent, byte for byte
+ * (house D7, D9): a compressed body that is judged is sent on as it was decoded, without its Content-Encoding.
  *
  * Thread: the loop's.
  */
@@ -49,6 +50,9 @@ void exchanges_use_pool(struct exchanges *exchanges, struct pool *pool);
 
 /* What the connections of the loop tell; `closed` is left to the loop. */
 struct connection_events exchanges_events(struct exchanges *exchanges);
+
+/* Every LOOP_TICK_MS: who waits for a decoder has one when one is free. */
+void exchanges_tick(struct exchanges *exchanges);
 
 /* A job that pool_take gave back. Takes it. */
 void exchange_judged(struct exchanges *exchanges, struct job *job);

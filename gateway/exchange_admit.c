@@ -130,7 +130,7 @@ enum step exchange_admit(struct exchange *exchange)
         exchange->entered = result == CALLER_ADMITTED;
     }
     if (result == CALLER_ADMITTED) {
-        return STEP_READ;
+        return STEP_DECODER;
     }
     return exchange_problem(exchange, ERROR_RATE_LIMIT, 0,
                             result == CALLER_RATE ? "the key has made as many requests as it may in this time"

@@ -93,11 +93,14 @@ enum status exchange_add_ids(struct exchange *exchange)
     return status == STATUS_OK ? fields_add(exchange->added, BYTES("x-request-id"), id) : status;
 }
 
-/* What a 405 and a 401 must say (RFC 9110 sections 15.5.6 and 11.6.1). */
+/* What a 401 and a 405 must say, and a 415 ought to (RFC 9110 sections 11.6.1, 15.5.6 and 12.5.3). */
 static enum status add_what_is_due(struct exchange *exchange)
 {
     bool post_only = exchange->route != NULL && exchange->route->settings->serve == SERVE_MODERATIONS;
 
+    if (exchange->status == 415 && exchange->coding == CODING_OTHER) {
+        return fields_add(exchange->added, BYTES("Accept-Encoding"), BYTES("gzip, deflate, br"));
+    }
     if (exchange->status == 401) {
         return fields_add(exchange->added, BYTES("WWW-Authenticate"), BYTES("Bearer"));
     }

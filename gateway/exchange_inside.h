@@ -9,6 +9,7 @@
 #include "gateway/connection.h"
 #include "gateway/fields.h"
 #include "gateway/format/problem.h"
+#include "gateway/inflate.h"
 #include "gateway/pool.h"
 #include "gateway/relay.h"
 #include "gateway/reply.h"
@@ -21,12 +22,14 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 enum step {
     STEP_HEAD,
     STEP_IDENTIFY,
     STEP_ROUTE,
     STEP_ADMIT,
+    STEP_DECODER,
     STEP_READ,
     STEP_BODY,
     STEP_MODELS,
@@ -71,7 +74,13 @@ struct exchange {
     bool judged;          /* the body is to be judged */
     enum step after_read; /* what the request is for */
 
-    struct buffer body;
+    enum coding coding;      /* of a body that is to be read; CODING_NONE: as it comes */
+    struct inflate *inflate; /* from `decoder` to the body's last byte */
+    size_t coded_bytes;
+    bool waits; /* for a decoder, */
+    TAILQ_ENTRY(exchange) in_wait; /* in home->waiting */
+
+    struct buffer body;  /* decoded */
     size_t body_bytes;   /* that came; the buffer may be gone */
     size_t body_charged; /* bytes of the process's body budget */
     uint64_t read_us;
@@ -101,6 +110,8 @@ struct exchange {
 /* How a stream can end: whole, by the client, or as a transfer fails. */
 enum { STREAM_CLIENT_LEFT = TRANSFER_FAILURES, STREAM_ENDS };
 
+TAILQ_HEAD(exchange_wait, exchange); /* the longest first */
+
 struct exchange_metrics {
     struct series *read;
     struct series *judge;
@@ -110,6 +121,9 @@ struct exchange_metrics {
     struct series *rejected[REFUSAL_COUNT];
     struct series *errors[ERROR_COUNT];
     struct series *stream_ends[STREAM_ENDS];
+    struct series *decoded_bodies[CODING_COUNT];
+    struct series *coded_bytes[CODING_COUNT];
+    struct series *decoded_bytes[CODING_COUNT];
 };
 
 /* The series of answers that were met last, by routes of the current snapshot: a look-up in the registry takes a lock, this
@@ -143,6 +157,7 @@ struct exchanges {
     struct exchange_metrics series;
     struct relay_series relays;
     struct answer_series answers[ANSWER_SERIES];
+    struct exchange_wait waiting[2]; /* for a decoder: any, and brotli's */
     struct exchange *spare;
     size_t spare_count;
     size_t live_count;
@@ -159,6 +174,7 @@ enum step exchange_head(struct exchange *exchange);
 enum step exchange_route(struct exchange *exchange);
 enum step exchange_identify(struct exchange *exchange);
 enum step exchange_admit(struct exchange *exchange);
+enum step exchange_decoder(struct exchange *exchange);
 enum step exchange_read(struct exchange *exchange);
 enum step exchange_body(struct exchange *exchange);
 enum step exchange_models(struct exchange *exchange);
@@ -190,6 +206,20 @@ bool exchange_query_has_own_key(const struct exchange *exchange);
 
 /* "complete", "client_left", "idle", ...; for the log and the metrics. Static. */
 const char *exchange_stream_end_name(size_t end);
+
+/* The next bytes of the body, decoded. Statuses of struct request_sink. */
+MUST_CHECK enum status exchange_keep(void *exchange, struct bytes part);
+
+/* The same of a compressed one. */
+MUST_CHECK enum status exchange_decode(struct exchange *exchange, struct bytes part);
+
+/* All of it is there: the step that follows. */
+enum step exchange_decoded(struct exchange *exchange);
+
+/* Gives the decoder back, or stops waiting for one. */
+void exchange_decode_close(struct exchange *exchange);
+
+void exchange_decode_series(struct exchange_metrics *series, struct metrics *metrics);
 
 /* Says what is wrong; the next step is STEP_REFUSE, which is returned. `status` 0 = the kind's own. */
 enum step exchange_problem(struct exchange *exchange, enum error_kind kind, unsigned status, const char *sentence);

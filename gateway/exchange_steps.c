@@ -52,9 +52,11 @@ static enum step check_content(struct exchange *exchange)
 {
     struct bytes value;
 
-    if (fields_find(exchange->head->fields, BYTES("content-encoding"), &value) &&
-        !bytes_equal_nocase(value, BYTES("identity"))) {
-        return exchange_problem(exchange, ERROR_INVALID_REQUEST, 415, "the Content-Encoding is not supported");
+    if (fields_find(exchange->head->fields, BYTES("content-encoding"), &value)) {
+        exchange->coding = coding_find(value);
+    }
+    if (exchange->coding == CODING_OTHER) {
+        return exchange_rejected(exchange, REFUSAL_CODING);
     }
     if (fields_find(exchange->head->fields, BYTES("content-type"), &value) && !is_json(value)) {
         return exchange_problem(exchange, ERROR_INVALID_REQUEST, 415, "the Content-Type must be application/json");
@@ -245,6 +247,19 @@ enum step exchange_obey(struct exchange *exchange)
     return exchange_problem(exchange, ERROR_CONTENT_FILTER, 0, refusal.text);
 }
 
+/* What a field says of the bytes as they were coded is not true of the decoded ones. */
+static bool is_of_coding(struct bytes name)
+{
+    static const struct bytes names[] = {{"content-encoding", 16}, {"content-digest", 14}, {"digest", 6}, {"content-md5", 11}};
+
+    for (size_t index = 0; index < sizeof names / sizeof names[0]; index++) {
+        if (bytes_equal_nocase(name, names[index])) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static enum status forward_fields(struct exchange *exchange)
 {
     const struct fields *from = exchange->head->fields;
@@ -257,7 +272,7 @@ static enum status forward_fields(struct exchange *exchange)
     for (size_t index = 0; status == STATUS_OK && index < fields_count(from); index++) {
         struct field field = fields_at(from, index);
 
-        if (exchange_may_forward(exchange, field)) {
+        if (exchange_may_forward(exchange, field) && (exchange->coding == CODING_NONE || !is_of_coding(field.name))) {
             typed = typed || bytes_equal_nocase(field.name, BYTES("content-type"));
             status = fields_add(exchange->forwarded, field.name, field.value);
         }
@@ -287,6 +302,7 @@ static void on_relayed(void *context, const struct relay_result *result)
         [TRANSFER_CONNECT] = ERROR_BAD_GATEWAY, [TRANSFER_FIRST_BYTE] = ERROR_TIMEOUT,
         [TRANSFER_IDLE] = ERROR_TIMEOUT,        [TRANSFER_TOTAL] = ERROR_TIMEOUT,
         [TRANSFER_BROKEN] = ERROR_BAD_GATEWAY,  [TRANSFER_TOO_LARGE] = ERROR_BAD_GATEWAY,
+        [TRANSFER_DRAIN] = ERROR_OVERLOADED,
     };
     struct exchange *exchange = context;
     const struct relay_result *relayed = &exchange->relayed;
@@ -299,7 +315,9 @@ static void on_relayed(void *context, const struct relay_result *result)
     }
     if (relayed->end == RELAY_FAILED_BEFORE) {
         (void)exchange_go(exchange, exchange_problem(exchange, kinds[relayed->failure], 0,
-                                                     "the upstream gave no usable answer"));
+                                                     relayed->failure == TRANSFER_DRAIN
+                                                         ? "the gateway is being shut down"
+                                                         : "the upstream gave no usable answer"));
     } else {
         (void)exchange_go(exchange, STEP_FINISH);
     }

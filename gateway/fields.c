@@ -185,6 +185,17 @@ size_t fields_times(const struct fields *fields, struct bytes name)
     return times;
 }
 
+struct bytes fields_trim(struct bytes value)
+{
+    while (value.count > 0 && (value.data[0] == ' ' || value.data[0] == '\t')) {
+        value = bytes_from(value, 1);
+    }
+    while (value.count > 0 && (value.data[value.count - 1] == ' ' || value.data[value.count - 1] == '\t')) {
+        value.count--;
+    }
+    return value;
+}
+
 bool fields_is_one_hop(struct bytes name)
 {
     static const struct bytes names[] = {

@@ -39,6 +39,9 @@ bool fields_find(const struct fields *fields, struct bytes name, struct bytes *o
 /* How often `name` stands there. */
 size_t fields_times(const struct fields *fields, struct bytes name);
 
+/* Without the spaces and tabs around it. */
+struct bytes fields_trim(struct bytes value);
+
 /* Whether a field of this name belongs to one hop only and is never passed on (RFC 9110 section 7.6.1 and the fields of
  * proxies). What `Connection` names is not asked: a peer must not be able to take away an end-to-end field. */
 bool fields_is_one_hop(struct bytes name);

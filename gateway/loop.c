@@ -98,6 +98,7 @@ static void on_tick(uv_timer_t *tick)
 
     atomic_store_explicit(&loop->turned_ms, clock_ms(), memory_order_relaxed);
     connection_set_tick(loop->connections);
+    exchanges_tick(loop->exchanges);
     if (loop->life == LIFE_RUNNING) {
         server_room(loop->server);
     } else {

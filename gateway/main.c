@@ -97,6 +97,7 @@ static uint64_t memory_bound_bytes(const struct settings *settings, size_t loop_
     bytes += loop_count * LOOP_MIB * MIB;
     bytes += (limits->connections + SPARE_CONNECTIONS) * (CONNECTION_KIB * KIB + limits->header_bytes);
     bytes += limits->body_budget_bytes;
+    bytes += limits->decoders * DECODER_BYTES_MAX + (uint64_t)DECODERS_BROTLI_MAX * DECODER_BROTLI_BYTES_MAX;
     bytes += 4 * settings->key_count * sizeof(struct key_settings); /* two readings, and what is made of them */
     bytes += limits->in_flight * (limits->relay_buffer_bytes + REPLY_HEAD_BYTES_MAX + TRANSFER_KIB * KIB);
     bytes += settings->moderation.queue_bytes + settings->moderation.peers * FRAMES_KIB * KIB;

@@ -2,6 +2,7 @@
 #include "gateway/relay.h"
 
 #include "gateway/format/errors.h"
+#include "gateway/glance.h"
 #include "gateway/sse.h"
 #include "proto/limits.h"
 
@@ -16,15 +17,13 @@ enum relay_state {
     RELAY_ENDED,   /* `done` was told: the relay is only still there to be closed */
 };
 
-enum { LAST_BYTES = 8 }; /* "[DONE]" and a line end */
-
 struct relay {
     enum relay_state state;
     struct transfer *transfer; /* NULL once it is gone */
     struct reply *reply;
     struct relay_options options;
     struct sse_boundary boundary; /* streams: where an error event may begin */
-    char last[LAST_BYTES];        /* of a stream */
+    struct glance glance;         /* what it has shown, where that is asked for */
     bool until_close;             /* nothing but the close of its connection ends the upstream's answer */
     bool encoded;                 /* gzip and the like: nothing of ours can be written into it */
     struct relay_result result;
@@ -69,26 +68,80 @@ static void end(struct relay *relay, enum relay_end how, enum transfer_failure f
     relay->options.done(relay->options.context, &relay->result);
 }
 
+/* Why a stream broke, for its client; the message is static. */
+static struct bytes told_of(enum transfer_failure failure, enum error_kind *kind)
+{
+    switch (failure) {
+    case TRANSFER_IDLE:
+        *kind = ERROR_TIMEOUT;
+        return BYTES("upstream idle timeout");
+    case TRANSFER_TOTAL:
+        *kind = ERROR_TIMEOUT;
+        return BYTES("the stream took longer than it may");
+    case TRANSFER_DRAIN:
+        *kind = ERROR_OVERLOADED;
+        return BYTES("the gateway is being shut down");
+    case TRANSFER_TOO_LARGE:
+        *kind = ERROR_BAD_GATEWAY;
+        return BYTES("the upstream sent more than it may");
+    default:
+        *kind = ERROR_BAD_GATEWAY;
+        return BYTES("upstream stream ended unexpectedly");
+    }
+}
+
 /* What the client is told of a stream that broke (spec/wire-formats.md section 4.5). */
 static void write_error_event(struct relay *relay, enum transfer_failure failure)
 {
-    bool late = failure == TRANSFER_IDLE || failure == TRANSFER_TOTAL;
-    struct bytes message = failure == TRANSFER_IDLE    ? BYTES("upstream idle timeout")
-                           : failure == TRANSFER_TOTAL ? BYTES("the stream took longer than it may")
-                                                       : BYTES("upstream stream ended unexpectedly");
+    const struct glance *glance = &relay->glance;
+    const struct errors_place place = {glance_response_id(glance), glance->next_sequence, glance->created};
+    enum error_kind kind = ERROR_BAD_GATEWAY;
+    struct bytes message = told_of(failure, &kind);
     struct buffer event;
     enum status status;
 
     buffer_init(&event, ERROR_EVENT_BYTES_MAX);
     status = buffer_append(&event, sse_boundary_gap(&relay->boundary));
     if (status == STATUS_OK) {
-        status = errors_stream_event(relay->options.dialect, late ? ERROR_TIMEOUT : ERROR_BAD_GATEWAY, message, &event);
+        status = errors_stream_event(relay->options.dialect, kind, message, &place, &event);
     }
     if (status == STATUS_OK) {
         status = reply_body(relay->reply, buffer_view(&event));
     }
     (void)status; /* a client that is gone, or a length that leaves no room: the break below says it all */
     buffer_free(&event);
+}
+
+/* The same for Gemini's stream in a list: the values that were sent are closed, an error is the last one. */
+static void write_error_value(struct relay *relay, enum transfer_failure failure)
+{
+    enum error_kind kind = ERROR_BAD_GATEWAY;
+    struct bytes message = told_of(failure, &kind);
+    struct buffer value;
+    bool again = false;
+    enum status status;
+
+    buffer_init(&value, ERROR_EVENT_BYTES_MAX);
+    status = skim_close(&relay->glance.skim, &value, &again);
+    if (status == STATUS_OK && again) {
+        status = buffer_append(&value, BYTES(",\n"));
+    }
+    if (status == STATUS_OK) {
+        status = errors_body(relay->options.dialect, kind, message, NULL, &value);
+    }
+    if (status == STATUS_OK) {
+        status = buffer_append(&value, BYTES("]"));
+    }
+    if (status == STATUS_OK) {
+        status = reply_body(relay->reply, buffer_view(&value));
+    }
+    (void)status; /* as above */
+    buffer_free(&value);
+}
+
+static bool is_open_list(const struct relay *relay)
+{
+    return relay->glance.form == GLANCE_LIST && relay->glance.skim.depth > 0;
 }
 
 /* The answer cannot be completed: before its head the exchange answers, after it only a break is left. */
@@ -100,6 +153,8 @@ static void fail(struct relay *relay, enum transfer_failure failure)
     }
     if (relay->result.stream && !relay->encoded) {
         write_error_event(relay, failure);
+    } else if (is_open_list(relay)) {
+        write_error_value(relay, failure);
     }
     reply_break(relay->reply);
     end(relay, RELAY_FAILED_AFTER, failure);
@@ -168,6 +223,24 @@ static bool is_encoded(const struct fields *fields)
     return fields_find(fields, BYTES("content-encoding"), &coding) && !bytes_equal_nocase(coding, BYTES("identity"));
 }
 
+/* How the answer is to be looked into. A stream of responses, because its error must name it; one that only a close ends,
+ * because nothing else tells whether it is whole; a list of Gemini's, because an error must be one of its values. */
+static enum glance_form form_of(const struct relay *relay, const struct transfer_head *head)
+{
+    struct bytes type;
+
+    if (relay->encoded || relay->reply->head_only || head->status >= 300) {
+        return GLANCE_NONE;
+    }
+    if (head->stream) {
+        return relay->until_close || relay->options.dialect == DIALECT_OPENAI_RESPONSES ? GLANCE_EVENTS : GLANCE_NONE;
+    }
+    if (relay->options.dialect != DIALECT_GEMINI_CHAT || !fields_find(head->fields, BYTES("content-type"), &type)) {
+        return GLANCE_NONE;
+    }
+    return bytes_equal_nocase(bytes_first(type, 16), BYTES("application/json")) ? GLANCE_LIST : GLANCE_NONE;
+}
+
 static void on_head(void *context, const struct transfer_head *head)
 {
     struct relay *relay = context;
@@ -190,6 +263,7 @@ static void on_head(void *context, const struct transfer_head *head)
     relay->result.stream = head->stream;
     relay->until_close = head->until_close && !relay->reply->head_only;
     relay->encoded = is_encoded(head->fields);
+    glance_init(&relay->glance, form_of(relay, head), relay->options.dialect, relay->options.limits->sse_event_bytes);
     if (head->stream) {
         series_add(relay->options.series->streams, 1);
     }
@@ -222,29 +296,17 @@ static void pause_upstream(struct relay *relay)
     connection_when_drained(relay->reply->connection, (size_t)(high_bytes / 2), on_drained, relay);
 }
 
-/* Where the stream stands, and its last bytes. */
-static void follow(struct relay *relay, struct bytes chunk)
+/* A stream that only the close of its connection ends has died, unless it has said that it ends: a death between two events
+ * looks like an end to everybody (spec/wire-formats.md section 4.5). */
+static bool is_cut(struct relay *relay)
 {
-    size_t count = chunk.count < LAST_BYTES ? chunk.count : LAST_BYTES;
+    struct glance *glance = &relay->glance;
 
-    sse_boundary_follow(&relay->boundary, chunk);
-    memmove(relay->last, relay->last + count, LAST_BYTES - count);
-    memcpy(relay->last + LAST_BYTES - count, chunk.data + chunk.count - count, count);
-}
-
-/* A stream that only the close of its connection ends has died when an event is left unfinished, but for servers that spare
- * the last blank line (spec/wire-formats.md section 0.2). A death between two events looks like an end to everybody. */
-static bool is_cut(const struct relay *relay)
-{
-    struct bytes last = {relay->last, LAST_BYTES};
-
-    if (!relay->until_close || !relay->result.stream || relay->encoded || sse_boundary_gap(&relay->boundary).count == 0) {
+    if (!relay->until_close || glance->form == GLANCE_NONE || (glance->form == GLANCE_LIST && glance->skim.depth == 0)) {
         return false;
     }
-    while (last.count > 0 && (last.data[last.count - 1] == '\n' || last.data[last.count - 1] == '\r')) {
-        last.count--;
-    }
-    return !bytes_ends_with(last, BYTES("[DONE]"));
+    glance_finish(glance);
+    return !glance->ended && !glance->failed;
 }
 
 static bool on_body(void *context, struct bytes chunk)
@@ -267,8 +329,9 @@ static bool on_body(void *context, struct bytes chunk)
     status = reply_body(relay->reply, chunk);
     if (status == STATUS_OK || status == STATUS_CLOSED) { /* gone: the connection tells the exchange, which closes us */
         relay->result.body_bytes += chunk.count;
-        if (relay->result.stream) {
-            follow(relay, chunk);
+        sse_boundary_follow(&relay->boundary, chunk);
+        if (glance_follow(&relay->glance, chunk) != STATUS_OK) {
+            fail(relay, TRANSFER_TOO_LARGE);
         }
         return true;
     }
@@ -344,5 +407,5 @@ void relay_close(struct relay **relay)
 
 void relay_end_now(struct relay *relay)
 {
-    fail(relay, TRANSFER_TOTAL);
+    fail(relay, TRANSFER_DRAIN);
 }

@@ -10,7 +10,9 @@
  *
  * An upstream that fails before its head: the relay reports it and has written nothing. One that fails after: a stream
  * (text/event-stream) gets one error event in the client's dialect on a fresh line, then the connection closes without a clean
- * end; any other body just breaks. Thread: the loop's.
+ * end; Gemini's stream in a list gets an error as its last value and is closed as JSON; any other body just breaks. A stream
+ * that only the close of its connection ends, and that has not said that it ends (gateway/glance), has failed.
+ * Thread: the loop's.
  */
 #ifndef GATEWAY_RELAY_H
 #define GATEWAY_RELAY_H
@@ -76,7 +78,7 @@ const struct relay_result *relay_so_far(const struct relay *relay);
 void relay_close(struct relay **relay);
 
 /* The time to end came (drain): one error event for a stream, then close. `done` comes, from inside this call, with
- * RELAY_FAILED_AFTER, or RELAY_FAILED_BEFORE while there is no head yet; the failure is TRANSFER_TOTAL. */
+ * RELAY_FAILED_AFTER, or RELAY_FAILED_BEFORE while there is no head yet; the failure is TRANSFER_DRAIN. */
 void relay_end_now(struct relay *relay);
 
 #endif

@@ -22,6 +22,7 @@ struct request {
 
     size_t line_bytes;   /* of the line that is being read, so far, CR included */
     bool after_cr;       /* its last byte was a CR */
+    char tail[sizeof "HTTP/1.x\r\n" - 1]; /* the last bytes of the request line */
     size_t header_bytes; /* of all field lines so far */
     size_t empty_lines;
     struct buffer target;
@@ -33,6 +34,7 @@ struct request {
     uint64_t framing_bytes; /* bytes of a chunked body that are not its content */
     uint64_t chunk_count;
     size_t extension_bytes;
+    size_t extension_part_bytes; /* of the name or value at hand */
     size_t trailer_bytes;
     size_t trailer_count;
 };
@@ -56,19 +58,15 @@ static int on_url(llhttp_t *parser, const char *at, size_t count)
     return 0;
 }
 
-/* Trailer fields are counted and forgotten: they never join the head (B.1 row 1). */
-static int count_trailer(struct request *request, size_t count)
-{
-    request->trailer_bytes += count;
-    return request->trailer_bytes > TRAILER_BYTES_MAX ? refuse(request, REFUSAL_TRAILERS) : 0;
-}
-
 static int on_field_part(llhttp_t *parser, const char *at, size_t count)
 {
     struct request *request = parser->data;
 
     if (request->state == STATE_BODY) {
-        return count_trailer(request, count);
+        request->trailer_bytes += count;
+        if (request->trailer_bytes > TRAILER_BYTES_MAX || count > request->field.max - request->field.count) {
+            return refuse(request, REFUSAL_TRAILERS);
+        }
     }
     if (buffer_append(&request->field, (struct bytes){at, count}) != STATUS_OK) {
         return refuse(request, REFUSAL_MEMORY); /* the line's own bound is met before the buffer's */
@@ -81,18 +79,9 @@ static int on_name_complete(llhttp_t *parser)
     struct request *request = parser->data;
 
     request->name_bytes = request->field.count;
-    return 0;
-}
-
-static struct bytes trim(struct bytes value)
-{
-    while (value.count > 0 && (value.data[0] == ' ' || value.data[0] == '\t')) {
-        value = bytes_from(value, 1);
-    }
-    while (value.count > 0 && (value.data[value.count - 1] == ' ' || value.data[value.count - 1] == '\t')) {
-        value.count--;
-    }
-    return value;
+    return request->state == STATE_BODY && request_head_forbids_trailer(buffer_view(&request->field))
+               ? refuse(request, REFUSAL_TRAILER_FIELD)
+               : 0;
 }
 
 static int on_value_complete(llhttp_t *parser)
@@ -101,25 +90,15 @@ static int on_value_complete(llhttp_t *parser)
     struct bytes whole = buffer_view(&request->field);
     enum status status;
 
-    if (request->state == STATE_BODY) {
+    if (request->state == STATE_BODY) { /* counted and forgotten: it never joins the head (B.1 row 1) */
+        buffer_free(&request->field);
         request->trailer_count++;
         return request->trailer_count > TRAILER_FIELDS_MAX ? refuse(request, REFUSAL_TRAILERS) : 0;
     }
     status = fields_add(request->fields, bytes_first(whole, request->name_bytes),
-                        trim(bytes_from(whole, request->name_bytes)));
+                        fields_trim(bytes_from(whole, request->name_bytes)));
     buffer_clear(&request->field);
-    switch (status) {
-    case STATUS_OK:
-        return 0;
-    case STATUS_MALFORMED:
-        return refuse(request, REFUSAL_FIELD);
-    case STATUS_FULL:
-        return refuse(request, REFUSAL_FIELD_COUNT);
-    case STATUS_TOO_LARGE:
-        return refuse(request, REFUSAL_HEADER_SIZE);
-    default:
-        return refuse(request, REFUSAL_MEMORY);
-    }
+    return status == STATUS_OK ? 0 : refuse(request, refusal_of_field(status));
 }
 
 static int on_headers_complete(llhttp_t *parser)
@@ -142,7 +121,7 @@ static int on_body(llhttp_t *parser, const char *at, size_t count)
     }
     status = request->sink.body(request->sink.context, (struct bytes){at, count});
     if (status != STATUS_OK) {
-        return refuse(request, status == STATUS_FULL ? REFUSAL_BODY_BUDGET : REFUSAL_MEMORY);
+        return refuse(request, refusal_of_sink(status));
     }
     request->body_bytes += count;
     return 0;
@@ -166,7 +145,18 @@ static int on_extension(llhttp_t *parser, const char *at, size_t count)
 
     (void)at;
     request->extension_bytes += count;
+    request->extension_part_bytes += count;
     return request->extension_bytes > CHUNK_EXTENSION_BYTES_MAX ? refuse(request, REFUSAL_EXTENSIONS) : 0;
+}
+
+/* llhttp takes "5;;a", "5;=b" and "5;a=", which RFC 9112 section 7.1.1 knows not. */
+static int on_extension_part(llhttp_t *parser)
+{
+    struct request *request = parser->data;
+    bool empty = request->extension_part_bytes == 0;
+
+    request->extension_part_bytes = 0;
+    return empty ? refuse(request, REFUSAL_CHUNK) : 0;
 }
 
 static int on_message_complete(llhttp_t *parser)
@@ -188,6 +178,8 @@ static const llhttp_settings_t parser_settings = {
     .on_chunk_header = on_chunk_header,
     .on_chunk_extension_name = on_extension,
     .on_chunk_extension_value = on_extension,
+    .on_chunk_extension_name_complete = on_extension_part,
+    .on_chunk_extension_value_complete = on_extension_part,
     .on_message_complete = on_message_complete,
 };
 
@@ -240,7 +232,7 @@ void request_reset(struct request *request)
     buffer_clear(&request->field);
     fields_clear(request->fields);
     request->body_bytes = request->framing_bytes = request->chunk_count = 0;
-    request->extension_bytes = request->trailer_bytes = request->trailer_count = 0;
+    request->extension_bytes = request->extension_part_bytes = request->trailer_bytes = request->trailer_count = 0;
     llhttp_init(&request->parser, HTTP_REQUEST, &parser_settings);
     request->parser.data = request;
 }
@@ -332,7 +324,7 @@ static struct bytes next_piece(struct request *request, struct bytes in, bool *e
     return piece;
 }
 
-/* llhttp has read the request line; it forgives more than one space and any version it knows. */
+/* llhttp has read the request line; it forgives more than one space, any version it knows, and RTSP. */
 static enum request_refusal check_request_line(struct request *request, size_t line_bytes)
 {
     struct bytes method = bytes_of(llhttp_method_name(request->parser.method));
@@ -341,12 +333,21 @@ static enum request_refusal check_request_line(struct request *request, size_t l
     if (request->parser.http_major != 1 || request->parser.http_minor > 1) {
         return REFUSAL_VERSION;
     }
-    if (line_bytes != method.count + request->target.count + strlen("  HTTP/1.x\r\n")) {
+    if (line_bytes != method.count + request->target.count + strlen("  HTTP/1.x\r\n") ||
+        memcmp(request->tail, "HTTP/1.", strlen("HTTP/1.")) != 0) {
         return REFUSAL_SYNTAX;
     }
     request->head.method = method;
     request->head.http_1_0 = request->parser.http_minor == 0;
     return REFUSAL_NONE;
+}
+
+static void keep_tail(struct request *request, struct bytes piece)
+{
+    size_t count = piece.count < sizeof request->tail ? piece.count : sizeof request->tail;
+
+    memmove(request->tail, request->tail + count, sizeof request->tail - count);
+    memcpy(request->tail + sizeof request->tail - count, piece.data + piece.count - count, count);
 }
 
 /* The empty line behind the fields has come. llhttp and we must agree on what follows. */
@@ -411,6 +412,7 @@ static enum request_progress read_lines(struct request *request, struct bytes in
         request->line_bytes += piece.count;
         request->header_bytes += request->state == STATE_FIELDS ? piece.count : 0;
         if (piece.count > 0) {
+            keep_tail(request, piece);
             request->after_cr = piece.data[piece.count - 1] == '\r';
         }
         if (refusal != REFUSAL_NONE || fault != REFUSAL_NONE) {
@@ -441,11 +443,8 @@ static enum request_progress read_body(struct request *request, struct bytes in,
                                      (request->chunk_count + TRAILER_FIELDS_MAX) * CHUNK_LINE_BYTES) {
         return refused(request, REFUSAL_CHUNK);
     }
-    if (!request->message_seen) {
-        return REQUEST_MORE;
-    }
-    request->state = STATE_DONE;
-    return REQUEST_DONE;
+    request->state = request->message_seen ? STATE_DONE : STATE_BODY;
+    return request->message_seen ? REQUEST_DONE : REQUEST_MORE;
 }
 
 /* Bytes behind the end are not ours. */

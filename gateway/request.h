@@ -32,8 +32,8 @@ struct request_limits {
 
 enum request_progress { REQUEST_MORE, REQUEST_HEAD, REQUEST_DONE, REQUEST_REFUSED };
 
-/* Where parts of the body go, lent during the call. STATUS_FULL refuses the request with REFUSAL_BODY_BUDGET, every other
- * failure with REFUSAL_MEMORY. */
+/* Where parts of the body go, lent during the call. Its failures refuse the request: STATUS_FULL as REFUSAL_BODY_BUDGET,
+ * STATUS_TOO_LARGE as REFUSAL_DECODED_SIZE, STATUS_MALFORMED as REFUSAL_DECODING, every other as REFUSAL_MEMORY. */
 struct request_sink {
     enum status (*body)(void *context, struct bytes part);
     void *context;

@@ -14,6 +14,20 @@ static const struct {
 #undef REFUSAL_ROW
 };
 
+enum request_refusal refusal_of_sink(enum status status)
+{
+    switch (status) {
+    case STATUS_FULL:
+        return REFUSAL_BODY_BUDGET;
+    case STATUS_TOO_LARGE:
+        return REFUSAL_DECODED_SIZE;
+    case STATUS_MALFORMED:
+        return REFUSAL_DECODING;
+    default:
+        return REFUSAL_MEMORY;
+    }
+}
+
 const char *refusal_rule(enum request_refusal refusal)
 {
     assert(refusal < REFUSAL_COUNT);
@@ -30,6 +44,20 @@ const char *refusal_sentence(enum request_refusal refusal)
 {
     assert(refusal < REFUSAL_COUNT);
     return refusals[refusal].sentence;
+}
+
+enum request_refusal refusal_of_field(enum status status)
+{
+    switch (status) {
+    case STATUS_MALFORMED:
+        return REFUSAL_FIELD;
+    case STATUS_FULL:
+        return REFUSAL_FIELD_COUNT;
+    case STATUS_TOO_LARGE:
+        return REFUSAL_HEADER_SIZE;
+    default:
+        return REFUSAL_MEMORY;
+    }
 }
 
 /* Fields that a head is checked by. From KNOWN_ONCE on they may stand once, for no reason of framing. */
@@ -203,13 +231,7 @@ static bool next_item(struct bytes *rest, struct bytes *out)
         return false;
     }
     *rest = comma < 0 ? (struct bytes){NULL, 0} : bytes_from(*rest, (size_t)comma + 1);
-    while (item.count > 0 && (item.data[0] == ' ' || item.data[0] == '\t')) {
-        item = bytes_from(item, 1);
-    }
-    while (item.count > 0 && (item.data[item.count - 1] == ' ' || item.data[item.count - 1] == '\t')) {
-        item.count--;
-    }
-    *out = item;
+    *out = fields_trim(item);
     return true;
 }
 
@@ -234,6 +256,21 @@ static enum request_refusal read_expectation(struct request_head *head, const st
     return bytes_equal_nocase(known[KNOWN_EXPECT].value, BYTES("100-continue")) ? REFUSAL_NONE : REFUSAL_EXPECT;
 }
 
+static size_t known_index(struct bytes name)
+{
+    size_t which = 0;
+
+    while (which < KNOWN_COUNT && !bytes_equal_nocase(name, known_names[which])) {
+        which++;
+    }
+    return which;
+}
+
+bool request_head_forbids_trailer(struct bytes name)
+{
+    return known_index(name) < KNOWN_COUNT || fields_is_one_hop(name);
+}
+
 /* One pass over the fields: how often each known one stands there, and its first value. */
 static void read_known(struct request_head *head, struct known known[KNOWN_COUNT])
 {
@@ -242,11 +279,8 @@ static void read_known(struct request_head *head, struct known known[KNOWN_COUNT
     head->keep_alive = !head->http_1_0;
     for (size_t index = 0; index < fields_count(head->fields); index++) {
         struct field field = fields_at(head->fields, index);
-        size_t which = 0;
+        size_t which = known_index(field.name);
 
-        while (which < KNOWN_COUNT && !bytes_equal_nocase(field.name, known_names[which])) {
-            which++;
-        }
         if (which == KNOWN_COUNT) {
             continue;
         }

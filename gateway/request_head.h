@@ -10,6 +10,7 @@
 
 #include "gateway/fields.h"
 #include "proto/bytes.h"
+#include "proto/status.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -37,8 +38,13 @@
     row(REFUSAL_CHUNK, "chunk", 400, "a chunk is not well formed")                                                     \
     row(REFUSAL_EXTENSIONS, "extensions", 400, "the chunk extensions are too long")                                    \
     row(REFUSAL_TRAILERS, "trailers", 431, "the trailer fields are too long or too many")                              \
+    row(REFUSAL_TRAILER_FIELD, "trailer_field", 400, "a trailer field has a name that may only stand in the head")      \
     row(REFUSAL_BODY_SIZE, "body_size", 413, "the request body is too large")                                          \
     row(REFUSAL_BODY_BUDGET, "body_budget", 503, "the gateway holds as many request bodies as it may")                 \
+    row(REFUSAL_CODING, "coding", 415, "the Content-Encoding must be one of gzip, deflate and br")                     \
+    row(REFUSAL_DECODED_SIZE, "decoded_size", 413, "the request body is too large when it is decoded")                 \
+    row(REFUSAL_DECODING, "decoding", 400, "the request body is not whole or not what its Content-Encoding says")      \
+    row(REFUSAL_DECODERS, "decoders", 503, "the gateway decodes as many request bodies as it may")                     \
     row(REFUSAL_HEADER_TIME, "header_time", 408, "the request's head took too long to arrive")                         \
     row(REFUSAL_BODY_TIME, "body_time", 408, "the request's body took too long to arrive")                             \
     row(REFUSAL_CONNECTIONS, "connections", 503, "the gateway has as many connections as it may")                      \
@@ -67,6 +73,16 @@ struct request_head {
 /* Looks at method, target, fields and http_1_0 and fills in the rest. REFUSAL_NONE when all is well; else *head is not to be
  * used. `body_bytes_max` is the bound on an announced length. */
 enum request_refusal request_head_check(struct request_head *head, uint64_t body_bytes_max);
+
+/* What it means when the taker of a body fails (struct request_sink). */
+enum request_refusal refusal_of_sink(enum status status);
+
+/* Why a field could not be added to the head's, from the status of fields_add. */
+enum request_refusal refusal_of_field(enum status status);
+
+/* Whether a trailer field of this name is refused: it says how to read, route or admit the message, which is too late in a
+ * trailer (RFC 9110 section 6.5.1). Others are dropped. */
+bool request_head_forbids_trailer(struct bytes name);
 
 /* Of the table; static. */
 const char *refusal_rule(enum request_refusal refusal);

@@ -54,8 +54,9 @@ enum transfer_failure { /* why an answer is missing or incomplete; names in metr
     TRANSFER_TOTAL,      /* took longer than total */
     TRANSFER_BROKEN,     /* closed or reset before the answer was complete, bad framing, bad fields: 502 */
     TRANSFER_TOO_LARGE,  /* answer fields above their bound: 502 */
+    TRANSFER_DRAIN,      /* its owner's: the gateway ends before the answer does: 503 */
 };
-enum { TRANSFER_FAILURES = TRANSFER_TOO_LARGE + 1 };
+enum { TRANSFER_FAILURES = TRANSFER_DRAIN + 1 };
 
 const char *transfer_failure_name(enum transfer_failure failure); /* static */
 

@@ -17,6 +17,7 @@ const char *transfer_failure_name(enum transfer_failure failure)
         [TRANSFER_TOTAL] = "total",
         [TRANSFER_BROKEN] = "broken",
         [TRANSFER_TOO_LARGE] = "too_large",
+        [TRANSFER_DRAIN] = "drain",
     };
 
     assert((size_t)failure < sizeof names / sizeof names[0]);

@@ -116,6 +116,10 @@ enum {
     CORK_BYTES = 16 * KIB,               /* what waits for the end of the turn; more is written at once */
     REPLY_HEAD_BYTES_MAX = 96 * KIB,     /* an upstream's fields at their most, with our own, and an event for an error */
     CONNECTION_KEPT_BYTES = 4 * KIB,     /* what an idle connection may keep of its write buffer */
+    DECODERS_BROTLI_MAX = 4,             /* of limits.decoders; each may hold a window of 16 MiB */
+    DECODER_BYTES_MAX = 48 * KIB,        /* zlib: state and window */
+    DECODER_BROTLI_BYTES_MAX = 19 * MIB, /* brotli: window, and the prefix codes of a block at their most (2.7 MiB) */
+    INFLATE_CHUNK_BYTES = 16 * KIB,      /* decoded at a time, on the stack */
     BODY_FIRST_BYTES = 4 * KIB,          /* a body's first reservation; most need no second one */
     SCRATCH_BYTES_MAX = 32 * KIB,        /* an error's body, a credential, a full list of models */
     FORWARDED_FIELDS_OWN = 2,            /* Authorization and Content-Type, beside the caller's fields */
@@ -142,6 +146,13 @@ enum {
     UPSTREAM_FIELDS_BYTES_MAX = 64 * KIB,
     UPSTREAM_FIELDS_MAX = 200,
     ERROR_EVENT_BYTES_MAX = 4 * KIB, /* the event that ends a broken stream, in any dialect */
+    SKIM_PATHS_MAX = 12,           /* lists and objects inside one another that JSON in passing has names for */
+    SKIM_VALUE_BYTES_MAX = 128,    /* of a value in passing; those that are looked for have 10 to 60 bytes */
+    GLANCE_FIELD_BYTES_MAX = 16,   /* "\xEF\xBB\xBF" "event", "[DONE]": as much of a line tells what it is */
+    GLANCE_TYPE_BYTES_MAX = 64,    /* "response.code_interpreter_call_code.delta" has 41 */
+    GLANCE_ID_BYTES_MAX = SKIM_VALUE_BYTES_MAX, /* "resp_" and 48 digits */
+    DELAY_BYTES_MAX = 64 * KIB,    /* of a stream whose head waits for content (spec/wire-formats.md section 4.5) */
+    DELAY_MS = 10000,              /* and so long */
     SSE_NAME_BYTES_MAX = 16 * KIB, /* the type and the id of an event; real ones have 10 to 40 bytes */
     UPSTREAM_INTERIM_MAX = 16,           /* 1xx answers before the final one */
     UPSTREAM_HOSTS_MAX = 2 * ROUTES_MAX, /* scheme, host and port; old ones give way to new ones after a reload */

@@ -42,8 +42,10 @@ struct limit_settings {
     uint64_t in_flight;
     uint64_t header_time_ms;
     uint64_t body_time_ms;
+    uint64_t decoders;
     uint64_t write_stall_ms;
     uint64_t relay_buffer_bytes; /* high water; low water is half of it */
+    uint64_t sse_event_bytes;
     uint64_t response_bytes;
     uint64_t upstream_connections;
     uint64_t upstream_idle;
@@ -103,6 +105,7 @@ struct route_settings {
     enum format_choice to;
     size_t model_count;
     char models[ROUTE_MODELS_MAX][PROFILE_NAME_BYTES_MAX + 1]; /* none: the upstream is asked which there are */
+    bool delay_stream_header;
     char moderation[PROFILE_NAME_BYTES_MAX + 1]; /* a profile's name, or "none" */
     unsigned line;                               /* in the file, for errors found later */
 };

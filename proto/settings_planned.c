@@ -11,8 +11,6 @@ static const struct setting_planned planned[] = {
     {"gateway.url_config_floor", "routes are those of this file"},
     {"gateway.debug_headers", "an answer names its decision only; the log has the rest"},
     {"gateway.limits.body_rate", "a body has body_time for all of it"},
-    {"gateway.limits.decoders", "compressed bodies are refused"},
-    {"gateway.limits.sse_event", "events are relayed without being held"},
     {"gateway.limits.stream_state", "streams are relayed without being held"},
     {"gateway.limits.stream_budget", "streams are relayed without being held"},
     {"gateway.limits.memory", "the computed bound is told at start and compared with nothing"},

@@ -61,69 +61,79 @@ static void put_message(struct json_writer *writer, struct bytes message)
     json_write_string(writer, message);
 }
 
-static void write_openai(struct json_writer *writer, const struct row *row, struct bytes message, const char *param)
+/* What an object says. */
+struct telling {
+    const struct row *row;
+    struct bytes message;
+    const char *param;
+    struct bytes response_id; /* of a stream of responses, as the next one */
+    int64_t sequence;
+};
+
+static void write_openai(struct json_writer *writer, const struct telling *telling)
 {
     json_write_key(writer, "error");
     json_write_object_begin(writer);
-    put_message(writer, message);
-    put_text(writer, "type", row->type);
-    put_text(writer, "param", param);
-    put_text(writer, "code", row->code);
+    put_message(writer, telling->message);
+    put_text(writer, "type", telling->row->type);
+    put_text(writer, "param", telling->param);
+    put_text(writer, "code", telling->row->code);
     json_write_object_end(writer);
 }
 
-static void write_claude(struct json_writer *writer, const struct row *row, struct bytes message, const char *param)
+static void write_claude(struct json_writer *writer, const struct telling *telling)
 {
-    (void)param; /* the message names the place */
-    put_text(writer, "type", "error");
+    put_text(writer, "type", "error"); /* the message names the place */
     json_write_key(writer, "error");
     json_write_object_begin(writer);
-    put_text(writer, "type", row->type);
-    put_message(writer, message);
+    put_text(writer, "type", telling->row->type);
+    put_message(writer, telling->message);
     json_write_object_end(writer);
     put_text(writer, "request_id", NULL);
 }
 
-static void write_gemini(struct json_writer *writer, const struct row *row, struct bytes message, const char *param)
+static void write_gemini(struct json_writer *writer, const struct telling *telling)
 {
-    (void)param;
     json_write_key(writer, "error"); /* the SDK for Python knows an error by its first key */
     json_write_object_begin(writer);
-    put_number(writer, "code", row->status);
-    put_message(writer, message);
-    put_text(writer, "status", row->type);
+    put_number(writer, "code", telling->row->status);
+    put_message(writer, telling->message);
+    put_text(writer, "status", telling->row->type);
     json_write_object_end(writer);
 }
 
-/* The published shape is flat, the API nests: this is both. How many events went by is not known here. */
-static void write_error_event(struct json_writer *writer, const struct row *row, struct bytes message,
-                              const char *param)
+/* The published shape is flat, the API nests: this is both. */
+static void write_error_event(struct json_writer *writer, const struct telling *telling)
 {
     put_text(writer, "type", "error");
-    put_number(writer, "sequence_number", 0);
-    put_text(writer, "code", row->code);
-    put_message(writer, message);
-    put_text(writer, "param", param);
-    write_openai(writer, row, message, param);
+    put_number(writer, "sequence_number", telling->sequence);
+    put_text(writer, "code", telling->row->code);
+    put_message(writer, telling->message);
+    put_text(writer, "param", telling->param);
+    write_openai(writer, telling);
 }
 
-static void write_failed_event(struct json_writer *writer, const struct row *row, struct bytes message,
-                               const char *param)
+static void write_response(struct json_writer *writer, const struct telling *telling, const char *type, const char *status,
+                           bool failed)
 {
-    (void)param;
-    put_text(writer, "type", "response.failed");
-    put_number(writer, "sequence_number", 1);
+    put_text(writer, "type", type);
+    put_number(writer, "sequence_number", telling->sequence);
     json_write_key(writer, "response");
     json_write_object_begin(writer);
-    put_text(writer, "id", "resp_failed");
+    json_write_key(writer, "id");
+    json_write_string(writer, telling->response_id.count == 0 ? BYTES("resp_failed") : telling->response_id);
     put_text(writer, "object", "response");
     put_number(writer, "created_at", 0);
-    put_text(writer, "status", "failed");
+    put_text(writer, "status", status);
     json_write_key(writer, "error");
-    json_write_object_begin(writer);
-    put_text(writer, "code", row->code);
-    put_message(writer, message);
-    json_write_object_end(writer);
+    if (failed) {
+        json_write_object_begin(writer);
+        put_text(writer, "code", telling->row->code);
+        put_message(writer, telling->message);
+        json_write_object_end(writer);
+    } else {
+        json_write_null(writer);
+    }
     put_text(writer, "incomplete_details", NULL);
     json_write_key(writer, "output");
     json_write_array_begin(writer);
@@ -131,13 +141,23 @@ static void write_failed_event(struct json_writer *writer, const struct row *row
     json_write_object_end(writer);
 }
 
+static void write_created_event(struct json_writer *writer, const struct telling *telling)
+{
+    write_response(writer, telling, "response.created", "in_progress", false);
+}
+
+static void write_failed_event(struct json_writer *writer, const struct telling *telling)
+{
+    write_response(writer, telling, "response.failed", "failed", true);
+}
+
 /* Writes the members of one JSON object. */
 struct object {
     const char *before; /* in a stream; a blank line follows */
-    void (*write)(struct json_writer *writer, const struct row *row, struct bytes message, const char *param);
+    void (*write)(struct json_writer *writer, const struct telling *telling);
 };
 
-enum { STREAM_OBJECTS_MAX = 2 };
+enum { STREAM_OBJECTS_MAX = 3 };
 
 /* What is particular to a dialect beside its column of the table. */
 static const struct {
@@ -146,14 +166,14 @@ static const struct {
 } shapes[DIALECT_COUNT] = {
     [DIALECT_OPENAI_CHAT] = {{"", write_openai}, {{"data: ", write_openai}}},
     [DIALECT_OPENAI_RESPONSES] = {{"", write_openai},
-                                  {{"event: error\ndata: ", write_error_event},
+                                  {{"event: response.created\ndata: ", write_created_event},
+                                   {"event: error\ndata: ", write_error_event},
                                    {"event: response.failed\ndata: ", write_failed_event}}},
     [DIALECT_CLAUDE_CHAT] = {{"", write_claude}, {{"event: error\ndata: ", write_claude}}},
     [DIALECT_GEMINI_CHAT] = {{"", write_gemini}, {{"", write_gemini}, {"data: ", write_gemini}}},
 };
 
-static enum status append_object(const struct object *object, const struct row *row, struct bytes message,
-                                 const char *param, struct buffer *out)
+static enum status append_object(const struct object *object, const struct telling *telling, struct buffer *out)
 {
     enum status status = buffer_append_text(out, object->before);
     struct json_writer writer;
@@ -163,7 +183,7 @@ static enum status append_object(const struct object *object, const struct row *
     }
     json_writer_init(&writer, out);
     json_write_object_begin(&writer);
-    object->write(&writer, row, message, param);
+    object->write(&writer, telling);
     json_write_object_end(&writer);
     return writer.status;
 }
@@ -182,8 +202,9 @@ unsigned errors_status(enum dialect dialect, enum error_kind kind)
 enum status errors_body(enum dialect dialect, enum error_kind kind, struct bytes message, const char *param,
                         struct buffer *out)
 {
+    const struct telling telling = {.row = row_of(dialect, kind), .message = message, .param = param};
     size_t before = out->count;
-    enum status status = append_object(&shapes[dialect].body, row_of(dialect, kind), message, param, out);
+    enum status status = append_object(&shapes[dialect].body, &telling, out);
 
     if (status != STATUS_OK) {
         out->count = before;
@@ -191,18 +212,24 @@ enum status errors_body(enum dialect dialect, enum error_kind kind, struct bytes
     return status;
 }
 
-enum status errors_stream_event(enum dialect dialect, enum error_kind kind, struct bytes message, struct buffer *out)
+enum status errors_stream_event(enum dialect dialect, enum error_kind kind, struct bytes message,
+                                const struct errors_place *place, struct buffer *out)
 {
     const struct object *objects = shapes[dialect].stream;
+    struct telling telling = {row_of(dialect, kind), message, NULL, place->response_id, place->sequence};
     size_t before = out->count;
     enum status status = STATUS_OK;
 
     assert(bytes_find(message, '{') < 0 && bytes_find(message, '}') < 0);
     for (size_t index = 0; index < STREAM_OBJECTS_MAX && objects[index].write != NULL && status == STATUS_OK; index++) {
-        status = append_object(&objects[index], row_of(dialect, kind), message, NULL, out);
+        if (objects[index].write == write_created_event && place->created) {
+            continue;
+        }
+        status = append_object(&objects[index], &telling, out);
         if (status == STATUS_OK) {
             status = buffer_append_text(out, "\n\n");
         }
+        telling.sequence++;
     }
     if (status != STATUS_OK) {
         out->count = before;

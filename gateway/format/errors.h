@@ -12,7 +12,8 @@
  * and as the last event of a stream, after which nothing follows that looks like a success:
  *
  *   chat        data: {"error":...}
- *   responses   event: error, then event: response.failed (codex ignores the first)
+ *   responses   event: response.created when none was sent (SDKs want it first), event: error, event: response.failed (codex
+ *               ignores the error)
  *   claude      event: error
  *   gemini      the object as a raw line, as the API sends it, then as data: (each SDK reads one of the two)
  *
@@ -25,6 +26,9 @@
 #include "proto/bytes.h"
 #include "proto/limits.h"
 #include "proto/status.h"
+
+#include <stdbool.h>
+#include <stdint.h>
 
 /* enumerator, its name in logs and metrics; openai: HTTP status, type, code (NULL = null); claude: HTTP status, type; gemini:
  * status (its HTTP status is openai's) */
@@ -83,11 +87,17 @@ unsigned errors_status(enum dialect dialect, enum error_kind kind);
 MUST_CHECK enum status errors_body(enum dialect dialect, enum error_kind kind, struct bytes message, const char *param,
                                    struct buffer *out);
 
+/* Where a stream of OpenAI's responses stands. All zero: nothing was sent. */
+struct errors_place {
+    struct bytes response_id; /* empty = not known */
+    int64_t sequence;         /* of the next event */
+    bool created;             /* response.created was sent */
+};
+
 /* Appends the event or events that say that a stream is broken. They must begin on a fresh line: see sse_boundary_gap() in
- * gateway/sse. The
- * message is our own and has no braces (Gemini's SDK for JavaScript counts them). Statuses of errors_body. */
+ * gateway/sse. The message is our own and has no braces (Gemini's SDK for JavaScript counts them). Statuses of errors_body. */
 MUST_CHECK enum status errors_stream_event(enum dialect dialect, enum error_kind kind, struct bytes message,
-                                           struct buffer *out);
+                                           const struct errors_place *place, struct buffer *out);
 
 /* The message of ERROR_CONTENT_FILTER: names the category and the decision and nothing else, so that nobody learns from
  * a refusal what to change (reliability B.1 row 21). A category beyond CATEGORY_BYTES_MAX is cut. */

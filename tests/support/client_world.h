@@ -39,6 +39,7 @@ struct world {
     const char *answer;            /* sent when the request is complete; NULL: not now */
     void (*complete)(struct world *world); /* called instead, when set */
     bool answer_at_head;
+    bool hold; /* the body */
     int accepted;
     int heads;
     int completes;
@@ -66,6 +67,9 @@ static inline void *on_head(void *context, struct connection *connection)
     if (world->answer_at_head) {
         send_answer(world, world->answer);
         return NULL;
+    }
+    if (world->hold) {
+        connection_hold(connection);
     }
     return world;
 }
@@ -146,7 +150,7 @@ static inline int world_open(void **state)
 
     world->limits = (struct limit_settings){.connection_requests = 100, .keep_alive_ms = 30000, .header_line_bytes = 1024,
         .header_bytes = 4096, .header_fields = 20, .request_bytes = MIB, .header_time_ms = 10000, .body_time_ms = 20000,
-        .write_stall_ms = 8000, .relay_buffer_bytes = 64 * KIB};
+        .write_stall_ms = 8000, .relay_buffer_bytes = 64 * KIB, .sse_event_bytes = 64 * KIB};
     world->events = (struct connection_events){on_head, on_body, on_complete, on_refused, on_gone, on_end_now,
                                                world,   on_closed, on_turn_wanted, world};
     world->client = -1;

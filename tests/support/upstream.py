@@ -4,6 +4,7 @@ A request chooses its script by the model it names: "answer", "stream", "endless
 Every event a test waits for (a request came, a connection was closed by the gateway) is a condition, not a sleep.
 """
 import contextlib
+import gzip
 import json
 import socket
 import struct
@@ -138,6 +139,12 @@ class Upstream:
 
     def _script_large(self, connection, exchange, request):
         self._send_json(connection, self.completion("y" * 5000))
+
+    def _script_zipped(self, connection, exchange, request):
+        """Compressed, whatever was asked for."""
+        body = gzip.compress(json.dumps(self.completion("z" * 5000)).encode(), mtime=0)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Encoding: gzip\r\n"
+                           b"Content-Length: %d\r\n\r\n" % len(body) + body)
 
     def _script_refused(self, connection, exchange, request):
         self._send_json(connection, {"error": {"message": "slow down", "type": "requests", "param": None,

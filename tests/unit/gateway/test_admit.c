@@ -16,7 +16,8 @@ static int set_up(void **state)
 {
     struct fixture *fixture = test_calloc(1, sizeof *fixture);
 
-    fixture->limits = (struct limit_settings){.connections = 2, .in_flight = 3, .body_budget_bytes = 1000};
+    fixture->limits = (struct limit_settings){.connections = 2, .in_flight = 3, .body_budget_bytes = 1000,
+                                               .decoders = DECODERS_BROTLI_MAX + 1};
     assert_status(STATUS_OK, metrics_open(&fixture->metrics));
     assert_status(STATUS_OK, admit_open(&fixture->admit, &fixture->limits, fixture->metrics));
     *state = fixture;
@@ -86,6 +87,25 @@ static void body_bytes_have_a_bound_together(void **state)
     admit_body_end(admit, 1000);
 }
 
+static void decoders_have_a_bound_and_those_of_brotli_a_lower_one(void **state)
+{
+    struct admit *admit = ((struct fixture *)*state)->admit;
+
+    for (int index = 0; index < DECODERS_BROTLI_MAX; index++) {
+        assert_status(STATUS_OK, admit_decoder(admit, true));
+    }
+    assert_status(STATUS_FULL, admit_decoder(admit, true));
+    assert_status(STATUS_OK, admit_decoder(admit, false)); /* what was refused holds nothing */
+    assert_status(STATUS_FULL, admit_decoder(admit, false));
+    admit_decoder_end(admit, false);
+    assert_status(STATUS_FULL, admit_decoder(admit, true));
+    admit_decoder_end(admit, true);
+    assert_status(STATUS_OK, admit_decoder(admit, true));
+    for (int index = 0; index < DECODERS_BROTLI_MAX; index++) {
+        admit_decoder_end(admit, true);
+    }
+}
+
 static void *take_and_give(void *context)
 {
     struct admit *admit = context;
@@ -119,6 +139,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(connections_are_served_then_told_then_left_waiting, set_up, tear_down),
         cmocka_unit_test_setup_teardown(requests_in_flight_have_a_bound, set_up, tear_down),
         cmocka_unit_test_setup_teardown(body_bytes_have_a_bound_together, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(decoders_have_a_bound_and_those_of_brotli_a_lower_one, set_up, tear_down),
         cmocka_unit_test_setup_teardown(many_threads_leave_nothing_behind, set_up, tear_down),
     };
 

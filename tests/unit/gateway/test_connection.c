@@ -55,6 +55,44 @@ static void a_request_that_comes_in_pieces_is_complete_with_its_last_byte(void *
     assert_bytes("abcd", buffer_view(&world->body));
 }
 
+static void a_body_that_is_held_goes_on_when_it_may(void **state)
+{
+    struct world *world = *state;
+
+    world->hold = true;
+    world->answer = "ok";
+    connect_client(world);
+    say(world, POST "ab");
+    turn_until(world->heads == 1);
+    say(world, "cd" POST "efgh");
+    turn_a_while(world);
+    assert_int_equal(0, world->body.count); /* not what came with the head, nor what came later */
+    world->hold = false;
+    connection_go_on(world->connection);
+    assert_hears("okok");
+    assert_int_equal(2, world->heads);
+    assert_bytes("efgh", buffer_view(&world->body));
+}
+
+static void a_body_that_is_held_keeps_to_the_body_time(void **state)
+{
+    struct world *world = *state;
+
+    world->hold = true;
+    clock_freeze(1000);
+    connect_client(world);
+    say(world, POST "abcd");
+    turn_until(world->heads == 1);
+    clock_freeze(20999);
+    connection_set_tick(world->set);
+    assert_true(is_silent(world));
+    clock_freeze(21000);
+    connection_set_tick(world->set);
+    assert_hears("refused");
+    assert_int_equal(REFUSAL_BODY_TIME, world->refusal);
+    assert_int_equal(0, hear_end(world));
+}
+
 static void a_client_that_leaves_is_told_in_the_turn_that_sees_it(void **state)
 {
     struct world *world = *state;
@@ -570,6 +608,8 @@ int main(void)
         in_world(a_connection_is_kept_for_request_after_request),
         in_world(pipelined_requests_are_answered_one_after_the_other),
         in_world(a_request_that_comes_in_pieces_is_complete_with_its_last_byte),
+        in_world(a_body_that_is_held_goes_on_when_it_may),
+        in_world(a_body_that_is_held_keeps_to_the_body_time),
         in_world(a_client_that_leaves_is_told_in_the_turn_that_sees_it),
         in_world(a_client_that_breaks_off_before_its_answer_is_told_in_the_turn_that_sees_it),
         in_world(a_client_that_ends_its_side_after_its_request_is_answered_and_closed),

@@ -163,7 +163,7 @@ static void what_cannot_be_understood_is_refused_before_anybody_is_asked(void **
     assert_refused(&town, CHAT_PATH, CLOSE_JSON, "", "400", "\"invalid_json\"");
     assert_refused(&town, CHAT_PATH, CLOSE_JSON, "{\"model\":\"m\",\"model\":\"m\",\"messages\":[]}", "400", "invalid");
     assert_refused(&town, CHAT_PATH, CLOSE_JSON, "{\"model\":\"m\",\"messages\":7}", "400", "\"messages\"");
-    assert_refused(&town, CHAT_PATH, "Content-Encoding: gzip\r\n" CLOSE_JSON, CHAT, "415", "Content-Encoding");
+    assert_refused(&town, CHAT_PATH, "Content-Encoding: zstd\r\n" CLOSE_JSON, CHAT, "415", "Content-Encoding");
     assert_refused(&town, CHAT_PATH, "Connection: close\r\nContent-Type: text/plain\r\n", CHAT, "415", "Content-Type");
     assert_refused(&town, CHAT_PATH, "Connection: close\r\nContent-Type: application/json; charset=utf-7\r\n", CHAT, "415",
                    "Content-Type");

@@ -23,6 +23,7 @@ struct rig {
     struct relay_result result;
     unsigned dones;
     unsigned requests_gone;
+    enum dialect dialect; /* of the client */
     bool upstream_closed;
 };
 
@@ -50,7 +51,7 @@ static void relay_done(void *context, const struct relay_result *result)
 static void start_relay(struct world *world)
 {
     const struct request_head *head = connection_head(world->connection);
-    const struct relay_options options = {&rig.settings.limits, &rig.series, DIALECT_OPENAI_CHAT, rig.added, relay_request_gone,
+    const struct relay_options options = {&rig.settings.limits, &rig.series, rig.dialect, rig.added, relay_request_gone,
                                           relay_done, &rig};
     char url[64];
     const struct transfer_request request = {
@@ -280,7 +281,8 @@ static void flood(struct server_connection *connection, void *context)
     (void)context;
     memset(piece, 'x', sizeof piece);
     if (server_read_request(connection) &&
-        server_write_text(connection, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: ")) {
+        server_write_text(connection, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
+                                      "Content-Length: 50331656\r\n\r\ndata: ")) {
         for (size_t sent = 0; sent < FLOOD_BYTES && server_write(connection, (struct bytes){piece, sizeof piece});) {
             sent += sizeof piece;
         }
@@ -455,9 +457,160 @@ static void expect_close_delimited(struct world *world, const char *body, bool c
     }
 }
 
-static void a_stream_ended_by_the_close_is_whole_when_its_last_event_is(void **state)
+static void a_stream_ended_by_the_close_between_two_events_is_broken(void **state)
 {
-    expect_close_delimited(*state, "data: 1\n\n", true);
+    expect_close_delimited(*state, "data: 1\n\n", false);
+}
+
+static void a_stream_ended_by_the_close_behind_an_error_is_left_as_it_is(void **state)
+{
+    struct world *world = *state;
+
+    ask(world, get, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: {\"error\":{}}\n\n");
+    assert_has(hear_until(world, "0\r\n\r\n"), "data: {\"error\":{}}\n\n\r\n0\r\n\r\n");
+    await_done(world);
+    assert_int_equal(RELAY_COMPLETE, rig.result.end);
+}
+
+/* A stream of `dialect` that the close ends, with the mark of its end and without it. */
+static void expect_mark(struct world *world, enum dialect dialect, const char *body, bool clean)
+{
+    char text[1024];
+
+    rig.dialect = dialect;
+    (void)snprintf(text, sizeof text, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n%s", body);
+    ask(world, get, text);
+    assert_has(hear_until(world, clean ? "0\r\n\r\n" : NULL), clean ? "\r\n0\r\n" : "upstream stream ended unexpectedly");
+    await_done(world);
+    assert_int_equal(clean ? RELAY_COMPLETE : RELAY_FAILED_AFTER, rig.result.end);
+    assert_int_equal(clean ? 0 : 1, failures(TRANSFER_BROKEN));
+}
+
+static void message_stop_ends_a_stream_of_claude(void **state)
+{
+    expect_mark(*state, DIALECT_CLAUDE_CHAT, "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n", true);
+}
+
+static void a_stream_of_claude_without_it_is_broken(void **state)
+{
+    expect_mark(*state, DIALECT_CLAUDE_CHAT, "data: {\"type\":\"message_delta\",\"x\":\"message_stop\"}\n\n", false);
+}
+
+static void finish_reason_ends_a_stream_of_gemini(void **state)
+{
+    expect_mark(*state, DIALECT_GEMINI_CHAT, "data: {\"candidates\":[{\"finishReason\":\"STOP\"}]}\n\n", true);
+}
+
+static void a_stream_of_gemini_without_it_is_broken(void **state)
+{
+    expect_mark(*state, DIALECT_GEMINI_CHAT,
+                "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"finishReason\"}]}}]}\n\n", false);
+}
+
+static void response_completed_ends_a_stream_of_responses(void **state)
+{
+    expect_mark(*state, DIALECT_OPENAI_RESPONSES, "data: {\"type\":\"response.completed\"}\n\n", true);
+}
+
+static void a_response_that_breaks_off_fails_under_its_id_with_the_next_number(void **state)
+{
+    struct world *world = *state;
+    const char *heard;
+
+    rig.dialect = DIALECT_OPENAI_RESPONSES;
+    ask(world, get, "HTTP/1.1 200 OK\r\n" STREAM_FIELDS "\r\n"
+                    "55\r\ndata: {\"type\":\"response.created\",\"sequence_number\":4,\"response\":{\"id\":\"resp_9\"}}\n\n\r\n");
+    heard = hear_until(world, NULL);
+    await_done(world);
+    assert_has(heard, "data: {\"type\":\"error\",\"sequence_number\":5,");
+    assert_has(heard, "data: {\"type\":\"response.failed\",\"sequence_number\":6,\"response\":{\"id\":\"resp_9\",");
+    assert_has_not(heard, "resp_failed");
+    assert_int_equal(RELAY_FAILED_AFTER, rig.result.end);
+}
+
+/* Gemini's stream in a list that breaks off: what the client has is JSON, with an error as its last value. */
+static void expect_list(struct world *world, const char *body, const char *closed)
+{
+    char text[1024], expected[1024];
+
+    rig.dialect = DIALECT_GEMINI_CHAT;
+    (void)snprintf(text, sizeof text, "HTTP/1.1 200 OK\r\nContent-Type: application/json; charset=UTF-8\r\n\r\n%s", body);
+    (void)snprintf(expected, sizeof expected,
+                   "%s{\"error\":{\"code\":502,\"message\":\"upstream stream ended unexpectedly\",\"status\":\"INTERNAL\"}}]\r\n",
+                   closed);
+    ask(world, get, text);
+    assert_has(hear_until(world, NULL), expected);
+    await_done(world);
+    assert_int_equal(RELAY_FAILED_AFTER, rig.result.end);
+    assert_int_equal(1, failures(TRANSFER_BROKEN));
+}
+
+static void a_list_that_breaks_between_values_ends_with_an_error(void **state)
+{
+    expect_list(*state, "[{\"candidates\":[]}", ",\n");
+}
+
+static void a_list_that_breaks_behind_a_comma_ends_with_an_error(void **state)
+{
+    expect_list(*state, "[{\"candidates\":[]},\r\n", "\r\n");
+}
+
+static void a_list_that_breaks_inside_a_value_has_it_closed(void **state)
+{
+    expect_list(*state, "[{\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"Hel", "\"}]}}]},\n");
+}
+
+static void a_plain_answer_of_gemini_that_a_close_ends_is_none(void **state)
+{
+    struct world *world = *state;
+
+    rig.dialect = DIALECT_GEMINI_CHAT;
+    ask(world, get, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n{\"candidates\":[]}");
+    assert_has(hear_until(world, "0\r\n\r\n"), "{\"candidates\":[]}");
+    await_done(world);
+    assert_int_equal(RELAY_COMPLETE, rig.result.end);
+}
+
+/* A stream whose one event has `bytes`, its line ends included, against a bound of 64 KiB: what is heard of it. */
+static const char *ask_for_event(struct world *world, enum dialect dialect, size_t bytes, const char *end)
+{
+    static char text[128 * KIB];
+    int head = snprintf(text, sizeof text, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n"
+                                           "\r\n%zx\r\n", bytes);
+
+    rig.dialect = dialect;
+    memset(text + head, 'x', bytes);
+    memcpy(text + head, "data: ", 6);
+    memcpy(text + head + bytes - 2, "\n\n\r\n0\r\n\r\n", 10);
+    ask(world, get, text);
+    return hear_until(world, end);
+}
+
+static void an_event_may_have_its_bound(void **state)
+{
+    assert_has_not(ask_for_event(*state, DIALECT_OPENAI_RESPONSES, 64 * KIB, "\r\n0\r\n\r\n"), "error");
+    await_done(*state);
+    assert_int_equal(RELAY_COMPLETE, rig.result.end);
+}
+
+static void an_event_above_its_bound_ends_its_stream_with_an_error(void **state)
+{
+    const char *heard = ask_for_event(*state, DIALECT_OPENAI_RESPONSES, 64 * KIB + 1, NULL);
+
+    await_done(*state);
+    assert_has(heard, "the upstream sent more than it may");
+    assert_has(heard, "event: response.failed\n");
+    assert_has_not(heard, "\r\n0\r\n");
+    assert_int_equal(RELAY_FAILED_AFTER, rig.result.end);
+    assert_int_equal(TRANSFER_TOO_LARGE, rig.result.failure);
+    assert_int_equal(1, failures(TRANSFER_TOO_LARGE));
+}
+
+static void an_event_that_nobody_looks_into_has_no_bound(void **state)
+{
+    assert_has_not(ask_for_event(*state, DIALECT_OPENAI_CHAT, 64 * KIB + 1, "\r\n0\r\n\r\n"), "error");
+    await_done(*state);
+    assert_int_equal(RELAY_COMPLETE, rig.result.end);
 }
 
 static void a_stream_ended_by_the_close_inside_an_event_is_broken(void **state)
@@ -550,9 +703,10 @@ static void the_time_to_end_ends_a_stream_with_an_event(void **state)
     relay_end_now(rig.relay);
     assert_int_equal(1, rig.dones);
     assert_int_equal(RELAY_FAILED_AFTER, rig.result.end);
-    assert_int_equal(TRANSFER_TOTAL, rig.result.failure);
+    assert_int_equal(TRANSFER_DRAIN, rig.result.failure);
     heard = hear_until(world, NULL);
-    assert_has(heard, "\"code\":\"timeout\"");
+    assert_has(heard, "\"message\":\"the gateway is being shut down\"");
+    assert_has(heard, "\"code\":\"overloaded\"");
     assert_has_not(heard, "\r\n0\r\n");
     sem_wait(&rig.server->event); /* the upstream is closed */
 }
@@ -602,7 +756,21 @@ int main(void)
         rig_test(an_answer_that_is_no_stream_only_breaks),
         rig_test(an_answer_shorter_than_its_length_only_breaks),
         rig_test(a_client_of_http_1_0_hears_of_a_broken_end_by_a_reset),
-        rig_test(a_stream_ended_by_the_close_is_whole_when_its_last_event_is),
+        rig_test(a_stream_ended_by_the_close_between_two_events_is_broken),
+        rig_test(a_stream_ended_by_the_close_behind_an_error_is_left_as_it_is),
+        rig_test(message_stop_ends_a_stream_of_claude),
+        rig_test(a_stream_of_claude_without_it_is_broken),
+        rig_test(finish_reason_ends_a_stream_of_gemini),
+        rig_test(a_stream_of_gemini_without_it_is_broken),
+        rig_test(response_completed_ends_a_stream_of_responses),
+        rig_test(a_response_that_breaks_off_fails_under_its_id_with_the_next_number),
+        rig_test(a_list_that_breaks_between_values_ends_with_an_error),
+        rig_test(a_list_that_breaks_behind_a_comma_ends_with_an_error),
+        rig_test(a_list_that_breaks_inside_a_value_has_it_closed),
+        rig_test(a_plain_answer_of_gemini_that_a_close_ends_is_none),
+        rig_test(an_event_may_have_its_bound),
+        rig_test(an_event_above_its_bound_ends_its_stream_with_an_error),
+        rig_test(an_event_that_nobody_looks_into_has_no_bound),
         rig_test(a_stream_ended_by_the_close_inside_an_event_is_broken),
         rig_test(a_stream_ended_by_the_close_behind_done_is_whole),
         rig_test(a_stream_ended_by_the_close_with_a_line_too_few_is_broken),

@@ -169,6 +169,35 @@ static void the_only_expectation_is_a_100(void **state)
     assert_false(fixture->head.wants_continue);
 }
 
+static void a_taker_that_fails_refuses_the_request(void **state)
+{
+    (void)state;
+    assert_int_equal(REFUSAL_BODY_BUDGET, refusal_of_sink(STATUS_FULL));
+    assert_int_equal(REFUSAL_DECODED_SIZE, refusal_of_sink(STATUS_TOO_LARGE));
+    assert_int_equal(REFUSAL_DECODING, refusal_of_sink(STATUS_MALFORMED));
+    assert_int_equal(REFUSAL_MEMORY, refusal_of_sink(STATUS_NO_MEMORY));
+}
+
+static void a_trailer_must_not_say_how_to_read_the_message(void **state)
+{
+    (void)state;
+    assert_true(request_head_forbids_trailer(BYTES("Content-length")));
+    assert_true(request_head_forbids_trailer(BYTES("host")));
+    assert_true(request_head_forbids_trailer(BYTES("Trailer")));
+    assert_true(request_head_forbids_trailer(BYTES("authorization")));
+    assert_false(request_head_forbids_trailer(BYTES("X-Checksum")));
+    assert_false(request_head_forbids_trailer(BYTES("hosts")));
+}
+
+static void a_field_that_does_not_fit_names_its_rule(void **state)
+{
+    (void)state;
+    assert_int_equal(REFUSAL_FIELD, refusal_of_field(STATUS_MALFORMED));
+    assert_int_equal(REFUSAL_FIELD_COUNT, refusal_of_field(STATUS_FULL));
+    assert_int_equal(REFUSAL_HEADER_SIZE, refusal_of_field(STATUS_TOO_LARGE));
+    assert_int_equal(REFUSAL_MEMORY, refusal_of_field(STATUS_NO_MEMORY));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -179,7 +208,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_framing_leaves_no_doubt, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_announced_body_may_be_as_large_as_its_bound, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_connection_is_kept_as_the_client_says, set_up, tear_down),
+        cmocka_unit_test(a_trailer_must_not_say_how_to_read_the_message),
+        cmocka_unit_test(a_field_that_does_not_fit_names_its_rule),
         cmocka_unit_test_setup_teardown(the_only_expectation_is_a_100, set_up, tear_down),
+        cmocka_unit_test(a_taker_that_fails_refuses_the_request),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

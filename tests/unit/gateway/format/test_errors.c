@@ -7,6 +7,7 @@
 #include <yyjson.h>
 
 static struct buffer out;
+static const struct errors_place nowhere = {{NULL, 0}, 0, false};
 
 static int set_up(void **state)
 {
@@ -40,7 +41,7 @@ static void a_body_has_the_four_members_in_the_shape_of_the_api(void **state)
 static void a_stream_ends_in_one_event_and_without_done(void **state)
 {
     (void)state;
-    assert_status(STATUS_OK, errors_stream_event(DIALECT_OPENAI_CHAT, ERROR_TIMEOUT, BYTES("two\nlines"), &out));
+    assert_status(STATUS_OK, errors_stream_event(DIALECT_OPENAI_CHAT, ERROR_TIMEOUT, BYTES("two\nlines"), &nowhere, &out));
     assert_bytes("data: {\"error\":{\"message\":\"two\\nlines\",\"type\":\"server_error\",\"param\":null,"
                  "\"code\":\"timeout\"}}\n\n",
                  buffer_view(&out));
@@ -65,23 +66,41 @@ static void the_other_dialects_have_their_own_bodies(void **state)
 static void the_other_dialects_end_their_streams_in_their_own_events(void **state)
 {
     (void)state;
-    assert_status(STATUS_OK, errors_stream_event(DIALECT_OPENAI_RESPONSES, ERROR_TIMEOUT, BYTES("late"), &out));
-    assert_bytes("event: error\ndata: {\"type\":\"error\",\"sequence_number\":0,\"code\":\"timeout\",\"message\":\"late\","
+    assert_status(STATUS_OK, errors_stream_event(DIALECT_OPENAI_RESPONSES, ERROR_TIMEOUT, BYTES("late"), &nowhere, &out));
+    assert_bytes("event: response.created\ndata: {\"type\":\"response.created\",\"sequence_number\":0,\"response\":{"
+                 "\"id\":\"resp_failed\",\"object\":\"response\",\"created_at\":0,\"status\":\"in_progress\",\"error\":null,"
+                 "\"incomplete_details\":null,\"output\":[]}}\n\n"
+                 "event: error\ndata: {\"type\":\"error\",\"sequence_number\":1,\"code\":\"timeout\",\"message\":\"late\","
                  "\"param\":null,\"error\":{\"message\":\"late\",\"type\":\"server_error\",\"param\":null,\"code\":"
                  "\"timeout\"}}\n\n"
-                 "event: response.failed\ndata: {\"type\":\"response.failed\",\"sequence_number\":1,\"response\":{"
+                 "event: response.failed\ndata: {\"type\":\"response.failed\",\"sequence_number\":2,\"response\":{"
                  "\"id\":\"resp_failed\",\"object\":\"response\",\"created_at\":0,\"status\":\"failed\",\"error\":{"
                  "\"code\":\"timeout\",\"message\":\"late\"},\"incomplete_details\":null,\"output\":[]}}\n\n",
                  buffer_view(&out));
     buffer_clear(&out);
-    assert_status(STATUS_OK, errors_stream_event(DIALECT_CLAUDE_CHAT, ERROR_TIMEOUT, BYTES("late"), &out));
+    assert_status(STATUS_OK, errors_stream_event(DIALECT_CLAUDE_CHAT, ERROR_TIMEOUT, BYTES("late"), &nowhere, &out));
     assert_bytes("event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"timeout_error\",\"message\":\"late\"},"
                  "\"request_id\":null}\n\n",
                  buffer_view(&out));
     buffer_clear(&out);
-    assert_status(STATUS_OK, errors_stream_event(DIALECT_GEMINI_CHAT, ERROR_TIMEOUT, BYTES("late"), &out));
+    assert_status(STATUS_OK, errors_stream_event(DIALECT_GEMINI_CHAT, ERROR_TIMEOUT, BYTES("late"), &nowhere, &out));
     assert_bytes("{\"error\":{\"code\":504,\"message\":\"late\",\"status\":\"DEADLINE_EXCEEDED\"}}\n\n"
                  "data: {\"error\":{\"code\":504,\"message\":\"late\",\"status\":\"DEADLINE_EXCEEDED\"}}\n\n",
+                 buffer_view(&out));
+}
+
+static void a_response_that_was_announced_fails_under_its_id_with_the_next_numbers(void **state)
+{
+    const struct errors_place place = {BYTES("resp_7"), 12, true};
+
+    (void)state;
+    assert_status(STATUS_OK, errors_stream_event(DIALECT_OPENAI_RESPONSES, ERROR_BAD_GATEWAY, BYTES("no"), &place, &out));
+    assert_bytes("event: error\ndata: {\"type\":\"error\",\"sequence_number\":12,\"code\":\"bad_gateway\",\"message\":\"no\","
+                 "\"param\":null,\"error\":{\"message\":\"no\",\"type\":\"server_error\",\"param\":null,\"code\":"
+                 "\"bad_gateway\"}}\n\n"
+                 "event: response.failed\ndata: {\"type\":\"response.failed\",\"sequence_number\":13,\"response\":{"
+                 "\"id\":\"resp_7\",\"object\":\"response\",\"created_at\":0,\"status\":\"failed\",\"error\":{"
+                 "\"code\":\"bad_gateway\",\"message\":\"no\"},\"incomplete_details\":null,\"output\":[]}}\n\n",
                  buffer_view(&out));
 }
 
@@ -133,13 +152,13 @@ static void assert_full_is_left(enum dialect dialect)
     size_t body;
 
     buffer_clear(&out);
-    assert_status(STATUS_OK, errors_stream_event(dialect, ERROR_INTERNAL, BYTES("x"), &out));
+    assert_status(STATUS_OK, errors_stream_event(dialect, ERROR_INTERNAL, BYTES("x"), &nowhere, &out));
     body = out.count;
     for (size_t room = 3; room <= body + 3; room++) {
         buffer_init(&small, room);
         assert_status(STATUS_OK, buffer_append(&small, BYTES("abc")));
         assert_status(room == body + 3 ? STATUS_OK : STATUS_TOO_LARGE,
-                      errors_stream_event(dialect, ERROR_INTERNAL, BYTES("x"), &small));
+                      errors_stream_event(dialect, ERROR_INTERNAL, BYTES("x"), &nowhere, &small));
         assert_int_equal(room == body + 3 ? room : 3, small.count);
         buffer_free(&small);
     }
@@ -179,6 +198,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_stream_ends_in_one_event_and_without_done, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_other_dialects_have_their_own_bodies, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_other_dialects_end_their_streams_in_their_own_events, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_response_that_was_announced_fails_under_its_id_with_the_next_numbers, set_up, tear_down),
         cmocka_unit_test_setup_teardown(every_kind_is_an_error_status_and_a_readable_body, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_statuses_are_those_that_clients_act_on, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_full_buffer_is_left_as_it_was, set_up, tear_down),
