@@ -24,19 +24,19 @@ struct resolve_entry {
     char name[HOST_NAME_BYTES_MAX + 1];
     char addresses[RESOLVE_TEXT_BYTES_MAX];
     size_t addresses_bytes;
+    bool allow_private;
 };
 
 enum resolve_result { RESULT_CACHED, RESULT_LOOKUP, RESULT_MISSING, RESULT_DENIED, RESULT_FULL, RESULT_COUNT };
 
 struct resolver {
     uv_loop_t *loop;
-    bool allow_private;
     struct series *results[RESULT_COUNT];
     size_t count;
     struct resolve_entry *entries[RESOLVE_NAMES_MAX];
 };
 
-enum status resolver_open(struct resolver **out, uv_loop_t *loop, bool allow_private, struct metrics *metrics)
+enum status resolver_open(struct resolver **out, uv_loop_t *loop, struct metrics *metrics)
 {
     static const char *const names[RESULT_COUNT] = {"cached", "lookup", "missing", "denied", "full"};
     struct resolver *resolver = calloc(1, sizeof *resolver);
@@ -45,7 +45,6 @@ enum status resolver_open(struct resolver **out, uv_loop_t *loop, bool allow_pri
         return STATUS_NO_MEMORY;
     }
     resolver->loop = loop;
-    resolver->allow_private = allow_private;
     for (size_t index = 0; index < RESULT_COUNT; index++) {
         const struct metric_label label = {"result", names[index]};
 
@@ -111,7 +110,7 @@ static enum entry_state entry_fill(struct resolve_entry *entry, const struct add
     bool refused = false;
 
     for (; found != NULL && kept < RESOLVE_ADDRESSES_MAX; found = found->ai_next) {
-        if (resolve_allows(found->ai_addr, entry->resolver->allow_private)) {
+        if (resolve_allows(found->ai_addr, entry->allow_private)) {
             entry_append(entry, found->ai_addr);
             kept++;
         } else {
@@ -189,7 +188,7 @@ static size_t oldest_of(const struct resolver *resolver)
 }
 
 /* A fresh entry for `host`, in the place of the oldest when the table is full. */
-static enum status entry_make(struct resolver *resolver, struct bytes host, struct resolve_entry **out)
+static enum status entry_make(struct resolver *resolver, struct bytes host, bool allow_private, struct resolve_entry **out)
 {
     size_t place = resolver->count < RESOLVE_NAMES_MAX ? resolver->count : oldest_of(resolver);
     struct resolve_entry *entry;
@@ -206,6 +205,7 @@ static enum status entry_make(struct resolver *resolver, struct bytes host, stru
         return STATUS_NOT_FOUND; /* longer than any name can be */
     }
     entry->resolver = resolver;
+    entry->allow_private = allow_private;
     entry->state = ENTRY_MISSING;
     if (place == resolver->count) {
         resolver->count++;
@@ -217,11 +217,13 @@ static enum status entry_make(struct resolver *resolver, struct bytes host, stru
     return STATUS_OK;
 }
 
-static struct resolve_entry *entry_find(const struct resolver *resolver, struct bytes host)
+static struct resolve_entry *entry_find(const struct resolver *resolver, struct bytes host, bool allow_private)
 {
     for (size_t index = 0; index < resolver->count; index++) {
-        if (bytes_equal_nocase(bytes_of(resolver->entries[index]->name), host)) {
-            return resolver->entries[index];
+        struct resolve_entry *entry = resolver->entries[index];
+
+        if (entry->allow_private == allow_private && bytes_equal_nocase(bytes_of(entry->name), host)) {
+            return entry;
         }
     }
     return NULL;
@@ -264,15 +266,15 @@ static enum status literal_check(struct bytes host, bool allow_private)
     return resolve_allows(address, allow_private) ? STATUS_OK : STATUS_DENIED;
 }
 
-static enum status name_answer(struct resolver *resolver, struct bytes host, struct resolve_wait *wait,
+static enum status name_answer(struct resolver *resolver, struct bytes host, bool allow_private, struct resolve_wait *wait,
                                struct bytes *out)
 {
-    struct resolve_entry *entry = entry_find(resolver, host);
+    struct resolve_entry *entry = entry_find(resolver, host, allow_private);
     uint64_t now_ms = uv_now(resolver->loop);
     enum status status = STATUS_OK;
 
     if (entry == NULL) {
-        status = entry_make(resolver, host, &entry);
+        status = entry_make(resolver, host, allow_private, &entry);
     }
     if (status != STATUS_OK) {
         return status;
@@ -289,9 +291,10 @@ static enum status name_answer(struct resolver *resolver, struct bytes host, str
     return status == STATUS_OK ? wait_queue(wait, entry) : status;
 }
 
-enum status resolve_name(struct resolver *resolver, struct bytes host, struct resolve_wait *wait, struct bytes *out)
+enum status resolve_name(struct resolver *resolver, struct bytes host, bool allow_private, struct resolve_wait *wait,
+                         struct bytes *out)
 {
-    enum status status = literal_check(host, resolver->allow_private);
+    enum status status = literal_check(host, allow_private);
 
     assert(wait->entry == NULL);
     if (status == STATUS_OK) {
@@ -299,7 +302,7 @@ enum status resolve_name(struct resolver *resolver, struct bytes host, struct re
     } else if (status == STATUS_DENIED) {
         count_result(resolver, RESULT_DENIED);
     } else {
-        status = name_answer(resolver, host, wait, out);
+        status = name_answer(resolver, host, allow_private, wait, out);
     }
     if (status == STATUS_FULL) {
         count_result(resolver, RESULT_FULL);

@@ -7,8 +7,8 @@
  *
  * The guard (reliability B.1 row 12; ranges of RFC 6890 and the IANA registries it began) refuses loopback, private,
  * link-local, shared, multicast, documentation and reserved ranges. An IPv4 address inside an IPv6 one (mapped,
- * compatible, NAT64) is taken out and asked again. `allow_private` opens loopback, private and shared ranges, never
- * link-local, where clouds keep their credentials.
+ * compatible, NAT64) is taken out and asked again. `allow_private`, which the operator says of a host, opens loopback, private
+ * and shared ranges, never link-local, where clouds keep their credentials.
  *
  * Thread: the loop's. Time is the loop's (uv_now).
  */
@@ -43,8 +43,7 @@ struct resolve_wait {
 };
 
 /* `loop` and `metrics` are borrowed until resolver_close. */
-MUST_CHECK enum status resolver_open(struct resolver **out, uv_loop_t *loop, bool allow_private,
-                                     struct metrics *metrics);
+MUST_CHECK enum status resolver_open(struct resolver **out, uv_loop_t *loop, struct metrics *metrics);
 
 /* Nobody may wait any more (resolve_forget). Look-ups that still run free themselves when the loop brings their end; the
  * loop stays alive until then. Takes NULL and sets it. */
@@ -56,8 +55,8 @@ void resolver_close(struct resolver **resolver);
  * STATUS_OK: known; *out is lent until the next call. STATUS_AGAIN: `wait` is queued and `found` will be called, unless
  * resolve_forget comes first. STATUS_NOT_FOUND: no such name. STATUS_DENIED: every address of it is refused. STATUS_FULL:
  * too many names are being looked up, or too many wait for this one. STATUS_NO_MEMORY. */
-MUST_CHECK enum status resolve_name(struct resolver *resolver, struct bytes host, struct resolve_wait *wait,
-                                    struct bytes *out);
+MUST_CHECK enum status resolve_name(struct resolver *resolver, struct bytes host, bool allow_private,
+                                    struct resolve_wait *wait, struct bytes *out);
 
 /* `found` will not be called. Harmless when it does not wait. The look-up goes on for the cache. */
 void resolve_forget(struct resolve_wait *wait);

@@ -92,7 +92,7 @@ enum status upstream_open(struct upstream **out, uv_loop_t *loop, const struct g
     }
     upstream->loop = loop;
     upstream->limits = &settings->limits;
-    upstream->allow_private = settings->allow_private_upstreams;
+    upstream->private_hosts = &settings->allow_private_upstreams;
     TAILQ_INIT(&upstream->active);
     TAILQ_INIT(&upstream->spare);
     TAILQ_INIT(&upstream->turn);
@@ -105,7 +105,7 @@ enum status upstream_open(struct upstream **out, uv_loop_t *loop, const struct g
     if (status != STATUS_OK) {
         goto fail;
     }
-    status = resolver_open(&upstream->resolver, loop, upstream->allow_private, metrics);
+    status = resolver_open(&upstream->resolver, loop, metrics);
     if (status != STATUS_OK) {
         goto fail;
     }

@@ -5,7 +5,8 @@
  *   upstream_sockets  libcurl's sockets and timer on the loop
  *   upstream_options  a request into an easy handle
  *   upstream_answer   the lines of an answer's head, checked and bounded
- *   upstream_hosts    scheme, host and port of a URL; connections in use
+ *   upstream_hosts    the record of a URL's host; connections in use
+ *   upstream_origin   scheme, host and port of a URL
  *
  * libcurl is entered from two places only: a socket's event and the end of a turn (uv_prepare). Everything else, a start, a
  * resume, a cancel, a timer, marks the transfer and puts it into the turn's queue; so no caller is ever inside libcurl
@@ -19,6 +20,7 @@
 
 #include "gateway/resolve.h"
 #include "gateway/upstream.h"
+#include "gateway/upstream_origin.h"
 #include "proto/clock.h"
 #include "proto/limits.h"
 
@@ -42,12 +44,10 @@ enum phase {
 
 enum answer_part { ANSWER_STATUS_LINE, ANSWER_FIELDS, ANSWER_BODY };
 
-enum { HOST_KEY_BYTES = HOST_NAME_BYTES_MAX + 32 }; /* "https://" + name or [address] + ":65535" */
-
 struct upstream_host {
-    char key[HOST_KEY_BYTES];           /* scheme and authority as the URL has them, lower case */
-    char name[HOST_NAME_BYTES_MAX + 1]; /* as libcurl's parser reads it; an IPv6 address in brackets */
-    unsigned port;
+    char key[ORIGIN_BYTES_MAX]; /* scheme and authority as the URL has them, lower case */
+    struct upstream_origin origin;
+    bool allow_private; /* the operator has named it */
     size_t busy; /* transfers that run */
     uint64_t used_ms;
 };
@@ -104,7 +104,7 @@ TAILQ_HEAD(watch_list, watch);
 struct upstream {
     uv_loop_t *loop;
     const struct limit_settings *limits;
-    bool allow_private;
+    const struct private_hosts *private_hosts;
     CURLM *multi;
     struct resolver *resolver;
     uv_prepare_t turn_end;

@@ -58,7 +58,7 @@ static int on_resolver_start(void *resolver, void *reserved, void *context)
 
     (void)resolver;
     (void)reserved;
-    return transfer->host->name[0] == '[' ? 0 : 1;
+    return transfer->host->origin.name[0] == '[' ? 0 : 1;
 }
 
 #define SET(easy, option, value)                                                                                       \
@@ -336,13 +336,14 @@ enum status upstream_options_attempt(struct transfer *transfer, uint64_t left_ms
         return STATUS_NOT_FOUND;
     }
     SET(transfer->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)(last || left_ms < 2 ? left_ms : left_ms / 2));
-    if (host->name[0] == '[') {
+    if (host->origin.name[0] == '[') {
         SET(transfer->easy, CURLOPT_RESOLVE, NULL);
         return STATUS_OK;
     }
     /* '+': libcurl forgets it after a minute; it is given anew for each request. */
     pick_pair(addresses, transfer->attempt, &wide, &narrow);
-    count = snprintf(transfer->resolve_line, sizeof transfer->resolve_line, "+%s:%u:%.*s%s%.*s", host->name, host->port,
+    count = snprintf(transfer->resolve_line, sizeof transfer->resolve_line, "+%s:%u:%.*s%s%.*s", host->origin.name,
+                     host->origin.port,
                      (int)wide.count, wide.count == 0 ? "" : wide.data, wide.count > 0 && narrow.count > 0 ? "," : "",
                      (int)narrow.count, narrow.count == 0 ? "" : narrow.data);
     assert(count > 0 && (size_t)count < sizeof transfer->resolve_line);

@@ -241,7 +241,7 @@ curl_socket_t upstream_socket_open(void *context, curlsocktype purpose, struct c
 
     (void)purpose;
     /* Asked once more at the very address: whatever a name server or libcurl's parser did in between. */
-    if (!resolve_allows(&address->addr, upstream->allow_private)) {
+    if (!resolve_allows(&address->addr, transfer->host->allow_private)) {
         series_add(upstream->refused, 1);
         transfer->failure = TRANSFER_FORBIDDEN;
         return CURL_SOCKET_BAD;

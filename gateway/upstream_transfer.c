@@ -370,7 +370,7 @@ static void begin(struct transfer *transfer, struct upstream_host *host, const s
     transfer->wait.found = on_found;
     transfer->wait.context = transfer;
     transfer_enter(transfer, PHASE_RESOLVING);
-    status = resolve_name(upstream->resolver, bytes_of(host->name), &transfer->wait, &addresses);
+    status = resolve_name(upstream->resolver, bytes_of(host->origin.name), host->allow_private, &transfer->wait, &addresses);
     if (status != STATUS_AGAIN) {
         take_addresses(transfer, status, addresses);
     }

@@ -92,7 +92,7 @@ enum {
     SETTINGS_VALUE_BYTES_MAX = 4096, /* one value, variables replaced */
     SETTINGS_FOUND_BYTES_MAX = 80,   /* as much of a bad value is shown */
     SETTINGS_ERRORS_MAX = 20,     /* told, then no more */
-    SETTINGS_ITEMS_MAX = 64,      /* of one list value: the largest of the four below */
+    SETTINGS_ITEMS_MAX = 64,      /* of one list value: the largest of those below */
     PATH_BYTES_MAX = 512, /* file names, URLs and endpoints in settings */
     ROUTES_MAX = 256,
     KEYS_MAX = 4096,           /* of callers */
@@ -103,6 +103,10 @@ enum {
     FILES_MAX = 16,     /* keyword files of one profile */
     MODELS_MAX = 16,    /* reviewing models of one profile */
     ROUTE_MODELS_MAX = 64, /* that a route says it has */
+    PRIVATE_HOSTS_MAX = 16, /* upstreams that may have private addresses */
+    URL_HOSTS_MAX = 64,     /* upstreams that a URL may name */
+    URL_CONFIG_BYTES_MAX = 4 * KIB, /* the JSON in a URL, decoded, or of an operator's variable */
+    URL_CONFIG_NAME_BYTES_MAX = 64, /* of such a variable */
 
     /* The client side (reliability B.2) */
     REQUEST_EMPTY_LINES_MAX = 2,          /* before a request line */
@@ -268,7 +272,7 @@ _Static_assert(REPLY_BYTES_MAX >= CATEGORY_BYTES_MAX + 5 * UNSURE_SEGMENTS_MAX +
 _Static_assert((int)REPLY_BYTES_MAX < (int)ROUTER_MESSAGE_BYTES_MAX, "the gateway takes every reply");
 _Static_assert(DB_ARRAY_BYTES_MAX / SAMPLE_BATCH_MAX > SAMPLE_TEXT_BYTES_MAX, "a full batch of the longest texts fits");
 _Static_assert(LEADER_CHECK_MS < LEADER_LEASE_MS && LEADER_LEASE_MS < LEADER_SESSION_MS, "silent before fenced");
-_Static_assert(UPSTREAM_HOSTS_MAX >= ROUTES_MAX, "every route may have a host of its own");
+_Static_assert(UPSTREAM_HOSTS_MAX >= ROUTES_MAX + URL_HOSTS_MAX, "every route and every URL's host may have a record");
 _Static_assert(REPLY_HEAD_BYTES_MAX >= UPSTREAM_FIELDS_BYTES_MAX + 4 * UPSTREAM_FIELDS_MAX + 16 * KIB,
                "the largest head of an upstream fits with our own fields");
 _Static_assert(TRAIN_LABEL_ROWS_MIN >= TRAIN_FOLDS, "calibration has a row of either label in each part");
@@ -278,7 +282,8 @@ _Static_assert(SETTINGS_ENTRIES_MAX >= PROFILES_MAX && SETTINGS_ENTRIES_MAX >= R
 _Static_assert(SETTINGS_NODES_MAX >= 8 * KEYS_MAX, "so can all keys with all that is said of each");
 _Static_assert(METRICS_SERIES_MAX >= 8 * KEYS_COUNTED_MAX, "series of keys leave room for others");
 _Static_assert(SETTINGS_ITEMS_MAX >= ENDPOINTS_MAX && SETTINGS_ITEMS_MAX >= FILES_MAX && SETTINGS_ITEMS_MAX >= MODELS_MAX &&
-                   SETTINGS_ITEMS_MAX >= ROUTE_MODELS_MAX && SETTINGS_ITEMS_MAX >= KEY_ROUTES_MAX,
+                   SETTINGS_ITEMS_MAX >= ROUTE_MODELS_MAX && SETTINGS_ITEMS_MAX >= PRIVATE_HOSTS_MAX &&
+                   SETTINGS_ITEMS_MAX >= URL_HOSTS_MAX && SETTINGS_ITEMS_MAX >= KEY_ROUTES_MAX,
                "every list of the settings fits");
 _Static_assert(SETTINGS_VALUE_BYTES_MAX > PATH_BYTES_MAX, "a value too long for its setting is read, and refused by name");
 

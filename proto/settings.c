@@ -400,6 +400,18 @@ void settings_close(struct settings **settings)
     }
 }
 
+bool settings_allows_private(const struct private_hosts *hosts, struct bytes name)
+{
+    for (size_t index = 0; index < hosts->count; index++) {
+        struct bytes host = bytes_of(hosts->at[index]);
+
+        if (bytes_equal(host, BYTES("true")) || (bytes_equal_nocase(host, name) && !bytes_equal(host, BYTES("false")))) {
+            return true;
+        }
+    }
+    return false;
+}
+
 const struct profile_settings *settings_profile(const struct settings *settings, struct bytes name)
 {
     for (size_t index = 0; index < settings->profile_count; index++) {

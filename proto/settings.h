@@ -28,6 +28,18 @@ struct endpoints {
     char at[ENDPOINTS_MAX][PATH_BYTES_MAX + 1]; /* tcp://host:port, ipc:///path or inproc://name */
 };
 
+/* Whose addresses may be private ones. */
+struct private_hosts {
+    size_t count;
+    char at[PRIVATE_HOSTS_MAX][HOST_NAME_BYTES_MAX + 1]; /* names or addresses; or one alone: "true" (all) or "false" (none) */
+};
+
+/* Upstreams that a URL may name: [http[s]://]host[:port][/prefix], https where it says nothing. */
+struct url_hosts {
+    size_t count;
+    char at[URL_HOSTS_MAX][PATH_BYTES_MAX + 1];
+};
+
 struct limit_settings {
     uint64_t connections;
     uint64_t connections_per_address;
@@ -63,7 +75,10 @@ struct gateway_settings {
     char admin_listen[PATH_BYTES_MAX + 1]; /* empty = off */
     uint64_t threads;                      /* SETTINGS_AUTO = one per core */
     bool open;                             /* callers without keys allowed beyond loopback */
-    bool allow_private_upstreams;
+    struct private_hosts allow_private_upstreams;
+    bool url_config; /* PrismGuard's URL forms (gateway/url_config.h) */
+    struct url_hosts url_config_hosts;
+    char url_config_floor[PROFILE_NAME_BYTES_MAX + 1]; /* a profile's name */
     struct limit_settings limits;
 };
 
@@ -233,6 +248,9 @@ struct settings {
 MUST_CHECK enum status settings_open(struct settings **out, const char *file, FILE *errors);
 
 void settings_close(struct settings **settings);
+
+/* Whether an upstream of this name (or address, IPv6 in brackets) may have a private address. */
+bool settings_allows_private(const struct private_hosts *hosts, struct bytes name);
 
 /* NULL when there is no such profile. */
 const struct profile_settings *settings_profile(const struct settings *settings, struct bytes name);

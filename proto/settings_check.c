@@ -129,6 +129,41 @@ static void check_key(const struct check *check, size_t index)
     }
 }
 
+static bool is_switch(const char *text)
+{
+    return strcmp(text, "true") == 0 || strcmp(text, "false") == 0;
+}
+
+static void check_private(const struct check *check)
+{
+    const struct private_hosts *hosts = &check->settings->gateway.allow_private_upstreams;
+
+    for (size_t index = 0; hosts->count > 1 && index < hosts->count; index++) {
+        if (is_switch(hosts->at[index])) {
+            settings_path_refuse(check->errors, check->document, "gateway.allow_private_upstreams",
+                                 "found '%s' among others, allowed is true or false alone, or a list of hosts", hosts->at[index]);
+        }
+    }
+}
+
+/* What a caller's URL may choose must be bounded by the operator on both sides: where to, and how little is judged. */
+static void check_url_config(const struct check *check)
+{
+    const struct gateway_settings *gateway = &check->settings->gateway;
+
+    if (!gateway->url_config) {
+        return;
+    }
+    if (gateway->url_config_hosts.count == 0) {
+        settings_path_refuse(check->errors, check->document, "gateway.url_config_hosts",
+                             "missing; with 'url_config: true' it says which upstreams a URL may name");
+    }
+    if (settings_profile(check->settings, bytes_of(gateway->url_config_floor)) == NULL) {
+        settings_path_refuse(check->errors, check->document, "gateway.url_config_floor",
+                             "found '%s', allowed is a profile that stands under 'profiles'", gateway->url_config_floor);
+    }
+}
+
 /* A link that is not encrypted may not leave the machine (house D16). */
 static void check_local(const struct check *check, const char *path, const char *endpoint)
 {
@@ -289,6 +324,8 @@ void settings_check(const struct settings *settings, const struct settings_docum
     for (size_t index = 0; index < settings->key_count; index++) {
         check_key(&check, index);
     }
+    check_private(&check);
+    check_url_config(&check);
     check_limits(&check);
     check_links(&check);
     check_routes(&check);

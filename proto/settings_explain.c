@@ -74,6 +74,35 @@ static bool has_review(const struct profile_settings *profile)
     return profile->review.url[0] != '\0';
 }
 
+static void explain_url_config(const struct settings *settings, FILE *out)
+{
+    const struct gateway_settings *gateway = &settings->gateway;
+
+    if (!gateway->url_config) {
+        return;
+    }
+    fprintf(out, "  /{json}$URL and /!NAME$URL go where the URL says, with the caller's own credential, judged by profile %s\n"
+                 "    and by the one that the URL names; it may name",
+            gateway->url_config_floor);
+    for (size_t index = 0; index < gateway->url_config_hosts.count; index++) {
+        fprintf(out, "%s %s", index == 0 ? "" : ",", gateway->url_config_hosts.at[index]);
+    }
+    fprintf(out, ".\n");
+}
+
+static void explain_private(const struct private_hosts *hosts, FILE *out)
+{
+    if (settings_allows_private(hosts, BYTES(""))) {
+        fprintf(out, "  Upstreams may be on this machine or in private networks.\n");
+        return;
+    }
+    for (size_t index = 0; index < hosts->count; index++) {
+        if (settings_allows_private(hosts, bytes_of(hosts->at[index]))) {
+            fprintf(out, "  The upstream %s may be on this machine or in private networks.\n", hosts->at[index]);
+        }
+    }
+}
+
 static void explain_routes(const struct settings *settings, FILE *out)
 {
     fprintf(out, "\nWhat is forwarded where\n");
@@ -100,9 +129,8 @@ static void explain_routes(const struct settings *settings, FILE *out)
     if (settings->route_count == 0) {
         fprintf(out, "  Nothing: there are no routes.\n");
     }
-    if (settings->gateway.allow_private_upstreams) {
-        fprintf(out, "  Upstreams may be on this machine or in private networks.\n");
-    }
+    explain_url_config(settings, out);
+    explain_private(&settings->gateway.allow_private_upstreams, out);
 }
 
 /* "user, tool": those of the roles whose bits are set; the number of them. */

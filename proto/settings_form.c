@@ -133,6 +133,22 @@ static bool is_prefix(struct bytes path)
     return true;
 }
 
+/* What a caller's URL is compared with: the prefix is written in one way only. */
+static bool is_url_host(struct bytes text)
+{
+    size_t begin = bytes_starts_with(text, BYTES("https://")) ? 8 : bytes_starts_with(text, BYTES("http://")) ? 7 : 0;
+    struct bytes authority = bytes_from(text, begin);
+    ptrdiff_t slash = bytes_find(authority, '/');
+    struct bytes host;
+    struct bytes port;
+
+    if (slash >= 0 && !is_prefix(bytes_from(authority, (size_t)slash))) {
+        return false;
+    }
+    authority = slash < 0 ? authority : bytes_first(authority, (size_t)slash);
+    return address_split(authority, &host, &port) ? is_host(host) && is_port(port, 1) : is_host(authority);
+}
+
 bool setting_form_is_profile_name(struct bytes name)
 {
     return name.count > 0 && name.count <= PROFILE_NAME_BYTES_MAX && all_of(name, "-_") && is_alphanumeric(name.data[0]) &&
@@ -195,6 +211,10 @@ bool setting_form_holds(enum setting_type type, struct bytes text)
         return is_endpoint(text, false);
     case SETTING_MODEL:
         return is_model(text);
+    case SETTING_HOST:
+        return is_host(text);
+    case SETTING_URL_HOST:
+        return is_url_host(text);
     default:
         assert(false);
         return false;

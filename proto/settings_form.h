@@ -11,7 +11,7 @@
 
 #include <stdbool.h>
 
-/* Whether `text` (not empty) is of a type of text: SETTING_TEXT to SETTING_BIND, SETTING_CONNECT, SETTING_MODEL. */
+/* Whether `text` (not empty) is of a type of text: SETTING_TEXT to SETTING_BIND, or of an item only. */
 bool setting_form_holds(enum setting_type type, struct bytes text);
 
 /* A profile's name: letters, digits, "-" and "_", beginning with a letter or digit, at most PROFILE_NAME_BYTES_MAX, and not

@@ -79,8 +79,18 @@ static const struct setting rows[] = {
     {"gateway.keys[].routes", SETTING_LIST, .item = SETTING_PREFIX, .item_bytes = KEY_ROUTE_BYTES_MAX + 1,
      .max = KEY_ROUTES_MAX, .fallback = "", KEY(routes), .count_offset = offsetof(struct key_settings, route_count),
      .sentence = "The paths of the routes that the caller may use; without it all of them."},
-    {"gateway.allow_private_upstreams", SETTING_BOOLEAN, .fallback = "false", AT(gateway.allow_private_upstreams),
-     .sentence = "Lets an upstream resolve to loopback or private addresses (tests, sidecars)."},
+    {"gateway.url_config", SETTING_BOOLEAN, .fallback = "false", AT(gateway.url_config), .live = true,
+     .sentence = "Serves the URL forms of PrismGuard: /{json}$URL and /!NAME$URL."},
+    {"gateway.url_config_hosts", SETTING_LIST, .item = SETTING_URL_HOST, .item_bytes = PATH_BYTES_MAX + 1, .max = URL_HOSTS_MAX,
+     .fallback = "", AT(gateway.url_config_hosts.at), .count_offset = offsetof(struct settings, gateway.url_config_hosts.count),
+     .live = true, .sentence = "The upstreams that such a URL may name; https and port 443 where an item says nothing else."},
+    {"gateway.url_config_floor", SETTING_NAME, .min = 1, .max = PROFILE_NAME_BYTES_MAX, .fallback = "default",
+     AT(gateway.url_config_floor), .live = true,
+     .sentence = "The profile that always judges such a request; a profile that the URL names judges after it."},
+    {"gateway.allow_private_upstreams", SETTING_LIST, .item = SETTING_HOST, .item_bytes = HOST_NAME_BYTES_MAX + 1,
+     .max = PRIVATE_HOSTS_MAX, .fallback = "false", AT(gateway.allow_private_upstreams.at),
+     .count_offset = offsetof(struct settings, gateway.allow_private_upstreams.count),
+     .sentence = "The upstreams whose addresses may be loopback or private ones; true: all, false: none."},
 
     {"gateway.limits.connections", SETTING_NUMBER, .min = 1, .max = COUNT_MAX, .fallback = "1024", LIMIT(connections),
      .sentence = "Client connections of the process."},
@@ -454,6 +464,10 @@ static enum status append_form(enum setting_type type, struct buffer *out)
         return buffer_append_text(out, "tcp://host:port or ipc://path");
     case SETTING_MODEL:
         return buffer_append_text(out, "the name of a model");
+    case SETTING_HOST:
+        return buffer_append_text(out, "a host, or true or false alone");
+    case SETTING_URL_HOST:
+        return buffer_append_text(out, "a host, optional port and path prefix, such as api.openai.com or http://llm:8000/v1");
     default:
         assert(false);
         return STATUS_MALFORMED;

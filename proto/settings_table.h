@@ -46,6 +46,8 @@ enum setting_type {
     /* of an item only */
     SETTING_CONNECT, /* a ZeroMQ endpoint to connect to */
     SETTING_MODEL,   /* a model's name: printable, no space */
+    SETTING_HOST,    /* a name, an IPv4 address, or an IPv6 address in brackets */
+    SETTING_URL_HOST, /* [http[s]://]host[:port][/prefix] */
 };
 
 struct setting_choice {

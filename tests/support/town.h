@@ -65,7 +65,7 @@ static inline void town_init(struct town *town)
     town->listener = town_listen(&port);
     town->settings.gateway = (struct gateway_settings){
         .threads = 1,
-        .allow_private_upstreams = true,
+        .allow_private_upstreams = {1, {"true"}},
         .limits = {.connections = 64, .connection_requests = 100, .keep_alive_ms = 30000, .header_line_bytes = 8 * KIB,
                    .header_bytes = 32 * KIB, .header_fields = 100, .request_bytes = MIB, .moderated_text_bytes = 64 * KIB,
                    .body_budget_bytes = 8 * MIB, .in_flight = 16, .decoders = 4, .header_time_ms = 10000, .body_time_ms = 30000,
@@ -94,8 +94,10 @@ static inline void town_start(struct town *town)
 
     town->settings.routes = town->routes_settings;
     town->settings.route_count = 3;
-    town->settings.profiles = &town->profile;
-    town->settings.profile_count = 1;
+    if (town->settings.profiles == NULL) {
+        town->settings.profiles = &town->profile;
+        town->settings.profile_count = 1;
+    }
     assert_status(STATUS_OK, metrics_open(&town->metrics));
     assert_status(STATUS_OK, snapshot_open(&town->snapshot, &town->settings, NULL, town->metrics, stderr));
     assert_status(STATUS_OK, admit_open(&town->admit, &town->settings.gateway.limits, town->metrics));

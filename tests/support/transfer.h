@@ -21,7 +21,7 @@ struct world {
 static inline void world_settings(struct world *world)
 {
     memset(world, 0, sizeof *world);
-    world->settings.allow_private_upstreams = true;
+    world->settings.allow_private_upstreams = (struct private_hosts){1, {"true"}};
     world->settings.limits = (struct limit_settings){
         .relay_buffer_bytes = 65536,
         .response_bytes = 16 << 20,

@@ -91,7 +91,7 @@ static int open_rig(void **state)
     world->events.gone = client_gone;
     memset(&rig, 0, sizeof rig);
     rig.world = world;
-    rig.settings.allow_private_upstreams = true;
+    rig.settings.allow_private_upstreams = (struct private_hosts){1, {"true"}};
     rig.settings.limits = world->limits;
     rig.settings.limits.response_bytes = 1000;
     rig.settings.limits.upstream_connections = 10;

@@ -15,6 +15,7 @@ struct world {
     uv_loop_t loop;
     struct metrics *metrics;
     struct resolver *resolver;
+    bool allow_private;
 };
 
 struct asker {
@@ -37,7 +38,8 @@ static void world_open(struct world *world, bool allow_private)
 {
     assert_int_equal(0, uv_loop_init(&world->loop));
     assert_status(STATUS_OK, metrics_open(&world->metrics));
-    assert_status(STATUS_OK, resolver_open(&world->resolver, &world->loop, allow_private, world->metrics));
+    assert_status(STATUS_OK, resolver_open(&world->resolver, &world->loop, world->metrics));
+    world->allow_private = allow_private;
 }
 
 static void world_close(struct world *world)
@@ -61,7 +63,7 @@ static enum status ask(struct world *world, struct asker *asker, const char *hos
 {
     asker->wait.found = on_found;
     asker->wait.context = asker;
-    return resolve_name(world->resolver, bytes_of(host), &asker->wait, out);
+    return resolve_name(world->resolver, bytes_of(host), world->allow_private, &asker->wait, out);
 }
 
 /* Turns the loop until the asker has its answer. */

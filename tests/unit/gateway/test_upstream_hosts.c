@@ -32,8 +32,8 @@ static void a_url_gives_the_name_and_port_that_libcurl_reads(void **state)
         struct upstream_host *host;
 
         assert_status(STATUS_OK, find(&world, cases[index].url, &host));
-        assert_string_equal(cases[index].name, host->name);
-        assert_int_equal(cases[index].port, host->port);
+        assert_string_equal(cases[index].name, host->origin.name);
+        assert_int_equal(cases[index].port, host->origin.port);
     }
     world_close(&world);
 }

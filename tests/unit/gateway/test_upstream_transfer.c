@@ -753,7 +753,7 @@ static void a_private_address_is_refused_with_no_connect(void **state)
 
     (void)state;
     world_settings(&world);
-    world.settings.allow_private_upstreams = false;
+    world.settings.allow_private_upstreams = (struct private_hosts){1, {"false"}};
     world_start(&world);
     for (size_t index = 0; index < sizeof hosts / sizeof hosts[0]; index++) {
         char url[64];
@@ -770,6 +770,36 @@ static void a_private_address_is_refused_with_no_connect(void **state)
     assert_int_equal(0, world_count(&world, METRIC_COUNTER, "prismguard_gateway_upstream_connects_total"));
     world_close(&world);
     assert_int_equal(0, atomic_load(&server->accepted));
+    server_close(server);
+}
+
+/* One that the operator has named may be there, and opens nothing for the others. */
+static void a_named_host_alone_may_have_a_private_address(void **state)
+{
+    static const struct {
+        const char *host;
+        const char *end;
+    } cases[] = {{"127.0.0.1", "forbidden"}, {"localhost", "ok"}, {"0x7f.1", "forbidden"}, {"LOCALHOST", "ok"}};
+    struct server *server = server_open(answer_ok, NULL);
+    struct world world;
+
+    (void)state;
+    world_settings(&world);
+    world.settings.allow_private_upstreams = (struct private_hosts){2, {"llm", "localhost"}};
+    world_start(&world);
+    for (size_t index = 0; index < sizeof cases / sizeof cases[0]; index++) {
+        char url[64];
+        struct transfer_request request = {.method = BYTES("GET"), .fields = world.no_fields};
+        struct record record;
+
+        request.url = (struct bytes){url, (size_t)snprintf(url, sizeof url, "http://%s:%u/", cases[index].host, server->port)};
+        record_init(&record, &world);
+        assert_status(STATUS_OK, record_request(&record, &request));
+        record_await(&record);
+        assert_string_equal(cases[index].end, transfer_failure_name(record.failure));
+        record_free(&record);
+    }
+    world_close(&world);
     server_close(server);
 }
 
@@ -797,6 +827,7 @@ int main(void)
         cmocka_unit_test(a_look_up_that_takes_too_long_is_cut),
         cmocka_unit_test(names_go_by_the_resolver_and_carry_themselves_as_host),
         cmocka_unit_test(a_private_address_is_refused_with_no_connect),
+        cmocka_unit_test(a_named_host_alone_may_have_a_private_address),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -43,6 +43,44 @@ static void a_key_is_one_name_and_one_hash_and_its_routes_are_there(void **state
                    "routes: [{ path: /a, upstream: https://a.example, moderation: none }]\n");
 }
 
+static void a_url_config_is_bounded_on_both_sides(void **state)
+{
+    (void)state;
+    assert_refused("prismguard.yaml:1: gateway.url_config_hosts: missing; with 'url_config: true' it says which upstreams a URL may "
+                   "name\n"
+                   "prismguard.yaml:1: gateway.url_config_floor: found 'default', allowed is a profile that stands under 'profiles'\n",
+                   "gateway: { url_config: true }\n");
+    assert_refused("prismguard.yaml:1: gateway.url_config_floor: found 'none', allowed is a profile that stands under 'profiles'\n",
+                   "gateway: { url_config: true, url_config_hosts: [a], url_config_floor: none }\nprofiles: { default: }\n");
+    assert_accepted("gateway: { url_config: true, url_config_hosts: [a, 'b:1'] }\nprofiles: { default: }\n");
+    assert_accepted("gateway: { url_config_hosts: [a] }\n");
+}
+
+static void private_upstreams_are_all_none_or_some(void **state)
+{
+    static const char *const texts[] = {"", "gateway: { allow_private_upstreams: false }\n",
+                                        "gateway: { allow_private_upstreams: [] }\n",
+                                        "gateway: { allow_private_upstreams: [llm, '[::1]'] }\n",
+                                        "gateway: { allow_private_upstreams: true }\n"};
+    static const char *const hosts[] = {"other", "false", "LLM", "[::1]"};
+    static const bool allowed[][4] = {{0, 0, 0, 0}, {0, 0, 0, 0}, {0, 0, 0, 0}, {0, 0, 1, 1}, {1, 1, 1, 1}};
+
+    (void)state;
+    for (size_t index = 0; index < sizeof texts / sizeof texts[0]; index++) {
+        struct reading reading;
+
+        assert_read(&reading, texts[index]);
+        for (size_t host = 0; host < 4; host++) {
+            assert_int_equal(allowed[index][host], settings_allows_private(&reading.settings->gateway.allow_private_upstreams,
+                                                                            bytes_of(hosts[host])));
+        }
+        reading_end(&reading);
+    }
+    assert_refused("prismguard.yaml:1: gateway.allow_private_upstreams: found 'true' among others, allowed is true or false alone, or "
+                   "a list of hosts\n",
+                   "gateway: { allow_private_upstreams: [llm, true] }\n");
+}
+
 static void the_admin_port_is_not_the_public_port(void **state)
 {
     (void)state;
@@ -286,6 +324,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_listener_that_others_reach_needs_open),
         cmocka_unit_test(a_key_is_one_name_and_one_hash_and_its_routes_are_there),
+        cmocka_unit_test(a_url_config_is_bounded_on_both_sides),
+        cmocka_unit_test(private_upstreams_are_all_none_or_some),
         cmocka_unit_test(the_admin_port_is_not_the_public_port),
         cmocka_unit_test(limits_fit_into_each_other_to_the_byte),
         cmocka_unit_test(a_limit_that_only_its_default_breaks_is_told_where_its_section_is),

@@ -78,7 +78,14 @@ static void it_says_what_is_forwarded_where_and_what_is_not_judged(void **state)
                      PIECES("  /a goes to https://a.example, with the caller's own credential; judged by profile default.\n",
                             "  /raw goes to https://b.example, with the key in /k; NOT judged.\n",
                             "Upstreams may be on this machine or in private networks."),
-                     PIECES("Nothing"));
+                     PIECES("Nothing", "$URL"));
+    assert_explained("gateway: { allow_private_upstreams: [llm, sidecar] }\n",
+                     PIECES("The upstream llm may be on this machine", "The upstream sidecar may be"), PIECES("Upstreams may be"));
+    assert_explained("gateway: { url_config: true, url_config_hosts: [a.example, 'b.example/v1'], url_config_floor: low }\n"
+                     "profiles: { low: }\n",
+                     PIECES("with the caller's own credential, judged by profile low\n    and by the one that the URL names; it may name "
+                            "a.example, b.example/v1.\n"),
+                     PIECES("may be on this machine"));
 }
 
 static void it_says_how_the_services_talk(void **state)

@@ -57,6 +57,17 @@ static void a_prefix_is_written_in_one_way_only(void **state)
             "/a\\b", "/{a}");
 }
 
+static void what_a_url_may_name_is_a_host_and_perhaps_more(void **state)
+{
+    (void)state;
+    ACCEPTS(SETTING_URL_HOST, "api.openai.com", "a:8443", "https://a", "http://a:1", "a/v1", "http://127.0.0.1:8900/x/y", "[::1]:80",
+            "a/");
+    REFUSES(SETTING_URL_HOST, "a:0", "a:x", "ftp://a", "HTTPS://a", "https://", "u@a", "a?b", "a#b", "a/v1/", "a//b", "a/../b", "a/%20",
+            "*.a", "a b", "/v1", "https:///v1");
+    ACCEPTS(SETTING_HOST, "llm", "127.0.0.1", "[::1]", "true");
+    REFUSES(SETTING_HOST, "llm:8900", "http://llm", "::1", "10.0.0.0/8", "*", "a b");
+}
+
 static void names_are_words(void **state)
 {
     (void)state;
@@ -124,6 +135,7 @@ int main(void)
         cmocka_unit_test(a_url_has_a_scheme_a_host_and_nothing_that_surprises),
         cmocka_unit_test(an_endpoint_names_a_transport_and_an_address),
         cmocka_unit_test(a_prefix_is_written_in_one_way_only),
+        cmocka_unit_test(what_a_url_may_name_is_a_host_and_perhaps_more),
         cmocka_unit_test(names_are_words),
         cmocka_unit_test(a_nul_is_part_of_no_form),
         cmocka_unit_test(loopback_is_known_by_its_address_and_not_by_a_name_that_looks_like_it),

@@ -13,7 +13,7 @@ static void an_unknown_key_is_told_with_those_allowed_beside_it(void **state)
                    "moderator, trainer, database, curve, log\n",
                    "getaway: 1\n");
     assert_refused("prismguard.yaml:3: gateway.kees: unknown key; allowed here are listen, admin_listen, threads, open, keys, "
-                   "allow_private_upstreams, limits\n",
+                   "url_config, url_config_hosts, url_config_floor, allow_private_upstreams, limits\n",
                    "gateway:\n  threads: 2\n  kees:\n    - { name: a }\n");
     assert_refused("prismguard.yaml:2: routes[0].map: unknown key; allowed here are path, upstream, serve, key_file, from, "
                    "to, models, moderation\n",
