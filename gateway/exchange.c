@@ -24,6 +24,7 @@ static const struct {
     [STEP_MODELS] = {"models", exchange_models},
     [STEP_JUDGE] = {"judge", exchange_judge},
     [STEP_OBEY] = {"obey", exchange_obey},
+    [STEP_ALLOWED] = {"allowed", exchange_allowed},
     [STEP_INPUTS] = {"inputs", exchange_inputs},
     [STEP_ASK] = {"ask", exchange_ask},
     [STEP_RESULTS] = {"results", exchange_results},
@@ -59,6 +60,7 @@ static void give_back(struct exchange *exchange)
     exchange_decode_close(exchange);
     exchange_moderations_close(exchange);
     exchange_drop_body(exchange);
+    buffer_free(&exchange->form);
     home->live_count--;
     if (home->spare_count < SPARE_EXCHANGES) {
         exchange->next = home->spare;
@@ -127,6 +129,7 @@ static void *on_head(void *context, struct connection *connection)
     exchange->end = "complete";
     secret_decision_id(exchange->decision);
     buffer_init(&exchange->body, home->limits->request_bytes);
+    buffer_init(&exchange->form, home->limits->header_line_bytes);
     buffer_clear(&exchange->url);
     fields_clear(exchange->forwarded);
     fields_clear(exchange->added);

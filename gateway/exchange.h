@@ -1,7 +1,8 @@
 /* exchange: one request's life as a table of named steps, from its head to the log line about it.
  *
- *   head -> identify -> route -> admit -> decoder -> read -> body -> judge -> obey -> connect -> relay -> finish
- *     \__________\_________\_______\________\_________\_______\_______\_______\_________\_______\-> refuse -> finish
+ *   head -> identify -> route -> admit -> decoder -> read -> body -> judge -> obey -> allowed -> connect -> relay -> finish
+ *     |        |          |       |        |         |      | ^------- next profile ----'         |        |
+ *     \________\__________\_______\________\_________\______\________\_______\___________________\________\-> refuse -> finish
  *
  *                                        \-> inputs <-> ask -> results -> finish    a route that serves moderations
  *

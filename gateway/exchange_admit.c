@@ -42,9 +42,9 @@ static struct bytes decode(struct bytes value, char room[CREDENTIAL_BYTES_MAX])
 }
 
 /* Whose credential is in the query (Gemini's way); `*seen` is one of nobody's. Lends `room`. */
-static struct caller *find_in_query(const struct exchange *exchange, char room[CREDENTIAL_BYTES_MAX], struct bytes *seen)
+static struct caller *find_in_query(const struct exchange *exchange, struct bytes query, char room[CREDENTIAL_BYTES_MAX],
+                                    struct bytes *seen)
 {
-    struct bytes query = exchange->head->query;
     struct bytes value;
 
     while (endpoint_next_key(&query, &value)) {
@@ -76,7 +76,7 @@ static struct caller *find_caller(const struct exchange *exchange, struct bytes 
             *seen = credential;
         }
     }
-    return find_in_query(exchange, room, seen);
+    return find_in_query(exchange, exchange->head->query, room, seen);
 }
 
 enum step exchange_identify(struct exchange *exchange)
@@ -152,7 +152,7 @@ bool exchange_query_has_own_key(const struct exchange *exchange)
     char room[CREDENTIAL_BYTES_MAX];
     struct bytes seen;
 
-    return exchange->caller != NULL && find_in_query(exchange, room, &seen) != NULL;
+    return exchange->caller != NULL && find_in_query(exchange, exchange->query, room, &seen) != NULL;
 }
 
 /* Fields of the caller that are not the upstream's business, beside those of one hop. */

@@ -7,6 +7,7 @@
 
 #include "gateway/admit.h"
 #include "gateway/connection.h"
+#include "gateway/endpoint.h"
 #include "gateway/fields.h"
 #include "gateway/format/problem.h"
 #include "gateway/inflate.h"
@@ -35,6 +36,7 @@ enum step {
     STEP_MODELS,
     STEP_JUDGE,
     STEP_OBEY,
+    STEP_ALLOWED,
     STEP_INPUTS,
     STEP_ASK,
     STEP_RESULTS,
@@ -64,7 +66,11 @@ struct exchange {
     struct bytes method;             /* static */
     struct snapshot *snapshot;       /* holds route and profile */
     const struct route *route;       /* NULL until it is found */
-    struct bytes rest;               /* of the path; lent by the head */
+    struct bytes rest;               /* of the path; lent by the head, or by `form` */
+    struct bytes query;              /* the same */
+    struct buffer form;              /* of a URL form of PrismGuard: what was decoded of the path */
+    const struct profile_settings *profile;      /* that judges; NULL: nothing is judged */
+    const struct profile_settings *next_profile; /* that judges after it; NULL: none does */
     enum dialect dialect;
     bool admitted;        /* holds a place of limits.in_flight */
     struct caller *caller; /* lent by the snapshot; NULL: no key is asked for, or none was known */
@@ -180,6 +186,7 @@ enum step exchange_body(struct exchange *exchange);
 enum step exchange_models(struct exchange *exchange);
 enum step exchange_judge(struct exchange *exchange);
 enum step exchange_obey(struct exchange *exchange);
+enum step exchange_allowed(struct exchange *exchange);
 enum step exchange_inputs(struct exchange *exchange);
 enum step exchange_ask(struct exchange *exchange);
 enum step exchange_results(struct exchange *exchange);
@@ -220,6 +227,12 @@ enum step exchange_decoded(struct exchange *exchange);
 void exchange_decode_close(struct exchange *exchange);
 
 void exchange_decode_series(struct exchange_metrics *series, struct metrics *metrics);
+
+/* The route of a URL form of PrismGuard (exchange_url.c). Returns the next step. */
+enum step exchange_route_url(struct exchange *exchange);
+
+/* What is to be done with a request on its route, once it is read. Returns the next step. */
+enum step exchange_choose(struct exchange *exchange, struct endpoint endpoint);
 
 /* Says what is wrong; the next step is STEP_REFUSE, which is returned. `status` 0 = the kind's own. */
 enum step exchange_problem(struct exchange *exchange, enum error_kind kind, unsigned status, const char *sentence);

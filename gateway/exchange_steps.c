@@ -4,6 +4,7 @@
 #include "gateway/endpoint.h"
 #include "gateway/format/body.h"
 #include "gateway/format/extract.h"
+#include "gateway/url_config.h"
 #include "proto/clock.h"
 #include "proto/limits.h"
 #include "proto/log.h"
@@ -78,8 +79,7 @@ static enum step choose_moderations(struct exchange *exchange)
     return check_content(exchange);
 }
 
-/* What is to be done with a request on its route, once it is read. */
-static enum step choose(struct exchange *exchange, struct endpoint endpoint)
+enum step exchange_choose(struct exchange *exchange, struct endpoint endpoint)
 {
     const struct route *route = exchange->route;
 
@@ -112,11 +112,16 @@ enum step exchange_route(struct exchange *exchange)
 {
     const struct request_head *head = exchange->head;
     struct endpoint endpoint = endpoint_find(head->method, head->path, head->body_bytes != 0, head->fields);
-    enum status status = bytes_equal(head->path, BYTES("*"))
-                             ? STATUS_NOT_FOUND
-                             : route_find(snapshot_routes(exchange->snapshot), head->path, &exchange->route, &exchange->rest);
+    enum status status = STATUS_NOT_FOUND;
 
     exchange->dialect = endpoint.dialect;
+    exchange->query = head->query;
+    if (snapshot_settings(exchange->snapshot)->gateway.url_config && url_config_is_form(head->path)) {
+        return exchange_route_url(exchange);
+    }
+    if (!bytes_equal(head->path, BYTES("*"))) {
+        status = route_find(snapshot_routes(exchange->snapshot), head->path, &exchange->route, &exchange->rest);
+    }
     if (status == STATUS_MALFORMED) {
         return exchange_problem(exchange, ERROR_INVALID_REQUEST, 0,
                                 "the path must not have dot segments or encoded slashes, dots or control bytes");
@@ -127,7 +132,8 @@ enum step exchange_route(struct exchange *exchange)
     if (exchange->caller != NULL && !caller_may_use(exchange->caller, exchange->route->settings->path)) {
         return exchange_problem(exchange, ERROR_PERMISSION, 0, "the key may not use this route");
     }
-    return choose(exchange, endpoint);
+    exchange->profile = exchange->route->profile;
+    return exchange_choose(exchange, endpoint);
 }
 
 enum step exchange_read(struct exchange *exchange)
@@ -146,7 +152,7 @@ static enum status add_segment(void *context, const struct segment *segment)
 /* Reads the body and packs its text into the job. On a failure *problem says what to answer. */
 static enum status pack_text(struct exchange *exchange, struct problem *problem)
 {
-    const struct profile_settings *profile = exchange->route->profile;
+    const struct profile_settings *profile = exchange->profile;
     struct extract_options options = {
         .scope_roles = profile->scope_roles,
         .text_bytes_max = exchange->home->limits->moderated_text_bytes,
@@ -174,7 +180,7 @@ static enum status pack_text(struct exchange *exchange, struct problem *problem)
 enum step exchange_body(struct exchange *exchange)
 {
     struct exchanges *home = exchange->home;
-    enum status status = job_open(&exchange->job, home->loop_index, exchange, exchange->route->profile,
+    enum status status = job_open(&exchange->job, home->loop_index, exchange, exchange->profile,
                                   home->limits->moderated_text_bytes);
 
     if (status != STATUS_OK) {
@@ -190,7 +196,7 @@ enum step exchange_body(struct exchange *exchange)
     if (exchange->segment_count == 0) { /* nothing in scope */
         job_close(&exchange->job);
         exchange->source = verdict_source_name(SOURCE_NONE);
-        return STEP_CONNECT;
+        return STEP_ALLOWED;
     }
     /* The pool keeps the text until the verdict, also when the client leaves: it has an account of its own. */
     if (admit_body(home->admit, exchange->job->body.room) != STATUS_OK) {
@@ -219,10 +225,10 @@ enum step exchange_obey_silence(struct exchange *exchange, enum status why, enum
     if (why == STATUS_FULL) {
         return exchange_problem(exchange, ERROR_MODERATION_BUSY, 0, "too many requests wait for moderation");
     }
-    if (exchange->route->profile->when_unavailable == WHEN_UNAVAILABLE_ALLOW) {
+    if (exchange->profile->when_unavailable == WHEN_UNAVAILABLE_ALLOW) {
         series_add(exchange->home->series.unjudged, 1);
         log_event_limited(LOG_WARN, "unavailable_allowed", LOG_TEXT("decision", exchange->decision),
-                          LOG_TEXT("profile", exchange->route->profile->name),
+                          LOG_TEXT("profile", exchange->profile->name),
                           LOG_STATUS("reason", why));
         return allowed;
     }
@@ -236,15 +242,26 @@ enum step exchange_obey(struct exchange *exchange)
 
     series_observe(exchange->home->series.judge, (double)exchange->judge_us / 1e6);
     if (verdict->status != STATUS_OK) {
-        return exchange_obey_silence(exchange, verdict->status, STEP_CONNECT);
+        return exchange_obey_silence(exchange, verdict->status, STEP_ALLOWED);
     }
     exchange->has_verdict = true;
     exchange->source = verdict_source_name(verdict->source);
     if (verdict->outcome == OUTCOME_ALLOW) {
-        return STEP_CONNECT;
+        return STEP_ALLOWED;
     }
     errors_refusal(&refusal, (struct bytes){verdict->category, verdict->category_bytes}, bytes_of(exchange->decision));
     return exchange_problem(exchange, ERROR_CONTENT_FILTER, 0, refusal.text);
+}
+
+/* By one profile. The one that a URL names has its turn after the floor, and the upstream after both. */
+enum step exchange_allowed(struct exchange *exchange)
+{
+    if (exchange->next_profile == NULL) {
+        return STEP_CONNECT;
+    }
+    exchange->profile = exchange->next_profile;
+    exchange->next_profile = NULL;
+    return STEP_BODY;
 }
 
 /* What a field says of the bytes as they were coded is not true of the decoded ones. */
@@ -337,7 +354,7 @@ enum step exchange_connect(struct exchange *exchange)
         .context = exchange,
     };
     struct transfer_request request = {.method = head->method, .has_body = head->body_bytes != 0};
-    enum status status = route_url(exchange->route, exchange->rest, head->query,
+    enum status status = route_url(exchange->route, exchange->rest, exchange->query,
                                    exchange_query_has_own_key(exchange), &exchange->url);
 
     if (status == STATUS_OK) {

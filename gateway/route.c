@@ -2,6 +2,7 @@
 #include "gateway/route.h"
 
 #include "gateway/endpoint.h"
+#include "gateway/upstream_origin.h"
 #include "proto/secret.h"
 
 #include <stdlib.h>
@@ -12,10 +13,20 @@ _Static_assert(FORMAT_OPENAI_CHAT == 1 << DIALECT_OPENAI_CHAT && FORMAT_OPENAI_R
                    FORMAT_AUTO == (1 << DIALECT_COUNT) - 1,
                "a format is the bit of its dialect");
 
+/* An upstream that a URL may name. */
+struct url_host {
+    struct route route; /* its prefix is compared, and stays in what is left of the path */
+    struct upstream_origin origin;
+    char text[PATH_BYTES_MAX + sizeof "https://"];
+};
+
 struct routes {
     size_t count;
     struct secret *keys; /* one a route, or empty */
     struct route *at;    /* longest path first, as the settings are */
+    size_t url_count;
+    struct url_host *urls;
+    struct route_settings *url_settings; /* of all of them: the settings of a route that nobody wrote down */
 };
 
 static struct bytes without_slash(struct bytes text)
@@ -51,6 +62,58 @@ static enum status open_route(struct route *route, struct secret *key, const str
     return STATUS_OK;
 }
 
+static enum status open_url_host(struct url_host *host, const struct route_settings *settings,
+                                 const struct profile_settings *floor, struct bytes text)
+{
+    bool has_scheme = bytes_starts_with(text, BYTES("https://")) || bytes_starts_with(text, BYTES("http://"));
+    struct buffer whole = {.data = host->text, .room = sizeof host->text, .max = sizeof host->text};
+    enum status status = buffer_append_text(&whole, has_scheme ? "" : "https://");
+    char origin[ORIGIN_BYTES_MAX];
+    size_t bytes = 0;
+
+    if (status == STATUS_OK) {
+        status = buffer_append(&whole, text);
+    }
+    if (status == STATUS_OK) {
+        status = upstream_origin_bytes(buffer_view(&whole), &bytes);
+    }
+    if (status == STATUS_OK) {
+        status = bytes_copy(bytes_first(buffer_view(&whole), bytes), origin, sizeof origin);
+    }
+    host->route = (struct route){.settings = settings,
+                                 .profile = floor,
+                                 .prefix = without_slash(bytes_from(buffer_view(&whole), bytes)),
+                                 .upstream = bytes_first(buffer_view(&whole), bytes)};
+    return status == STATUS_OK ? upstream_origin_read(origin, &host->origin) : status;
+}
+
+/* The caller's own credential and no other goes to them: a route's key is bound to the route's host. */
+static enum status open_urls(struct routes *routes, const struct settings *settings)
+{
+    const struct gateway_settings *gateway = &settings->gateway;
+    const struct profile_settings *floor = settings_profile(settings, bytes_of(gateway->url_config_floor));
+    enum status status = STATUS_OK;
+
+    if (!gateway->url_config) {
+        return STATUS_OK;
+    }
+    if (floor == NULL) {
+        return STATUS_NOT_FOUND;
+    }
+    routes->urls = calloc(gateway->url_config_hosts.count + 1, sizeof routes->urls[0]);
+    routes->url_settings = calloc(1, sizeof *routes->url_settings);
+    if (routes->urls == NULL || routes->url_settings == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    *routes->url_settings = (struct route_settings){.path = ROUTE_NAME_URL, .from = FORMAT_AUTO};
+    while (status == STATUS_OK && routes->url_count < gateway->url_config_hosts.count) {
+        status = open_url_host(&routes->urls[routes->url_count], routes->url_settings, floor,
+                               bytes_of(gateway->url_config_hosts.at[routes->url_count]));
+        routes->url_count++;
+    }
+    return status;
+}
+
 enum status routes_open(struct routes **out, const struct settings *settings, const struct route_settings **bad)
 {
     struct routes *routes = calloc(1, sizeof *routes);
@@ -73,6 +136,10 @@ enum status routes_open(struct routes **out, const struct settings *settings, co
             goto fail;
         }
     }
+    status = open_urls(routes, settings);
+    if (status != STATUS_OK) {
+        goto fail;
+    }
     *out = routes;
     return STATUS_OK;
 fail:
@@ -86,6 +153,8 @@ void routes_close(struct routes **routes)
         for (size_t index = 0; (*routes)->keys != NULL && index < (*routes)->count; index++) {
             secret_free(&(*routes)->keys[index]);
         }
+        free((*routes)->url_settings);
+        free((*routes)->urls);
         free((*routes)->keys);
         free((*routes)->at);
         free(*routes);
@@ -115,46 +184,97 @@ static bool is_dot_segment(struct bytes segment)
     return (dots == 1 || dots == 2) && (dots == segment.count || segment.data[dots] == ';');
 }
 
-/* What one server takes for a name and another one for a way to somewhere else. */
-static bool is_ambiguous(struct bytes path)
+static size_t separator_bytes(struct bytes path)
+{
+    return bytes_starts_with(path, BYTES("/")) ? 1 : bytes_equal_nocase(bytes_first(path, 3), BYTES("%2F")) ? 3 : 0;
+}
+
+static struct bytes first_segment(struct bytes path)
+{
+    size_t end = 0;
+
+    while (end < path.count && separator_bytes(bytes_from(path, end)) == 0) {
+        end++;
+    }
+    return bytes_first(path, end);
+}
+
+/* What one server takes for a name and another one for a way to somewhere else. An encoded slash is one of them, unless
+ * `slashes` may be there as parts of names; what they would make of the path is looked at then. */
+static bool is_ambiguous(struct bytes path, bool slashes)
 {
     for (size_t index = 0; index < path.count; index++) {
-        if (path.data[index] == '/') {
-            struct bytes segment = bytes_from(path, index + 1);
-            ptrdiff_t end = bytes_find(segment, '/');
+        struct bytes here = bytes_from(path, index);
+        size_t separator = separator_bytes(here);
 
-            if (is_dot_segment(end < 0 ? segment : bytes_first(segment, (size_t)end))) {
+        if (separator > 0) {
+            if ((separator > 1 && !slashes) || is_dot_segment(first_segment(bytes_from(here, separator)))) {
                 return true;
             }
-        } else if (path.data[index] == '%' && path.count - index >= 3) {
-            int byte = hex_of(path.data[index + 1]) * 16 + hex_of(path.data[index + 2]);
+        } else if (here.data[0] == '%' && here.count >= 3) {
+            int byte = hex_of(here.data[1]) * 16 + hex_of(here.data[2]);
 
-            if (byte < 0x20 || byte == 0x7F || byte == '.' || byte == '/' || byte == '\\' || byte == '%') {
+            if (byte < 0x20 || byte == 0x7F || byte == '.' || byte == '\\' || byte == '%') {
                 return true;
             }
-        } else if (path.data[index] == '\\' || path.data[index] == '%') {
+        } else if (here.data[0] == '\\' || here.data[0] == '%') {
             return true;
         }
     }
     return false;
 }
 
+static bool has_prefix(struct bytes path, struct bytes prefix)
+{
+    return bytes_starts_with(path, prefix) && (prefix.count == path.count || path.data[prefix.count] == '/');
+}
+
 enum status route_find(const struct routes *routes, struct bytes path, const struct route **out, struct bytes *rest)
 {
-    if (path.count == 0 || path.data[0] != '/' || is_ambiguous(path)) {
+    if (path.count == 0 || path.data[0] != '/' || is_ambiguous(path, false)) {
         return STATUS_MALFORMED;
     }
     for (size_t index = 0; index < routes->count; index++) {
         const struct route *route = &routes->at[index];
-        size_t end = route->prefix.count;
 
-        if (bytes_starts_with(path, route->prefix) && (end == path.count || path.data[end] == '/')) {
+        if (has_prefix(path, route->prefix)) {
             *out = route;
-            *rest = bytes_from(path, end);
+            *rest = bytes_from(path, route->prefix.count);
             return STATUS_OK;
         }
     }
     return STATUS_NOT_FOUND;
+}
+
+enum status route_find_url(const struct routes *routes, struct bytes url, const struct route **out, struct bytes *rest)
+{
+    struct upstream_origin origin;
+    char text[ORIGIN_BYTES_MAX];
+    struct bytes path;
+    size_t bytes;
+    enum status status = upstream_origin_bytes(url, &bytes);
+
+    if (status != STATUS_OK || bytes_copy(bytes_first(url, bytes), text, sizeof text) != STATUS_OK) {
+        return STATUS_MALFORMED;
+    }
+    status = upstream_origin_read(text, &origin);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    path = bytes_from(url, bytes);
+    if (bytes_find(path, '?') >= 0 || is_ambiguous(path, true)) {
+        return STATUS_MALFORMED;
+    }
+    for (size_t index = 0; index < routes->url_count; index++) {
+        const struct url_host *host = &routes->urls[index];
+
+        if (upstream_origin_equal(&origin, &host->origin) && has_prefix(path, host->route.prefix)) {
+            *out = &host->route;
+            *rest = path;
+            return STATUS_OK;
+        }
+    }
+    return STATUS_DENIED;
 }
 
 enum status route_url(const struct route *route, struct bytes rest, struct bytes query, bool without_key, struct buffer *out)

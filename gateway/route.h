@@ -4,6 +4,10 @@
  *           the longest prefix that ends at a segment's boundary wins and is taken off ("/" takes nothing off):
  *           https://api.openai.com + /v1/chat/completions + ?x=1
  *
+ *   gateway.url_config_hosts: api.openai.com/v1      https://API.openai.com:443/v1/models
+ *           a URL that a request names is compared with what the operator has listed: scheme, host and port as libcurl reads
+ *           them, then the prefix of the path. What is called is the operator's own text and the path behind it.
+ *
  * A path that could mean another one to somebody behind us (dot segments, encoded slashes, dots and control bytes) is refused
  * before it is looked at (spec/reliability.md B.1 row 12). Thread: made by main(), read by all loops.
  */
@@ -19,6 +23,8 @@
 
 struct routes;
 
+#define ROUTE_NAME_URL "url_config" /* the path of such a route, in logs and metrics; one of the file begins with a slash */
+
 struct route {
     const struct route_settings *settings;
     const struct profile_settings *profile; /* NULL: nothing is judged on this route */
@@ -28,7 +34,8 @@ struct route {
 };
 
 /* Reads the key files. `settings` is borrowed until routes_close. On failure *bad is the route at fault. Statuses of
- * secret_read, STATUS_NOT_FOUND when a profile does not exist, STATUS_NO_MEMORY. */
+ * secret_read, STATUS_NOT_FOUND when a profile does not exist, STATUS_MALFORMED for a host that
+ * libcurl does not take, STATUS_NO_MEMORY; *bad is NULL where no route is at fault. */
 MUST_CHECK enum status routes_open(struct routes **out, const struct settings *settings,
                                    const struct route_settings **bad);
 
@@ -39,6 +46,12 @@ void routes_close(struct routes **routes);
  * long as `path`. STATUS_MALFORMED for a path that is refused, STATUS_NOT_FOUND when no prefix fits. */
 MUST_CHECK enum status route_find(const struct routes *routes, struct bytes path, const struct route **out,
                                   struct bytes *rest);
+
+/* The same for a URL without query that a request names; *rest is its whole path, and an encoded slash may be in it.
+ * STATUS_MALFORMED for what is no plain http or https URL, STATUS_DENIED for one that the operator has not listed,
+ * STATUS_NO_MEMORY. */
+MUST_CHECK enum status route_find_url(const struct routes *routes, struct bytes url, const struct route **out,
+                                      struct bytes *rest);
 
 /* Appends upstream, rest and query; where the route has a key, or `without_key`, the caller's is taken out of the query.
  * STATUS_TOO_LARGE past the buffer's bound, STATUS_NO_MEMORY. */

@@ -1,6 +1,8 @@
 /* snapshot: a count of holders around settings, routes and callers. */
 #include "gateway/snapshot.h"
 
+#include "gateway/url_config.h"
+
 #include <assert.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -26,6 +28,9 @@ enum status snapshot_open(struct snapshot **out, const struct settings *settings
     snapshot->settings = settings;
     atomic_init(&snapshot->holders, 1);
     status = routes_open(&snapshot->routes, settings, &bad);
+    if (status == STATUS_OK) {
+        status = url_config_check(settings, errors);
+    }
     if (status == STATUS_OK) {
         status = callers_open(&snapshot->callers, settings, before == NULL ? NULL : before->callers, metrics);
     }

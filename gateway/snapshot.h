@@ -21,7 +21,8 @@ struct snapshot;
 
 /* Reads the routes' key files. `settings` is borrowed until the last holder lets go. Callers keep their accounts of `before`,
  * the snapshot that this one replaces (NULL: there is none). `metrics` is borrowed until the last holder lets go. On failure the
- * reason is one line on `errors` ("prismguard.yaml:12: ..."). Statuses of routes_open and callers_open. The caller holds *out. */
+ * reason is one line on `errors` ("prismguard.yaml:12: ..."). Statuses of routes_open, url_config_check and
+ * callers_open. The caller holds *out. */
 MUST_CHECK enum status snapshot_open(struct snapshot **out, const struct settings *settings, const struct snapshot *before,
                                      struct metrics *metrics, FILE *errors);
 

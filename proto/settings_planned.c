@@ -6,9 +6,6 @@
 static const struct setting_planned planned[] = {
     {"gateway.admin_token_file", "the admin port only tells and does nothing that needs a token"},
     {"gateway.trusted_proxies", "a caller's address is that of its connection"},
-    {"gateway.url_config", "routes are those of this file"},
-    {"gateway.url_config_hosts", "routes are those of this file"},
-    {"gateway.url_config_floor", "routes are those of this file"},
     {"gateway.debug_headers", "an answer names its decision only; the log has the rest"},
     {"gateway.limits.body_rate", "a body has body_time for all of it"},
     {"gateway.limits.stream_state", "streams are relayed without being held"},

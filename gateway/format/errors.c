@@ -202,9 +202,10 @@ unsigned errors_status(enum dialect dialect, enum error_kind kind)
 enum status errors_body(enum dialect dialect, enum error_kind kind, struct bytes message, const char *param,
                         struct buffer *out)
 {
-    const struct telling telling = {.row = row_of(dialect, kind), .message = message, .param = param};
+    enum dialect shape = kind == ERROR_CONFIG ? DIALECT_OPENAI_CHAT : dialect;
+    const struct telling telling = {.row = row_of(shape, kind), .message = message, .param = param};
     size_t before = out->count;
-    enum status status = append_object(&shapes[dialect].body, &telling, out);
+    enum status status = append_object(&shapes[shape].body, &telling, out);
 
     if (status != STATUS_OK) {
         out->count = before;

@@ -9,6 +9,7 @@
  *   claude   {"type":"error","error":{"type":"invalid_request_error","message":"..."},"request_id":null}
  *   gemini   {"error":{"code":400,"message":"...","status":"INVALID_ARGUMENT"}}
  *
+ * What is wrong with the policy in a URL (ERROR_CONFIG) is told in openai's shape to all, as clients of PrismGuard know it;
  * and as the last event of a stream, after which nothing follows that looks like a success:
  *
  *   chat        data: {"error":...}
@@ -40,6 +41,8 @@
         400, "invalid_request_error", "INVALID_ARGUMENT")                                                             \
     row(ERROR_CONTENT_FILTER, "content_filter", 400, "invalid_request_error", "content_filter",                       \
         400, "invalid_request_error", "INVALID_ARGUMENT")                                                             \
+    row(ERROR_CONFIG, "config_parse", 400, "config_error", "CONFIG_PARSE_ERROR",                                      \
+        400, "config_error", "INVALID_ARGUMENT")                                                                      \
     row(ERROR_AUTH, "auth", 401, "invalid_request_error", "invalid_api_key",                                          \
         401, "authentication_error", "UNAUTHENTICATED")                                                               \
     row(ERROR_PERMISSION, "permission", 403, "invalid_request_error", "permission_denied",                            \

@@ -150,6 +150,9 @@ class Upstream:
         self._send_json(connection, {"error": {"message": "slow down", "type": "requests", "param": None,
                                                "code": "rate_limit_exceeded"}}, "429 Too Many Requests")
 
+    def _script_moved(self, connection, exchange, request):
+        connection.sendall(f"HTTP/1.1 307 Temporary Redirect\r\nLocation: {self.url}/elsewhere\r\nContent-Length: 0\r\n\r\n".encode())
+
     @staticmethod
     def _stream_head(connection, content_type="text/event-stream"):
         connection.sendall(f"HTTP/1.1 200 OK\r\nContent-Type: {content_type}\r\nTransfer-Encoding: chunked\r\n\r\n".encode())

@@ -104,6 +104,19 @@ static void a_response_that_was_announced_fails_under_its_id_with_the_next_numbe
                  buffer_view(&out));
 }
 
+static void a_policy_that_cannot_be_read_is_told_to_all_in_one_shape(void **state)
+{
+    (void)state;
+    for (int dialect = 0; dialect < DIALECT_COUNT; dialect++) {
+        buffer_clear(&out);
+        assert_int_equal(400, errors_status((enum dialect)dialect, ERROR_CONFIG));
+        assert_status(STATUS_OK, errors_body((enum dialect)dialect, ERROR_CONFIG, BYTES("expected {config}${upstream}"), NULL, &out));
+        assert_bytes("{\"error\":{\"message\":\"expected {config}${upstream}\",\"type\":\"config_error\",\"param\":null,"
+                     "\"code\":\"CONFIG_PARSE_ERROR\"}}",
+                     buffer_view(&out));
+    }
+}
+
 static void assert_readable(int dialect, int kind)
 {
     unsigned status = errors_status((enum dialect)dialect, (enum error_kind)kind);
@@ -118,7 +131,7 @@ static void assert_readable(int dialect, int kind)
     assert_non_null(document);
     error = yyjson_obj_get(yyjson_doc_get_root(document), "error");
     assert_string_equal("\"m\" \xEF\xBF\xBD", yyjson_get_str(yyjson_obj_get(error, "message")));
-    assert_true(yyjson_is_str(yyjson_obj_get(error, dialect == DIALECT_GEMINI_CHAT ? "status" : "type")));
+    assert_true(yyjson_is_str(yyjson_obj_get(error, dialect == DIALECT_GEMINI_CHAT && kind != ERROR_CONFIG ? "status" : "type")));
     yyjson_doc_free(document);
 }
 
@@ -199,6 +212,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_other_dialects_have_their_own_bodies, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_other_dialects_end_their_streams_in_their_own_events, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_response_that_was_announced_fails_under_its_id_with_the_next_numbers, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_policy_that_cannot_be_read_is_told_to_all_in_one_shape, set_up, tear_down),
         cmocka_unit_test_setup_teardown(every_kind_is_an_error_status_and_a_readable_body, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_statuses_are_those_that_clients_act_on, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_full_buffer_is_left_as_it_was, set_up, tear_down),
