@@ -1,0 +1,112 @@
+/* message: a frame is one message of its type or none; what a reader takes is written and read back the same. */
+#include "fuzz/fuzz.h"
+
+#include "proto/message.h"
+#include "proto/settings.h"
+
+static struct buffer frame_out;
+
+static struct bytes written(enum status status)
+{
+    fuzz_hold(status == STATUS_OK);
+    return buffer_view(&frame_out);
+}
+
+static bool floats_equal(float left, float right)
+{
+    return memcmp(&left, &right, sizeof left) == 0 || (left != left && right != right) || !(left < right || left > right);
+}
+
+static void read_task(struct bytes frame)
+{
+    struct message_task task, again;
+    struct message_body body;
+    struct segment segment;
+    struct buffer packed;
+    size_t count = 0;
+
+    if (message_read_task(frame, &task) != STATUS_OK) {
+        return;
+    }
+    buffer_init(&packed, 16 * MIB);
+    fuzz_hold(message_body_open(&body, &packed, task.profile) == STATUS_OK);
+    for (struct bytes rest = task.segments; message_next_segment(&rest, &segment) == STATUS_OK; count++) {
+        fuzz_hold(message_body_add(&body, &segment) == STATUS_OK);
+    }
+    message_body_end(&body);
+    fuzz_hold(count == task.segment_count && count <= SEGMENTS_MAX);
+    frame = written(message_write_task(&task.head, buffer_view(&packed), &frame_out));
+    fuzz_hold(message_read_task(frame, &again) == STATUS_OK);
+    fuzz_hold(again.head.nonce == task.head.nonce && again.head.sequence == task.head.sequence);
+    fuzz_hold(again.head.kind == task.head.kind && again.head.remaining_ms == task.head.remaining_ms);
+    fuzz_hold(again.segment_count == count && bytes_equal(again.profile, task.profile));
+    buffer_free(&packed);
+}
+
+static void read_verdict(struct bytes frame)
+{
+    struct message_verdict verdict, again;
+
+    if (message_read_verdict(frame, &verdict) != STATUS_OK) {
+        return;
+    }
+    fuzz_hold(verdict.category.count <= CATEGORY_BYTES_MAX && verdict.unsure_count <= UNSURE_SEGMENTS_MAX);
+    fuzz_hold(!(verdict.score < 0.0F) && !(verdict.score > 1.0F));
+    fuzz_hold((verdict.outcome == OUTCOME_UNSURE) == (verdict.unsure_count != 0));
+    frame = written(message_write_verdict(&verdict, &frame_out));
+    fuzz_hold(message_read_verdict(frame, &again) == STATUS_OK);
+    fuzz_hold(again.nonce == verdict.nonce && again.sequence == verdict.sequence && again.outcome == verdict.outcome);
+    fuzz_hold(again.source == verdict.source && bytes_equal(again.category, verdict.category));
+    fuzz_hold(floats_equal(again.score, verdict.score) && again.model_version == verdict.model_version);
+    fuzz_hold(again.unsure_count == verdict.unsure_count &&
+              memcmp(again.unsure, verdict.unsure, again.unsure_count * sizeof *again.unsure) == 0);
+}
+
+static void read_ready(struct bytes frame)
+{
+    struct message_ready ready, again;
+
+    if (message_read_ready(frame, &ready) != STATUS_OK) {
+        return;
+    }
+    fuzz_hold(ready.worker.count == WORKER_ID_BYTES && (ready.kind == SLOT_LOCAL) == (ready.profile.count == 0));
+    frame = written(message_write_ready(&ready, &frame_out));
+    fuzz_hold(message_read_ready(frame, &again) == STATUS_OK);
+    fuzz_hold(bytes_equal(again.worker, ready.worker) && again.kind == ready.kind);
+    fuzz_hold(bytes_equal(again.profile, ready.profile) && again.text_bytes_max == ready.text_bytes_max);
+}
+
+static void read_short(struct bytes frame)
+{
+    struct message_busy busy, busy_again;
+    struct message_model model, model_again;
+
+    if (message_read_busy(frame, &busy) == STATUS_OK) {
+        frame = written(message_write_busy(&busy, &frame_out));
+        fuzz_hold(message_read_busy(frame, &busy_again) == STATUS_OK);
+        fuzz_hold(busy_again.nonce == busy.nonce && busy_again.sequence == busy.sequence && busy_again.reason == busy.reason);
+    } else if (message_read_model(frame, &model) == STATUS_OK) {
+        frame = written(message_write_model(&model, &frame_out));
+        fuzz_hold(message_read_model(frame, &model_again) == STATUS_OK);
+        fuzz_hold(model_again.epoch == model.epoch && model_again.change == model.change);
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct bytes frame = fuzz_bytes(data, size);
+    enum message_type type = 0;
+    enum status status = message_read_type(frame, &type);
+
+    fuzz_hold(status != STATUS_OK || (type >= MESSAGE_READY && type <= MESSAGE_MODEL));
+    buffer_init(&frame_out, 16 * MIB);
+    read_task(frame);
+    buffer_clear(&frame_out);
+    read_verdict(frame);
+    buffer_clear(&frame_out);
+    read_ready(frame);
+    buffer_clear(&frame_out);
+    read_short(frame);
+    buffer_free(&frame_out);
+    return 0;
+}
