@@ -11,7 +11,8 @@
  * One body has one reading: what is left over, checksums that differ and an early end are errors, and never bytes that a
  * stricter or a laxer reader behind us would see in another way. 155 bytes of brotli may stand for 64 MiB: not a byte beyond the
  * bound is given out, and a decoder holds no more than inflate_bytes_max, by an allocator that counts (spec/reliability.md B.1
- * row 5). The answer does not depend on how the bytes were cut.
+ * row 5). The answer does not depend on how the bytes were cut; but a body of brotli that is both broken and beyond the bound is
+ * malformed where its library meets both in one part, for it then gives nothing out.
  *
  * Thread: any, one at a time for a given decoder.
  */

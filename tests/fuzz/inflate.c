@@ -1,4 +1,5 @@
-/* inflate: in every coding a body stands for the same bytes however it is cut, and neither output nor memory passes its bound. */
+/* inflate: in every coding a body stands for the same bytes however it is cut, and neither output nor memory passes its bound.
+ * Of a body that is too large as well as broken, brotli may give another reason for another cut (gateway/inflate.h). */
 #include "fuzz/fuzz.h"
 
 #include "gateway/inflate.h"
@@ -51,7 +52,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             if (cut == 0) {
                 whole = status;
             }
-            fuzz_hold(status == whole);
+            fuzz_hold(status == whole || (coding == CODING_BROTLI && status != STATUS_OK && whole != STATUS_OK));
             fuzz_hold(status != STATUS_OK || bytes_equal(buffer_view(&outs[0]), buffer_view(&outs[cut])));
         }
         for (int cut = 0; cut < FUZZ_CUTS; cut++) {
