@@ -69,6 +69,8 @@ static enum status expand_node(struct walk *walk, const struct settings_node *no
     } else if (status == STATUS_MALFORMED) {
         settings_errors_add(walk->errors, NULL, node->line, shown, "found %s, allowed is ${VARIABLE} or ${VARIABLE:-default}",
                             found);
+    } else if (status == STATUS_NO_MEMORY) {
+        settings_errors_add(walk->errors, NULL, node->line, shown, "%s", status_sentence(status));
     } else if (status != STATUS_OK) {
         settings_errors_add(walk->errors, NULL, node->line, shown, "longer than %d bytes", SETTINGS_VALUE_BYTES_MAX);
     }
