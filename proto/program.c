@@ -155,7 +155,7 @@ static int refuse(struct program **program, const char *what, enum status status
 static int start(struct program **out, const char *service, const char *file)
 {
     struct program *program = calloc(1, sizeof *program);
-    enum status status;
+    enum status status, filtered;
 
     if (program == NULL) {
         (void)fprintf(stderr, "prismguard-%s: out of memory\n", service);
@@ -172,9 +172,9 @@ static int start(struct program **out, const char *service, const char *file)
     if (status != STATUS_OK) {
         return refuse(&program, "find randomness", status);
     }
-    status = sandbox_enter();
-    if (status != STATUS_OK) {
-        return refuse(&program, "give up privileges", status);
+    filtered = sandbox_enter();
+    if (filtered != STATUS_OK && filtered != STATUS_UNAVAILABLE) {
+        return refuse(&program, "give up privileges", filtered);
     }
     if (!hold_signals(program)) {
         return refuse(&program, "take signals", STATUS_IO);
@@ -186,6 +186,9 @@ static int start(struct program **out, const char *service, const char *file)
     program->logging = true;
     log_event(LOG_INFO, "started", LOG_TEXT("version", PRISMGUARD_VERSION), LOG_NUMBER("pid", getpid()),
               LOG_TEXT("config", file), LOG_TEXT("digest", program->settings->digest));
+    if (filtered == STATUS_UNAVAILABLE) {
+        log_event(LOG_WARN, "sandbox_unavailable", LOG_TEXT("what", "this kernel filters no system calls"));
+    }
     if (program->settings->strange_variables[0] != '\0') {
         log_event(LOG_WARN, "environment_unknown", LOG_TEXT("variables", program->settings->strange_variables));
     }

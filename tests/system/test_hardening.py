@@ -1,4 +1,5 @@
 """The programs of the release are built to resist: what the linker and the compiler promised is read from the files themselves."""
+import pathlib
 import re
 import subprocess
 
@@ -56,3 +57,15 @@ def test_a_jump_on_x86_may_only_land_where_one_is_meant_to():
     disassembly = subprocess.run(["objdump", "-d", "--no-show-raw-insn", "--section=.text", RELEASE / "prismguard-gateway"],
                                  capture_output=True, text=True, timeout=60).stdout
     assert disassembly.count("endbr64") > 100
+
+
+def test_every_thread_of_a_running_service_has_the_filter_and_no_way_to_privileges(stack):
+    stack.chat("Hello")
+    for service in stack.services:
+        threads = list(pathlib.Path(f"/proc/{service.process.pid}/task").iterdir())
+        assert len(threads) >= 2, service.name
+        for thread in threads:
+            state = dict(line.split(":\t", 1) for line in (thread / "status").read_text().splitlines() if ":\t" in line)
+            assert (state["Seccomp"], state["NoNewPrivs"]) == ("2", "1"), (service.name, state["Name"])
+            core = re.search(r"^Max core file size +(\d+) +(\d+)", (thread / "limits").read_text(), re.M)
+            assert core.groups() == ("0", "0"), service.name
