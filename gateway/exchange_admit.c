@@ -175,7 +175,8 @@ bool exchange_may_forward(const struct exchange *exchange, struct field field)
 {
     struct bytes credential;
 
-    if (reply_is_hop_field(field.name) || is_kept_back(field.name) || !trace_may_pass(exchange->head->fields, field)) {
+    if (reply_is_hop_field(field.name) || is_kept_back(field.name) ||
+        fields_is_named_one_hop(exchange->head->fields, field.name) || !trace_may_pass(exchange->head->fields, field)) {
         return false;
     }
     if (exchange->route->key.count > 0) {

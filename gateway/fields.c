@@ -1,6 +1,8 @@
 /* fields: a list of checked header fields, text in one bounded buffer and positions beside it. */
 #include "gateway/fields.h"
 
+#include "proto/limits.h"
+
 #include <assert.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -207,6 +209,58 @@ bool fields_is_one_hop(struct bytes name)
     for (size_t index = 0; index < sizeof names / sizeof names[0]; index++) {
         if (bytes_equal_nocase(names[index], name)) {
             return true;
+        }
+    }
+    return false;
+}
+
+static bool is_for_the_end(struct bytes name)
+{
+    static const struct bytes names[] = {
+        {"authorization", 13}, {"x-api-key", 9},     {"api-key", 7},       {"host", 4},        {"user-agent", 10},
+        {"accept", 6},         {"x-request-id", 12}, {"request-id", 10},   {"traceparent", 11}, {"tracestate", 10},
+        {"retry-after", 11},   {"date", 4},          {"cache-control", 13}, {"location", 8},    {"idempotency-key", 15},
+    };
+    static const struct bytes prefixes[] = {{"content-", 8}, {"accept-", 7},      {"anthropic-", 10},
+                                            {"openai-", 7},  {"x-ratelimit-", 12}, {"x-goog-", 7}};
+
+    for (size_t index = 0; index < sizeof names / sizeof names[0]; index++) {
+        if (bytes_equal_nocase(name, names[index])) {
+            return true;
+        }
+    }
+    for (size_t index = 0; index < sizeof prefixes / sizeof prefixes[0]; index++) {
+        if (bytes_equal_nocase(bytes_first(name, prefixes[index].count), prefixes[index])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether a list has the name among its first *left names; counts them down. */
+static bool has_name(struct bytes list, struct bytes name, size_t *left)
+{
+    while (list.count > 0 && *left > 0) {
+        ptrdiff_t comma = bytes_find(list, ',');
+
+        if (bytes_equal_nocase(fields_trim(comma < 0 ? list : bytes_first(list, (size_t)comma)), name)) {
+            return true;
+        }
+        list = comma < 0 ? (struct bytes){NULL, 0} : bytes_from(list, (size_t)comma + 1);
+        (*left)--;
+    }
+    return false;
+}
+
+bool fields_is_named_one_hop(const struct fields *fields, struct bytes name)
+{
+    size_t left = CONNECTION_NAMES_MAX;
+
+    for (size_t index = 0; index < fields->count; index++) {
+        struct field field = fields_at(fields, index);
+
+        if (bytes_equal_nocase(field.name, BYTES("connection")) && has_name(field.value, name, &left)) {
+            return !is_for_the_end(name);
         }
     }
     return false;

@@ -43,7 +43,12 @@ size_t fields_times(const struct fields *fields, struct bytes name);
 struct bytes fields_trim(struct bytes value);
 
 /* Whether a field of this name belongs to one hop only and is never passed on (RFC 9110 section 7.6.1 and the fields of
- * proxies). What `Connection` names is not asked: a peer must not be able to take away an end-to-end field. */
+ * proxies). */
 bool fields_is_one_hop(struct bytes name);
+
+/* Whether `Connection` makes a field of this name one of this hop (the same section), among the first CONNECTION_NAMES_MAX names
+ * in it. A field that is known to be for the other end is never taken away by it: a credential, what says how a body is read, the
+ * fields of the APIs (spec/reliability.md B.1 row 2). */
+bool fields_is_named_one_hop(const struct fields *fields, struct bytes name);
 
 #endif

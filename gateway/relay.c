@@ -185,7 +185,7 @@ static enum status collect_fields(struct fields *out, const struct fields *from,
     for (size_t index = 0; status == STATUS_OK && index < fields_count(from); index++) {
         struct field field = fields_at(from, index);
 
-        if (!is_kept_from_client(field.name)) {
+        if (!is_kept_from_client(field.name) && !fields_is_named_one_hop(from, field.name)) {
             status = fields_add(out, field.name, field.value);
         }
     }

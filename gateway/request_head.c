@@ -235,7 +235,7 @@ static bool next_item(struct bytes *rest, struct bytes *out)
     return true;
 }
 
-/* Only "close" and "keep-alive" are looked at: a Connection field never takes an end-to-end field away (B.1 row 2). */
+/* Only "close" and "keep-alive" are looked at here (B.1 row 2; fields_is_named_one_hop). */
 static void read_connection(struct bytes value, bool *keep_alive, bool *closes)
 {
     struct bytes item;

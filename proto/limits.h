@@ -139,6 +139,7 @@ enum {
     RETRY_AFTER_S = 1,                   /* with every 503, and where a key has too many requests in flight */
     CREDENTIAL_BYTES_MAX = 512,          /* a longer one is no key of a caller; one of `prismguard-gateway key` has 67 */
     KEYS_COUNTED_MAX = 128,              /* keys with series of their own; the others are counted together */
+    CONNECTION_NAMES_MAX = 16,           /* that a Connection field may make fields of one hop; more name none */
     REQUEST_ID_BYTES_MAX = 128,          /* of a caller's x-request-id; a longer one is left out */
     TRACE_STATE_BYTES_MAX = 512,         /* of one tracestate field (W3C Trace Context 3.3.1.5) */
     LOOP_TICK_MS = 100,                  /* how exact the timers of connections are */

@@ -245,7 +245,7 @@ static void text_may_be_as_long_as_its_bound_and_no_longer(void **state)
 static void an_unjudged_route_sends_anything_on_and_drops_what_belongs_to_one_hop(void **state)
 {
     static const char *const kept_back[] = {"Cookie:", "X-Forwarded-For:", "Forwarded:", "Expect:", "TE:", "Keep-Alive:",
-                                            "Proxy-Authorization:", "Host: gateway", "x-prismguard-"};
+                                            "Proxy-Authorization:", "Host: gateway", "x-prismguard-", "X-Hop:"};
     struct town town;
     char *asked = text_room();
     int client, upstream;
@@ -255,7 +255,8 @@ static void an_unjudged_route_sends_anything_on_and_drops_what_belongs_to_one_ho
     client = town_client(&town);
     town_post(client, "/plain/any?x",
               "Content-Encoding: zip\r\nX-Mine: 1\r\nAuthorization: Bearer mine\r\nCookie: a=b\r\nX-Forwarded-For: b\r\n"
-              "Forwarded: for=b\r\nTE: trailers\r\nKeep-Alive: 5\r\nProxy-Authorization: x\r\nConnection: X-Mine\r\n"
+              "Forwarded: for=b\r\nTE: trailers\r\nKeep-Alive: 5\r\nProxy-Authorization: x\r\nConnection: X-Hop, Authorization\r\n"
+              "X-Hop: 1\r\n"
               "x-prismguard-debug: 1\r\nAccept-Encoding: gzip\r\n",
               "\x01\x02{");
     upstream = town_upstream(&town);

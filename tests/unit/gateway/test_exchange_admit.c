@@ -75,13 +75,14 @@ static char *asked_by(struct town *town, const char *request)
     assert_true(town_hear(upstream, asked, "\r\n\r\n"));
     town_say(upstream, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nx-ratelimit-remaining-requests: 9\r\nretry-after: 7\r\n"
                        "anthropic-ratelimit-tokens-limit: 5\r\nrequest-id: theirs\r\nopenai-version: 1\r\nSet-Cookie: a=b\r\n"
-                       "Set-Cookie2: a=b\r\nx-prismguard-source: forged\r\n\r\n{}");
+                       "Set-Cookie2: a=b\r\nx-prismguard-source: forged\r\nConnection: keep-alive, x-hop\r\nx-hop: 1\r\n\r\n{}");
     assert_true(town_hear_all(client, room));
     assert_holds(room, "HTTP/1.1 200 ");
     assert_holds(room, "x-ratelimit-remaining-requests: 9\r\nretry-after: 7\r\nanthropic-ratelimit-tokens-limit: 5\r\n"
                        "request-id: theirs\r\nopenai-version: 1\r\n");
     assert_null(strstr(room, "ookie"));
     assert_null(strstr(room, "forged"));
+    assert_null(strstr(room, "x-hop"));
     (void)close(client);
     (void)close(upstream);
     free(room);
@@ -171,8 +172,11 @@ static void fields_of_one_hop_and_of_the_client_stay_here_and_traces_pass(void *
     assert_holds(asked, "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\ntracestate: a=1\r\n");
     free(asked);
     asked = asked_by(&town, GET("/plain/v1/x") "Authorization: Bearer secret-a\r\nX-Request-Id: two words\r\n"
+                            "Connection: x-hop, accept\r\nX-Hop: 1\r\nAccept: x/y\r\n"
                             "traceparent: 00-1-2-01\r\ntracestate: a=1\r\n\r\n");
     assert_null(strstr(asked, "two words"));
+    assert_null(strstr(asked, "X-Hop"));
+    assert_holds(asked, "Accept: x/y\r\n");
     assert_null(strstr(asked, "trace"));
     free(asked);
     town_close(&town);

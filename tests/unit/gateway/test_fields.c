@@ -2,6 +2,7 @@
 #include "support/unit.h"
 
 #include "gateway/fields.h"
+#include "proto/limits.h"
 
 #include <stdio.h>
 
@@ -133,6 +134,40 @@ static void fields_of_one_hop_are_known_in_any_case(void **state)
     }
 }
 
+static void connection_names_fields_of_this_hop_and_takes_none_of_the_other_end_s(void **state)
+{
+    static const char *const ends[] = {"Authorization",    "x-api-key",         "x-goog-api-key", "Content-Type", "content-encoding",
+                                       "anthropic-version", "openai-organization", "accept",         "X-Request-Id", "retry-after"};
+    struct fields *fields = open_fields(20, 4096);
+    struct buffer list;
+
+    (void)state;
+    assert_status(STATUS_OK, fields_add(fields, BYTES("Connection"), BYTES("close,\t X-Hop ,,x-hop2")));
+    assert_status(STATUS_OK, fields_add(fields, BYTES("CONNECTION"), BYTES("X-Other")));
+    assert_true(fields_is_named_one_hop(fields, BYTES("x-hop")));
+    assert_true(fields_is_named_one_hop(fields, BYTES("X-HOP2")));
+    assert_true(fields_is_named_one_hop(fields, BYTES("x-other")));
+    assert_false(fields_is_named_one_hop(fields, BYTES("x-ho")));
+    assert_false(fields_is_named_one_hop(fields, BYTES("x-hop22")));
+    for (size_t index = 0; index < sizeof ends / sizeof ends[0]; index++) {
+        fields_clear(fields);
+        assert_status(STATUS_OK, fields_add(fields, BYTES("Connection"), bytes_of(ends[index])));
+        assert_false(fields_is_named_one_hop(fields, bytes_of(ends[index])));
+    }
+    for (size_t before = CONNECTION_NAMES_MAX - 1; before <= CONNECTION_NAMES_MAX; before++) {
+        buffer_init(&list, 1024);
+        for (size_t index = 0; index < before; index++) {
+            assert_status(STATUS_OK, buffer_append_text(&list, "a, "));
+        }
+        assert_status(STATUS_OK, buffer_append_text(&list, "x-last"));
+        fields_clear(fields);
+        assert_status(STATUS_OK, fields_add(fields, BYTES("Connection"), buffer_view(&list)));
+        assert_int_equal(before < CONNECTION_NAMES_MAX, fields_is_named_one_hop(fields, BYTES("x-last")));
+        buffer_free(&list);
+    }
+    fields_close(&fields);
+}
+
 /* Its room grows with what comes, and can be given back in between. */
 static void a_list_keeps_its_bounds_after_it_gave_its_room_back(void **state)
 {
@@ -169,6 +204,7 @@ int main(void)
         cmocka_unit_test(growing_moves_no_field),
         cmocka_unit_test(a_list_keeps_its_bounds_after_it_gave_its_room_back),
         cmocka_unit_test(fields_of_one_hop_are_known_in_any_case),
+        cmocka_unit_test(connection_names_fields_of_this_hop_and_takes_none_of_the_other_end_s),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
