@@ -1,4 +1,5 @@
 """PrismGuard's URL forms: what a URL may name and choose, and that a refused one looks up nothing and opens no socket."""
+import hashlib
 import json
 import urllib.parse
 
@@ -132,6 +133,24 @@ def test_the_key_of_a_route_goes_to_its_host_by_its_route_alone(stack, upstream)
     assert keyed.field("Authorization") == [f"Bearer {SECRET}"]
     assert theirs.field("Authorization") == ["Bearer theirs"] and nobody.field("Authorization") == []
     assert SECRET.encode() not in theirs.head + nobody.head
+
+
+def test_a_key_of_the_gateway_goes_no_further_and_one_bound_to_routes_is_not_served(upstream, tmp_path):
+    def listed(name, more=""):
+        return f"\n    - {{ name: {name}, sha256: {hashlib.sha256(name.encode()).hexdigest()}{more} }}"
+    forms = f"\n  url_config: true\n  url_config_hosts: ['{upstream.url}/v1']"
+    stack = Stack(tmp_path, upstream, review=False,
+                  limits=forms + "\n  keys:" + listed("free") + listed("bound", ", routes: [/plain]"))
+    target = f"/%7B%7D${upstream.url}{PATH}"
+    encoded = f"/%7B%7D%24{upstream.url}{PATH}%3Fkey%3Dfree%26b"
+    assert error_of(stack.post(BODY, target)) == (401, "invalid_api_key")
+    assert error_of(stack.post(BODY, target, [("Authorization", "Bearer bound")])) == (403, "permission_denied")
+    assert stack.post(BODY, target + "?key=free&a", [("Authorization", "Bearer theirs")])[0] == 200
+    assert stack.post(BODY, encoded, [("Authorization", "Bearer free"), ("x-api-key", "theirs")])[0] == 200
+    first, second = upstream.wait_for(2)
+    assert (first.path, first.field("Authorization")) == (PATH + "?a", ["Bearer theirs"])
+    assert (second.path, second.field("Authorization"), second.field("x-api-key")) == (PATH + "?b", [], ["theirs"])
+    stack.close()
 
 
 def test_no_redirect_proxy_or_netrc_has_a_say(stack, upstream):
