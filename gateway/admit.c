@@ -1,6 +1,7 @@
-/* admit: counters with bounds. */
+/* admit: counters with bounds, and what each that is counted holds at most. */
 #include "gateway/admit.h"
 
+#include "gateway/memory_bound.h"
 #include "proto/limits.h"
 
 #include <assert.h>
@@ -17,9 +18,15 @@ struct budget {
 struct admit {
     struct budget connections;
     struct budget requests;
-    struct budget body_bytes;
+    uint64_t connection_bytes; /* the share of each */
+    uint64_t request_bytes;
+    struct account connection_memory;
+    struct account request_memory;
     struct budget decoders;
     struct budget brotli; /* those of them */
+    struct account bodies;
+    struct account unsent;
+    struct addresses *addresses;
 };
 
 static void budget_init(struct budget *budget, uint64_t max, struct metrics *metrics, const char *name, const char *help)
@@ -63,20 +70,47 @@ enum status admit_open(struct admit **out, const struct limit_settings *limits, 
                 "Client connections that are open");
     budget_init(&admit->requests, limits->in_flight, metrics, "prismguard_gateway_in_flight",
                 "Requests between their head and the end of their answer");
-    budget_init(&admit->body_bytes, limits->body_budget_bytes, metrics, "prismguard_gateway_body_bytes",
-                "Memory held for request bodies");
     budget_init(&admit->decoders, limits->decoders, metrics, "prismguard_gateway_decoders",
                 "Compressed request bodies that are being decoded");
     budget_init(&admit->brotli, limits->decoders < DECODERS_BROTLI_MAX ? limits->decoders : DECODERS_BROTLI_MAX, metrics,
                 "prismguard_gateway_decoders_brotli", "Those of them that are brotli");
+    admit->connection_bytes = memory_bound_connection_bytes(limits);
+    admit->request_bytes = memory_bound_request_bytes(limits);
+    account_open(&admit->connection_memory, "connections", admit->connections.max * admit->connection_bytes, metrics);
+    account_open(&admit->request_memory, "requests", admit->requests.max * admit->request_bytes, metrics);
+    account_open(&admit->bodies, "bodies", limits->body_budget_bytes, metrics);
+    account_open(&admit->unsent, "unsent", limits->stream_budget_bytes, metrics);
+    if (addresses_open(&admit->addresses, admit->connections.max, limits->connections_per_address) != STATUS_OK) {
+        admit_close(&admit);
+        return STATUS_NO_MEMORY;
+    }
     *out = admit;
     return STATUS_OK;
 }
 
 void admit_close(struct admit **admit)
 {
-    free(*admit);
+    struct admit *closing = *admit;
+
+    if (closing == NULL) {
+        return;
+    }
+    addresses_close(&closing->addresses);
+    account_close(&closing->connection_memory);
+    account_close(&closing->request_memory);
+    account_close(&closing->bodies);
+    account_close(&closing->unsent);
+    free(closing);
     *admit = NULL;
+}
+
+/* The share of one that was admitted: as many as its budget lets in have room. */
+static void charge_share(struct account *account, uint64_t bytes)
+{
+    enum status status = account_charge(account, bytes);
+
+    assert(status == STATUS_OK);
+    (void)status;
 }
 
 enum status admit_connection(struct admit *admit)
@@ -86,36 +120,69 @@ enum status admit_connection(struct admit *admit)
     if (!take(&admit->connections, 1, &before)) {
         return STATUS_AGAIN;
     }
+    charge_share(&admit->connection_memory, admit->connection_bytes);
     return before < admit->connections.max - SPARE_CONNECTIONS ? STATUS_OK : STATUS_FULL;
 }
 
 void admit_connection_end(struct admit *admit)
 {
+    account_release(&admit->connection_memory, admit->connection_bytes);
     give_back(&admit->connections, 1);
+}
+
+struct addresses *admit_addresses(const struct admit *admit)
+{
+    return admit->addresses;
 }
 
 enum status admit_request(struct admit *admit)
 {
     uint64_t before;
 
-    return take(&admit->requests, 1, &before) ? STATUS_OK : STATUS_FULL;
+    if (!take(&admit->requests, 1, &before)) {
+        return STATUS_FULL;
+    }
+    charge_share(&admit->request_memory, admit->request_bytes);
+    return STATUS_OK;
 }
 
 void admit_request_end(struct admit *admit)
 {
+    account_release(&admit->request_memory, admit->request_bytes);
     give_back(&admit->requests, 1);
 }
 
-enum status admit_body(struct admit *admit, size_t more_bytes)
+struct account *admit_bodies(struct admit *admit)
 {
-    uint64_t before;
-
-    return take(&admit->body_bytes, more_bytes, &before) ? STATUS_OK : STATUS_FULL;
+    return &admit->bodies;
 }
 
-void admit_body_end(struct admit *admit, size_t all_bytes)
+struct account *admit_unsent(struct admit *admit)
 {
-    give_back(&admit->body_bytes, all_bytes);
+    return &admit->unsent;
+}
+
+static unsigned percent(uint64_t part, uint64_t whole)
+{
+    uint64_t hundredth = whole / 100;
+
+    return hundredth == 0 ? (unsigned)(part * 100 / (whole == 0 ? 1 : whole)) : (unsigned)(part / hundredth);
+}
+
+unsigned admit_pressure(const struct admit *admit)
+{
+    const unsigned parts[] = {
+        percent(taken(&admit->connections), admit->connections.max - SPARE_CONNECTIONS),
+        percent(taken(&admit->requests), admit->requests.max),
+        percent(account_bytes(&admit->bodies), admit->bodies.limit_bytes),
+        percent(account_bytes(&admit->unsent), admit->unsent.limit_bytes),
+    };
+    unsigned most = 0;
+
+    for (size_t index = 0; index < sizeof parts / sizeof parts[0]; index++) {
+        most = parts[index] > most ? parts[index] : most;
+    }
+    return most;
 }
 
 enum status admit_decoder(struct admit *admit, bool brotli)
@@ -147,7 +214,7 @@ uint64_t admit_in_flight(const struct admit *admit)
 
 uint64_t admit_body_bytes(const struct admit *admit)
 {
-    return taken(&admit->body_bytes);
+    return account_bytes(&admit->bodies);
 }
 
 uint64_t admit_connections(const struct admit *admit)

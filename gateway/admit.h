@@ -1,13 +1,22 @@
-/* admit: the budgets of the whole process: connections, requests in flight, bytes of request bodies, decoders.
+/* admit: the budgets of the whole process: connections, all and of one address, requests in flight, decoders, and their bytes.
+ *
+ *   account        charged by                                             at its limit
+ *   connections    admit_connection: a fixed share each                   limits.connections: an idle one gives way, else 503
+ *   requests       admit_request: a fixed share each, upstream included   limits.in_flight: 503
+ *   bodies         their buffers as they grow, and texts at the pool      limits.body_budget: the body waits, then 503
+ *   unsent         buffers of answers that sockets did not take           limits.stream_budget: the largest is cut
  *
  * Loops share nothing but these counters (house D3): relaxed atomics, so that a bound is the process's and not a loop's. Who
- * takes gives back exactly once. A refusal is counted by the one who answers it.
+ * takes gives back exactly once: an account that is not empty at admit_close ends the process of a debug build. A refusal is
+ * counted by the one who answers it.
  *
  * Thread: any.
  */
 #ifndef GATEWAY_ADMIT_H
 #define GATEWAY_ADMIT_H
 
+#include "gateway/addresses.h"
+#include "proto/account.h"
 #include "proto/metrics.h"
 #include "proto/settings.h"
 #include "proto/status.h"
@@ -27,13 +36,19 @@ void admit_close(struct admit **admit);
 MUST_CHECK enum status admit_connection(struct admit *admit);
 void admit_connection_end(struct admit *admit);
 
+/* The connections of one address: limits.connections_per_address. */
+struct addresses *admit_addresses(const struct admit *admit);
+
 /* STATUS_FULL beyond limits.in_flight; nothing is held then. */
 MUST_CHECK enum status admit_request(struct admit *admit);
 void admit_request_end(struct admit *admit);
 
-/* STATUS_FULL beyond limits.body_budget; nothing is held then. */
-MUST_CHECK enum status admit_body(struct admit *admit, size_t more_bytes);
-void admit_body_end(struct admit *admit, size_t all_bytes);
+/* The accounts that are charged byte by byte. Lent until admit_close. */
+struct account *admit_bodies(struct admit *admit);
+struct account *admit_unsent(struct admit *admit);
+
+/* How full the fullest of connections, requests and byte accounts is, in percent. */
+unsigned admit_pressure(const struct admit *admit);
 
 /* A decoder for a compressed body. STATUS_FULL beyond limits.decoders, or beyond DECODERS_BROTLI_MAX of brotli's; nothing is held
  * then. */

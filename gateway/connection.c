@@ -1,6 +1,7 @@
 /* connection: the life of a client's socket, from accept to close. */
 #include "gateway/connection.h"
 
+#include "gateway/connection_hunger.h"
 #include "gateway/connection_inside.h"
 #include "proto/clock.h"
 
@@ -35,7 +36,7 @@ static void want_turn(struct connection *connection)
     roster_want_turn(&home->roster, &connection->member);
 }
 
-static void unwatch(struct connection *connection)
+void connection_unwatch(struct connection *connection)
 {
     if (connection->watched) {
         roster_leave(&connection->home->stalls, &connection->watch);
@@ -49,6 +50,10 @@ static void on_closed(uv_handle_t *handle)
     struct connection_set *home = connection->home;
 
     roster_leave(&home->roster, &connection->member);
+    home->leaving_bytes -= connection->leaving_bytes;
+    if (connection->has_place) {
+        addresses_leave(admit_addresses(home->admit), connection->place);
+    }
     out_free(&connection->out);
     buffer_free(&connection->ahead);
     request_close(&connection->request);
@@ -62,8 +67,11 @@ void connection_close(struct connection *connection, enum close_reason reason, b
         return;
     }
     enter(connection, CLOSING);
-    unwatch(connection);
+    connection_unwatch(connection);
+    hunger_end(connection);
     connection->drained = NULL;
+    connection->leaving_bytes = out_held(&connection->out);
+    connection->home->leaving_bytes += connection->leaving_bytes;
     series_add(connection->home->closed[reason], 1);
     /* A reset is refused by libuv once the write side has been shut down; then closing says it too. */
     if (!reset || uv_tcp_close_reset(&connection->socket, on_closed) != 0) {
@@ -105,6 +113,7 @@ void connection_refuse(struct connection *connection, enum request_refusal refus
     const struct connection_events *events = connection->home->events;
     void *exchange = connection->exchange;
 
+    hunger_end(connection);
     connection->exchange = NULL;
     connection->held = false;
     enter(connection, BUSY);
@@ -146,9 +155,14 @@ static bool is_reading_request(const struct connection *connection)
 static void consume(struct connection *connection, struct bytes in)
 {
     while (is_reading_request(connection) && !connection->held) {
+        enum request_progress progress;
         size_t used;
-        enum request_progress progress = request_read(connection->request, in, &used);
 
+        if (state_of(connection) == BODY && !hunger_feeds(connection, in.count)) {
+            hunger_begin(connection);
+            break;
+        }
+        progress = request_read(connection->request, in, &used);
         in = bytes_from(in, used);
         if (state_of(connection) == IDLE && request_begun(connection->request)) {
             enter(connection, HEAD);
@@ -172,12 +186,9 @@ static void consume(struct connection *connection, struct bytes in)
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
 {
     struct connection *connection = (struct connection *)handle;
-    size_t room = READ_BUFFER_BYTES;
+    size_t room = hunger_read_room(connection);
 
     (void)suggested;
-    if (state_of(connection) == BUSY || state_of(connection) == SENDING) {
-        room = READ_AHEAD_BYTES_MAX - connection->ahead.count; /* not 0: update_reading stops before */
-    }
     *out = uv_buf_init(connection->home->read_buffer, (unsigned)room);
 }
 
@@ -217,8 +228,6 @@ void connection_probe(struct connection *connection)
     }
 }
 
-static void update_reading(struct connection *connection);
-
 static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer)
 {
     struct connection *connection = (struct connection *)stream;
@@ -236,18 +245,18 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer)
     } else if (!is_over(connection) && buffer_append(&connection->ahead, in) != STATUS_OK) {
         connection_lose(connection, BY_CLIENT);
     }
-    update_reading(connection);
+    connection_update_reading(connection);
 }
 
 /* The one place where reading starts and stops: a client may be one request and a small bound ahead. */
-static void update_reading(struct connection *connection)
+void connection_update_reading(struct connection *connection)
 {
     bool ahead_has_room = connection->ahead.count < READ_AHEAD_BYTES_MAX;
     bool wanted = false;
 
     switch (state_of(connection)) {
     case BODY:
-        wanted = !connection->held;
+        wanted = !connection->held && !connection->is_hungry;
         break;
     case HEAD:
     case IDLE:
@@ -275,6 +284,18 @@ static void update_reading(struct connection *connection)
     }
 }
 
+void connection_feed(struct connection *connection)
+{
+    struct buffer ahead = connection->ahead;
+
+    if (ahead.count > 0) {
+        buffer_init(&connection->ahead, ahead.max);
+        consume(connection, buffer_view(&ahead));
+        buffer_free(&ahead);
+    }
+    connection_update_reading(connection);
+}
+
 static void on_shutdown(uv_shutdown_t *shutdown, int result)
 {
     (void)shutdown;
@@ -293,24 +314,12 @@ static void linger(struct connection *connection)
     enter(connection, LINGER);
 }
 
-/* Goes on with what was kept. */
-static void consume_ahead(struct connection *connection)
-{
-    struct buffer ahead = connection->ahead;
-
-    if (ahead.count > 0) {
-        buffer_init(&connection->ahead, ahead.max);
-        consume(connection, buffer_view(&ahead));
-        buffer_free(&ahead);
-    }
-}
-
 static void next_request(struct connection *connection)
 {
     request_reset(connection->request);
-    out_trim(&connection->out, CONNECTION_KEPT_BYTES);
+    out_trim(&connection->out, 0);
     enter(connection, IDLE);
-    consume_ahead(connection);
+    connection_feed(connection);
 }
 
 static void after_answer(struct connection *connection)
@@ -326,13 +335,11 @@ static void after_answer(struct connection *connection)
     }
 }
 
-/* While bytes are unsent somebody looks at whether they move. */
+/* While bytes are unsent somebody looks at whether they move, and then gives the buffers back. */
 static void watch_stall(struct connection *connection)
 {
-    bool unsent = out_unsent(&connection->out) > 0;
-
-    if (!unsent) {
-        unwatch(connection);
+    if (out_unsent(&connection->out) == 0 && out_held(&connection->out) <= CONNECTION_KEPT_BYTES) {
+        connection_unwatch(connection);
     } else if (!connection->watched) {
         (void)out_moved(&connection->out);
         connection->moved_ms = clock_ms();
@@ -353,8 +360,8 @@ void connection_settle(struct roster_member *member)
         connection_lose(connection, state_of(connection) == LOST ? connection->reason : BY_CLIENT);
         return;
     }
-    if (state_of(connection) == BODY && !connection->held) {
-        consume_ahead(connection);
+    if (state_of(connection) == BODY && !connection->held && !connection->is_hungry) {
+        connection_feed(connection);
     }
     watch_stall(connection);
     if (drained != NULL && out_unsent(&connection->out) <= connection->low_bytes) {
@@ -364,7 +371,7 @@ void connection_settle(struct roster_member *member)
     if (state_of(connection) == SENDING && out_unsent(&connection->out) == 0) {
         after_answer(connection);
     }
-    update_reading(connection);
+    connection_update_reading(connection);
 }
 
 static void on_sent(struct connection_out *out, enum status status)
@@ -399,8 +406,8 @@ enum status connection_begin(struct connection **out, struct connection_set *hom
     connection->home = home;
     connection->reason = BY_ANSWER;
     roster_join(&home->roster, &connection->member, HEAD, clock_ms());
-    buffer_init(&connection->ahead, READ_BUFFER_BYTES);
-    out_init(&connection->out, (uv_stream_t *)&connection->socket,
+    buffer_init(&connection->ahead, READ_AHEAD_BYTES_MAX);
+    out_init(&connection->out, (uv_stream_t *)&connection->socket, admit_unsent(home->admit),
              home->limits->relay_buffer_bytes + UPSTREAM_CHUNK_BYTES + REPLY_HEAD_BYTES_MAX, on_sent);
     status = uv_accept(listener, (uv_stream_t *)&connection->socket) == 0 ? STATUS_OK : STATUS_IO;
     if (status == STATUS_OK) {
@@ -412,23 +419,6 @@ enum status connection_begin(struct connection **out, struct connection_set *hom
     }
     *out = connection;
     return STATUS_OK;
-}
-
-void connection_greet(struct connection *connection, enum request_refusal refusal)
-{
-    struct sockaddr_storage address;
-    int count = sizeof address;
-
-    (void)uv_tcp_nodelay(&connection->socket, 1); /* an event of a stream must not wait for the one before it */
-    if (uv_tcp_getpeername(&connection->socket, (struct sockaddr *)&address, &count) != 0 ||
-        uv_ip_name((const struct sockaddr *)&address, connection->address, sizeof connection->address) != 0) {
-        connection_close(connection, BY_CLIENT, true);
-        return;
-    }
-    if (refusal != REFUSAL_NONE) {
-        connection_refuse(connection, refusal);
-    }
-    update_reading(connection);
 }
 
 void connection_go_on(struct connection *connection)
@@ -449,8 +439,9 @@ enum status connection_write(struct connection *connection, struct bytes bytes)
         enter(connection, BUSY);
     }
     status = out_append(&connection->out, bytes);
-    if (status == STATUS_CLOSED) {
-        mark_lost(connection, BY_CLIENT);
+    if (status == STATUS_FULL || status == STATUS_CLOSED) {
+        mark_lost(connection, status == STATUS_FULL ? BY_STREAM_BUDGET : BY_CLIENT);
+        status = STATUS_CLOSED;
     }
     want_turn(connection);
     return status;

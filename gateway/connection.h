@@ -39,7 +39,10 @@ struct connection_events {
     /* A checked head has come. The answer may be written at once. Returns the exchange that lives on, NULL when the answer is
      * done already. */
     void *(*head)(void *context, struct connection *connection);
-    /* A part of the body, lent during the call. Statuses of struct request_sink. */
+    /* Reserves room for so many more bytes of the body, of which some may not be content. STATUS_FULL: there is none now, ask
+     * again; STATUS_NO_MEMORY. */
+    enum status (*room)(void *exchange, size_t bytes);
+    /* A part of the body, within the room that was reserved, lent during the call. Statuses of struct request_sink. */
     enum status (*body)(void *exchange, struct bytes part);
     /* The request is complete. The exchange may answer and end inside this call. */
     void (*complete)(void *exchange);
@@ -62,8 +65,9 @@ struct connection_events {
 void connection_hold(struct connection *connection);
 void connection_go_on(struct connection *connection);
 
-/* Copies. STATUS_CLOSED when the client is gone, STATUS_TOO_LARGE when the unsent bytes would pass the connection's bound of
- * relay_buffer + UPSTREAM_CHUNK_BYTES + REPLY_HEAD_BYTES_MAX (the caller did not pause in time: an error of ours). */
+/* Copies. STATUS_CLOSED when the client is gone (or cut, because limits.stream_budget has no room), STATUS_TOO_LARGE when the
+ * unsent bytes would pass the connection's bound of relay_buffer + UPSTREAM_CHUNK_BYTES + REPLY_HEAD_BYTES_MAX (the caller did
+ * not pause in time: an error of ours). */
 MUST_CHECK enum status connection_write(struct connection *connection, struct bytes bytes);
 
 /* Bytes written and not yet taken by the socket. */

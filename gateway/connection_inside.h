@@ -5,6 +5,7 @@
 #ifndef GATEWAY_CONNECTION_INSIDE_H
 #define GATEWAY_CONNECTION_INSIDE_H
 
+#include "gateway/admit.h"
 #include "gateway/connection_out.h"
 #include "gateway/request.h"
 #include "gateway/roster.h"
@@ -25,16 +26,30 @@ enum connection_state { HEAD, IDLE, BODY, BUSY, HALF, SENDING, LINGER, LOST, CLO
 enum connection_after { AFTER_KEEP, AFTER_CLOSE, AFTER_RESET };
 
 /* Why a connection ended; the names are label values of prismguard_gateway_connections_closed_total. */
-enum close_reason { BY_CLIENT, BY_ANSWER, BY_IDLE, BY_HEADER_TIME, BY_WRITE_STALL, BY_BROKEN_ANSWER, BY_DRAIN, REASON_COUNT };
+enum close_reason {
+    BY_CLIENT,
+    BY_ANSWER,
+    BY_IDLE,
+    BY_HEADER_TIME,
+    BY_WRITE_STALL,
+    BY_BROKEN_ANSWER,
+    BY_DRAIN,
+    BY_PRESSURE,      /* idle, and another one wanted its place */
+    BY_STREAM_BUDGET, /* the unsent bytes of all answers met their limit */
+    BY_ADDRESS,       /* its address had too many, refused ones included */
+    REASON_COUNT
+};
 
-enum { DATE_BYTES = 29, WATCH_STALL = 0 };
+enum { DATE_BYTES = 29, WATCH_STALL = 0, WAIT_FOR_BUDGET = 0 };
 
 struct connection {
     uv_tcp_t socket; /* first: libuv gives it back */
     struct connection_set *home;
     struct roster_member member; /* its state is enum connection_state */
     struct roster_member watch;  /* in home->stalls while bytes are unsent */
+    struct roster_member hunger; /* in home->hungry while its body waits for the budget */
     bool watched;
+    bool is_hungry;
     bool reading; /* libuv reads */
     bool ended;   /* the client will send no more */
     bool answering; /* a byte of the answer at hand has been written */
@@ -46,7 +61,10 @@ struct connection {
     uint64_t requests;
     uint64_t moved_ms; /* the socket took bytes, or nothing was unsent */
     uint64_t lingered_bytes;
-    struct buffer ahead; /* bytes of the next request, or of a body that is held */
+    struct buffer ahead; /* bytes of the next request, or of a body that is held or waits; charged with the connection */
+    uint32_t place;      /* of its address */
+    bool has_place;
+    size_t leaving_bytes; /* what it held when it was closed */
     struct connection_out out;
     void (*drained)(void *context);
     void *drained_context;
@@ -65,6 +83,10 @@ struct connection_set {
     int64_t unsent_told;
     struct roster roster;
     struct roster stalls;
+    struct roster hungry;
+    struct admit *admit;
+    size_t leaving_bytes; /* held by connections that are closing */
+    bool under_pressure;
     bool draining;
     time_t date_second;
     char date[DATE_BYTES + 1];
@@ -74,11 +96,17 @@ struct connection_set {
 /* Accepts; the connection owns itself until it is closed. On failure `closed` comes too. */
 MUST_CHECK enum status connection_begin(struct connection **out, struct connection_set *home, uv_stream_t *listener);
 
-/* Starts reading, or tells a connection that it is one too many. */
-void connection_greet(struct connection *connection, enum request_refusal refusal);
+/* The one place where reading starts and stops. */
+void connection_update_reading(struct connection *connection);
 
 /* The end of a turn for one that asked for it. */
 void connection_settle(struct roster_member *member);
+
+/* Nobody looks at its unsent bytes any more. */
+void connection_unwatch(struct connection *connection);
+
+/* Goes on with what was kept ahead. */
+void connection_feed(struct connection *connection);
 
 /* Lets the exchange answer for a request that will not be taken. */
 void connection_refuse(struct connection *connection, enum request_refusal refusal);

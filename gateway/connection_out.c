@@ -7,10 +7,10 @@
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
 
-void out_init(struct connection_out *out, uv_stream_t *stream, size_t bytes_max,
+void out_init(struct connection_out *out, uv_stream_t *stream, struct account *account, size_t bytes_max,
               void (*sent)(struct connection_out *out, enum status status))
 {
-    *out = (struct connection_out){.stream = stream, .sent = sent};
+    *out = (struct connection_out){.stream = stream, .account = account, .sent = sent};
     buffer_init(&out->waiting, bytes_max);
     buffer_init(&out->sending, bytes_max);
     out->write.data = out;
@@ -19,8 +19,13 @@ void out_init(struct connection_out *out, uv_stream_t *stream, size_t bytes_max,
 void out_free(struct connection_out *out)
 {
     assert(!out->busy);
-    buffer_free(&out->waiting);
-    buffer_free(&out->sending);
+    account_free(out->account, &out->waiting);
+    account_free(out->account, &out->sending);
+}
+
+size_t out_held(const struct connection_out *out)
+{
+    return out->waiting.room + out->sending.room;
 }
 
 size_t out_unsent(const struct connection_out *out)
@@ -47,7 +52,7 @@ static enum status send_rest(struct connection_out *out, size_t taken)
     out->sending = full;
     rest = uv_buf_init(full.data + taken, (unsigned)(full.count - taken));
     if (uv_write(&out->write, out->stream, &rest, 1, on_write) != 0) {
-        buffer_clear(&out->sending);
+        account_free(out->account, &out->sending);
         return STATUS_CLOSED;
     }
     out->busy = true;
@@ -65,7 +70,7 @@ enum status out_flush(struct connection_out *out)
     all = uv_buf_init(out->waiting.data, (unsigned)out->waiting.count);
     taken = uv_try_write(out->stream, &all, 1);
     if (taken < 0 && taken != UV_EAGAIN) {
-        buffer_clear(&out->waiting);
+        account_free(out->account, &out->waiting);
         return STATUS_CLOSED;
     }
     taken = taken < 0 ? 0 : taken;
@@ -76,6 +81,24 @@ enum status out_flush(struct connection_out *out)
     return STATUS_OK;
 }
 
+/* Grows by steps and not twofold: what a client that stands still holds is what it has not taken, and less than a step. */
+static enum status reserve(struct connection_out *out, size_t more)
+{
+    struct buffer *waiting = &out->waiting;
+    size_t bytes_max = waiting->max;
+    size_t needed = waiting->count + more;
+    enum status status;
+
+    if (needed > waiting->room && needed > CORK_BYTES) {
+        size_t steps = (needed + CORK_BYTES - 1) / CORK_BYTES * CORK_BYTES;
+
+        waiting->max = steps < bytes_max ? steps : bytes_max;
+    }
+    status = account_reserve(out->account, waiting, more);
+    waiting->max = bytes_max;
+    return status;
+}
+
 enum status out_append(struct connection_out *out, struct bytes bytes)
 {
     enum status status;
@@ -83,7 +106,10 @@ enum status out_append(struct connection_out *out, struct bytes bytes)
     if (bytes.count > out->waiting.max - out_unsent(out)) {
         return STATUS_TOO_LARGE;
     }
-    status = buffer_append(&out->waiting, bytes);
+    status = reserve(out, bytes.count);
+    if (status == STATUS_OK) {
+        status = buffer_append(&out->waiting, bytes);
+    }
     if (status != STATUS_OK) {
         return status;
     }
@@ -118,8 +144,8 @@ void out_trim(struct connection_out *out, size_t bytes_kept)
 {
     if (out_unsent(out) == 0 && !out->busy) {
         if (out->waiting.room > bytes_kept) {
-            buffer_free(&out->waiting);
+            account_free(out->account, &out->waiting);
         }
-        buffer_free(&out->sending);
+        account_free(out->account, &out->sending);
     }
 }

@@ -9,6 +9,7 @@
 #ifndef GATEWAY_CONNECTION_OUT_H
 #define GATEWAY_CONNECTION_OUT_H
 
+#include "proto/account.h"
 #include "proto/bytes.h"
 #include "proto/status.h"
 
@@ -18,6 +19,7 @@
 
 struct connection_out {
     uv_stream_t *stream;   /* borrowed */
+    struct account *account; /* borrowed: both buffers are charged to it, by their room */
     struct buffer waiting; /* not yet offered to the socket */
     struct buffer sending; /* libuv's until the write's callback */
     bool busy;             /* a write is on its way */
@@ -29,13 +31,14 @@ struct connection_out {
 };
 
 /* Never holds more than `bytes_max`. */
-void out_init(struct connection_out *out, uv_stream_t *stream, size_t bytes_max,
+void out_init(struct connection_out *out, uv_stream_t *stream, struct account *account, size_t bytes_max,
               void (*sent)(struct connection_out *out, enum status status));
 
 /* After the stream has been closed. */
 void out_free(struct connection_out *out);
 
-/* Copies. STATUS_TOO_LARGE (nothing taken) past the bound, STATUS_NO_MEMORY, STATUS_CLOSED when the socket is broken. */
+/* Copies. STATUS_TOO_LARGE (nothing taken) past the bound, STATUS_FULL past the account's limit, STATUS_NO_MEMORY,
+ * STATUS_CLOSED when the socket is broken. */
 MUST_CHECK enum status out_append(struct connection_out *out, struct bytes bytes);
 
 /* Offers what waits to the socket. STATUS_CLOSED when it is broken. */
@@ -43,6 +46,9 @@ MUST_CHECK enum status out_flush(struct connection_out *out);
 
 /* Bytes that the socket has not taken. */
 size_t out_unsent(const struct connection_out *out);
+
+/* Bytes of memory held for it. */
+size_t out_held(const struct connection_out *out);
 
 /* Whether the client's side has taken anything since the last call, or there is nothing to take. */
 bool out_moved(struct connection_out *out);

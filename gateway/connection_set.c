@@ -2,7 +2,9 @@
 #include "gateway/connection_set.h"
 
 #include "gateway/connection.h"
+#include "gateway/connection_hunger.h"
 #include "gateway/connection_inside.h"
+#include "gateway/connection_pressure.h"
 #include "proto/clock.h"
 
 #include <assert.h>
@@ -12,6 +14,7 @@
 static const char *const reasons[REASON_COUNT] = {
     [BY_CLIENT] = "client",           [BY_ANSWER] = "answer",           [BY_IDLE] = "idle",   [BY_HEADER_TIME] = "header_time",
     [BY_WRITE_STALL] = "write_stall", [BY_BROKEN_ANSWER] = "broken",    [BY_DRAIN] = "drain",
+    [BY_PRESSURE] = "pressure",       [BY_STREAM_BUDGET] = "stream_budget", [BY_ADDRESS] = "address",
 };
 
 enum { STALL_LOOKS = 8 }; /* a stall is seen to an eighth of its time */
@@ -75,13 +78,13 @@ void connection_set_use_limits(struct connection_set *set)
     const struct limit_settings *limits = set->limits;
 
     set->roster.limit_ms[HEAD] = limits->header_time_ms;
-    set->roster.limit_ms[IDLE] = limits->keep_alive_ms;
+    set->roster.limit_ms[IDLE] = limits->keep_alive_ms; /* pressure_tick shortens it */
     set->roster.limit_ms[BODY] = limits->body_time_ms;
     set->stalls.limit_ms[WATCH_STALL] = limits->write_stall_ms / STALL_LOOKS + 1;
 }
 
 enum status connection_set_open(struct connection_set **out, uv_loop_t *loop, const struct limit_settings *limits,
-                                struct metrics *metrics, const struct connection_events *events)
+                                struct admit *admit, struct metrics *metrics, const struct connection_events *events)
 {
     struct connection_set *set = calloc(1, sizeof *set);
 
@@ -90,6 +93,7 @@ enum status connection_set_open(struct connection_set **out, uv_loop_t *loop, co
     }
     set->loop = loop;
     set->limits = limits;
+    set->admit = admit;
     set->events = events;
     set->request_limits = (struct request_limits){
         .line_bytes = limits->header_line_bytes,
@@ -108,6 +112,7 @@ enum status connection_set_open(struct connection_set **out, uv_loop_t *loop, co
     set->roster.limit_ms[LINGER] = LINGER_MS;
     set->roster.limit_ms[HALF] = HALF_CLOSED_PROBE_MS;
     roster_init(&set->stalls);
+    roster_init(&set->hungry);
     connection_set_use_limits(set);
     write_date(set);
     *out = set;
@@ -130,13 +135,42 @@ void connection_set_close(struct connection_set **set)
     }
 }
 
+/* Starts reading, or tells a connection that it is one too many, of all or of its address's. */
+static void greet(struct connection *connection, enum request_refusal refusal)
+{
+    struct sockaddr_storage address;
+    int count = sizeof address;
+
+    (void)uv_tcp_nodelay(&connection->socket, 1); /* an event of a stream must not wait for the one before it */
+    if (uv_tcp_getpeername(&connection->socket, (struct sockaddr *)&address, &count) != 0 ||
+        uv_ip_name((const struct sockaddr *)&address, connection->address, sizeof connection->address) != 0) {
+        connection_close(connection, BY_CLIENT, true);
+        return;
+    }
+    if (refusal == REFUSAL_NONE) {
+        enum status status =
+            addresses_enter(admit_addresses(connection->home->admit), (const struct sockaddr *)&address, &connection->place);
+
+        connection->has_place = status != STATUS_AGAIN;
+        refusal = status == STATUS_FULL ? REFUSAL_ADDRESS : REFUSAL_NONE;
+        if (status == STATUS_AGAIN) {
+            connection_close(connection, BY_ADDRESS, true);
+            return;
+        }
+    }
+    if (refusal != REFUSAL_NONE) {
+        connection_refuse(connection, refusal);
+    }
+    connection_update_reading(connection);
+}
+
 enum status connection_set_accept(struct connection_set *set, uv_stream_t *listener, enum request_refusal refusal)
 {
     struct connection *connection;
     enum status status = connection_begin(&connection, set, listener);
 
     if (status == STATUS_OK) {
-        connection_greet(connection, refusal);
+        greet(connection, refusal);
     }
     return status;
 }
@@ -152,6 +186,11 @@ static void look_at_stall(struct roster_member *member)
     struct connection *connection = watched_connection(member);
     uint64_t now_ms = clock_ms();
 
+    if (out_unsent(&connection->out) == 0) {
+        out_trim(&connection->out, CONNECTION_KEPT_BYTES);
+        connection_unwatch(connection);
+        return;
+    }
     if (out_moved(&connection->out)) {
         connection->moved_ms = now_ms;
     }
@@ -192,6 +231,7 @@ static void expired(struct roster_member *member)
 
 void connection_set_turn(struct connection_set *set)
 {
+    pressure_relieve(set);
     roster_turn(&set->roster, connection_settle);
 }
 
@@ -215,6 +255,8 @@ void connection_set_tick(struct connection_set *set)
     roster_tick(&set->roster, now_ms, expired);
     roster_tick(&set->stalls, now_ms, look_at_stall);
     count_unsent(set);
+    hunger_tick(set);
+    pressure_tick(set);
 }
 
 size_t connection_set_count(const struct connection_set *set)

@@ -5,19 +5,22 @@
 #ifndef GATEWAY_CONNECTION_SET_H
 #define GATEWAY_CONNECTION_SET_H
 
+#include "gateway/admit.h"
 #include "gateway/connection.h"
 #include "proto/metrics.h"
 #include "proto/settings.h"
 #include "proto/status.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <uv.h>
 
 struct connection_set;
 
-/* `limits`, `metrics` and `events` are borrowed until connection_set_close. */
+/* `limits`, `admit`, `metrics` and `events` are borrowed until connection_set_close. */
 MUST_CHECK enum status connection_set_open(struct connection_set **out, uv_loop_t *loop, const struct limit_settings *limits,
-                                        struct metrics *metrics, const struct connection_events *events);
+                                        struct admit *admit, struct metrics *metrics,
+                                        const struct connection_events *events);
 
 /* The times in `limits` have changed: those of clients count from now on. */
 void connection_set_use_limits(struct connection_set *set);
@@ -30,6 +33,10 @@ void connection_set_close(struct connection_set **set);
  * whatever the answer is. */
 MUST_CHECK enum status connection_set_accept(struct connection_set *set, uv_stream_t *listener,
                                           enum request_refusal refusal);
+
+/* Another one wants a place: closes the connection that has been idle for longest, or else one that has said nothing for
+ * SILENT_MS. False when there is neither. */
+bool connection_set_close_idle(struct connection_set *set);
 
 /* At the end of a loop turn, after its sockets: writes, tells what drained, begins pipelined requests. Whoever asks for it in
  * another part of the turn has the event turn_wanted, so that nothing waits while the loop sleeps. */

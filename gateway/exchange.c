@@ -44,9 +44,7 @@ static void free_exchange(struct exchange *exchange)
 
 void exchange_drop_body(struct exchange *exchange)
 {
-    admit_body_end(exchange->home->admit, exchange->body_charged);
-    exchange->body_charged = 0;
-    buffer_free(&exchange->body);
+    account_free(admit_bodies(exchange->home->admit), &exchange->body);
 }
 
 /* Gives an exchange back; its lists of fields are kept for the next one. */
@@ -137,31 +135,32 @@ static void *on_head(void *context, struct connection *connection)
     return exchange_go(exchange, STEP_HEAD) ? exchange : NULL;
 }
 
-/* Charges the process's budget before the body grows, by as much as the buffer will reserve: it doubles its room. */
-enum status exchange_keep(void *context, struct bytes part)
+/* The buffer's room is the process's budget's, charged before it grows; its bound is the length that the head announced. What
+ * comes out of a decoder nobody can tell before: it is charged as it comes. */
+static enum status on_room(void *context, size_t bytes)
 {
     struct exchange *exchange = context;
     struct buffer *body = &exchange->body;
-    size_t needed = body->count + part.count;
-    size_t room = body->room == 0 ? BODY_FIRST_BYTES : body->room;
-    enum status status = STATUS_OK;
-    char *at;
+    size_t left;
 
-    while (room < needed) {
-        room *= 2; /* needed is within limits.request_bytes: the request's reader, or the decoder, has seen to it */
+    if (exchange->coding != CODING_NONE) {
+        return STATUS_OK;
     }
-    room = room < body->max ? room : body->max;
-    if (room > body->room) {
-        status = admit_body(exchange->home->admit, room - body->room);
-        if (status != STATUS_OK) {
-            return status;
-        }
-        exchange->body_charged += room - body->room;
-        status = buffer_reserve(body, room - body->count, &at);
+    if (body->room == 0 && exchange->head->body_bytes > 0) {
+        body->max = (size_t)exchange->head->body_bytes;
     }
+    left = body->max - body->count;
+    return account_reserve(admit_bodies(exchange->home->admit), body, bytes < left ? bytes : left);
+}
+
+enum status exchange_keep(void *context, struct bytes part)
+{
+    struct exchange *exchange = context;
+    enum status status = account_reserve(admit_bodies(exchange->home->admit), &exchange->body, part.count);
+
     if (status == STATUS_OK) {
-        status = buffer_append(body, part);
-        exchange->body_bytes = body->count;
+        status = buffer_append(&exchange->body, part);
+        exchange->body_bytes = exchange->body.count;
     }
     return status;
 }
@@ -243,6 +242,7 @@ struct connection_events exchanges_events(struct exchanges *exchanges)
 {
     return (struct connection_events){
         .head = on_head,
+        .room = on_room,
         .body = on_body,
         .complete = on_complete,
         .refused = on_refused,
@@ -252,7 +252,7 @@ struct connection_events exchanges_events(struct exchanges *exchanges)
     };
 }
 
-void exchange_judged(struct exchanges *exchanges, struct job *job)
+void exchange_judged(struct job *job)
 {
     struct exchange *exchange = job->owner;
     enum step step = STEP_OBEY;
@@ -267,7 +267,6 @@ void exchange_judged(struct exchanges *exchanges, struct job *job)
         exchange->job = NULL;
         exchange->verdict = job->result;
     }
-    admit_body_end(exchanges->admit, job->body.room);
     job_close(&job);
     if (exchange != NULL) {
         (void)exchange_go(exchange, step);

@@ -56,6 +56,6 @@ struct connection_events exchanges_events(struct exchanges *exchanges);
 void exchanges_tick(struct exchanges *exchanges);
 
 /* A job that pool_take gave back. Takes it. */
-void exchange_judged(struct exchanges *exchanges, struct job *job);
+void exchange_judged(struct job *job);
 
 #endif

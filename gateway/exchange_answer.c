@@ -26,6 +26,8 @@ static enum error_kind kind_of(enum request_refusal refusal)
     switch (refusal_status(refusal)) {
     case 413:
         return ERROR_TOO_LARGE;
+    case 429:
+        return ERROR_RATE_LIMIT;
     case 503:
         return ERROR_OVERLOADED;
     default:
@@ -164,7 +166,8 @@ void exchange_reject_early(struct exchanges *home, struct connection *connection
     reply_init(&reply, connection, false, false, false);
     fields_clear(home->early);
     dialect = endpoint_dialect(connection_path(connection), home->early); /* by its path alone: no field is checked */
-    answer_problem(home, &reply, refusal_status(refusal), 0, &problem, dialect, home->early);
+    answer_problem(home, &reply, refusal_status(refusal), refusal == REFUSAL_ADDRESS ? RETRY_AFTER_S : 0, &problem, dialect,
+                   home->early);
 }
 
 static const char *route_name(const struct exchange *exchange)

@@ -86,9 +86,8 @@ struct exchange {
     bool waits; /* for a decoder, */
     TAILQ_ENTRY(exchange) in_wait; /* in home->waiting */
 
-    struct buffer body;  /* decoded */
+    struct buffer body;  /* decoded; charged to the process's body budget */
     size_t body_bytes;   /* that came; the buffer may be gone */
-    size_t body_charged; /* bytes of the process's body budget */
     uint64_t read_us;
 
     struct job *job; /* ours, or the pool's while the step is judge */

@@ -67,7 +67,7 @@ void exchange_moderations_close(struct exchange *exchange)
 
     if (moderations != NULL) {
         assert(moderations->live_count == 0);
-        admit_body_end(exchange->home->admit, moderations->charged_bytes);
+        account_release(admit_bodies(exchange->home->admit), moderations->charged_bytes);
         buffer_free(&moderations->texts);
         free(moderations->results);
         free(moderations);
@@ -149,7 +149,7 @@ enum step exchange_inputs(struct exchange *exchange)
         return STEP_REFUSE;
     }
     bytes = moderations->texts.room + moderations->input_count * sizeof moderations->results[0];
-    if (admit_body(exchange->home->admit, bytes) != STATUS_OK) {
+    if (account_charge(admit_bodies(exchange->home->admit), bytes) != STATUS_OK) {
         return exchange_rejected(exchange, REFUSAL_BODY_BUDGET);
     }
     moderations->charged_bytes = bytes;
@@ -180,7 +180,7 @@ static enum status open_job(struct exchange *exchange, struct job **out)
         status = job_add(job, &piece);
     } while (status == STATUS_OK && !moderations->is_list && has_pieces(moderations));
     if (status == STATUS_OK) {
-        status = admit_body(home->admit, job->body.room);
+        status = job_charge(job, admit_bodies(home->admit));
     }
     if (status != STATUS_OK) {
         job_close(&job);
@@ -227,7 +227,6 @@ enum step exchange_ask(struct exchange *exchange)
             return exchange_rejected(exchange, status == STATUS_FULL ? REFUSAL_BODY_BUDGET : REFUSAL_MEMORY);
         }
         if (pool_submit(home->pool, job) != STATUS_OK) {
-            admit_body_end(home->admit, job->body.room);
             job_close(&job);
             return give_up(exchange, ERROR_MODERATION_BUSY, "too many requests wait for moderation");
         }

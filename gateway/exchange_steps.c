@@ -199,7 +199,7 @@ enum step exchange_body(struct exchange *exchange)
         return STEP_ALLOWED;
     }
     /* The pool keeps the text until the verdict, also when the client leaves: it has an account of its own. */
-    if (admit_body(home->admit, exchange->job->body.room) != STATUS_OK) {
+    if (job_charge(exchange->job, admit_bodies(home->admit)) != STATUS_OK) {
         job_close(&exchange->job);
         return exchange_rejected(exchange, REFUSAL_BODY_BUDGET);
     }
@@ -211,7 +211,6 @@ enum step exchange_judge(struct exchange *exchange)
     struct job *job = exchange->job;
 
     if (pool_submit(exchange->home->pool, job) != STATUS_OK) {
-        admit_body_end(exchange->home->admit, job->body.room);
         job_close(&exchange->job);
         return exchange_problem(exchange, ERROR_MODERATION_BUSY, 0, "too many requests wait for moderation");
     }

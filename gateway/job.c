@@ -40,6 +40,9 @@ void job_close(struct job **job)
     if (*job == NULL) {
         return;
     }
+    if ((*job)->account != NULL) {
+        account_release((*job)->account, (*job)->charged_bytes);
+    }
     buffer_free(&(*job)->body);
     snapshot_release(&(*job)->snapshot);
     free(*job);
@@ -56,6 +59,18 @@ enum status job_add(struct job *job, const struct segment *segment)
     status = message_body_add(&job->packing, segment);
     if (status == STATUS_OK) {
         job->text_bytes += segment->text.count;
+    }
+    return status;
+}
+
+enum status job_charge(struct job *job, struct account *account)
+{
+    enum status status = account_charge(account, job->body.room);
+
+    assert(job->account == NULL);
+    if (status == STATUS_OK) {
+        job->account = account;
+        job->charged_bytes = job->body.room;
     }
     return status;
 }

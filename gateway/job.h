@@ -10,6 +10,7 @@
 #define GATEWAY_JOB_H
 
 #include "gateway/snapshot.h"
+#include "proto/account.h"
 #include "proto/bytes.h"
 #include "proto/limits.h"
 #include "proto/message.h"
@@ -50,6 +51,9 @@ struct job {
     uint64_t caller;                        /* whose it is, hashed: callers wait in turn (job_set_caller); 0 = nobody's */
     struct snapshot *snapshot;              /* holds the profile until job_close, also when its client has left; may be NULL */
 
+    struct account *account; /* its text is charged to; NULL = to none */
+    size_t charged_bytes;
+
     struct job_result result;
 
     /* The pool's. */
@@ -83,6 +87,10 @@ void job_close(struct job **job);
 /* One more piece of text; copied. STATUS_FULL past SEGMENTS_MAX, STATUS_TOO_LARGE past text_bytes_max (all pieces together),
  * STATUS_NO_MEMORY; what was added before stays. */
 MUST_CHECK enum status job_add(struct job *job, const struct segment *segment);
+
+/* Charges the packed text to `account` (borrowed) until job_close, whoever calls that. STATUS_FULL: nothing is charged. Before
+ * pool_submit. */
+MUST_CHECK enum status job_charge(struct job *job, struct account *account);
 
 /* Names whose job it is: a key's name or a client's address. Before pool_submit. */
 void job_set_caller(struct job *job, struct bytes name);

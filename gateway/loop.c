@@ -84,7 +84,7 @@ static void on_wake(uv_async_t *wake)
     struct job *job;
 
     while (loop->pool != NULL && (job = pool_take(loop->pool, loop->index)) != NULL) {
-        exchange_judged(loop->exchanges, job);
+        exchange_judged(job);
     }
     take_snapshot(loop);
     if (loop->life == LIFE_RUNNING && atomic_load_explicit(&loop->drain_wanted, memory_order_relaxed)) {
@@ -159,7 +159,8 @@ static enum status open_parts(struct loop *loop, const struct loop_options *opti
         loop->events.closed = on_connection_closed;
         loop->events.turn_wanted = on_turn_wanted;
         loop->events.owner = loop;
-        status = connection_set_open(&loop->connections, &loop->uv, limits, options->metrics, &loop->events);
+        status = connection_set_open(&loop->connections, &loop->uv, limits, options->admit, options->metrics,
+                                     &loop->events);
     }
     if (status == STATUS_OK) {
         status = server_open(&loop->server, &loop->uv, address, loop->connections, options->admit);

@@ -2,6 +2,7 @@
 #include "gateway/admit.h"
 #include "gateway/key.h"
 #include "gateway/loop.h"
+#include "gateway/memory_bound.h"
 #include "gateway/pool.h"
 #include "gateway/server.h"
 #include "gateway/snapshot.h"
@@ -18,7 +19,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
 struct gateway {
     struct program *program;
@@ -86,35 +86,13 @@ static void raise_descriptor_limit(const struct settings *settings)
     }
 }
 
-/* What the process may come to hold, from its limits (spec/reliability.md D); for people and for the memory limit of a
- * container. */
-static uint64_t memory_bound_bytes(const struct settings *settings, size_t loop_count)
-{
-    enum { BASE_MIB = 24, LOOP_MIB = 2, METRICS_MIB = 4, CONNECTION_KIB = 6, TRANSFER_KIB = 96, FRAMES_KIB = 256 };
-    const struct limit_settings *limits = &settings->gateway.limits;
-    uint64_t bytes = (uint64_t)(BASE_MIB + METRICS_MIB) * MIB + LOG_QUEUE_BYTES_MAX;
-
-    bytes += loop_count * LOOP_MIB * MIB;
-    bytes += (limits->connections + SPARE_CONNECTIONS) * (CONNECTION_KIB * KIB + limits->header_bytes);
-    bytes += limits->body_budget_bytes;
-    bytes += limits->decoders * DECODER_BYTES_MAX + (uint64_t)DECODERS_BROTLI_MAX * DECODER_BROTLI_BYTES_MAX;
-    bytes += 4 * settings->key_count * sizeof(struct key_settings); /* two readings, and what is made of them */
-    bytes += limits->in_flight * (limits->relay_buffer_bytes + REPLY_HEAD_BYTES_MAX + TRANSFER_KIB * KIB);
-    bytes += settings->moderation.queue_bytes + settings->moderation.peers * FRAMES_KIB * KIB;
-    return bytes + bytes / 4; /* the allocator's own */
-}
-
 static enum status open_loops(struct gateway *gateway)
 {
     struct loop_options options = {
         .snapshot = gateway->snapshot, .admit = gateway->admit, .metrics = gateway->metrics};
-    uint64_t wanted = gateway->settings->gateway.threads;
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    size_t wanted = memory_bound_loops(gateway->settings);
     enum status status = STATUS_OK;
 
-    if (wanted == SETTINGS_AUTO) {
-        wanted = cores > 0 ? (uint64_t)cores : 1;
-    }
     gateway->loops = calloc(wanted, sizeof gateway->loops[0]);
     if (gateway->loops == NULL) {
         return STATUS_NO_MEMORY;
@@ -262,20 +240,16 @@ static enum status open_parts(struct gateway *gateway)
 /* Tells where it listens, with the ports that were really taken. */
 static void announce(const struct gateway *gateway)
 {
-    uint64_t bound = memory_bound_bytes(gateway->settings, gateway->loop_count);
     struct buffer address;
 
     buffer_init(&address, PATH_BYTES_MAX);
     if (server_address_text(&gateway->address, &address) == STATUS_OK) {
         log_event(LOG_INFO, "listening", LOG_BYTES("address", buffer_view(&address)),
                   LOG_NUMBER("admin_port", gateway->admin == NULL ? 0 : admin_port(gateway->admin)),
-                  LOG_TEXT("moderation", pool_endpoint(gateway->pool)), LOG_NUMBER("threads", gateway->loop_count),
-                  LOG_NUMBER("memory_bound_bytes", bound));
+                  LOG_TEXT("moderation", pool_endpoint(gateway->pool)), LOG_NUMBER("threads", gateway->loop_count));
     }
     buffer_free(&address);
-    series_set(metrics_series(gateway->metrics, METRIC_GAUGE, "prismguard_gateway_memory_bound_bytes",
-                              "What the process may come to hold, computed from its limits", NULL, 0),
-               (int64_t)bound);
+    memory_bound_export(program_memory(gateway->program), gateway->metrics);
     log_event(LOG_INFO, "ready", LOG_TEXT("version", PRISMGUARD_VERSION));
 }
 
@@ -301,6 +275,13 @@ static void close_parts(struct gateway *gateway)
     metrics_close(&gateway->metrics);
 }
 
+static const struct program_service service = {
+    .name = "gateway",
+    .purpose = "judges and relays requests to LLM APIs; prismguard-gateway key NAME makes a key for a caller",
+    .memory = memory_bound_reckon,
+    .memory_binds = true,
+};
+
 int main(int argc, char **argv)
 {
     struct gateway gateway = {0};
@@ -310,9 +291,7 @@ int main(int argc, char **argv)
     if (argc > 1 && strcmp(argv[1], "key") == 0) {
         return key_command(argc, argv, stdout, stderr);
     }
-    code = program_open(&gateway.program, "gateway",
-                        "judges and relays requests to LLM APIs; prismguard-gateway key NAME makes a key for a caller", argc,
-                        argv);
+    code = program_open(&gateway.program, &service, argc, argv);
 
     if (gateway.program == NULL) {
         return code;

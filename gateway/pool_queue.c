@@ -29,6 +29,7 @@ enum status pool_queue_open(struct pool_queue *queue, const struct pool_settings
                                  .bucket_mask = bucket_count - 1};
     queue->callers = calloc(queue->count_max, sizeof *queue->callers);
     queue->buckets = calloc(bucket_count, sizeof(struct queue_caller *));
+    account_open(&queue->account, "queue", settings->queue_bytes, metrics);
     if (queue->callers == NULL || queue->buckets == NULL) {
         pool_queue_close(queue);
         return STATUS_NO_MEMORY;
@@ -49,6 +50,7 @@ enum status pool_queue_open(struct pool_queue *queue, const struct pool_settings
 void pool_queue_close(struct pool_queue *queue)
 {
     assert(queue->count == 0 && queue->retries == NULL);
+    account_close(&queue->account);
     free(queue->callers);
     free(queue->buckets);
     *queue = (struct pool_queue){0};
@@ -119,6 +121,7 @@ static bool bytes_are_full(const struct pool_queue *queue, const struct job *job
 enum status pool_queue_push(struct pool_queue *queue, struct job *job, uint64_t now_ms)
 {
     struct queue_caller *caller;
+    enum status status;
 
     if (queue->count >= queue->count_max || bytes_are_full(queue, job)) {
         return STATUS_FULL;
@@ -140,6 +143,9 @@ enum status pool_queue_push(struct pool_queue *queue, struct job *job, uint64_t 
     job->queued_ms = now_ms;
     queue->count++;
     queue->bytes += job->body.count;
+    status = account_charge(&queue->account, job->body.count);
+    assert(status == STATUS_OK); /* bytes_are_full has looked */
+    (void)status;
     series_add(queue->gauge, 1);
     series_add(queue->bytes_gauge, (int64_t)job->body.count);
     return STATUS_OK;
@@ -161,6 +167,7 @@ static struct job *take_out(struct pool_queue *queue, struct job *job, uint64_t 
     }
     queue->count--;
     queue->bytes -= job->body.count;
+    account_release(&queue->account, job->body.count);
     series_add(queue->gauge, -1);
     series_add(queue->bytes_gauge, -(int64_t)job->body.count);
     series_observe(queue->ages, (double)(now_ms - job->queued_ms) / 1000);

@@ -13,6 +13,7 @@
 #define GATEWAY_POOL_QUEUE_H
 
 #include "gateway/job.h"
+#include "proto/account.h"
 #include "proto/metrics.h"
 #include "proto/settings.h"
 #include "proto/status.h"
@@ -38,6 +39,7 @@ struct pool_queue {
     size_t count_max;
     size_t bytes_max;
     uint64_t age_ms;
+    struct account account; /* of those bytes, for people: they are charged to the bodies' budget too */
     struct series *gauge;
     struct series *bytes_gauge;
     struct series *ages;

@@ -103,11 +103,9 @@ static int on_value_complete(llhttp_t *parser)
 
 static int on_headers_complete(llhttp_t *parser)
 {
-    struct request *request = parser->data;
-
     /* An upgrade is ignored (RFC 9110 section 7.8): without this, llhttp would take what follows for another protocol. */
     parser->upgrade = 0;
-    request->head_seen = true;
+    ((struct request *)parser->data)->head_seen = true;
     return 0;
 }
 
@@ -120,11 +118,8 @@ static int on_body(llhttp_t *parser, const char *at, size_t count)
         return refuse(request, REFUSAL_BODY_SIZE);
     }
     status = request->sink.body(request->sink.context, (struct bytes){at, count});
-    if (status != STATUS_OK) {
-        return refuse(request, refusal_of_sink(status));
-    }
-    request->body_bytes += count;
-    return 0;
+    request->body_bytes += status == STATUS_OK ? count : 0;
+    return status == STATUS_OK ? 0 : refuse(request, refusal_of_sink(status));
 }
 
 static int on_chunk_header(llhttp_t *parser)
@@ -485,6 +480,11 @@ bool request_is_complete(const struct request *request)
 struct bytes request_target(const struct request *request)
 {
     return request->head.target;
+}
+
+uint64_t request_body_left(const struct request *request)
+{
+    return request->head.body_bytes < 0 ? 0 : (uint64_t)request->head.body_bytes - request->body_bytes;
 }
 
 const struct request_head *request_head(const struct request *request)

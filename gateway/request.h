@@ -59,6 +59,9 @@ bool request_is_complete(const struct request *request);
 /* The target, also of a request that is refused; empty until the request line has come whole. Lends until request_reset. */
 struct bytes request_target(const struct request *request);
 
+/* Bytes of the body that are still to come, after REQUEST_HEAD; 0 where only its chunks will tell. */
+uint64_t request_body_left(const struct request *request);
+
 /* Lends; only after REQUEST_HEAD. */
 const struct request_head *request_head(const struct request *request);
 

@@ -38,7 +38,8 @@ enum status server_address_text(const struct server_address *address, struct buf
     return buffer_append_format(out, six ? "[%s]:%u" : "%s:%u", name, ntohs(port));
 }
 
-/* Accepts, or lets it wait: libuv asks for no other until this one is taken. */
+/* Accepts, or lets it wait: libuv asks for no other until this one is taken. Who finds no place has that of an idle one of this
+ * loop, which is closed in the same turn. */
 static void take(struct server *server)
 {
     enum status room = admit_connection(server->admit);
@@ -47,6 +48,9 @@ static void take(struct server *server)
     server->one_waits = room == STATUS_AGAIN;
     if (server->one_waits) {
         return;
+    }
+    if (room == STATUS_FULL && connection_set_close_idle(server->set)) {
+        room = STATUS_OK;
     }
     status = connection_set_accept(server->set, (uv_stream_t *)&server->socket,
                                    room == STATUS_OK ? REFUSAL_NONE : REFUSAL_CONNECTIONS);

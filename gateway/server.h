@@ -1,8 +1,8 @@
 /* server: listens for one loop and accepts while there is room.
  *
  * Every loop has a socket of its own on the same address (SO_REUSEPORT), so that the kernel spreads connections and loops
- * share nothing. Beyond limits.connections a connection hears 503 and is closed; beyond SPARE_CONNECTIONS more it waits in the
- * kernel's queue until one ends. Thread: the loop's, but for server_address.
+ * share nothing. Beyond limits.connections a connection takes the place of an idle one of its loop, or hears 503 and is closed;
+ * beyond SPARE_CONNECTIONS more it waits in the kernel's queue until one ends. Thread: the loop's, but for server_address.
  */
 #ifndef GATEWAY_SERVER_H
 #define GATEWAY_SERVER_H

@@ -97,6 +97,7 @@ enum status upstream_options_init(struct transfer *transfer)
 
     SET(easy, CURLOPT_NOSIGNAL, 1L);
     SET(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    SET(easy, CURLOPT_BUFFERSIZE, (long)UPSTREAM_READ_BYTES);
     SET(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     SET(easy, CURLOPT_FOLLOWLOCATION, 0L);
     SET(easy, CURLOPT_PROXY, ""); /* not even what http_proxy says */

@@ -3,6 +3,7 @@
 #include "moderator/history.h"
 #include "moderator/live.h"
 #include "moderator/lookup.h"
+#include "moderator/memory_bound.h"
 #include "moderator/retired.h"
 #include "moderator/review.h"
 #include "moderator/review_call.h"
@@ -23,7 +24,11 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char purpose[] = "judges texts for the gateways by keywords, a local model and a reviewing LLM";
+static const struct program_service service = {
+    .name = "moderator",
+    .purpose = "judges texts for the gateways by keywords, a local model and a reviewing LLM",
+    .memory = memory_bound_reckon,
+};
 
 enum { WHAT_BYTES = PATH_BYTES_MAX + 64 };
 
@@ -435,7 +440,7 @@ int main(int argc, char **argv)
 {
     struct program *program = NULL;
     struct moderator moderator = {0};
-    int code = program_open(&program, "moderator", purpose, argc, argv);
+    int code = program_open(&program, &service, argc, argv);
     char what[WHAT_BYTES] = "start";
     enum status status;
 
@@ -448,6 +453,7 @@ int main(int argc, char **argv)
         status = open_all(&moderator, what);
     }
     if (status == STATUS_OK) {
+        memory_bound_export(program_memory(program), moderator.metrics);
         log_event(LOG_INFO, "serving", LOG_NUMBER("gateways", moderator.settings->moderator.gateways.count),
                   LOG_NUMBER("profiles", moderator.settings->profile_count));
         program_on_reload(program, reload, moderator.metrics, &moderator);

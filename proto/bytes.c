@@ -125,24 +125,36 @@ void buffer_clear(struct buffer *buffer)
     buffer->count = 0;
 }
 
-enum status buffer_reserve(struct buffer *buffer, size_t more, char **out)
+enum status buffer_room_for(const struct buffer *buffer, size_t more, size_t *out)
 {
+    size_t room = buffer->room < BUFFER_FIRST_BYTES ? BUFFER_FIRST_BYTES : buffer->room;
+
     assert(buffer->count <= buffer->room && buffer->room <= buffer->max);
     if (more > buffer->max - buffer->count) {
         return STATUS_TOO_LARGE;
     }
-    if (more > buffer->room - buffer->count) {
-        size_t needed = buffer->count + more;
-        size_t room = buffer->room < BUFFER_FIRST_BYTES ? BUFFER_FIRST_BYTES : buffer->room;
-        char *grown;
+    if (more <= buffer->room - buffer->count) {
+        *out = buffer->room;
+        return STATUS_OK;
+    }
+    while (room < buffer->count + more) {
+        room = room > SIZE_MAX / 2 ? buffer->count + more : room * 2;
+    }
+    *out = room < buffer->max ? room : buffer->max;
+    return STATUS_OK;
+}
 
-        while (room < needed) {
-            room = room > SIZE_MAX / 2 ? needed : room * 2;
-        }
-        if (room > buffer->max) {
-            room = buffer->max;
-        }
-        grown = realloc(buffer->data, room);
+enum status buffer_reserve(struct buffer *buffer, size_t more, char **out)
+{
+    size_t room;
+    enum status status = buffer_room_for(buffer, more, &room);
+
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (room > buffer->room) {
+        char *grown = realloc(buffer->data, room);
+
         if (grown == NULL) {
             return STATUS_NO_MEMORY;
         }

@@ -74,6 +74,9 @@ MUST_CHECK enum status buffer_append_format(struct buffer *buffer, const char *f
 MUST_CHECK enum status buffer_reserve(struct buffer *buffer, size_t more, char **out);
 void buffer_used(struct buffer *buffer, size_t more);
 
+/* The room that the buffer would have after buffer_reserve: for those who must ask before they hold. STATUS_TOO_LARGE. */
+MUST_CHECK enum status buffer_room_for(const struct buffer *buffer, size_t more, size_t *out);
+
 /* Drops the first `count` bytes (count <= buffer->count). */
 void buffer_consume(struct buffer *buffer, size_t count);
 

@@ -84,6 +84,22 @@ enum {
     HEALTH_WAIT_MS = 2000, /* --health: for the whole question and its answer */
     HEALTH_ANSWER_BYTES_MAX = KIB,
 
+    /* What the memory bound reckons with (proto/memory.h; reliability D); what is left is in the settings */
+    MEMORY_BASE_BYTES = 24 * MIB,          /* the program, its libraries' tables, certificates */
+    MEMORY_THREAD_BYTES = 2 * MIB,         /* stack, allocator's cache, tables of a loop */
+    MEMORY_CONNECTION_BYTES = 8 * KIB,     /* a client's socket, parser and request, without the bytes of its head */
+    MEMORY_EXCHANGE_BYTES = 8 * KIB,       /* a request in flight, without the fields that it sends */
+    MEMORY_TRANSFER_BYTES = 96 * KIB,      /* libcurl's handle and buffers for one, and TLS's */
+    MEMORY_UPSTREAM_IDLE_BYTES = 48 * KIB, /* a connection that is kept */
+    MEMORY_PEER_BYTES = 2 * 2 * 64 * KIB,  /* libzmq's buffers for a moderator's slot, both ways */
+    MEMORY_JSON_BYTES = 10 * MIB,          /* a loop's document: all tokens, and the keys of the largest object */
+    MEMORY_METRICS_BYTES = 4 * MIB,
+    ALLOCATOR_ARENAS_MAX = 2,
+    ALLOCATOR_LARGE_BYTES = 128 * KIB, /* mapped, and unmapped when freed */
+    ALLOCATOR_KEPT_BYTES = 256 * KIB,  /* free at an arena's end before it is given back */
+    ALLOCATOR_LOOK_MS = 10000,         /* the free pages inside arenas are looked at so often, */
+    ALLOCATOR_FREE_BYTES = 4 * MIB,    /* and given back when they are more */
+
     /* Settings */
     SETTINGS_FILE_BYTES_MAX = MIB,
     SETTINGS_DEPTH_MAX = 8,
@@ -119,12 +135,12 @@ enum {
     READ_AHEAD_BYTES_MAX = 16 * KIB,     /* of the next request, while the one before it is answered */
     CORK_BYTES = 16 * KIB,               /* what waits for the end of the turn; more is written at once */
     REPLY_HEAD_BYTES_MAX = 96 * KIB,     /* an upstream's fields at their most, with our own, and an event for an error */
-    CONNECTION_KEPT_BYTES = 4 * KIB,     /* what an idle connection may keep of its write buffer */
     DECODERS_BROTLI_MAX = 4,             /* of limits.decoders; each may hold a window of 16 MiB */
     DECODER_BYTES_MAX = 48 * KIB,        /* zlib: state and window */
     DECODER_BROTLI_BYTES_MAX = 19 * MIB, /* brotli: window, and the prefix codes of a block at their most (2.7 MiB) */
     INFLATE_CHUNK_BYTES = 16 * KIB,      /* decoded at a time, on the stack */
-    BODY_FIRST_BYTES = 4 * KIB,          /* a body's first reservation; most need no second one */
+    CONNECTION_KEPT_BYTES = 4 * KIB,     /* what a stream keeps of its write buffers when all is sent; an idle one none */
+    BODY_BUDGET_WAIT_MS = 1000,          /* a body that the budget has no room for may wait so long */
     SCRATCH_BYTES_MAX = 32 * KIB,        /* an error's body, a credential, a full list of models */
     FORWARDED_FIELDS_OWN = 2,            /* Authorization and Content-Type, beside the caller's fields */
     FORWARDED_BYTES_OWN = 8 * KIB,
@@ -136,7 +152,13 @@ enum {
     LISTEN_BACKLOG = 511,
     DESCRIPTORS_OWN = 128,               /* listeners, loops, files, the log */
     SPARE_CONNECTIONS = 64,              /* above limits.connections: each hears why it is refused */
-    RETRY_AFTER_S = 1,                   /* with every 503, and where a key has too many requests in flight */
+    ADDRESS_SPARE_CONNECTIONS = 8,       /* above limits.connections_per_address: each hears why it is refused */
+    SILENT_MS = 1000,                    /* a connection that said nothing for so long may give way to another */
+    STANDING_MS = 1000,                  /* an answer of which nothing was taken for so long is cut before others */
+    PRESSURE_ENTER_PERCENT = 85,         /* of the fullest budget: keep_alive is shortened */
+    PRESSURE_LEAVE_PERCENT = 80,
+    PRESSURE_KEEP_ALIVE_MS = 2000,
+    RETRY_AFTER_S = 1,                   /* with every 503, and where an address or a key has too much at once */
     CREDENTIAL_BYTES_MAX = 512,          /* a longer one is no key of a caller; one of `prismguard-gateway key` has 67 */
     KEYS_COUNTED_MAX = 128,              /* keys with series of their own; the others are counted together */
     CONNECTION_NAMES_MAX = 16,           /* that a Connection field may make fields of one hop; more name none */
@@ -148,6 +170,7 @@ enum {
 
     /* The upstream side */
     UPSTREAM_CHUNK_BYTES = 16 * KIB,     /* libcurl's CURL_MAX_WRITE_SIZE: the most one write callback hands over */
+    UPSTREAM_READ_BYTES = 8 * KIB,       /* libcurl's buffer of each transfer, held as long as it runs */
     UPSTREAM_FIELDS_BYTES_MAX = 64 * KIB,
     UPSTREAM_FIELDS_MAX = 200,
     ERROR_EVENT_BYTES_MAX = 4 * KIB, /* the event that ends a broken stream, in any dialect */

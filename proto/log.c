@@ -130,8 +130,9 @@ static void *write_queued(void *unused)
         write_all(piece, count);
         between_lines = count == 0 || piece[count - 1] == '\n';
         pthread_mutex_lock(&the_log.lock);
-        the_log.head = (the_log.head + count) % LOG_QUEUE_BYTES_MAX;
         the_log.count -= count;
+        /* An empty queue begins anew: only pages that lines have waited in are ever touched. */
+        the_log.head = the_log.count == 0 ? 0 : (the_log.head + count) % LOG_QUEUE_BYTES_MAX;
         pause_writer();
     }
     free(the_log.queue);

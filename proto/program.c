@@ -10,6 +10,7 @@
 
 #include <assert.h>
 #include <getopt.h>
+#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -21,6 +22,7 @@
 struct program {
     const char *service;
     struct settings *settings;
+    struct memory_bound memory;
     int signals; /* signalfd of SIGTERM, SIGINT and SIGHUP */
     bool logging;
     struct program_reload reload;
@@ -89,9 +91,34 @@ static bool read_command(struct command *command, const char *service, int argc,
     return found;
 }
 
-static int check(const char *file)
+/* Whether what the process may come to hold fits; a service that is not bound by it is only warned. */
+static enum status check_memory(const struct program_service *service, const struct settings *settings, struct memory_bound *out)
 {
-    return settings_report(file, stdout, stderr) == STATUS_OK ? PROGRAM_OK : PROGRAM_FAILED;
+    enum status status;
+
+    if (service->memory == NULL) {
+        return STATUS_OK;
+    }
+    service->memory(settings, out);
+    status = memory_bound_check(out, stderr);
+    return service->memory_binds ? status : STATUS_OK;
+}
+
+static int check(const struct program_service *service, const char *file)
+{
+    struct memory_bound memory = {0};
+    struct settings *settings = NULL;
+    enum status read = settings_report(file, stdout, stderr, &settings);
+    enum status fits = STATUS_OK;
+
+    if (settings != NULL) {
+        fits = check_memory(service, settings, &memory);
+    }
+    if (memory.count > 0) {
+        memory_bound_explain(&memory, stdout);
+    }
+    settings_close(&settings);
+    return read == STATUS_OK && fits == STATUS_OK ? PROGRAM_OK : PROGRAM_FAILED;
 }
 
 /* What it answers is said on standard output, and on standard error why it did not. */
@@ -152,22 +179,44 @@ static int refuse(struct program **program, const char *what, enum status status
     return PROGRAM_FAILED;
 }
 
-static int start(struct program **out, const char *service, const char *file)
+/* Told with every start, so that a container's limit can be set by it. */
+static void tell_memory(const struct memory_bound *memory)
+{
+    if (memory->count > 0) {
+        log_event(memory_bound_bytes(memory) > memory->limit_bytes ? LOG_WARN : LOG_INFO, "memory_bound",
+                  LOG_NUMBER("bound_bytes", memory_bound_bytes(memory)),
+                  LOG_NUMBER("limit_bytes", memory->limit_bytes == MEMORY_UNLIMITED ? 0 : memory->limit_bytes),
+                  LOG_TEXT("limit", memory->limit_setting == NULL ? "container" : memory->limit_setting));
+    }
+}
+
+/* What the bound reckons with (proto/memory.h): few arenas, and large pieces go back to the system when they are freed. Left to
+ * itself, glibc keeps an arena for each thread, and after the first large piece that was freed it keeps all of them. */
+static void hold_little(void)
+{
+    (void)mallopt(M_ARENA_MAX, ALLOCATOR_ARENAS_MAX);
+    (void)mallopt(M_MMAP_THRESHOLD, ALLOCATOR_LARGE_BYTES);
+    (void)mallopt(M_TRIM_THRESHOLD, ALLOCATOR_KEPT_BYTES);
+}
+
+static int start(struct program **out, const struct program_service *service, const char *file)
 {
     struct program *program = calloc(1, sizeof *program);
     enum status status, filtered;
 
     if (program == NULL) {
-        (void)fprintf(stderr, "prismguard-%s: out of memory\n", service);
+        (void)fprintf(stderr, "prismguard-%s: out of memory\n", service->name);
         return PROGRAM_FAILED;
     }
-    program->service = service;
-    program->reload.service = service;
+    program->service = service->name;
+    program->reload.service = service->name;
     program->signals = -1;
-    if (settings_open(&program->settings, file, stderr) != STATUS_OK) {
+    if (settings_open(&program->settings, file, stderr) != STATUS_OK ||
+        check_memory(service, program->settings, &program->memory) != STATUS_OK) {
         program_close(&program);
         return PROGRAM_FAILED;
     }
+    hold_little();
     status = secret_start();
     if (status != STATUS_OK) {
         return refuse(&program, "find randomness", status);
@@ -179,7 +228,7 @@ static int start(struct program **out, const char *service, const char *file)
     if (!hold_signals(program)) {
         return refuse(&program, "take signals", STATUS_IO);
     }
-    status = log_open(service, &program->settings->log);
+    status = log_open(service->name, &program->settings->log);
     if (status != STATUS_OK) {
         return refuse(&program, "start the log", status);
     }
@@ -192,48 +241,49 @@ static int start(struct program **out, const char *service, const char *file)
     if (program->settings->strange_variables[0] != '\0') {
         log_event(LOG_WARN, "environment_unknown", LOG_TEXT("variables", program->settings->strange_variables));
     }
+    tell_memory(&program->memory);
     *out = program;
     return PROGRAM_OK;
 }
 
-int program_open(struct program **out, const char *service, const char *purpose, int argc, char **argv)
+int program_open(struct program **out, const struct program_service *service, int argc, char **argv)
 {
     struct command command = {PRINT_HELP, NULL};
     int code = PROGRAM_OK;
 
-    assert(out != NULL && service != NULL && purpose != NULL);
-    if (!read_command(&command, service, argc, argv)) {
-        (void)fprintf(stderr, "prismguard-%s --help says more\n", service);
+    assert(out != NULL && service != NULL);
+    if (!read_command(&command, service->name, argc, argv)) {
+        (void)fprintf(stderr, "prismguard-%s --help says more\n", service->name);
         return PROGRAM_USAGE;
     }
     switch (command.action) {
     case RUN:
         return start(out, service, command.file);
     case CHECK:
-        code = check(command.file);
+        code = check(service, command.file);
         break;
     case HEALTH:
-        code = ask(service, command.file, "/healthz");
+        code = ask(service->name, command.file, "/healthz");
         break;
     case READY:
-        code = ask(service, command.file, "/readyz");
+        code = ask(service->name, command.file, "/readyz");
         break;
     case MAKE_KEYS:
-        code = make_keys(service, command.file);
+        code = make_keys(service->name, command.file);
         break;
     case PRINT_SETTINGS:
         settings_print_table(stdout);
         break;
     case PRINT_VERSION:
-        (void)printf("prismguard-%s %s\n", service, PRISMGUARD_VERSION);
+        (void)printf("prismguard-%s %s\n", service->name, PRISMGUARD_VERSION);
         break;
     case PRINT_HELP:
-        print_help(service, purpose, stdout);
+        print_help(service->name, service->purpose, stdout);
         break;
     }
     /* A check whose words went nowhere has not been made. */
     if (fflush(stdout) != 0 || ferror(stdout) != 0) {
-        (void)fprintf(stderr, "prismguard-%s: standard output cannot be written\n", service);
+        (void)fprintf(stderr, "prismguard-%s: standard output cannot be written\n", service->name);
         return PROGRAM_FAILED;
     }
     return code;
@@ -242,6 +292,11 @@ int program_open(struct program **out, const char *service, const char *purpose,
 const struct settings *program_settings(const struct program *program)
 {
     return program->settings;
+}
+
+const struct memory_bound *program_memory(const struct program *program)
+{
+    return &program->memory;
 }
 
 void program_on_reload(struct program *program, enum status (*apply)(void *context, struct settings **fresh, FILE *errors),
@@ -273,12 +328,28 @@ bool program_heard(struct program *program)
     return true;
 }
 
+/* After a peak, free pieces lie between live ones and their pages are kept; nobody but this thread has the time to look. Pieces
+ * stay free when their pages have gone, so that only other ones than `*gone_bytes` are worth the walk. */
+static void give_back_memory(size_t *gone_bytes)
+{
+    size_t free_bytes = mallinfo2().fordblks;
+    size_t other = free_bytes > *gone_bytes ? free_bytes - *gone_bytes : *gone_bytes - free_bytes;
+
+    if (free_bytes > ALLOCATOR_FREE_BYTES && other > ALLOCATOR_FREE_BYTES / 4) {
+        (void)malloc_trim(0);
+        *gone_bytes = free_bytes;
+    }
+}
+
 void program_wait_for_end(struct program *program)
 {
     struct pollfd waiting = {.fd = program->signals, .events = POLLIN};
+    size_t gone_bytes = 0;
 
     do {
-        (void)poll(&waiting, 1, -1);
+        while (poll(&waiting, 1, ALLOCATOR_LOOK_MS) == 0) {
+            give_back_memory(&gone_bytes);
+        }
     } while (!program_heard(program));
 }
 

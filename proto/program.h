@@ -13,7 +13,7 @@
  *   int main(int argc, char **argv)
  *   {
  *       struct program *program = NULL;
- *       int code = program_open(&program, "gateway", "one sentence for --help", argc, argv);
+ *       int code = program_open(&program, &service, argc, argv);
  *
  *       if (program == NULL) {
  *           return code;
@@ -31,6 +31,7 @@
 #ifndef PROTO_PROGRAM_H
 #define PROTO_PROGRAM_H
 
+#include "proto/memory.h"
 #include "proto/metrics.h"
 #include "proto/settings.h"
 #include "proto/status.h"
@@ -42,14 +43,23 @@ enum { PROGRAM_OK = 0, PROGRAM_FAILED = 1, PROGRAM_USAGE = 2 }; /* exit codes */
 
 struct program;
 
+struct program_service { /* static; all texts are literals */
+    const char *name;    /* "gateway": the program is "prismguard-gateway" */
+    const char *purpose; /* one sentence for --help */
+    /* What it may come to hold, into an empty bound; --check explains it. NULL: not reckoned. */
+    void (*memory)(const struct settings *settings, struct memory_bound *out);
+    bool memory_binds; /* does not start above its limit; else it warns */
+};
+
 /* Reads the command line and does what it asks. With --config the settings are read, randomness and sandbox are set up,
  * SIGTERM, SIGINT and SIGHUP are kept from every thread (threads inherit the mask) for program_wait_for_end, the log is open
  * and *out is made. In every other case *out is untouched, all has been said on standard output or standard error, and the
- * exit code is returned. `service` ("gateway": the program is "prismguard-gateway") and `purpose` are literals. */
-MUST_CHECK int program_open(struct program **out, const char *service, const char *purpose, int argc, char **argv);
+ * exit code is returned. */
+MUST_CHECK int program_open(struct program **out, const struct program_service *service, int argc, char **argv);
 
 /* Those of the start. Lends until program_close. */
 const struct settings *program_settings(const struct program *program);
+const struct memory_bound *program_memory(const struct program *program);
 
 /* What SIGHUP does: the file is read anew, keys that are read at start keep their values (proto/settings_keep.h: a warning names
  * those that were changed), and `apply` gets the rest: it takes *fresh (and makes it NULL) when it returns STATUS_OK, and must
@@ -60,8 +70,8 @@ void program_on_reload(struct program *program, enum status (*apply)(void *conte
                        struct metrics *metrics, void *context);
 
 /* Sleeps until SIGTERM or SIGINT; returns at once when one has come already. Reloads when SIGHUP comes; those that come during a
- * reload are one. From the end on a second signal ends the process as the system does by itself: whoever waits for a drain can
- * cut it short. */
+ * reload are one. Meanwhile it gives memory that a peak left free back to the system. From the end on a second signal ends the
+ * process as the system does by itself: whoever waits for a drain can cut it short. */
 void program_wait_for_end(struct program *program);
 
 /* For a main thread that has a loop of its own: readable once an end or a reload has been asked for; program_heard then does what

@@ -371,7 +371,7 @@ enum status settings_open(struct settings **out, const char *file, FILE *errors)
     return STATUS_OK;
 }
 
-enum status settings_report(const char *file, FILE *out, FILE *errors)
+enum status settings_report(const char *file, FILE *out, FILE *errors, struct settings **settings)
 {
     struct loader loader = {.errors = {.out = errors, .file = file}, .files_too = true};
     enum status status;
@@ -383,6 +383,10 @@ enum status settings_report(const char *file, FILE *out, FILE *errors)
     }
     if (status == STATUS_OK || (status == STATUS_NOT_FOUND && loader.settings != NULL)) {
         settings_explain(loader.settings, out);
+        if (settings != NULL) {
+            *settings = loader.settings;
+            loader.settings = NULL;
+        }
     }
     settings_close(&loader.settings);
     return status;

@@ -58,6 +58,7 @@ struct limit_settings {
     uint64_t write_stall_ms;
     uint64_t relay_buffer_bytes; /* high water; low water is half of it */
     uint64_t sse_event_bytes;
+    uint64_t stream_budget_bytes;
     uint64_t response_bytes;
     uint64_t upstream_connections;
     uint64_t upstream_idle;
@@ -68,6 +69,7 @@ struct limit_settings {
     uint64_t total_plain_ms;
     uint64_t total_ms;
     uint64_t drain_ms;
+    uint64_t memory_bytes; /* 0 = the container's limit */
 };
 
 struct gateway_settings {
@@ -260,8 +262,9 @@ void settings_explain(const struct settings *settings, FILE *out);
 
 /* What --check does: as settings_open, and each file and folder that is named and cannot be read is one more problem. (A
  * service finds that out by itself, of those it needs.) What the values mean is written on `out` when they hold, whether the
- * files can be read or not. STATUS_OK, STATUS_NOT_FOUND when only files are missing, or as settings_open. */
-MUST_CHECK enum status settings_report(const char *file, FILE *out, FILE *errors);
+ * files can be read or not; *settings are the caller's then (NULL: not wanted). STATUS_OK, STATUS_NOT_FOUND when only files are
+ * missing, or as settings_open. */
+MUST_CHECK enum status settings_report(const char *file, FILE *out, FILE *errors, struct settings **settings);
 
 /* Whether a caller may be called so. */
 bool settings_is_key_name(const char *name);

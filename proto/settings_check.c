@@ -53,6 +53,9 @@ static void check_limits(const struct check *check)
                    "gateway.limits.header_line", "one field may be twice header_line");
     check_at_least(check, SETTING_BYTES, "gateway.limits.body_budget", limits->body_budget_bytes, limits->request_bytes,
                    "gateway.limits.request_bytes", "one body may be request_bytes");
+    check_at_least(check, SETTING_BYTES, "gateway.limits.stream_budget", limits->stream_budget_bytes,
+                   2 * (limits->relay_buffer_bytes + UPSTREAM_CHUNK_BYTES + REPLY_HEAD_BYTES_MAX), "gateway.limits.relay_buffer",
+                   "one answer may have relay_buffer, a chunk and a head unsent, in two buffers");
     check_at_least(check, SETTING_BYTES, "moderation.queue.bytes", check->settings->moderation.queue_bytes,
                    limits->moderated_text_bytes + TASK_OVERHEAD_BYTES_MAX, "gateway.limits.moderated_text",
                    "one text may be gateway.limits.moderated_text, and its envelope is 256KiB");

@@ -9,8 +9,6 @@ static const struct setting_planned planned[] = {
     {"gateway.debug_headers", "an answer names its decision only; the log has the rest"},
     {"gateway.limits.body_rate", "a body has body_time for all of it"},
     {"gateway.limits.stream_state", "streams are relayed without being held"},
-    {"gateway.limits.stream_budget", "streams are relayed without being held"},
-    {"gateway.limits.memory", "the computed bound is told at start and compared with nothing"},
     {"routes[].model_map", "a model's name goes to the upstream as it came"},
     {"routes[].strict", "nothing is converted between formats"},
     {"routes[].on_content_loss", "nothing is converted between formats"},

@@ -126,6 +126,8 @@ static const struct setting rows[] = {
      LIMIT(relay_buffer_bytes), .sentence = "Unsent bytes of one answer above which its upstream is paused."},
     {"gateway.limits.sse_event", SETTING_BYTES, .min = 4 * KIB, .max = 256 * MIB, .fallback = "8MiB", LIMIT(sse_event_bytes),
      .sentence = "One event of a stream, where they are looked into: Responses, streams that a close ends, delayed heads."},
+    {"gateway.limits.stream_budget", SETTING_BYTES, .min = MIB, .max = 65536ULL * MIB, .fallback = "256MiB",
+     LIMIT(stream_budget_bytes), .sentence = "Unsent bytes of all answers together; the largest that stands still is cut first."},
     {"gateway.limits.response_bytes", SETTING_BYTES, .min = KIB, .max = 256 * MIB, .fallback = "16MiB",
      LIMIT(response_bytes), .sentence = "An answer that is not a stream."},
     {"gateway.limits.upstream_connections", SETTING_NUMBER, .min = 1, .max = COUNT_MAX, .fallback = "256",
@@ -146,6 +148,8 @@ static const struct setting rows[] = {
      .sentence = "For any answer."},
     {"gateway.limits.drain", SETTING_TIME, .max = HOUR, .fallback = "60s", LIVE_LIMIT(drain_ms),
      .sentence = "Running answers may finish so long after SIGTERM."},
+    {"gateway.limits.memory", SETTING_BYTES, .max = 1024ULL * 1024 * MIB, .fallback = "0", LIMIT(memory_bytes),
+     .sentence = "A gateway whose memory bound (`--check` shows it) is above does not start; 0: the container's limit."},
 
     {"routes[].path", SETTING_PREFIX, .required = true, .min = 1, TEXT_MAX, ROUTE(path),
      .sentence = "Prefix of the request's path; the longest wins and is stripped (`/` strips nothing)."},

@@ -5,6 +5,7 @@
 #include "proto/program.h"
 #include "proto/wire.h"
 #include "trainer/leader.h"
+#include "trainer/memory_bound.h"
 #include "trainer/publish.h"
 
 #include <stdio.h>
@@ -129,14 +130,19 @@ static void close_service(struct service *service)
     metrics_close(&service->metrics);
 }
 
+static const struct program_service trainer = {
+    .name = "trainer",
+    .purpose = "learns a local judge from labelled samples and publishes its versions",
+    .memory = memory_bound_reckon,
+};
+
 int main(int argc, char **argv)
 {
     struct service service = {0};
     struct program *program = NULL;
     struct attempt what = {"read the settings", ""};
     enum status status = STATUS_OK;
-    int code = program_open(&program, "trainer", "learns a local judge from labelled samples and publishes its versions",
-                            argc, argv);
+    int code = program_open(&program, &trainer, argc, argv);
 
     if (program == NULL) {
         return code;
@@ -152,6 +158,7 @@ int main(int argc, char **argv)
     if (status != STATUS_OK) {
         code = fail(program, &what, status);
     } else {
+        memory_bound_export(program_memory(program), service.metrics);
         program_on_reload(program, reload, service.metrics, &service);
         do {
             publish_run(service.publish, program_signal_fd(program));

@@ -30,12 +30,14 @@ struct world {
     uv_check_t check;
     struct limit_settings limits;
     struct metrics *metrics;
+    struct admit *admit;
     struct connection_events events;
     struct connection_set *set;
     struct connection *connection; /* of the last head */
     struct buffer body;
     enum request_refusal refusal;  /* the last one */
     enum request_refusal greeting; /* for the next to be accepted */
+    enum status room;              /* for a body's bytes */
     const char *answer;            /* sent when the request is complete; NULL: not now */
     void (*complete)(struct world *world); /* called instead, when set */
     bool answer_at_head;
@@ -72,6 +74,12 @@ static inline void *on_head(void *context, struct connection *connection)
         connection_hold(connection);
     }
     return world;
+}
+
+static inline enum status on_room(void *exchange, size_t bytes)
+{
+    assert_true(bytes > 0);
+    return ((struct world *)exchange)->room;
 }
 
 static inline enum status on_body(void *exchange, struct bytes part)
@@ -151,13 +159,19 @@ static inline int world_open(void **state)
     world->limits = (struct limit_settings){.connection_requests = 100, .keep_alive_ms = 30000, .header_line_bytes = 1024,
         .header_bytes = 4096, .header_fields = 20, .request_bytes = MIB, .header_time_ms = 10000, .body_time_ms = 20000,
         .write_stall_ms = 8000, .relay_buffer_bytes = 64 * KIB, .sse_event_bytes = 64 * KIB};
-    world->events = (struct connection_events){on_head, on_body, on_complete, on_refused, on_gone, on_end_now,
-                                               world,   on_closed, on_turn_wanted, world};
+    world->limits.connections = 64;
+    world->limits.connections_per_address = 3;
+    world->limits.in_flight = 64;
+    world->limits.body_budget_bytes = world->limits.stream_budget_bytes = 64 * MIB;
+    world->events = (struct connection_events){on_head, on_room, on_body,   on_complete,    on_refused, on_gone,
+                                               on_end_now, world, on_closed, on_turn_wanted, world};
     world->client = -1;
     buffer_init(&world->body, MIB);
     assert_status(STATUS_OK, metrics_open(&world->metrics));
     assert_int_equal(0, uv_loop_init(&world->uv));
-    assert_status(STATUS_OK, connection_set_open(&world->set, &world->uv, &world->limits, world->metrics, &world->events));
+    assert_status(STATUS_OK, admit_open(&world->admit, &world->limits, world->metrics));
+    assert_status(STATUS_OK, connection_set_open(&world->set, &world->uv, &world->limits, world->admit, world->metrics,
+                                                 &world->events));
     assert_int_equal(0, uv_tcp_init(&world->uv, &world->listener));
     assert_int_equal(0, uv_tcp_bind(&world->listener, (const struct sockaddr *)&address, 0));
     assert_int_equal(0, uv_listen((uv_stream_t *)&world->listener, 16, on_connection));
@@ -183,6 +197,7 @@ static inline int world_close(void **state)
     assert_int_equal(world->accepted, world->closed);
     assert_int_equal(0, uv_loop_close(&world->uv));
     connection_set_close(&world->set);
+    admit_close(&world->admit); /* nothing is charged any more */
     metrics_close(&world->metrics);
     buffer_free(&world->body);
     test_free(world);

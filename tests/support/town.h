@@ -66,7 +66,8 @@ static inline void town_init(struct town *town)
     town->settings.gateway = (struct gateway_settings){
         .threads = 1,
         .allow_private_upstreams = {1, {"true"}},
-        .limits = {.connections = 64, .connection_requests = 100, .keep_alive_ms = 30000, .header_line_bytes = 8 * KIB,
+        .limits = {.connections = 64, .connections_per_address = 64, .connection_requests = 100, .keep_alive_ms = 30000,
+                   .header_line_bytes = 8 * KIB, .stream_budget_bytes = 16 * MIB,
                    .header_bytes = 32 * KIB, .header_fields = 100, .request_bytes = MIB, .moderated_text_bytes = 64 * KIB,
                    .body_budget_bytes = 8 * MIB, .in_flight = 16, .decoders = 4, .header_time_ms = 10000, .body_time_ms = 30000,
                    .write_stall_ms = 30000, .relay_buffer_bytes = 64 * KIB, .response_bytes = MIB, .sse_event_bytes = MIB,

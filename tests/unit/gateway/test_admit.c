@@ -1,6 +1,7 @@
 /* Tests of admit: both sides of each bound, and that what is given back can be taken again. */
 #include "gateway/admit.h"
 
+#include "gateway/memory_bound.h"
 #include "proto/limits.h"
 #include "support/unit.h"
 
@@ -16,8 +17,9 @@ static int set_up(void **state)
 {
     struct fixture *fixture = test_calloc(1, sizeof *fixture);
 
-    fixture->limits = (struct limit_settings){.connections = 2, .in_flight = 3, .body_budget_bytes = 1000,
-                                               .decoders = DECODERS_BROTLI_MAX + 1};
+    fixture->limits = (struct limit_settings){.connections = 2, .connections_per_address = 2, .in_flight = 3,
+                                                .body_budget_bytes = 1000, .stream_budget_bytes = 2000,
+                                                .decoders = DECODERS_BROTLI_MAX + 1};
     assert_status(STATUS_OK, metrics_open(&fixture->metrics));
     assert_status(STATUS_OK, admit_open(&fixture->admit, &fixture->limits, fixture->metrics));
     *state = fixture;
@@ -72,19 +74,51 @@ static void requests_in_flight_have_a_bound(void **state)
     }
 }
 
-static void body_bytes_have_a_bound_together(void **state)
+static void bodies_and_unsent_bytes_have_accounts(void **state)
 {
     struct admit *admit = ((struct fixture *)*state)->admit;
 
-    assert_status(STATUS_FULL, admit_body(admit, 1001));
-    assert_status(STATUS_FULL, admit_body(admit, SIZE_MAX));
-    assert_int_equal(0, admit_body_bytes(admit));
-    assert_status(STATUS_OK, admit_body(admit, 999));
-    assert_status(STATUS_FULL, admit_body(admit, 2));
-    assert_status(STATUS_OK, admit_body(admit, 1));
-    admit_body_end(admit, 1000);
-    assert_status(STATUS_OK, admit_body(admit, 1000));
-    admit_body_end(admit, 1000);
+    assert_status(STATUS_FULL, account_charge(admit_bodies(admit), 1001));
+    assert_status(STATUS_OK, account_charge(admit_bodies(admit), 1000));
+    assert_int_equal(1000, admit_body_bytes(admit));
+    account_release(admit_bodies(admit), 1000);
+    assert_status(STATUS_FULL, account_charge(admit_unsent(admit), 2001));
+    assert_status(STATUS_OK, account_charge(admit_unsent(admit), 2000));
+    account_release(admit_unsent(admit), 2000);
+}
+
+static void the_fullest_budget_makes_the_pressure(void **state)
+{
+    struct admit *admit = ((struct fixture *)*state)->admit;
+
+    assert_int_equal(0, admit_pressure(admit));
+    assert_status(STATUS_OK, admit_connection(admit));
+    assert_int_equal(50, admit_pressure(admit));
+    assert_status(STATUS_OK, account_charge(admit_bodies(admit), 850));
+    assert_int_equal(85, admit_pressure(admit));
+    assert_status(STATUS_OK, account_charge(admit_unsent(admit), 1900));
+    assert_int_equal(95, admit_pressure(admit));
+    account_release(admit_unsent(admit), 1900);
+    account_release(admit_bodies(admit), 850);
+    admit_connection_end(admit);
+    assert_int_equal(0, admit_pressure(admit));
+}
+
+static void connections_and_requests_are_charged_their_shares(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct metric_label connections = {"account", "connections"}, requests = {"account", "requests"};
+    struct series *gauges[] = {
+        metrics_series(fixture->metrics, METRIC_GAUGE, "prismguard_memory_account_bytes", "", &connections, 1),
+        metrics_series(fixture->metrics, METRIC_GAUGE, "prismguard_memory_account_bytes", "", &requests, 1)};
+
+    assert_status(STATUS_OK, admit_connection(fixture->admit));
+    assert_status(STATUS_OK, admit_request(fixture->admit));
+    assert_int_equal(memory_bound_connection_bytes(&fixture->limits), series_value(gauges[0]));
+    assert_int_equal(memory_bound_request_bytes(&fixture->limits), series_value(gauges[1]));
+    admit_request_end(fixture->admit);
+    admit_connection_end(fixture->admit);
+    assert_int_equal(0, series_value(gauges[0]) + series_value(gauges[1]));
 }
 
 static void decoders_have_a_bound_and_those_of_brotli_a_lower_one(void **state)
@@ -138,7 +172,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(connections_are_served_then_told_then_left_waiting, set_up, tear_down),
         cmocka_unit_test_setup_teardown(requests_in_flight_have_a_bound, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(body_bytes_have_a_bound_together, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(bodies_and_unsent_bytes_have_accounts, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_fullest_budget_makes_the_pressure, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(connections_and_requests_are_charged_their_shares, set_up, tear_down),
         cmocka_unit_test_setup_teardown(decoders_have_a_bound_and_those_of_brotli_a_lower_one, set_up, tear_down),
         cmocka_unit_test_setup_teardown(many_threads_leave_nothing_behind, set_up, tear_down),
     };

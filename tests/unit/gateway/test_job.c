@@ -2,6 +2,7 @@
 #include "support/unit.h"
 
 #include "gateway/job.h"
+#include "proto/limits.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -128,6 +129,28 @@ static void the_longest_category_fits(void **state)
     job_close(&job);
 }
 
+static void its_text_is_charged_until_it_is_closed(void **state)
+{
+    struct metrics *metrics = NULL;
+    struct account account;
+    struct job *jobs[2] = {NULL, NULL};
+
+    (void)state;
+    assert_status(STATUS_OK, metrics_open(&metrics));
+    for (size_t index = 0; index < 2; index++) {
+        assert_status(STATUS_OK, job_open(&jobs[index], 0, NULL, &profile, KIB));
+        assert_status(STATUS_OK, job_add(jobs[index], &(struct segment){SCOPE_USER, BYTES("text")}));
+    }
+    account_open(&account, "jobs", jobs[0]->body.room, metrics);
+    assert_status(STATUS_OK, job_charge(jobs[0], &account));
+    assert_status(STATUS_FULL, job_charge(jobs[1], &account));
+    job_close(&jobs[1]);
+    assert_int_equal(jobs[0]->body.room, account_bytes(&account));
+    job_close(&jobs[0]);
+    account_close(&account);
+    metrics_close(&metrics);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -137,6 +160,7 @@ int main(void)
         cmocka_unit_test(a_review_decides_over_the_model_and_keeps_its_score),
         cmocka_unit_test(a_review_that_is_unsure_changes_nothing),
         cmocka_unit_test(the_longest_category_fits),
+        cmocka_unit_test(its_text_is_charged_until_it_is_closed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

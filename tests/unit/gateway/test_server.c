@@ -143,11 +143,13 @@ static void an_address_of_another_machine_cannot_be_had(void **state)
 static void beyond_the_bound_a_connection_is_told_and_then_left_waiting_for_room(void **state)
 {
     struct fixture *fixture = *state;
-    int served = connect_to(&fixture->address);
+    struct world *world = fixture->world;
+    int served, waiting;
     int told[SPARE_CONNECTIONS];
-    int waiting;
 
-    assert_true(hears(fixture, served, "ok"));
+    world->answer = NULL; /* busy */
+    served = connect_to(&fixture->address);
+    turn_until(world->completes == 1);
     for (int index = 0; index < SPARE_CONNECTIONS; index++) {
         told[index] = connect_to(&fixture->address);
         assert_true(hears(fixture, told[index], "refused"));
@@ -156,6 +158,8 @@ static void beyond_the_bound_a_connection_is_told_and_then_left_waiting_for_room
     waiting = connect_to(&fixture->address);
     assert_false(hears(fixture, waiting, "refused"));
     assert_int_equal(1 + SPARE_CONNECTIONS, admit_connections(fixture->admit));
+    send_answer(world, "ok");
+    assert_true(hears(fixture, served, "ok"));
     assert_int_equal(0, close(served));
     assert_true(hears(fixture, waiting, "refused"));
     assert_int_equal(0, close(waiting));
@@ -165,9 +169,28 @@ static void beyond_the_bound_a_connection_is_told_and_then_left_waiting_for_room
     for (int turn = 0; turn < TURNS_MAX && admit_connections(fixture->admit) > 0; turn++) {
         (void)uv_run(&fixture->world->uv, UV_RUN_NOWAIT);
     }
+    world->answer = "ok";
     served = connect_to(&fixture->address);
     assert_true(hears(fixture, served, "ok"));
     assert_int_equal(0, close(served));
+}
+
+static void an_idle_connection_gives_its_place_to_the_next(void **state)
+{
+    struct fixture *fixture = *state;
+    struct world *world = fixture->world;
+    int idle = connect_to(&fixture->address);
+    int next;
+    char byte;
+
+    assert_true(hears(fixture, idle, "ok"));
+    next = connect_to(&fixture->address);
+    assert_true(hears(fixture, next, "ok"));
+    assert_int_equal(REFUSAL_NONE, world->refusal);
+    assert_int_equal(0, recv(idle, &byte, 1, 0)); /* closed */
+    turn_until(admit_connections(fixture->admit) == 1);
+    assert_int_equal(0, close(idle));
+    assert_int_equal(0, close(next));
 }
 
 int main(void)
@@ -177,6 +200,7 @@ int main(void)
         with_server(an_address_is_a_host_and_a_port),
         with_server(two_loops_share_a_port_that_was_picked_by_the_first),
         with_server(an_address_of_another_machine_cannot_be_had),
+        with_server(an_idle_connection_gives_its_place_to_the_next),
         with_server(beyond_the_bound_a_connection_is_told_and_then_left_waiting_for_room),
     };
 

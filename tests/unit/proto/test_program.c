@@ -24,6 +24,16 @@ struct run {
     int error;
 };
 
+/* Holds as much as the gateway's limit of connections, and reckons with gateway.limits.memory. */
+static void reckon(const struct settings *settings, struct memory_bound *out)
+{
+    memory_bound_limit(out, "gateway.limits.memory", settings->gateway.limits.memory_bytes);
+    memory_bound_add_each(out, "connections", "gateway.limits.connections", settings->gateway.limits.connections, MIB);
+}
+
+static const struct program_service service = {
+    .name = "gateway", .purpose = "Stands in a test.", .memory = reckon, .memory_binds = true};
+
 /* Takes what it is given, unless a route says that it shall not; says which address it heard of. */
 static enum status apply(void *context, struct settings **fresh, FILE *errors)
 {
@@ -42,7 +52,7 @@ static enum status apply(void *context, struct settings **fresh, FILE *errors)
 static int child_main(int argc, char **argv)
 {
     struct program *program = NULL;
-    int code = program_open(&program, "gateway", "Stands in a test.", argc, argv);
+    int code = program_open(&program, &service, argc, argv);
     struct pollfd end = {.events = POLLIN};
     struct metrics *metrics = NULL;
 
@@ -267,6 +277,34 @@ static void a_check_explains_good_settings_and_tells_bad_ones(void **state)
     folder_close(&folder);
 }
 
+/* The bound is a quarter more than its terms: 10 MiB for 8. */
+static void a_memory_bound_above_its_limit_is_told_and_does_not_start(void **state)
+{
+    static struct outcome outcome;
+    struct folder folder;
+    char path[PATH_BYTES_MAX + 1];
+
+    (void)state;
+    folder_open(&folder);
+    folder_path(&folder, "prismguard.yaml", path);
+    folder_write(&folder, "prismguard.yaml", BYTES("gateway: { limits: { connections: 8, memory: 10MiB } }\n"));
+    RUN(&outcome, "--check", path);
+    assert_exit(PROGRAM_OK, &outcome);
+    assert_non_null(strstr(outcome.out, "\nMemory\n  At most 10 MiB"));
+    assert_non_null(strstr(outcome.out, "8.0 MiB  connections (gateway.limits.connections)\n"));
+
+    folder_write(&folder, "prismguard.yaml", BYTES("gateway: { limits: { connections: 9, memory: 10MiB } }\n"));
+    RUN(&outcome, "--check", path);
+    assert_exit(PROGRAM_FAILED, &outcome);
+    assert_non_null(strstr(outcome.error, "may come to hold 11 MiB, but gateway.limits.memory is 10 MiB: raise it, or lower "
+                                          "gateway.limits.connections (9 MiB are connections)"));
+    RUN(&outcome, "--config", path);
+    assert_exit(PROGRAM_FAILED, &outcome);
+    assert_non_null(strstr(outcome.error, "gateway.limits.memory is 10 MiB"));
+    assert_null(strstr(outcome.error, "started"));
+    folder_close(&folder);
+}
+
 static void output_that_cannot_be_written_is_a_failure(void **state)
 {
     static struct outcome outcome;
@@ -414,7 +452,7 @@ static void a_second_signal_ends_it_at_once(void **state)
         struct program *program = NULL;
 
         (void)dup2(open("/dev/null", O_WRONLY | O_CLOEXEC), STDERR_FILENO);
-        if (program_open(&program, "gateway", "Stands in a test.", 3, argv) != PROGRAM_OK) {
+        if (program_open(&program, &service, 3, argv) != PROGRAM_OK) {
             _exit(9);
         }
         (void)raise(SIGHUP); /* nobody reloads here: it is told and changes nothing */
@@ -445,6 +483,7 @@ int main(void)
         cmocka_unit_test(keys_are_made_once),
         cmocka_unit_test(health_needs_settings_and_somebody_who_answers),
         cmocka_unit_test(a_check_explains_good_settings_and_tells_bad_ones),
+        cmocka_unit_test(a_memory_bound_above_its_limit_is_told_and_does_not_start),
         cmocka_unit_test(output_that_cannot_be_written_is_a_failure),
         cmocka_unit_test(a_signal_ends_it_in_order_and_is_logged),
         cmocka_unit_test(a_main_that_cannot_go_on_says_why_and_ends_with_one),

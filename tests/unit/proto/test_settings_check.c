@@ -100,6 +100,10 @@ static void limits_fit_into_each_other_to_the_byte(void **state)
     assert_refused("prismguard.yaml:1: gateway.limits.body_budget: found 2097151B, allowed is at least 2MiB: one body may be "
                    "request_bytes\n",
                    "gateway: { limits: { request_bytes: 2MiB, body_budget: 2097151B } }\n");
+    assert_accepted("gateway: { limits: { relay_buffer: 1024KiB, stream_budget: 2272KiB } }\n");
+    assert_refused("prismguard.yaml:1: gateway.limits.stream_budget: found 2271KiB, allowed is at least 2272KiB: one answer may have "
+                   "relay_buffer, a chunk and a head unsent, in two buffers\n",
+                   "gateway: { limits: { relay_buffer: 1024KiB, stream_budget: 2271KiB } }\n");
     assert_accepted("moderation: { queue: { bytes: 4352KiB } }\n");
     assert_refused("prismguard.yaml:1: moderation.queue.bytes: found 4456447B, allowed is at least 4352KiB: one text may be "
                    "gateway.limits.moderated_text, and its envelope is 256KiB\n",
@@ -267,7 +271,7 @@ static char *report_of(const char *text, enum status expected, bool explained)
     folder_path(&folder, "prismguard.yaml", file);
     assert_non_null(errors);
     assert_non_null(out);
-    assert_status(expected, settings_report(file, out, errors));
+    assert_status(expected, settings_report(file, out, errors, NULL));
     assert_int_equal(0, fclose(errors));
     assert_int_equal(0, fclose(out));
     assert_int_equal(explained, words_count > 0);

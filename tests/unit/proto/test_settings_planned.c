@@ -128,7 +128,7 @@ static void the_example_holds_but_for_its_files(void **state)
     (void)state;
     assert_non_null(errors);
     assert_non_null(out);
-    assert_status(STATUS_NOT_FOUND, settings_report(example, out, errors));
+    assert_status(STATUS_NOT_FOUND, settings_report(example, out, errors, NULL));
     assert_int_equal(0, fclose(errors));
     assert_int_equal(0, fclose(out));
     for (char *line = told, *end; (end = strchr(line, '\n')) != NULL; line = end + 1) {

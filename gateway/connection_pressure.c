@@ -1,0 +1,96 @@
+/* connection_pressure: who goes first. */
+#include "gateway/connection_pressure.h"
+
+#include "gateway/connection_inside.h"
+#include "gateway/connection_set.h"
+#include "proto/clock.h"
+
+enum { SPARED_PART = 8 }; /* of the unsent bytes' limit is left to heads, errors and ends of answers */
+
+static struct connection *watched_of(struct roster_member *member)
+{
+    return (struct connection *)((char *)member - offsetof(struct connection, watch));
+}
+
+static bool stands(struct connection *connection, uint64_t now_ms)
+{
+    if (out_moved(&connection->out)) {
+        connection->moved_ms = now_ms;
+    }
+    return now_ms - connection->moved_ms >= STANDING_MS;
+}
+
+/* The one that holds most, of those that stand still when there are any. */
+static struct connection *choose(const struct connection_set *set, uint64_t now_ms)
+{
+    struct connection *chosen = NULL;
+    bool chosen_stands = false;
+
+    for (struct roster_member *member = roster_oldest(&set->stalls, WATCH_STALL); member != NULL;
+         member = TAILQ_NEXT(member, in_state)) {
+        struct connection *connection = watched_of(member);
+        bool standing = stands(connection, now_ms);
+
+        if (out_unsent(&connection->out) == 0) {
+            out_trim(&connection->out, 0); /* it owes nothing: its empty buffers are enough */
+            continue;
+        }
+        if (chosen == NULL || (standing && !chosen_stands) ||
+            (standing == chosen_stands && out_held(&connection->out) > out_held(&chosen->out))) {
+            chosen = connection;
+            chosen_stands = standing;
+        }
+    }
+    return chosen;
+}
+
+void pressure_relieve(struct connection_set *set)
+{
+    const struct account *unsent = admit_unsent(set->admit);
+    uint64_t high = unsent->limit_bytes - unsent->limit_bytes / SPARED_PART;
+    uint64_t held = account_bytes(unsent);
+
+    /* What is closing is given back in the loop's next turn. */
+    while (held > high && held - high > set->leaving_bytes) {
+        struct connection *connection = choose(set, clock_ms());
+
+        held = account_bytes(unsent);
+        if (connection == NULL) {
+            return;
+        }
+        if (held > high && held - high > set->leaving_bytes) {
+            connection_lose(connection, BY_STREAM_BUDGET);
+        }
+    }
+}
+
+void pressure_tick(struct connection_set *set)
+{
+    unsigned percent = admit_pressure(set->admit);
+    uint64_t keep_alive_ms = set->limits->keep_alive_ms;
+
+    set->under_pressure = percent >= (set->under_pressure ? PRESSURE_LEAVE_PERCENT : PRESSURE_ENTER_PERCENT);
+    if (set->under_pressure && keep_alive_ms > PRESSURE_KEEP_ALIVE_MS) {
+        keep_alive_ms = PRESSURE_KEEP_ALIVE_MS;
+    }
+    set->roster.limit_ms[IDLE] = keep_alive_ms;
+}
+
+bool connection_set_close_idle(struct connection_set *set)
+{
+    struct roster_member *member = roster_oldest(&set->roster, IDLE);
+    struct connection *connection;
+
+    if (member == NULL) {
+        member = roster_oldest(&set->roster, HEAD);
+        if (member == NULL || clock_ms() - member->since_ms < SILENT_MS) {
+            return false;
+        }
+    }
+    connection = connection_of(member);
+    if (request_begun(connection->request)) {
+        return false; /* its head is on its way */
+    }
+    connection_close(connection, BY_PRESSURE, false);
+    return true;
+}

@@ -1,0 +1,14 @@
+/* memory_bound: what the trainer may come to hold, term by term, from its settings (spec/reliability.md D).
+ *
+ * Thread: any.
+ */
+#ifndef TRAINER_MEMORY_BOUND_H
+#define TRAINER_MEMORY_BOUND_H
+
+#include "proto/memory.h"
+#include "proto/settings.h"
+
+/* Terms and limit of the process, into an empty bound. */
+void memory_bound_reckon(const struct settings *settings, struct memory_bound *out);
+
+#endif
