@@ -28,7 +28,7 @@ static void hold_path(struct bytes path)
         fuzz_hold(memmem(path.data, path.count, "/../", 4) == NULL && !bytes_ends_with(path, BYTES("/..")));
         fuzz_hold(memmem(path.data, path.count, "/./", 3) == NULL && !bytes_ends_with(path, BYTES("/.")));
         buffer_init(&url, 64 * KIB);
-        fuzz_hold(route_url(route, rest, (struct bytes){NULL, 0}, &url) == STATUS_OK);
+        fuzz_hold(route_url(route, rest, (struct bytes){NULL, 0}, false, &url) == STATUS_OK);
         fuzz_hold(bytes_starts_with(buffer_view(&url), route->upstream));
         fuzz_hold(rest.count == 0 || rest.data[0] == '/');
         buffer_free(&url);
