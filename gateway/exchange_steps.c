@@ -310,6 +310,21 @@ static void on_request_gone(void *context)
     fields_free_room(exchange->added);
 }
 
+/* Why there is no answer, for the client. */
+static const char *failure_sentence(enum transfer_failure failure)
+{
+    switch (failure) {
+    case TRANSFER_DRAIN:
+        return "the gateway is being shut down";
+    case TRANSFER_EMPTY:
+        return "the upstream's stream ended before it had content";
+    case TRANSFER_REFUSED:
+        return "the upstream's stream began with an error";
+    default:
+        return "the upstream gave no usable answer";
+    }
+}
+
 /* The upstream's answer has come to its end, one way or the other. */
 static void on_relayed(void *context, const struct relay_result *result)
 {
@@ -318,7 +333,7 @@ static void on_relayed(void *context, const struct relay_result *result)
         [TRANSFER_CONNECT] = ERROR_BAD_GATEWAY, [TRANSFER_FIRST_BYTE] = ERROR_TIMEOUT,
         [TRANSFER_IDLE] = ERROR_TIMEOUT,        [TRANSFER_TOTAL] = ERROR_TIMEOUT,
         [TRANSFER_BROKEN] = ERROR_BAD_GATEWAY,  [TRANSFER_TOO_LARGE] = ERROR_BAD_GATEWAY,
-        [TRANSFER_DRAIN] = ERROR_OVERLOADED,
+        [TRANSFER_DRAIN] = ERROR_OVERLOADED,    [TRANSFER_EMPTY] = ERROR_BAD_GATEWAY,
     };
     struct exchange *exchange = context;
     const struct relay_result *relayed = &exchange->relayed;
@@ -330,10 +345,10 @@ static void on_relayed(void *context, const struct relay_result *result)
         exchange->end = transfer_failure_name(relayed->failure);
     }
     if (relayed->end == RELAY_FAILED_BEFORE) {
-        (void)exchange_go(exchange, exchange_problem(exchange, kinds[relayed->failure], 0,
-                                                     relayed->failure == TRANSFER_DRAIN
-                                                         ? "the gateway is being shut down"
-                                                         : "the upstream gave no usable answer"));
+        enum error_kind kind = relayed->failure == TRANSFER_REFUSED ? relayed->refusal : kinds[relayed->failure];
+
+        exchange->retry_after_s = relayed->retry_after_s;
+        (void)exchange_go(exchange, exchange_problem(exchange, kind, 0, failure_sentence(relayed->failure)));
     } else {
         (void)exchange_go(exchange, STEP_FINISH);
     }
@@ -351,6 +366,7 @@ enum step exchange_connect(struct exchange *exchange)
         .request_gone = on_request_gone,
         .done = on_relayed,
         .context = exchange,
+        .delay_head = exchange->route->settings->delay_stream_header,
     };
     struct transfer_request request = {.method = head->method, .has_body = head->body_bytes != 0};
     enum status status = route_url(exchange->route, exchange->rest, exchange->query,

@@ -8,14 +8,15 @@ enum place { PLACE_NAME, PLACE_SPACE, PLACE_DATA, PLACE_TYPE, PLACE_OTHER };
 
 /* The names that are looked at. */
 #define NAME_TABLE(row)                                                                                                \
-    row(NAME_BLOCK_REASON, "blockReason") row(NAME_CANDIDATES, "candidates") row(NAME_CHOICES, "choices")              \
+    row(NAME_BLOCK_REASON, "blockReason") row(NAME_CANDIDATES, "candidates") row(NAME_CHOICES, "choices") row(NAME_CODE, "code") \
     row(NAME_CONTENT, "content") row(NAME_CONTENT_BLOCK, "content_block") row(NAME_DELTA, "delta")                     \
     row(NAME_ERROR, "error") row(NAME_EXECUTABLE_CODE, "executableCode") row(NAME_FINISH_REASON, "finishReason")       \
     row(NAME_FUNCTION_CALL, "functionCall") row(NAME_FUNCTION_CALL_OLD, "function_call") row(NAME_ID, "id")            \
     row(NAME_INLINE_DATA, "inlineData") row(NAME_ITEM, "item") row(NAME_PARTIAL_JSON, "partial_json")                  \
     row(NAME_PARTS, "parts") row(NAME_PROMPT_FEEDBACK, "promptFeedback") row(NAME_REASONING, "reasoning")              \
     row(NAME_REASONING_CONTENT, "reasoning_content") row(NAME_REFUSAL, "refusal") row(NAME_RESPONSE, "response")       \
-    row(NAME_SEQUENCE_NUMBER, "sequence_number") row(NAME_TEXT, "text") row(NAME_THINKING, "thinking")                 \
+    row(NAME_SEQUENCE_NUMBER, "sequence_number") row(NAME_STATUS, "status") row(NAME_TEXT, "text")        \
+    row(NAME_THINKING, "thinking")                                                                                     \
     row(NAME_TOOL_CALLS, "tool_calls") row(NAME_TYPE, "type")
 
 enum name {
@@ -40,6 +41,7 @@ enum tells {
     TELLS_OBJECT, /* content, when it is an object */
     TELLS_CALL,   /* a type: content when it is that of a call */
     TELLS_ERROR,  /* when it is not null */
+    TELLS_KIND,   /* of an error: its code, type or status */
     TELLS_END,    /* when it is a string */
     TELLS_BLOCK,  /* as an end; and the client is to see it */
     TELLS_TYPE,
@@ -52,7 +54,11 @@ struct telling {
     enum tells tells;
 };
 
-enum { TELLINGS_MAX = 10 };
+enum { TELLINGS_MAX = 12 };
+
+#define ERROR_KINDS                                                                                                    \
+    {SKIM_PATH2(NAME_ERROR, NAME_CODE), TELLS_KIND}, {SKIM_PATH2(NAME_ERROR, NAME_TYPE), TELLS_KIND},                    \
+    {SKIM_PATH2(NAME_ERROR, NAME_STATUS), TELLS_KIND}
 
 static const struct telling tellings[DIALECT_COUNT][TELLINGS_MAX] = {
     [DIALECT_OPENAI_CHAT] = {{SKIM_PATH3(NAME_CHOICES, NAME_DELTA, NAME_CONTENT), TELLS_TEXT},
@@ -61,13 +67,17 @@ static const struct telling tellings[DIALECT_COUNT][TELLINGS_MAX] = {
                              {SKIM_PATH3(NAME_CHOICES, NAME_DELTA, NAME_REFUSAL), TELLS_TEXT},
                              {SKIM_PATH3(NAME_CHOICES, NAME_DELTA, NAME_TOOL_CALLS), TELLS_OBJECT},
                              {SKIM_PATH3(NAME_CHOICES, NAME_DELTA, NAME_FUNCTION_CALL_OLD), TELLS_OBJECT},
-                             {SKIM_PATH1(NAME_ERROR), TELLS_ERROR}},
+                             {SKIM_PATH1(NAME_ERROR), TELLS_ERROR},
+                             ERROR_KINDS},
     [DIALECT_OPENAI_RESPONSES] = {{SKIM_PATH1(NAME_TYPE), TELLS_TYPE},
                                   {SKIM_PATH1(NAME_SEQUENCE_NUMBER), TELLS_SEQUENCE},
                                   {SKIM_PATH2(NAME_RESPONSE, NAME_ID), TELLS_ID},
                                   {SKIM_PATH1(NAME_DELTA), TELLS_TEXT},
                                   {SKIM_PATH2(NAME_ITEM, NAME_TYPE), TELLS_CALL},
-                                  {SKIM_PATH1(NAME_ERROR), TELLS_ERROR}},
+                                  {SKIM_PATH1(NAME_ERROR), TELLS_ERROR},
+                                  {SKIM_PATH1(NAME_CODE), TELLS_KIND},
+                                  {SKIM_PATH3(NAME_RESPONSE, NAME_ERROR, NAME_CODE), TELLS_KIND},
+                                  ERROR_KINDS},
     [DIALECT_CLAUDE_CHAT] = {{SKIM_PATH1(NAME_TYPE), TELLS_TYPE},
                              {SKIM_PATH2(NAME_DELTA, NAME_TEXT), TELLS_TEXT},
                              {SKIM_PATH2(NAME_DELTA, NAME_THINKING), TELLS_TEXT},
@@ -75,14 +85,16 @@ static const struct telling tellings[DIALECT_COUNT][TELLINGS_MAX] = {
                              {SKIM_PATH2(NAME_CONTENT_BLOCK, NAME_TEXT), TELLS_TEXT},
                              {SKIM_PATH2(NAME_CONTENT_BLOCK, NAME_THINKING), TELLS_TEXT},
                              {SKIM_PATH2(NAME_CONTENT_BLOCK, NAME_TYPE), TELLS_CALL},
-                             {SKIM_PATH1(NAME_ERROR), TELLS_ERROR}},
+                             {SKIM_PATH1(NAME_ERROR), TELLS_ERROR},
+                             ERROR_KINDS},
     [DIALECT_GEMINI_CHAT] = {{SKIM_PATH4(NAME_CANDIDATES, NAME_CONTENT, NAME_PARTS, NAME_TEXT), TELLS_TEXT},
                              {SKIM_PATH4(NAME_CANDIDATES, NAME_CONTENT, NAME_PARTS, NAME_FUNCTION_CALL), TELLS_OBJECT},
                              {SKIM_PATH4(NAME_CANDIDATES, NAME_CONTENT, NAME_PARTS, NAME_INLINE_DATA), TELLS_OBJECT},
                              {SKIM_PATH4(NAME_CANDIDATES, NAME_CONTENT, NAME_PARTS, NAME_EXECUTABLE_CODE), TELLS_OBJECT},
                              {SKIM_PATH2(NAME_CANDIDATES, NAME_FINISH_REASON), TELLS_END},
                              {SKIM_PATH2(NAME_PROMPT_FEEDBACK, NAME_BLOCK_REASON), TELLS_BLOCK},
-                             {SKIM_PATH1(NAME_ERROR), TELLS_ERROR}},
+                             {SKIM_PATH1(NAME_ERROR), TELLS_ERROR},
+                             ERROR_KINDS},
 };
 
 static void begin_event(struct glance *glance)
@@ -102,6 +114,7 @@ void glance_init(struct glance *glance, enum glance_form form, enum dialect dial
     glance->dialect = dialect;
     glance->event_bytes_max = event_bytes_max;
     glance->first_line = true;
+    glance->error = ERROR_BAD_GATEWAY;
     begin_event(glance);
 }
 
@@ -143,6 +156,29 @@ static bool is_call(struct bytes type)
            bytes_equal(type, BYTES("redacted_thinking"));
 }
 
+/* What an upstream calls its errors (spec/wire-formats.md section 3.14). The first that is known decides. */
+static const struct {
+    struct bytes word;
+    enum error_kind kind;
+} error_words[] = {
+    {{"insufficient_quota", 18}, ERROR_RATE_LIMIT},     {{"rate_limit_exceeded", 19}, ERROR_RATE_LIMIT},
+    {{"rate_limit_error", 16}, ERROR_RATE_LIMIT},       {{"RESOURCE_EXHAUSTED", 18}, ERROR_RATE_LIMIT},
+    {{"429", 3}, ERROR_RATE_LIMIT},                     {{"overloaded_error", 16}, ERROR_OVERLOADED},
+    {{"overloaded", 10}, ERROR_OVERLOADED},             {{"server_is_overloaded", 20}, ERROR_OVERLOADED},
+    {{"UNAVAILABLE", 11}, ERROR_OVERLOADED},            {{"503", 3}, ERROR_OVERLOADED},
+    {{"timeout_error", 13}, ERROR_TIMEOUT},             {{"DEADLINE_EXCEEDED", 17}, ERROR_TIMEOUT},
+    {{"context_length_exceeded", 23}, ERROR_INVALID_REQUEST}, {{"INVALID_ARGUMENT", 16}, ERROR_INVALID_REQUEST},
+};
+
+static void take_kind(struct glance *glance, struct bytes word)
+{
+    for (size_t index = 0; index < sizeof error_words / sizeof error_words[0]; index++) {
+        if (glance->error == ERROR_BAD_GATEWAY && bytes_equal(word, error_words[index].word)) {
+            glance->error = error_words[index].kind;
+        }
+    }
+}
+
 static void hear(struct glance *glance, enum tells tells, const struct skim_value *value)
 {
     bool is_string = value->type == JSON_STRING;
@@ -159,6 +195,9 @@ static void hear(struct glance *glance, enum tells tells, const struct skim_valu
         break;
     case TELLS_ERROR:
         glance->is_error = glance->is_error || value->type != JSON_NULL;
+        break;
+    case TELLS_KIND:
+        take_kind(glance, value->text);
         break;
     case TELLS_BLOCK:
         glance->shows = glance->shows || is_string;

@@ -11,7 +11,7 @@
 #ifndef GATEWAY_GLANCE_H
 #define GATEWAY_GLANCE_H
 
-#include "gateway/format/dialect.h"
+#include "gateway/format/errors.h"
 #include "gateway/skim.h"
 #include "proto/bytes.h"
 #include "proto/status.h"
@@ -54,6 +54,7 @@ struct glance {
     /* The stream. */
     bool ended;     /* as its dialect marks it */
     bool failed;    /* an error of the upstream's own was in it */
+    enum error_kind error; /* which, as far as its code, type or status tells */
     bool content;   /* text, reasoning or a call of a tool was in it */
     bool created;   /* response.created has come */
     uint64_t event_count;

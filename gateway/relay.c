@@ -3,6 +3,7 @@
 
 #include "gateway/format/errors.h"
 #include "gateway/glance.h"
+#include "gateway/relay_fields.h"
 #include "gateway/sse.h"
 #include "proto/limits.h"
 
@@ -12,6 +13,7 @@
 
 enum relay_state {
     RELAY_WAITING, /* for the upstream's head: nothing was written */
+    RELAY_HOLDING, /* the head has come, and waits with what follows for content: nothing was written */
     RELAY_FLOWING, /* the head was written; the body passes */
     RELAY_PAUSED,  /* as flowing; the upstream waits for the client */
     RELAY_ENDED,   /* `done` was told: the relay is only still there to be closed */
@@ -26,6 +28,10 @@ struct relay {
     struct glance glance;         /* what it has shown, where that is asked for */
     bool until_close;             /* nothing but the close of its connection ends the upstream's answer */
     bool encoded;                 /* gzip and the like: nothing of ours can be written into it */
+    struct fields *held_fields;   /* of an answer whose head waits, as they go to the client */
+    int64_t held_length;
+    struct buffer held;           /* what came behind that head */
+    enum glance_form form;        /* what is looked into once the head is written */
     struct relay_result result;
 };
 
@@ -147,7 +153,7 @@ static bool is_open_list(const struct relay *relay)
 /* The answer cannot be completed: before its head the exchange answers, after it only a break is left. */
 static void fail(struct relay *relay, enum transfer_failure failure)
 {
-    if (relay->state == RELAY_WAITING) {
+    if (relay->state == RELAY_WAITING || relay->state == RELAY_HOLDING) {
         end(relay, RELAY_FAILED_BEFORE, failure);
         return;
     }
@@ -160,55 +166,11 @@ static void fail(struct relay *relay, enum transfer_failure failure)
     end(relay, RELAY_FAILED_AFTER, failure);
 }
 
-/* Fields that speak of the connection between upstream and gateway, or of the upstream's site, and not of the answer. */
-static bool is_kept_from_client(struct bytes name)
-{
-    static const struct bytes names[] = {
-        {"set-cookie", 10},           {"strict-transport-security", 25}, {"content-security-policy", 23},
-        {"permissions-policy", 18},   {"x-frame-options", 15},           {"x-xss-protection", 16},
-        {"referrer-policy", 15},      {"alt-svc", 7},                    {"content-security-policy-report-only", 35},
-        {"x-content-type-options", 22}, {"set-cookie2", 11},
-    };
-
-    for (size_t index = 0; index < sizeof names / sizeof names[0]; index++) {
-        if (bytes_equal_nocase(name, names[index])) {
-            return true;
-        }
-    }
-    return bytes_equal_nocase(bytes_first(name, 13), BYTES("x-prismguard-")) || reply_is_hop_field(name);
-}
-
-static enum status collect_fields(struct fields *out, const struct fields *from, const struct fields *added)
-{
-    enum status status = STATUS_OK;
-
-    for (size_t index = 0; status == STATUS_OK && index < fields_count(from); index++) {
-        struct field field = fields_at(from, index);
-
-        if (!is_kept_from_client(field.name) && !fields_is_named_one_hop(from, field.name)) {
-            status = fields_add(out, field.name, field.value);
-        }
-    }
-    for (size_t index = 0; added != NULL && status == STATUS_OK && index < fields_count(added); index++) {
-        struct field field = fields_at(added, index);
-        struct bytes theirs;
-
-        if (!fields_find(out, field.name, &theirs)) {
-            status = fields_add(out, field.name, field.value);
-        }
-    }
-    return status;
-}
-
 static enum status write_head(struct relay *relay, const struct transfer_head *head)
 {
-    size_t added = relay->options.add_fields == NULL ? 0 : fields_count(relay->options.add_fields);
     struct fields *fields = NULL;
-    enum status status = fields_open(&fields, fields_count(head->fields) + added, REPLY_HEAD_BYTES_MAX);
+    enum status status = relay_fields_open(&fields, head->fields, relay->options.add_fields);
 
-    if (status == STATUS_OK) {
-        status = collect_fields(fields, head->fields, relay->options.add_fields);
-    }
     if (status == STATUS_OK) {
         status = reply_head(relay->reply, head->status, fields, head->body_bytes);
     }
@@ -241,6 +203,42 @@ static enum glance_form form_of(const struct relay *relay, const struct transfer
     return bytes_equal_nocase(bytes_first(type, 16), BYTES("application/json")) ? GLANCE_LIST : GLANCE_NONE;
 }
 
+static void begin_stream(struct relay *relay, const struct transfer_head *head)
+{
+    if (head->stream) {
+        series_add(relay->options.series->streams, 1);
+    }
+    if (head->request_gone && relay->options.request_gone != NULL) {
+        relay->options.request_gone(relay->options.context);
+    }
+}
+
+static bool is_to_wait(const struct relay *relay, const struct transfer_head *head)
+{
+    return relay->options.delay_head && head->stream && head->status < 300 && !relay->encoded && !relay->reply->head_only;
+}
+
+static void hold_head(struct relay *relay, const struct transfer_head *head)
+{
+    unsigned long long seconds;
+    struct bytes value;
+
+    if (relay_fields_open(&relay->held_fields, head->fields, relay->options.add_fields) != STATUS_OK) {
+        relay->result.stream = false; /* it has not begun */
+        fail(relay, TRANSFER_TOO_LARGE);
+        return;
+    }
+    if (fields_find(head->fields, BYTES("retry-after"), &value) &&
+        bytes_number(value, RETRY_AFTER_S_MAX, &seconds) == STATUS_OK) {
+        relay->result.retry_after_s = (unsigned)seconds;
+    }
+    relay->held_length = head->body_bytes;
+    relay->state = RELAY_HOLDING;
+    glance_init(&relay->glance, GLANCE_EVENTS, relay->options.dialect, relay->options.limits->sse_event_bytes);
+    begin_stream(relay, head);
+    transfer_set_alarm(relay->transfer, DELAY_MS);
+}
+
 static void on_head(void *context, const struct transfer_head *head)
 {
     struct relay *relay = context;
@@ -254,22 +252,22 @@ static void on_head(void *context, const struct transfer_head *head)
         fail(relay, TRANSFER_TOO_LARGE);
         return;
     }
+    relay->result.stream = head->stream;
+    relay->until_close = head->until_close && !relay->reply->head_only;
+    relay->encoded = is_encoded(head->fields);
+    relay->form = form_of(relay, head);
+    if (is_to_wait(relay, head)) {
+        hold_head(relay, head);
+        return;
+    }
     status = write_head(relay, head);
     if (status != STATUS_OK && status != STATUS_CLOSED && !relay->reply->head_written) {
         fail(relay, TRANSFER_TOO_LARGE);
         return;
     }
     relay->state = RELAY_FLOWING;
-    relay->result.stream = head->stream;
-    relay->until_close = head->until_close && !relay->reply->head_only;
-    relay->encoded = is_encoded(head->fields);
-    glance_init(&relay->glance, form_of(relay, head), relay->options.dialect, relay->options.limits->sse_event_bytes);
-    if (head->stream) {
-        series_add(relay->options.series->streams, 1);
-    }
-    if (head->request_gone && relay->options.request_gone != NULL) {
-        relay->options.request_gone(relay->options.context);
-    }
+    glance_init(&relay->glance, relay->form, relay->options.dialect, relay->options.limits->sse_event_bytes);
+    begin_stream(relay, head);
     if (status != STATUS_OK && status != STATUS_CLOSED) {
         fail(relay, TRANSFER_TOO_LARGE); /* a head that filled the connection's bound */
     }
@@ -309,11 +307,78 @@ static bool is_cut(struct relay *relay)
     return !glance->ended && !glance->failed;
 }
 
+/* A part of the body to the client. False: the relay has ended, and may be gone. */
+static bool pass(struct relay *relay, struct bytes chunk)
+{
+    enum status status = reply_body(relay->reply, chunk);
+
+    if (status != STATUS_OK && status != STATUS_CLOSED) { /* gone: the connection tells the exchange, which closes us */
+        fail(relay, TRANSFER_BROKEN);                     /* more bytes than the announced length */
+        return false;
+    }
+    relay->result.body_bytes += chunk.count;
+    sse_boundary_follow(&relay->boundary, chunk);
+    return true;
+}
+
+/* The head need not wait any more. As pass(). */
+static bool let_go(struct relay *relay)
+{
+    struct buffer held = relay->held;
+    bool passed;
+    enum status status = reply_head(relay->reply, relay->result.status, relay->held_fields, relay->held_length);
+
+    if (status != STATUS_OK && status != STATUS_CLOSED && !relay->reply->head_written) {
+        fail(relay, TRANSFER_TOO_LARGE);
+        return false;
+    }
+    relay->state = RELAY_FLOWING;
+    relay->glance.form = relay->form;
+    fields_close(&relay->held_fields);
+    buffer_init(&relay->held, 0);
+    passed = pass(relay, buffer_view(&held));
+    buffer_free(&held);
+    return passed;
+}
+
+static void on_alarm(void *context)
+{
+    struct relay *relay = context;
+
+    if (relay->state == RELAY_HOLDING) {
+        (void)let_go(relay);
+    }
+}
+
+/* As much as one client may have unsent. */
+static size_t held_bytes_max(const struct relay *relay)
+{
+    uint64_t high_bytes = relay->options.limits->relay_buffer_bytes;
+
+    return high_bytes < DELAY_BYTES_MAX ? (size_t)high_bytes : DELAY_BYTES_MAX;
+}
+
+static void hold_body(struct relay *relay, struct bytes chunk)
+{
+    relay->held.max = held_bytes_max(relay) + UPSTREAM_CHUNK_BYTES;
+    if (buffer_append(&relay->held, chunk) != STATUS_OK || glance_follow(&relay->glance, chunk) != STATUS_OK) {
+        fail(relay, TRANSFER_TOO_LARGE);
+    } else if (relay->glance.content || relay->held.count >= held_bytes_max(relay)) {
+        (void)let_go(relay);
+    } else if (relay->glance.failed) {
+        relay->result.refusal = relay->glance.error;
+        fail(relay, TRANSFER_REFUSED);
+    }
+}
+
 static bool on_body(void *context, struct bytes chunk)
 {
     struct relay *relay = context;
-    enum status status;
 
+    if (relay->state == RELAY_HOLDING) {
+        hold_body(relay, chunk);
+        return true;
+    }
     assert(relay->state == RELAY_FLOWING || relay->state == RELAY_PAUSED);
     if (connection_unsent(relay->reply->connection) >= relay->options.limits->relay_buffer_bytes) {
         if (relay->state == RELAY_FLOWING) {
@@ -324,19 +389,22 @@ static bool on_body(void *context, struct bytes chunk)
     relay->state = RELAY_FLOWING;
     if (!relay->result.stream && relay->result.body_bytes + chunk.count > relay->options.limits->response_bytes) {
         fail(relay, TRANSFER_TOO_LARGE);
-        return true;
+    } else if (pass(relay, chunk) && glance_follow(&relay->glance, chunk) != STATUS_OK) {
+        fail(relay, TRANSFER_TOO_LARGE);
     }
-    status = reply_body(relay->reply, chunk);
-    if (status == STATUS_OK || status == STATUS_CLOSED) { /* gone: the connection tells the exchange, which closes us */
-        relay->result.body_bytes += chunk.count;
-        sse_boundary_follow(&relay->boundary, chunk);
-        if (glance_follow(&relay->glance, chunk) != STATUS_OK) {
-            fail(relay, TRANSFER_TOO_LARGE);
-        }
-        return true;
-    }
-    fail(relay, TRANSFER_BROKEN); /* more bytes than the announced length */
     return true;
+}
+
+/* The upstream ended well while its head still waits: true when there is content to be passed on. */
+static bool has_begun(struct relay *relay)
+{
+    glance_finish(&relay->glance);
+    if (relay->glance.content) {
+        return true;
+    }
+    relay->result.refusal = relay->glance.error;
+    fail(relay, relay->glance.failed ? TRANSFER_REFUSED : TRANSFER_EMPTY);
+    return false;
 }
 
 static void on_done(void *context, enum transfer_failure failure)
@@ -345,6 +413,11 @@ static void on_done(void *context, enum transfer_failure failure)
     enum status status;
 
     relay->transfer = NULL; /* gone with this call */
+    if (failure == TRANSFER_OK && relay->state == RELAY_HOLDING) {
+        if (!has_begun(relay) || !let_go(relay)) {
+            return;
+        }
+    }
     if (failure == TRANSFER_OK && (relay->state == RELAY_WAITING || is_cut(relay))) {
         failure = TRANSFER_BROKEN; /* no head came, or not all of a stream */
     }
@@ -364,7 +437,7 @@ enum status relay_open(struct relay **out, struct upstream *upstream, const stru
                        struct reply *reply, const struct relay_options *options)
 {
     struct relay *relay = calloc(1, sizeof *relay);
-    struct transfer_events events = {.head = on_head, .body = on_body, .done = on_done, .context = relay};
+    struct transfer_events events = {.head = on_head, .body = on_body, .done = on_done, .context = relay, .alarm = on_alarm};
     enum status status;
 
     assert(options->done != NULL && options->series != NULL);
@@ -401,6 +474,8 @@ void relay_close(struct relay **relay)
         series_add(closing->options.series->bytes, (int64_t)closing->result.body_bytes);
         transfer_cancel(&closing->transfer);
     }
+    fields_close(&closing->held_fields);
+    buffer_free(&closing->held);
     free(closing);
     *relay = NULL;
 }

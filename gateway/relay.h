@@ -8,6 +8,10 @@
  * connection's unsent bytes, at most relay_buffer + one chunk, whatever the upstream sends. An answer that is not a stream
  * passes the same way and is bounded by response_bytes.
  *
+ * With delay_head the head of a successful stream waits, with what follows it, until the stream has shown text, reasoning or a
+ * call of a tool, or has DELAY_BYTES_MAX or DELAY_MS behind it; nothing of it is lost. One that ends, breaks or tells an error
+ * before that has failed before its head.
+ *
  * An upstream that fails before its head: the relay reports it and has written nothing. One that fails after: a stream
  * (text/event-stream) gets one error event in the client's dialect on a fresh line, then the connection closes without a clean
  * end; Gemini's stream in a list gets an error as its last value and is closed as JSON; any other body just breaks. A stream
@@ -17,7 +21,7 @@
 #ifndef GATEWAY_RELAY_H
 #define GATEWAY_RELAY_H
 
-#include "gateway/format/dialect.h"
+#include "gateway/format/errors.h"
 #include "gateway/reply.h"
 #include "gateway/upstream.h"
 #include "proto/metrics.h"
@@ -28,6 +32,8 @@
 #include <stdint.h>
 
 struct relay;
+
+enum { RETRY_AFTER_S_MAX = 86400 }; /* of an upstream's, to be passed on with an error of ours: a day */
 
 enum relay_end {
     RELAY_COMPLETE,      /* the whole answer went to the connection, reply_end included */
@@ -43,6 +49,8 @@ struct relay_result {
     uint64_t body_bytes;           /* passed to the client */
     uint64_t first_byte_us;        /* until the upstream's head, 0 = none */
     uint64_t pauses;
+    enum error_kind refusal; /* TRANSFER_REFUSED: what the upstream's error is */
+    unsigned retry_after_s;  /* as the upstream's head says, 0 = it does not */
 };
 
 /* Looked up once a loop: counting must cost nothing. */
@@ -64,6 +72,7 @@ struct relay_options {
     void (*request_gone)(void *context);
     void (*done)(void *context, const struct relay_result *result); /* once; never from inside relay_open or relay_close */
     void *context;
+    bool delay_head; /* of a stream, until it has shown content */
 };
 
 /* Starts the transfer and uses `reply` (borrowed until done or relay_close). Statuses of transfer_start. */

@@ -54,9 +54,11 @@ enum transfer_failure { /* why an answer is missing or incomplete; names in metr
     TRANSFER_TOTAL,      /* took longer than total */
     TRANSFER_BROKEN,     /* closed or reset before the answer was complete, bad framing, bad fields: 502 */
     TRANSFER_TOO_LARGE,  /* answer fields above their bound: 502 */
-    TRANSFER_DRAIN,      /* its owner's: the gateway ends before the answer does: 503 */
+    TRANSFER_DRAIN,      /* its owner's, as the next two: the gateway ends before the answer does: 503 */
+    TRANSFER_EMPTY,      /* a stream whose head was held ended without content: 502 */
+    TRANSFER_REFUSED,    /* it began with an error of the upstream's: as that says */
 };
-enum { TRANSFER_FAILURES = TRANSFER_DRAIN + 1 };
+enum { TRANSFER_FAILURES = TRANSFER_REFUSED + 1 };
 
 const char *transfer_failure_name(enum transfer_failure failure); /* static */
 
@@ -78,6 +80,8 @@ struct transfer_events {
     /* Once, last. TRANSFER_OK: the answer is complete. */
     void (*done)(void *context, enum transfer_failure failure);
     void *context;
+    /* The time of transfer_set_alarm has passed. May be NULL. */
+    void (*alarm)(void *context);
 };
 
 /* STATUS_FULL when the connections of that host are all in use, STATUS_NO_MEMORY, STATUS_MALFORMED (url). */
@@ -86,6 +90,9 @@ MUST_CHECK enum status transfer_start(struct transfer **out, struct upstream *up
 
 /* Marks a paused transfer; it goes on at the end of this loop turn. Harmless when it is not paused. */
 void transfer_resume(struct transfer *transfer);
+
+/* One alarm, `delay_ms` from now, while the transfer runs. */
+void transfer_set_alarm(struct transfer *transfer, uint64_t delay_ms);
 
 /* Closes the upstream connection in this turn. Takes NULL and sets it. May be called from inside an event. */
 void transfer_cancel(struct transfer **transfer);

@@ -69,6 +69,7 @@ struct transfer {
     uint64_t started_ms; /* of the loop's clock, as the deadlines are */
     uint64_t phase_until_ms;
     uint64_t total_until_ms;
+    uint64_t alarm_ms; /* 0 = none */
     uint64_t progress_ms; /* when the last byte of the answer came */
     uint64_t started_us;
     uint64_t asked_us;      /* when the connection stood, 0 = not yet */

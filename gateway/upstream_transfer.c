@@ -18,6 +18,8 @@ const char *transfer_failure_name(enum transfer_failure failure)
         [TRANSFER_BROKEN] = "broken",
         [TRANSFER_TOO_LARGE] = "too_large",
         [TRANSFER_DRAIN] = "drain",
+        [TRANSFER_EMPTY] = "empty",
+        [TRANSFER_REFUSED] = "refused",
     };
 
     assert((size_t)failure < sizeof names / sizeof names[0]);
@@ -35,6 +37,14 @@ static uint64_t deadline_of(const struct transfer *transfer)
         until_ms = transfer->progress_ms + transfer->upstream->limits->idle_ms;
     }
     return until_ms < transfer->total_until_ms ? until_ms : transfer->total_until_ms;
+}
+
+/* When there is something to do: a deadline, or an alarm before it. */
+static uint64_t waking_of(const struct transfer *transfer)
+{
+    uint64_t until_ms = deadline_of(transfer);
+
+    return transfer->alarm_ms != 0 && transfer->alarm_ms < until_ms ? transfer->alarm_ms : until_ms;
 }
 
 /* What to call it when that has passed. */
@@ -56,12 +66,26 @@ static void on_timer(uv_timer_t *timer)
 {
     struct transfer *transfer = timer->data;
     uint64_t now_ms = uv_now(transfer->upstream->loop);
-    uint64_t until_ms = deadline_of(transfer);
 
-    if (now_ms < until_ms) {
-        (void)uv_timer_start(timer, on_timer, until_ms - now_ms, 0);
-    } else {
+    if (now_ms >= deadline_of(transfer)) {
         transfer_fail(transfer, lateness_of(transfer));
+    } else if (transfer->alarm_ms != 0 && now_ms >= transfer->alarm_ms) {
+        transfer->alarm_ms = 0;
+        (void)uv_timer_start(timer, on_timer, deadline_of(transfer) - now_ms, 0);
+        transfer->events.alarm(transfer->events.context); /* which may cancel */
+    } else {
+        (void)uv_timer_start(timer, on_timer, waking_of(transfer) - now_ms, 0);
+    }
+}
+
+void transfer_set_alarm(struct transfer *transfer, uint64_t delay_ms)
+{
+    uint64_t now_ms = uv_now(transfer->upstream->loop);
+
+    assert(transfer->events.alarm != NULL);
+    if (!transfer_is_ending(transfer)) {
+        transfer->alarm_ms = now_ms + delay_ms;
+        transfer_enter(transfer, transfer->phase);
     }
 }
 
@@ -84,7 +108,7 @@ void transfer_enter(struct transfer *transfer, enum phase phase)
         transfer->phase_until_ms = now_ms + limits->first_byte_ms;
     }
     transfer->progress_ms = now_ms;
-    until_ms = deadline_of(transfer);
+    until_ms = waking_of(transfer);
     (void)uv_timer_start(&transfer->timer, on_timer, until_ms > now_ms ? until_ms - now_ms : 0, 0);
 }
 
@@ -358,6 +382,7 @@ static void begin(struct transfer *transfer, struct upstream_host *host, const s
     transfer->started_us = clock_us();
     transfer->started_ms = uv_now(upstream->loop);
     transfer->total_until_ms = transfer->started_ms + longest_ms; /* the head will tell which of the two it is */
+    transfer->alarm_ms = 0;
     transfer->asked_us = 0;
     transfer->attempt = 0;
     transfer->first_byte_us = 0;

@@ -14,7 +14,6 @@ static const struct setting_planned planned[] = {
     {"routes[].on_content_loss", "nothing is converted between formats"},
     {"routes[].capabilities", "nothing is converted between formats"},
     {"routes[].disable_tools", "tools go to the upstream as they came"},
-    {"routes[].delay_stream_header", "an answer's head is relayed when it comes"},
     {"capabilities", "nothing is converted between formats"},
     {"profiles.*.observe", "a verdict is obeyed"},
     {"profiles.*.responses", "answers are not judged"},

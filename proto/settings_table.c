@@ -167,6 +167,9 @@ static const struct setting rows[] = {
     {"routes[].models", SETTING_LIST, .item = SETTING_MODEL, .item_bytes = PROFILE_NAME_BYTES_MAX + 1,
      .max = ROUTE_MODELS_MAX, .fallback = "", ROUTE(models), .count_offset = offsetof(struct route_settings, model_count),
      .sentence = "Answers the list of models with these; without it the upstream answers."},
+    {"routes[].delay_stream_header", SETTING_BOOLEAN, .fallback = "false", ROUTE(delay_stream_header),
+     .sentence = "Holds the head of a stream until it has shown text, reasoning or a call of a tool (64 KiB, 10 s at most): one "
+                 "that ends, breaks or fails before is an error."},
     {"routes[].moderation", SETTING_NAME, .min = 1, .max = PROFILE_NAME_BYTES_MAX, .fallback = "default", ROUTE(moderation),
      .sentence = "The profile that judges, or none."},
 

@@ -14,6 +14,7 @@ class RawUpstream:
         self.url = f"http://127.0.0.1:{self.port}"
         self.answer = [b""]
         self.cut = threading.Semaphore(0)  # an answer was not taken to its end
+        self.ended = threading.Semaphore(0)  # a connection that had a request is closed
         self.requests = 0
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -29,6 +30,12 @@ class RawUpstream:
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection):
+        requests = self.requests
+        self._serve_one(connection)
+        if self.requests > requests:
+            self.ended.release()
+
+    def _serve_one(self, connection):
         with connection, contextlib.suppress(OSError):
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             data = b""
@@ -51,7 +58,7 @@ class RawUpstream:
 
 def chunked(body, size):
     """A head and the body of an event stream in chunks of `size` bytes, each a piece of its own."""
-    yield b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+    yield b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
     for at in range(0, len(body), size):
         part = body[at:at + size]
         yield b"%x\r\n" % len(part) + part + b"\r\n"
@@ -60,6 +67,7 @@ def chunked(body, size):
 
 def announced(body, size):
     """The same with a length, in pieces of `size` bytes that fall as they may."""
-    yield b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: %d\r\n\r\n" % len(body)
+    yield (b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: text/event-stream\r\nContent-Length: %d\r\n\r\n"
+           % len(body))
     for at in range(0, len(body), size):
         yield body[at:at + size]

@@ -77,6 +77,7 @@ struct record {
     struct world *world;
     struct transfer *transfer;
     unsigned heads;
+    unsigned alarms;
     unsigned dones;
     unsigned status;
     int64_t announced_bytes;
@@ -154,6 +155,14 @@ static inline void record_on_done(void *context, enum transfer_failure failure)
     }
 }
 
+static inline void record_on_alarm(void *context)
+{
+    struct record *record = context;
+
+    assert_false(record->calling);
+    record->alarms++;
+}
+
 static inline void record_init(struct record *record, struct world *world)
 {
     *record = (struct record){.world = world, .announced_bytes = -2};
@@ -169,7 +178,7 @@ static inline void record_free(struct record *record)
 
 static inline enum status record_request(struct record *record, const struct transfer_request *request)
 {
-    const struct transfer_events events = {record_on_head, record_on_body, record_on_done, record};
+    const struct transfer_events events = {record_on_head, record_on_body, record_on_done, record, record_on_alarm};
     enum status status;
 
     record->calling = true;

@@ -1,4 +1,5 @@
 """Upstreams right and wrong on the wire: bytes pass unchanged in every cut, and what is no whole answer never looks like one."""
+import contextlib
 import http.client
 import itertools
 import json
@@ -12,7 +13,7 @@ from stack import Stack
 VECTORS = pathlib.Path(__file__).resolve().parents[1] / "vectors"
 PATHS = {"chat": "/raw/v1/chat/completions", "responses": "/raw/v1/responses", "claude": "/raw/v1/messages",
          "gemini": "/raw/v1beta/models/m:streamGenerateContent?alt=sse"}
-OK = b"HTTP/1.1 200 OK\r\n"
+OK = b"HTTP/1.1 200 OK\r\nConnection: close\r\n"  # or the next request might meet the end of this connection
 JSON = b"Content-Type: application/json\r\n"
 
 
@@ -33,9 +34,8 @@ def stack(raw, tmp_path_factory):
     stack.close()
 
 
-@pytest.fixture
-def ask(stack, raw):
-    """Asks through the gateway: status, body, and whether it ended cleanly. The connection is kept as long as it may be."""
+@contextlib.contextmanager
+def asking(stack, raw):
     client = http.client.HTTPConnection("127.0.0.1", stack.ports["gateway"], timeout=30)
 
     def asked(answer, dialect="chat"):
@@ -48,9 +48,18 @@ def ask(stack, raw):
         except http.client.IncompleteRead as broken:
             client.close()
             return response.status, broken.partial, False
+        finally:
+            assert raw.ended.acquire(timeout=30)  # the next request does not meet a connection that is about to end
 
     yield asked
     client.close()
+
+
+@pytest.fixture
+def ask(stack, raw):
+    """Asks through the gateway: status, body, and whether it ended cleanly. The connection is kept as long as it may be."""
+    with asking(stack, raw) as asked:
+        yield asked
 
 
 def failures(stack):
@@ -92,7 +101,6 @@ def test_the_published_answers_get_their_verdicts(stack, ask, name, verdict):
         assert failures(stack) == before + 1
     elif verdict == "no-poison":
         assert status == 200
-        assert ask([OK + b"Content-Length: 2\r\n\r\nok"]) == (200, b"ok", True)
     else:
         assert verdict in ("incomplete", "either")
     assert ask([OK + b"Content-Length: 2\r\n\r\nok"]) == (200, b"ok", True)
@@ -176,3 +184,47 @@ def test_an_event_without_end_is_cut_where_events_are_looked_into(raw, tmp_path,
         assert stack.gateway.metric("prismguard_gateway_streams_ended_total", end="too_large") == 1
     finally:
         stack.close()
+
+
+@pytest.fixture(scope="module")
+def held(raw, tmp_path_factory):
+    """A gateway that holds the heads of streams."""
+    stack = Stack(tmp_path_factory.mktemp("held"), raw, review=False, moderators=0, route=f"""
+  - path: /raw
+    upstream: {raw.url}
+    delay_stream_header: true
+    moderation: none""")
+    yield stack
+    stack.close()
+
+
+CONTENT = {"chat": b'data: {"choices":[{"delta":{"content":"x"}}]}\n\n',
+           "responses": b'data: {"type":"response.output_text.delta","delta":"x"}\n\n',
+           "claude": b'data: {"type":"content_block_delta","delta":{"type":"text_delta","text":"x"}}\n\n',
+           "gemini": b'data: {"candidates":[{"content":{"parts":[{"text":"x"}]}}]}\n\n'}
+QUOTA = {"chat": b'data: {"error":{"code":"insufficient_quota"}}\n\n',
+         "responses": b'event: error\ndata: {"type":"error","error":{"code":"insufficient_quota"}}\n\n',
+         "claude": b'event: error\ndata: {"type":"error","error":{"type":"rate_limit_error"}}\n\n',
+         "gemini": b'data: {"error":{"code":429,"status":"RESOURCE_EXHAUSTED"}}\n\n'}
+
+
+@pytest.mark.parametrize("dialect", PATHS)
+def test_a_held_head_comes_with_the_first_content(held, raw, dialect):
+    body = b": ping\n\n" * 10 + CONTENT[dialect] + b"data: {}\n\n"
+    with asking(held, raw) as asked:
+        assert asked(chunked(body, 5), dialect) == (200, body, True)
+
+
+@pytest.mark.parametrize("dialect", PATHS)
+def test_a_stream_without_content_is_a_502(held, raw, dialect):
+    raw.answer = chunked(b": ping\n\ndata: {}\n\n", 5)
+    status, _, body = held.post(json.dumps({"model": "m"}).encode(), PATHS[dialect])
+    assert status == 502 and "before it had content" in json.loads(body)["error"]["message"]
+
+
+@pytest.mark.parametrize("dialect", PATHS)
+def test_a_stream_that_begins_with_an_error_is_that_error(held, raw, dialect):
+    raw.answer = [OK + b"Content-Type: text/event-stream\r\nRetry-After: 21\r\n\r\n" + QUOTA[dialect]]
+    status, fields, body = held.post(json.dumps({"model": "m"}).encode(), PATHS[dialect])
+    assert status == 429 and "error" in json.loads(body)
+    assert fields["retry-after"] == "21"

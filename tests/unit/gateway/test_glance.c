@@ -126,6 +126,35 @@ static void claude_and_gemini_have_their_own(void **state)
     expect(GLANCE_LIST, DIALECT_GEMINI_CHAT, "[{\"candidates\":[]},", 0);
 }
 
+static void an_error_is_what_its_upstream_calls_it(void **state)
+{
+    static const struct {
+        enum dialect dialect;
+        const char *data;
+        enum error_kind kind;
+    } cases[] = {
+        {DIALECT_OPENAI_CHAT, "{\"error\":{\"type\":\"x\",\"code\":\"rate_limit_exceeded\"}}", ERROR_RATE_LIMIT},
+        {DIALECT_OPENAI_CHAT, "{\"error\":{\"code\":\"y\"}}", ERROR_BAD_GATEWAY},
+        {DIALECT_OPENAI_RESPONSES, "{\"type\":\"error\",\"code\":\"insufficient_quota\"}", ERROR_RATE_LIMIT},
+        {DIALECT_OPENAI_RESPONSES, "{\"type\":\"response.failed\",\"response\":{\"error\":{\"code\":\"server_is_overloaded\"}}}",
+         ERROR_OVERLOADED},
+        {DIALECT_CLAUDE_CHAT, "{\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\"}}", ERROR_OVERLOADED},
+        {DIALECT_GEMINI_CHAT, "{\"error\":{\"code\":429,\"status\":\"x\"}}", ERROR_RATE_LIMIT},
+    };
+
+    (void)state;
+    for (size_t index = 0; index < sizeof cases / sizeof cases[0]; index++) {
+        struct glance glance;
+
+        glance_init(&glance, GLANCE_EVENTS, cases[index].dialect, KIB);
+        assert_status(STATUS_OK, glance_follow(&glance, BYTES("data: ")));
+        assert_status(STATUS_OK, glance_follow(&glance, bytes_of(cases[index].data)));
+        assert_status(STATUS_OK, glance_follow(&glance, BYTES("\n\n")));
+        assert_true(glance.failed);
+        assert_int_equal(cases[index].kind, glance.error);
+    }
+}
+
 static void the_id_and_the_next_number_are_those_of_the_response(void **state)
 {
     static const char stream[] =
@@ -169,6 +198,7 @@ int main(void)
         cmocka_unit_test(chat_ends_with_done_and_shows_text_reasoning_and_tools),
         cmocka_unit_test(responses_tell_by_the_type_of_an_event),
         cmocka_unit_test(claude_and_gemini_have_their_own),
+        cmocka_unit_test(an_error_is_what_its_upstream_calls_it),
         cmocka_unit_test(the_id_and_the_next_number_are_those_of_the_response),
         cmocka_unit_test(an_event_has_its_bound_whatever_is_in_it),
     };

@@ -24,6 +24,7 @@ struct rig {
     unsigned dones;
     unsigned requests_gone;
     enum dialect dialect; /* of the client */
+    bool delay_head;
     bool upstream_closed;
 };
 
@@ -52,7 +53,7 @@ static void start_relay(struct world *world)
 {
     const struct request_head *head = connection_head(world->connection);
     const struct relay_options options = {&rig.settings.limits, &rig.series, rig.dialect, rig.added, relay_request_gone,
-                                          relay_done, &rig};
+                                          relay_done, &rig, rig.delay_head};
     char url[64];
     const struct transfer_request request = {
         .method = head->method,
@@ -606,6 +607,107 @@ static void an_event_above_its_bound_ends_its_stream_with_an_error(void **state)
     assert_int_equal(1, failures(TRANSFER_TOO_LARGE));
 }
 
+/* A stream of chat whose head waits: `body` in chunks of a byte, ended well or not. */
+static const char *ask_with_delay(struct world *world, const char *fields, const char *body, const char *last, const char *end)
+{
+    static char text[64 * KIB];
+    size_t at = (size_t)snprintf(text, sizeof text, "HTTP/1.1 200 OK\r\n" STREAM_FIELDS "%s\r\n", fields);
+
+    for (; *body != '\0'; body++) {
+        at += (size_t)snprintf(text + at, sizeof text - at, "1\r\n%c\r\n", *body);
+    }
+    (void)snprintf(text + at, sizeof text - at, "%s", last);
+    rig.delay_head = true;
+    ask(world, get, text);
+    return hear_until(world, end);
+}
+
+static void a_head_that_waits_comes_with_all_that_was_held(void **state)
+{
+    const char *heard = ask_with_delay(*state, "X-A: b\r\n", "data: {\"choices\":[{\"delta\":{\"content\":\"\"}}]}\n\n"
+                                                            "data: {\"choices\":[{\"delta\":{\"content\":\"x\"}}]}\n\n!", "0\r\n\r\n",
+                                       "0\r\n\r\n");
+
+    assert_has(heard, "X-A: b\r\n");
+    assert_has(heard, "\r\n\r\n5d\r\ndata: {\"choices\":[{\"delta\":{\"content\":\"\"}}]}\n\ndata: {\"choices\":[{\"delta\":{\"content\":"
+                      "\"x\"}}]}\n\n\r\n1\r\n!\r\n0\r\n\r\n");
+    await_done(*state);
+    assert_int_equal(RELAY_COMPLETE, rig.result.end);
+    assert_int_equal(94, rig.result.body_bytes);
+    assert_int_equal(1, rig.requests_gone);
+}
+
+static void expect_no_start(struct world *world, const char *body, const char *last, enum transfer_failure failure)
+{
+    assert_string_equal("nothing came", ask_with_delay(world, "Retry-After: 7\r\n", body, last, NULL));
+    assert_int_equal(RELAY_FAILED_BEFORE, rig.result.end);
+    assert_int_equal(failure, rig.result.failure);
+    assert_int_equal(1, failures(failure));
+    assert_int_equal(7, rig.result.retry_after_s);
+}
+
+static void a_stream_that_ends_before_content_has_failed_before_its_head(void **state)
+{
+    expect_no_start(*state, "data: {\"choices\":[]}\n\ndata: [DONE]\n\n", "0\r\n\r\n", TRANSFER_EMPTY);
+}
+
+static void an_empty_stream_has_failed_before_its_head(void **state)
+{
+    expect_no_start(*state, "", "0\r\n\r\n", TRANSFER_EMPTY);
+}
+
+static void a_stream_that_breaks_before_content_has_failed_before_its_head(void **state)
+{
+    expect_no_start(*state, ": ping\n\n", "", TRANSFER_BROKEN);
+}
+
+static void a_stream_that_begins_with_an_error_has_failed_as_that_says(void **state)
+{
+    expect_no_start(*state, "data: {\"error\":{\"type\":\"x\",\"code\":\"insufficient_quota\"}}\n\n", "0\r\n\r\n", TRANSFER_REFUSED);
+    assert_int_equal(ERROR_RATE_LIMIT, rig.result.refusal);
+}
+
+/* As many bytes without content as a client may have unsent: 32 KiB here. */
+static void a_head_waits_for_so_many_bytes(struct world *world, size_t bytes, bool begins)
+{
+    static char text[64 * KIB];
+    int head = snprintf(text, sizeof text, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: 60000\r\n\r\n");
+
+    rig.settings.limits.relay_buffer_bytes = 2 * UPSTREAM_CHUNK_BYTES;
+    rig.delay_head = true;
+    memset(text + head, ':', bytes);
+    text[(size_t)head + bytes] = '\0';
+    ask(world, get, text);
+    assert_has(hear_until(world, NULL), begins ? "HTTP/1.1 200 OK" : "nothing came");
+    await_done(world);
+    assert_int_equal(begins ? RELAY_FAILED_AFTER : RELAY_FAILED_BEFORE, rig.result.end);
+}
+
+static void a_head_waits_while_less_than_its_bound_has_come(void **state)
+{
+    a_head_waits_for_so_many_bytes(*state, 32 * KIB - 1, false);
+}
+
+static void a_head_waits_no_longer_than_its_bound(void **state)
+{
+    a_head_waits_for_so_many_bytes(*state, 32 * KIB, true);
+}
+
+static void the_time_to_end_while_a_head_waits_leaves_the_answer_to_others(void **state)
+{
+    struct world *world = *state;
+
+    rig.delay_head = true;
+    rig.server = server_open(wait_for_end, begun_stream);
+    connect_client(world);
+    say(world, get);
+    turn_until(series_value(rig.series.streams) == 1);
+    relay_end_now(rig.relay);
+    assert_int_equal(RELAY_FAILED_BEFORE, rig.result.end);
+    assert_string_equal("nothing came", hear_until(world, NULL));
+    sem_wait(&rig.server->event);
+}
+
 static void an_event_that_nobody_looks_into_has_no_bound(void **state)
 {
     assert_has_not(ask_for_event(*state, DIALECT_OPENAI_CHAT, 64 * KIB + 1, "\r\n0\r\n\r\n"), "error");
@@ -771,6 +873,14 @@ int main(void)
         rig_test(an_event_may_have_its_bound),
         rig_test(an_event_above_its_bound_ends_its_stream_with_an_error),
         rig_test(an_event_that_nobody_looks_into_has_no_bound),
+        rig_test(a_head_that_waits_comes_with_all_that_was_held),
+        rig_test(a_stream_that_ends_before_content_has_failed_before_its_head),
+        rig_test(an_empty_stream_has_failed_before_its_head),
+        rig_test(a_stream_that_breaks_before_content_has_failed_before_its_head),
+        rig_test(a_stream_that_begins_with_an_error_has_failed_as_that_says),
+        rig_test(a_head_waits_while_less_than_its_bound_has_come),
+        rig_test(a_head_waits_no_longer_than_its_bound),
+        rig_test(the_time_to_end_while_a_head_waits_leaves_the_answer_to_others),
         rig_test(a_stream_ended_by_the_close_inside_an_event_is_broken),
         rig_test(a_stream_ended_by_the_close_behind_done_is_whole),
         rig_test(a_stream_ended_by_the_close_with_a_line_too_few_is_broken),

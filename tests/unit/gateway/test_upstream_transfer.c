@@ -479,6 +479,37 @@ static void an_upstream_that_falls_silent_is_cut(void **state)
     expect_timeout(&world, begin_stream, TRANSFER_IDLE, 1, 150);
 }
 
+static void an_alarm_comes_once_and_the_transfer_goes_on(void **state)
+{
+    struct server *server = server_open(begin_stream, NULL);
+    struct world world;
+    struct record record;
+    uint64_t began_ms;
+
+    (void)state;
+    world_settings(&world);
+    world.settings.limits.idle_ms = 300;
+    world_start(&world);
+    record_init(&record, &world);
+    assert_status(STATUS_OK, record_start(&record, server->port, "GET", "/", (struct bytes){NULL, 0}));
+    while (record.heads == 0) {
+        (void)uv_run(&world.loop, UV_RUN_ONCE);
+    }
+    began_ms = clock_ms();
+    transfer_set_alarm(record.transfer, 50);
+    while (record.alarms == 0) {
+        (void)uv_run(&world.loop, UV_RUN_ONCE);
+    }
+    assert_true(clock_ms() - began_ms + 5 >= 50);
+    assert_int_equal(0, record.dones);
+    record_await(&record);
+    assert_int_equal(TRANSFER_IDLE, record.failure);
+    assert_int_equal(1, record.alarms);
+    record_free(&record);
+    world_close(&world);
+    server_close(server);
+}
+
 /* A byte each few milliseconds until the client closes. */
 static void drip(struct server_connection *connection, void *context)
 {
@@ -818,6 +849,7 @@ int main(void)
         cmocka_unit_test(bytes_that_are_no_tls_fail_the_connect_and_carry_no_request),
         cmocka_unit_test(an_upstream_that_does_not_answer_is_cut),
         cmocka_unit_test(an_upstream_that_falls_silent_is_cut),
+        cmocka_unit_test(an_alarm_comes_once_and_the_transfer_goes_on),
         cmocka_unit_test(an_answer_that_never_ends_is_cut_and_its_bytes_are_no_silence),
         cmocka_unit_test(a_connect_that_takes_too_long_is_cut),
         cmocka_unit_test(a_transfer_that_we_have_paused_is_not_silent),
