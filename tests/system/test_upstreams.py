@@ -4,11 +4,13 @@ import http.client
 import itertools
 import json
 import pathlib
+import subprocess
+import sys
 
 import pytest
 
 from raw_upstream import RawUpstream, announced, chunked
-from stack import Stack
+from stack import RELEASE, Stack
 
 VECTORS = pathlib.Path(__file__).resolve().parents[1] / "vectors"
 PATHS = {"chat": "/raw/v1/chat/completions", "responses": "/raw/v1/responses", "claude": "/raw/v1/messages",
@@ -228,3 +230,9 @@ def test_a_stream_that_begins_with_an_error_is_that_error(held, raw, dialect):
     status, fields, body = held.post(json.dumps({"model": "m"}).encode(), PATHS[dialect])
     assert status == 429 and "error" in json.loads(body)
     assert fields["retry-after"] == "21"
+
+
+def test_memory_stays_flat_under_hostile_upstreams():
+    command = [sys.executable, VECTORS.parent / "bench" / "hostile", "5", "--programs", RELEASE]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100)
+    assert done.returncode == 0, done.stdout + done.stderr
