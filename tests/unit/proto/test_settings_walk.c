@@ -16,7 +16,7 @@ static void an_unknown_key_is_told_with_those_allowed_beside_it(void **state)
                    "url_config, url_config_hosts, url_config_floor, allow_private_upstreams, limits\n",
                    "gateway:\n  threads: 2\n  kees:\n    - { name: a }\n");
     assert_refused("prismguard.yaml:2: routes[0].map: unknown key; allowed here are path, upstream, serve, key_file, from, "
-                   "to, models, moderation\n",
+                   "to, models, delay_stream_header, moderation\n",
                    "routes:\n  - { map: { a: b }, path: /a, upstream: https://a.example, moderation: none }\n");
     assert_refused("prismguard.yaml:1: profiles.a.training.gate.max: unknown key; allowed here are min_auc, max_regression\n",
                    "profiles: { a: { training: { gate: { max: 1 } } } }\n");
