@@ -72,7 +72,7 @@ void connection_close(struct connection *connection, enum close_reason reason, b
     connection->drained = NULL;
     connection->leaving_bytes = out_held(&connection->out);
     connection->home->leaving_bytes += connection->leaving_bytes;
-    series_add(connection->home->closed[reason], 1);
+    connection_count_end(connection, reason);
     /* A reset is refused by libuv once the write side has been shut down; then closing says it too. */
     if (!reset || uv_tcp_close_reset(&connection->socket, on_closed) != 0) {
         uv_close((uv_handle_t *)&connection->socket, on_closed);

@@ -6,7 +6,7 @@
  *              accept                     state     timer                 its end
  *                v
  *        +---> HEAD ---> BODY ---+        HEAD      header_time, total    408, or closed when nothing had come
- *        |       |               v        BODY      body_time, total      408
+ *        |       |               v        BODY      body_time, total; and body_rate, a minimum: 408
  *       IDLE     +------------> BUSY      BUSY      the exchange's own
  *        ^                       v        SENDING   write_stall           cut
  *        +------------------- SENDING     IDLE      keep_alive            closed

@@ -31,6 +31,8 @@ enum close_reason {
     BY_ANSWER,
     BY_IDLE,
     BY_HEADER_TIME,
+    BY_BODY_TIME,
+    BY_BODY_RATE,
     BY_WRITE_STALL,
     BY_BROKEN_ANSWER,
     BY_DRAIN,
@@ -110,6 +112,9 @@ void connection_feed(struct connection *connection);
 
 /* Lets the exchange answer for a request that will not be taken. */
 void connection_refuse(struct connection *connection, enum request_refusal refusal);
+
+/* One more has ended, for this reason: counts it, and logs it where a limit ended it. */
+void connection_count_end(const struct connection *connection, enum close_reason reason);
 
 /* Closes, with a reset or without; the exchange is not told. */
 void connection_close(struct connection *connection, enum close_reason reason, bool reset);

@@ -6,6 +6,7 @@
 #include "gateway/connection_inside.h"
 #include "gateway/connection_pressure.h"
 #include "proto/clock.h"
+#include "proto/log.h"
 
 #include <assert.h>
 #include <stddef.h>
@@ -13,6 +14,7 @@
 
 static const char *const reasons[REASON_COUNT] = {
     [BY_CLIENT] = "client",           [BY_ANSWER] = "answer",           [BY_IDLE] = "idle",   [BY_HEADER_TIME] = "header_time",
+    [BY_BODY_TIME] = "body_time",     [BY_BODY_RATE] = "body_rate",
     [BY_WRITE_STALL] = "write_stall", [BY_BROKEN_ANSWER] = "broken",    [BY_DRAIN] = "drain",
     [BY_PRESSURE] = "pressure",       [BY_STREAM_BUDGET] = "stream_budget", [BY_ADDRESS] = "address",
 };
@@ -29,6 +31,25 @@ static void write_date(struct connection_set *set)
 
         assert(count == DATE_BYTES);
         set->date_second = second;
+    }
+}
+
+void connection_count_end(const struct connection *connection, enum close_reason reason)
+{
+    series_add(connection->home->closed[reason], 1);
+    switch (reason) {
+    case BY_HEADER_TIME:
+    case BY_BODY_TIME:
+    case BY_BODY_RATE:
+    case BY_WRITE_STALL:
+    case BY_PRESSURE:
+    case BY_STREAM_BUDGET:
+    case BY_ADDRESS:
+        log_event_limited(LOG_WARN, "connection_limit", LOG_TEXT("reason", reasons[reason]),
+                          LOG_TEXT("client", connection->address));
+        break;
+    default:
+        break;
     }
 }
 
@@ -215,6 +236,7 @@ static void expired(struct roster_member *member)
         }
         break;
     case BODY:
+        connection->reason = BY_BODY_TIME;
         connection_refuse(connection, REFUSAL_BODY_TIME);
         break;
     case IDLE:
@@ -226,6 +248,25 @@ static void expired(struct roster_member *member)
     default: /* LINGER; the other states have no limit here */
         connection_close(connection, connection->reason, true);
         break;
+    }
+}
+
+/* A body must have brought `rate` bytes for each second beyond the first BODY_RATE_AFTER_MS. The oldest stand first: at the first
+ * that is too young the look is over. */
+static void look_at_rates(struct connection_set *set, uint64_t now_ms)
+{
+    uint64_t rate = set->limits->body_rate_bytes;
+    struct roster_member *member = rate == 0 ? NULL : roster_oldest(&set->roster, BODY);
+
+    while (member != NULL && now_ms - member->since_ms > BODY_RATE_AFTER_MS) {
+        struct connection *connection = connection_of(member);
+        uint64_t due = (now_ms - member->since_ms - BODY_RATE_AFTER_MS) * rate / 1000;
+
+        member = TAILQ_NEXT(member, in_state);
+        if (request_body_read(connection->request) < due) {
+            connection->reason = BY_BODY_RATE;
+            connection_refuse(connection, REFUSAL_BODY_RATE);
+        }
     }
 }
 
@@ -253,6 +294,7 @@ void connection_set_tick(struct connection_set *set)
 
     write_date(set);
     roster_tick(&set->roster, now_ms, expired);
+    look_at_rates(set, now_ms);
     roster_tick(&set->stalls, now_ms, look_at_stall);
     count_unsent(set);
     hunger_tick(set);

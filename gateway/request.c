@@ -239,29 +239,6 @@ static enum request_progress refused(struct request *request, enum request_refus
     return REQUEST_REFUSED;
 }
 
-static enum request_refusal refusal_of(llhttp_errno_t error)
-{
-    switch (error) {
-    case HPE_INVALID_METHOD:
-        return REFUSAL_METHOD;
-    case HPE_INVALID_URL:
-        return REFUSAL_TARGET;
-    case HPE_INVALID_VERSION:
-    case HPE_PAUSED_H2_UPGRADE:
-        return REFUSAL_VERSION;
-    case HPE_INVALID_HEADER_TOKEN:
-        return REFUSAL_FIELD;
-    case HPE_INVALID_CONTENT_LENGTH:
-    case HPE_UNEXPECTED_CONTENT_LENGTH:
-    case HPE_INVALID_TRANSFER_ENCODING:
-        return REFUSAL_FRAMING;
-    case HPE_INVALID_CHUNK_SIZE:
-        return REFUSAL_CHUNK;
-    default:
-        return REFUSAL_SYNTAX;
-    }
-}
-
 /* Gives bytes to llhttp and says how many it used; fewer only at the end of the message. */
 static enum request_refusal parse(struct request *request, struct bytes in, size_t *used)
 {
@@ -275,7 +252,7 @@ static enum request_refusal parse(struct request *request, struct bytes in, size
         return REFUSAL_NONE;
     }
     *used = in.count;
-    return error == HPE_OK ? REFUSAL_NONE : refusal_of(error);
+    return error == HPE_OK ? REFUSAL_NONE : refusal_of_syntax((int)error);
 }
 
 /* Cuts the next piece of the current line from `in`: at most up to its end, and never past its bounds. A byte that may not
@@ -470,6 +447,11 @@ enum request_progress request_read(struct request *request, struct bytes in, siz
 bool request_begun(const struct request *request)
 {
     return request->state != STATE_REQUEST_LINE || request->line_bytes > (request->after_cr ? 1 : 0);
+}
+
+uint64_t request_body_read(const struct request *request)
+{
+    return request->body_bytes + request->framing_bytes;
 }
 
 bool request_is_complete(const struct request *request)

@@ -53,6 +53,9 @@ MUST_CHECK enum request_progress request_read(struct request *request, struct by
 /* Whether any byte of a message (empty lines before it not counted) has been used since the last reset. */
 bool request_begun(const struct request *request);
 
+/* Bytes of the body that have come, chunks and trailers included. */
+uint64_t request_body_read(const struct request *request);
+
 /* Whether the last byte of the message has been used. True from REQUEST_HEAD on where no body follows. */
 bool request_is_complete(const struct request *request);
 

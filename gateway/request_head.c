@@ -2,6 +2,7 @@
 #include "gateway/request_head.h"
 
 #include <assert.h>
+#include <llhttp.h>
 #include <string.h>
 
 static const struct {
@@ -44,6 +45,29 @@ const char *refusal_sentence(enum request_refusal refusal)
 {
     assert(refusal < REFUSAL_COUNT);
     return refusals[refusal].sentence;
+}
+
+enum request_refusal refusal_of_syntax(int error)
+{
+    switch ((llhttp_errno_t)error) {
+    case HPE_INVALID_METHOD:
+        return REFUSAL_METHOD;
+    case HPE_INVALID_URL:
+        return REFUSAL_TARGET;
+    case HPE_INVALID_VERSION:
+    case HPE_PAUSED_H2_UPGRADE:
+        return REFUSAL_VERSION;
+    case HPE_INVALID_HEADER_TOKEN:
+        return REFUSAL_FIELD;
+    case HPE_INVALID_CONTENT_LENGTH:
+    case HPE_UNEXPECTED_CONTENT_LENGTH:
+    case HPE_INVALID_TRANSFER_ENCODING:
+        return REFUSAL_FRAMING;
+    case HPE_INVALID_CHUNK_SIZE:
+        return REFUSAL_CHUNK;
+    default:
+        return REFUSAL_SYNTAX;
+    }
 }
 
 enum request_refusal refusal_of_field(enum status status)

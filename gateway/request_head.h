@@ -47,6 +47,7 @@
     row(REFUSAL_DECODERS, "decoders", 503, "the gateway decodes as many request bodies as it may")                     \
     row(REFUSAL_HEADER_TIME, "header_time", 408, "the request's head took too long to arrive")                         \
     row(REFUSAL_BODY_TIME, "body_time", 408, "the request's body took too long to arrive")                             \
+    row(REFUSAL_BODY_RATE, "body_rate", 408, "the request's body arrives too slowly")                                  \
     row(REFUSAL_CONNECTIONS, "connections", 503, "the gateway has as many connections as it may")                      \
     row(REFUSAL_ADDRESS, "address", 429, "this address has as many connections as it may")                            \
     row(REFUSAL_MEMORY, "memory", 503, "the gateway is out of memory")
@@ -77,6 +78,9 @@ enum request_refusal request_head_check(struct request_head *head, uint64_t body
 
 /* What it means when the taker of a body fails (struct request_sink). */
 enum request_refusal refusal_of_sink(enum status status);
+
+/* What llhttp found wrong, from its llhttp_errno_t. */
+enum request_refusal refusal_of_syntax(int error);
 
 /* Why a field could not be added to the head's, from the status of fields_add. */
 enum request_refusal refusal_of_field(enum status status);

@@ -148,6 +148,7 @@ enum {
     ADDED_BYTES_MAX = KIB,
     LINGER_MS = 5000,                    /* after an early answer: the client may still send, and must see the answer */
     LINGER_BYTES_MAX = 64 * MIB,
+    BODY_RATE_AFTER_MS = 5000,           /* a body may begin as slowly as it likes, for so long */
     HALF_CLOSED_PROBE_MS = 1000,         /* a client that ended its side is asked so often whether it waits: 25 bytes each */
     LISTEN_BACKLOG = 511,
     DESCRIPTORS_OWN = 128,               /* listeners, loops, files, the log */

@@ -54,6 +54,7 @@ struct limit_settings {
     uint64_t in_flight;
     uint64_t header_time_ms;
     uint64_t body_time_ms;
+    uint64_t body_rate_bytes; /* a second; 0 = none */
     uint64_t decoders;
     uint64_t write_stall_ms;
     uint64_t relay_buffer_bytes; /* high water; low water is half of it */

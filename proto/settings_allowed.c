@@ -12,6 +12,7 @@ enum status setting_number(enum setting_type type, uint64_t number, struct buffe
         const char *unit;
     } units[] = {
         {SETTING_BYTES, MIB, "MiB"}, {SETTING_BYTES, KIB, "KiB"},   {SETTING_BYTES, 1, "B"}, {SETTING_TIME, 3600000, "h"},
+        {SETTING_BYTE_RATE, MIB, "MiB/s"}, {SETTING_BYTE_RATE, KIB, "KiB/s"}, {SETTING_BYTE_RATE, 1, "B/s"},
         {SETTING_TIME, 60000, "m"},  {SETTING_TIME, 1000, "s"}, {SETTING_TIME, 1, "ms"},
     };
 
@@ -35,7 +36,9 @@ static enum status append_range(const struct setting *row, struct buffer *out)
         status = setting_number(row->type, row->max, out);
     }
     if (status == STATUS_OK && row->type != SETTING_NUMBER) {
-        status = buffer_append_text(out, row->type == SETTING_BYTES ? " (units B, KiB, MiB)" : " (units ms, s, m, h)");
+        status = buffer_append_text(out, row->type == SETTING_BYTES       ? " (units B, KiB, MiB)"
+                                         : row->type == SETTING_BYTE_RATE ? " (units B/s, KiB/s, MiB/s)"
+                                                                          : " (units ms, s, m, h)");
     }
     return status;
 }
@@ -105,6 +108,7 @@ enum status setting_allowed(const struct setting *row, struct buffer *out)
     switch (row->type) {
     case SETTING_NUMBER:
     case SETTING_BYTES:
+    case SETTING_BYTE_RATE:
     case SETTING_TIME:
         return append_range(row, out);
     case SETTING_RATE:

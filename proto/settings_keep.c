@@ -12,6 +12,7 @@ static size_t field_bytes(const struct setting *row)
     switch (row->type) {
     case SETTING_NUMBER:
     case SETTING_BYTES:
+    case SETTING_BYTE_RATE:
     case SETTING_TIME:
         return sizeof(uint64_t);
     case SETTING_SHARE:

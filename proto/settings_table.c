@@ -120,6 +120,8 @@ static const struct setting rows[] = {
      .sentence = "For all of a request's body."},
     {"gateway.limits.decoders", SETTING_NUMBER, .min = 1, .max = 65536, .fallback = "64", LIMIT(decoders),
      .sentence = "Compressed bodies that are read at once; at most 4 of them brotli."},
+    {"gateway.limits.body_rate", SETTING_BYTE_RATE, .max = MIB, .fallback = "1KiB/s", LIVE_LIMIT(body_rate_bytes),
+     .sentence = "A body that arrives slower is refused, from 5 s after its head; 0: none."},
     {"gateway.limits.write_stall", SETTING_TIME, .min = 100, .max = HOUR, .fallback = "30s", LIVE_LIMIT(write_stall_ms),
      .sentence = "A client that takes no byte for so long is cut."},
     {"gateway.limits.relay_buffer", SETTING_BYTES, .min = 2 * UPSTREAM_CHUNK_BYTES, .max = 16 * MIB, .fallback = "64KiB",

@@ -21,6 +21,7 @@ enum setting_type {
     /* min and max are of the number, in its unit */
     SETTING_NUMBER, /* uint64_t; with `automatic`, "auto" is SETTINGS_AUTO */
     SETTING_BYTES,  /* uint64_t, in bytes: B, KiB, MiB */
+    SETTING_BYTE_RATE, /* uint64_t, in bytes a second: B/s, KiB/s, MiB/s */
     SETTING_TIME,   /* uint64_t, in milliseconds: ms, s, m, h */
     SETTING_SHARE,  /* double, 0 to 1 */
     SETTING_RATE,   /* struct rate_settings: number/s, /m or /h; with `automatic`, "off" is a count of 0 */

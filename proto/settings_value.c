@@ -26,6 +26,7 @@ static uint64_t unit_factor(enum setting_type type, struct bytes unit)
         uint64_t factor;
     } units[] = {
         {SETTING_NUMBER, "", 1},  {SETTING_BYTES, "B", 1},  {SETTING_BYTES, "KiB", KIB}, {SETTING_BYTES, "MiB", MIB},
+        {SETTING_BYTE_RATE, "B/s", 1}, {SETTING_BYTE_RATE, "KiB/s", KIB}, {SETTING_BYTE_RATE, "MiB/s", MIB},
         {SETTING_TIME, "ms", 1},  {SETTING_TIME, "s", 1000}, {SETTING_TIME, "m", 60000},  {SETTING_TIME, "h", 3600000},
     };
 
@@ -263,6 +264,7 @@ enum status setting_store(const struct setting *row, struct bytes text, void *ba
     switch (row->type) {
     case SETTING_NUMBER:
     case SETTING_BYTES:
+    case SETTING_BYTE_RATE:
     case SETTING_TIME:
         return store_number(row, text, base);
     case SETTING_SHARE:

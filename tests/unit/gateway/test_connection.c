@@ -292,6 +292,40 @@ static void a_body_that_drips_is_refused_at_the_body_time(void **state)
     assert_int_equal(0, hear_end(world));
 }
 
+/* At the rate, one byte below it, and with nothing at all before it counts. */
+static void a_body_below_its_rate_is_refused_and_one_at_it_is_not(void **state)
+{
+    struct world *world = *state;
+
+    world->limits.body_rate_bytes = 2;
+    clock_freeze(1000);
+    connect_client(world);
+    say(world, "POST /a HTTP/1.1\r\nHost: t\r\nContent-Length: 100\r\n\r\n");
+    turn_until(world->heads == 1);
+    clock_freeze(1000 + BODY_RATE_AFTER_MS); /* nothing has come, and nothing had to */
+    connection_set_tick(world->set);
+    assert_true(is_silent(world));
+    say(world, "ab");
+    turn_until(world->body.count == 2);
+    clock_freeze(1000 + BODY_RATE_AFTER_MS + 1499); /* 2.998 are due: two are enough */
+    connection_set_tick(world->set);
+    assert_true(is_silent(world));
+    say(world, "c");
+    turn_until(world->body.count == 3);
+    clock_freeze(1000 + BODY_RATE_AFTER_MS + 1500);
+    connection_set_tick(world->set);
+    assert_true(is_silent(world));
+    clock_freeze(1000 + BODY_RATE_AFTER_MS + 2000); /* four are due, three have come */
+    connection_set_tick(world->set);
+    assert_int_equal(REFUSAL_BODY_RATE, world->refusal);
+    assert_hears("refused");
+    assert_int_equal(0, hear_end(world));
+    assert_int_equal(0, close(world->client));
+    world->client = -1;
+    turn_until(world->closed == 1);
+    assert_int_equal(1, closed_by(world, "body_rate"));
+}
+
 static void an_idle_connection_is_closed_at_its_time_and_one_that_asks_again_is_not(void **state)
 {
     struct world *world = *state;
@@ -621,6 +655,7 @@ int main(void)
         in_world(a_silent_client_is_closed_at_the_header_time),
         in_world(a_head_that_drips_is_refused_at_the_header_time),
         in_world(a_body_that_drips_is_refused_at_the_body_time),
+        in_world(a_body_below_its_rate_is_refused_and_one_at_it_is_not),
         in_world(an_idle_connection_is_closed_at_its_time_and_one_that_asks_again_is_not),
         in_world(a_client_that_does_not_read_is_cut_and_one_that_reads_slowly_is_not),
         in_world(nobody_writes_past_the_bound_of_a_connection),

@@ -108,48 +108,6 @@ static void a_variable_is_the_path_in_capitals(void **state)
     buffer_free(&text);
 }
 
-static void numbers_are_written_with_the_largest_unit_that_fits(void **state)
-{
-    static const struct {
-        enum setting_type type;
-        uint64_t number;
-        const char *expected;
-    } cases[] = {
-        {SETTING_NUMBER, 0, "0"},           {SETTING_NUMBER, 1024, "1024"},     {SETTING_BYTES, 0, "0"},
-        {SETTING_BYTES, 1, "1B"},           {SETTING_BYTES, 1023, "1023B"},     {SETTING_BYTES, 1024, "1KiB"},
-        {SETTING_BYTES, 1025, "1025B"},     {SETTING_BYTES, MIB - KIB, "1023KiB"}, {SETTING_BYTES, MIB, "1MiB"},
-        {SETTING_TIME, 1, "1ms"},           {SETTING_TIME, 1000, "1s"},         {SETTING_TIME, 1001, "1001ms"},
-        {SETTING_TIME, 90000, "90s"},       {SETTING_TIME, 60000, "1m"},        {SETTING_TIME, 3600000, "1h"},
-    };
-    struct buffer text;
-
-    (void)state;
-    buffer_init(&text, KIB);
-    for (size_t index = 0; index < sizeof cases / sizeof cases[0]; index++) {
-        assert_status(STATUS_OK, setting_number(cases[index].type, cases[index].number, &text));
-        assert_text(cases[index].expected, &text);
-    }
-    buffer_free(&text);
-}
-
-static void every_row_says_what_is_allowed(void **state)
-{
-    struct buffer text;
-
-    (void)state;
-    buffer_init(&text, KIB);
-    for (size_t index = 0; index < settings_table_count(); index++) {
-        assert_status(STATUS_OK, setting_allowed(settings_table_row(index), &text));
-        assert_true(text.count > 0);
-        buffer_clear(&text);
-    }
-    assert_status(STATUS_OK, setting_allowed(settings_table_find(BYTES("gateway.limits.body_budget")), &text));
-    assert_text("1MiB to 65536MiB (units B, KiB, MiB)", &text);
-    assert_status(STATUS_OK, setting_allowed(settings_table_find(BYTES("gateway.limits.drain")), &text));
-    assert_text("0 to 1h (units ms, s, m, h)", &text);
-    buffer_free(&text);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -159,8 +117,6 @@ int main(void)
         cmocka_unit_test(a_section_knows_the_names_in_it),
         cmocka_unit_test(a_row_belongs_to_the_file_a_route_a_profile_or_a_key),
         cmocka_unit_test(a_variable_is_the_path_in_capitals),
-        cmocka_unit_test(numbers_are_written_with_the_largest_unit_that_fits),
-        cmocka_unit_test(every_row_says_what_is_allowed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

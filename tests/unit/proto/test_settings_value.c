@@ -86,7 +86,7 @@ static const char *text_of(struct bases *bases, const struct setting *row)
 
 static void check_number(struct bases *bases, const struct setting *row)
 {
-    const char *unit = row->type == SETTING_BYTES ? "B" : row->type == SETTING_TIME ? "ms" : "";
+    const char *unit = row->type == SETTING_BYTES ? "B" : row->type == SETTING_BYTE_RATE ? "B/s" : row->type == SETTING_TIME ? "ms" : "";
     unsigned long long min = row->min;
     unsigned long long max = row->max;
 
@@ -104,7 +104,8 @@ static void check_number(struct bases *bases, const struct setting *row)
     }
     expect(bases, row, STATUS_TOO_LARGE, "18446744073709551616%s", unit);
     expect(bases, row, STATUS_TOO_LARGE, "9007199254740992%s", row->type == SETTING_BYTES ? "MiB"
-                                                               : row->type == SETTING_TIME ? "h" : "");
+                                                               : row->type == SETTING_BYTE_RATE ? "MiB/s"
+                                                               : row->type == SETTING_TIME      ? "h" : "");
     expect(bases, row, STATUS_MALFORMED, "%s", unit);
     expect(bases, row, STATUS_MALFORMED, "-%llu%s", max, unit);
     expect(bases, row, STATUS_MALFORMED, "+%llu%s", max, unit);
@@ -285,6 +286,7 @@ static void every_row_takes_its_bounds_and_nothing_beyond(void **state)
         switch (row->type) {
         case SETTING_NUMBER:
         case SETTING_BYTES:
+        case SETTING_BYTE_RATE:
         case SETTING_TIME:
             check_number(bases, row);
             break;
