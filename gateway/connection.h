@@ -98,7 +98,7 @@ struct bytes connection_path(const struct connection *connection);
 /* Whether another request could follow on this connection, as far as is known now. */
 bool connection_may_keep(const struct connection *connection);
 
-/* The client's address without its port. Lends as long as the connection lives. */
+/* The peer's address without its port; "unix" on a unix socket. Lends as long as the connection lives. */
 struct bytes connection_address(const struct connection *connection);
 
 /* The value of a Date field, of this second. Lends until the next connection_set_tick. */

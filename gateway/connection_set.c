@@ -5,11 +5,13 @@
 #include "gateway/connection_hunger.h"
 #include "gateway/connection_inside.h"
 #include "gateway/connection_pressure.h"
+#include "gateway/forwarded.h"
 #include "proto/clock.h"
 #include "proto/log.h"
 
 #include <assert.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 static const char *const reasons[REASON_COUNT] = {
@@ -156,6 +158,16 @@ void connection_set_close(struct connection_set **set)
     }
 }
 
+/* As text, without its port; false when it has none that we know. */
+static bool name_peer(const struct sockaddr *address, char out[INET6_ADDRSTRLEN])
+{
+    if (address->sa_family == AF_UNIX) {
+        (void)snprintf(out, INET6_ADDRSTRLEN, "%s", FORWARDED_UNIX);
+        return true;
+    }
+    return uv_ip_name(address, out, INET6_ADDRSTRLEN) == 0;
+}
+
 /* Starts reading, or tells a connection that it is one too many, of all or of its address's. */
 static void greet(struct connection *connection, enum request_refusal refusal)
 {
@@ -164,11 +176,11 @@ static void greet(struct connection *connection, enum request_refusal refusal)
 
     (void)uv_tcp_nodelay(&connection->socket, 1); /* an event of a stream must not wait for the one before it */
     if (uv_tcp_getpeername(&connection->socket, (struct sockaddr *)&address, &count) != 0 ||
-        uv_ip_name((const struct sockaddr *)&address, connection->address, sizeof connection->address) != 0) {
+        !name_peer((const struct sockaddr *)&address, connection->address)) {
         connection_close(connection, BY_CLIENT, true);
         return;
     }
-    if (refusal == REFUSAL_NONE) {
+    if (refusal == REFUSAL_NONE && address.ss_family != AF_UNIX) { /* there all have the same, and it is none */
         enum status status =
             addresses_enter(admit_addresses(connection->home->admit), (const struct sockaddr *)&address, &connection->place);
 

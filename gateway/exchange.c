@@ -122,6 +122,8 @@ static void *on_head(void *context, struct connection *connection)
     exchange->snapshot = snapshot_hold(home->snapshot);
     exchange->head = connection_head(connection);
     exchange->method = exchange->head->method;
+    forwarded_address(snapshot_proxies(exchange->snapshot), connection_address(connection), exchange->head->fields,
+                      exchange->address);
     exchange->begun_us = clock_us();
     exchange->source = SOURCE_NAME_REFUSED;
     exchange->end = "complete";

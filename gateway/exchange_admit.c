@@ -114,7 +114,7 @@ struct bytes exchange_turn_name(const struct exchange *exchange)
     if (exchange->caller != NULL) {
         return caller_name(exchange->caller);
     }
-    return exchange->connection == NULL ? (struct bytes){NULL, 0} : connection_address(exchange->connection);
+    return bytes_of(exchange->address);
 }
 
 enum step exchange_admit(struct exchange *exchange)

@@ -248,6 +248,7 @@ static void write_down(const struct exchange *exchange, uint64_t total_us)
 
     log_event(LOG_INFO, "request_done", LOG_TEXT("decision", exchange->decision),
               LOG_BYTES("method", exchange->method), LOG_BYTES("key", exchange_caller_name(exchange)),
+              LOG_TEXT("client", exchange->address),
               LOG_TEXT("route", route_name(exchange)),
               LOG_NUMBER("status", exchange->status), LOG_TEXT("outcome", outcome_of(exchange)),
               LOG_TEXT("source", exchange->source), LOG_TEXT("category", verdict->category),

@@ -73,6 +73,7 @@ struct exchange {
     const struct profile_settings *next_profile; /* that judges after it; NULL: none does */
     enum dialect dialect;
     bool admitted;        /* holds a place of limits.in_flight */
+    char address[INET6_ADDRSTRLEN]; /* the client's, as told by the proxies we trust; "unix" where nobody knows */
     struct caller *caller; /* lent by the snapshot; NULL: no key is asked for, or none was known */
     bool entered;         /* holds a place of the caller's */
     char stranger[CALLER_DIGEST_DIGITS + 2]; /* '?' and the digest of a key that is not known; "" = none */

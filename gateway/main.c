@@ -257,6 +257,7 @@ static void announce(const struct gateway *gateway)
 static void close_parts(struct gateway *gateway)
 {
     atomic_store(&gateway->ending, true);
+    server_address_close(&gateway->address);
     for (size_t index = 0; index < gateway->loop_count; index++) {
         loop_drain(gateway->loops[index]);
     }

@@ -1,6 +1,7 @@
 /* server: a loop's own listening socket. */
 #include "gateway/server.h"
 
+#include "gateway/server_unix.h"
 #include "proto/address.h"
 #include "proto/limits.h"
 #include "proto/log.h"
@@ -10,6 +11,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 struct server {
@@ -21,6 +23,10 @@ struct server {
 
 enum status server_address(struct server_address *out, const char *listen)
 {
+    out->is_shared = false;
+    if (bytes_starts_with(bytes_of(listen), BYTES("unix:"))) {
+        return unix_address(out, bytes_from(bytes_of(listen), strlen("unix:")));
+    }
     return address_find(listen, &out->socket, &out->socket_bytes);
 }
 
@@ -32,6 +38,9 @@ enum status server_address_text(const struct server_address *address, struct buf
                         : ((const struct sockaddr_in *)socket_address)->sin_port;
     char name[INET6_ADDRSTRLEN];
 
+    if (address->socket.ss_family == AF_UNIX) {
+        return buffer_append_format(out, "unix:%s", ((const struct sockaddr_un *)socket_address)->sun_path);
+    }
     if (uv_ip_name(socket_address, name, sizeof name) != 0) {
         return STATUS_TOO_LARGE;
     }
@@ -111,7 +120,7 @@ enum status server_open(struct server **out, uv_loop_t *loop, struct server_addr
     }
     server->set = set;
     server->admit = admit;
-    fd = bind_socket(address);
+    fd = address->socket.ss_family == AF_UNIX ? unix_socket(address) : bind_socket(address);
     if (fd < 0 || uv_tcp_open(&server->socket, fd) != 0) {
         status = fd < 0 ? address_status(errno) : STATUS_IO;
         if (fd >= 0) {

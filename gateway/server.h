@@ -1,8 +1,9 @@
 /* server: listens for one loop and accepts while there is room.
  *
  * Every loop has a socket of its own on the same address (SO_REUSEPORT), so that the kernel spreads connections and loops
- * share nothing. Beyond limits.connections a connection takes the place of an idle one of its loop, or hears 503 and is closed;
- * beyond SPARE_CONNECTIONS more it waits in the kernel's queue until one ends. Thread: the loop's, but for server_address.
+ * share nothing. A unix socket cannot be bound twice: there they accept from one. Beyond limits.connections a connection takes the
+ * place of an idle one of its loop, or hears 503 and is closed; beyond SPARE_CONNECTIONS more it waits in the kernel's queue until
+ * one ends. Thread: the loop's, but for server_address.
  */
 #ifndef GATEWAY_SERVER_H
 #define GATEWAY_SERVER_H
@@ -12,8 +13,10 @@
 #include "proto/bytes.h"
 #include "proto/status.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/socket.h>
+#include <sys/types.h>
 #include <uv.h>
 
 struct server;
@@ -21,14 +24,24 @@ struct server;
 struct server_address {
     struct sockaddr_storage socket;
     socklen_t socket_bytes;
+    /* Of a unix socket: the one that all loops accept from, and the file that is ours. */
+    bool is_shared;
+    int shared;
+    dev_t device;
+    ino_t file;
 };
 
-/* "host:port" or "[v6]:port" of the settings; a name is looked up (this may wait: for main() at start). STATUS_MALFORMED,
+/* "host:port", "[v6]:port" or "unix:/path" of the settings; a name is looked up (this may wait: for main() at start).
+ * STATUS_MALFORMED,
  * STATUS_NOT_FOUND. Any thread. */
 MUST_CHECK enum status server_address(struct server_address *out, const char *listen);
 
 /* "127.0.0.1:8080". STATUS_TOO_LARGE. */
 MUST_CHECK enum status server_address_text(const struct server_address *address, struct buffer *out);
+
+/* No client finds the unix socket any more: its file goes, if it is ours still. For a TCP address nothing is to be done. What has
+ * been accepted stays. */
+void server_address_close(struct server_address *address);
 
 /* Listens. Port 0 picks one and writes it into *address, for the other loops. `set` and `admit` are borrowed until
  * server_close has ended. STATUS_NO_MEMORY, or why it cannot listen (address_status). */

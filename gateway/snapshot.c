@@ -12,6 +12,7 @@ struct snapshot {
     struct settings *owned; /* the same, or NULL: they are the program's */
     struct routes *routes;
     struct callers *callers;
+    struct forwarded_proxies proxies;
     _Atomic size_t holders;
 };
 
@@ -27,6 +28,7 @@ enum status snapshot_open(struct snapshot **out, const struct settings *settings
     }
     snapshot->settings = settings;
     atomic_init(&snapshot->holders, 1);
+    forwarded_init(&snapshot->proxies, &settings->gateway);
     status = routes_open(&snapshot->routes, settings, &bad);
     if (status == STATUS_OK) {
         status = url_config_check(settings, errors);
@@ -85,4 +87,9 @@ const struct callers *snapshot_callers(const struct snapshot *snapshot)
 const struct routes *snapshot_routes(const struct snapshot *snapshot)
 {
     return snapshot->routes;
+}
+
+const struct forwarded_proxies *snapshot_proxies(const struct snapshot *snapshot)
+{
+    return &snapshot->proxies;
 }

@@ -10,6 +10,7 @@
 #define GATEWAY_SNAPSHOT_H
 
 #include "gateway/callers.h"
+#include "gateway/forwarded.h"
 #include "gateway/route.h"
 #include "proto/metrics.h"
 #include "proto/settings.h"
@@ -39,5 +40,6 @@ void snapshot_release(struct snapshot **snapshot);
 const struct settings *snapshot_settings(const struct snapshot *snapshot);
 const struct routes *snapshot_routes(const struct snapshot *snapshot);
 const struct callers *snapshot_callers(const struct snapshot *snapshot);
+const struct forwarded_proxies *snapshot_proxies(const struct snapshot *snapshot);
 
 #endif

@@ -110,6 +110,8 @@ enum {
     SETTINGS_ERRORS_MAX = 20,     /* told, then no more */
     SETTINGS_ITEMS_MAX = 64,      /* of one list value: the largest of those below */
     PATH_BYTES_MAX = 512, /* file names, URLs and endpoints in settings */
+    TRUSTED_PROXIES_MAX = 64, /* networks of one gateway's settings */
+    NETWORK_TEXT_BYTES_MAX = 49, /* an address and its prefix as text: 45 and 4 */
     ROUTES_MAX = 256,
     KEYS_MAX = 4096,           /* of callers */
     KEY_ROUTES_MAX = 16,       /* that one key may be bound to */

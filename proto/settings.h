@@ -74,7 +74,7 @@ struct limit_settings {
 };
 
 struct gateway_settings {
-    char listen[PATH_BYTES_MAX + 1];       /* host:port; port 0 picks one (tests read it from the log) */
+    char listen[PATH_BYTES_MAX + 1];       /* host:port, port 0 picks one (tests read it from the log); or unix:/path */
     char admin_listen[PATH_BYTES_MAX + 1]; /* empty = off */
     uint64_t threads;                      /* SETTINGS_AUTO = one per core */
     bool open;                             /* callers without keys allowed beyond loopback */
@@ -82,6 +82,8 @@ struct gateway_settings {
     bool url_config; /* PrismGuard's URL forms (gateway/url_config.h) */
     struct url_hosts url_config_hosts;
     char url_config_floor[PROFILE_NAME_BYTES_MAX + 1]; /* a profile's name */
+    size_t trusted_proxy_count;
+    char trusted_proxies[TRUSTED_PROXIES_MAX][NETWORK_TEXT_BYTES_MAX + 1]; /* networks (proto/network.h), or "unix" */
     struct limit_settings limits;
 };
 
@@ -270,7 +272,7 @@ MUST_CHECK enum status settings_report(const char *file, FILE *out, FILE *errors
 /* Whether a caller may be called so. */
 bool settings_is_key_name(const char *name);
 
-/* Whether a listener's "host:port" is on loopback (proto/address.h). */
+/* Whether a listener's "host:port" is on loopback (proto/address.h), or a unix socket: only this machine reaches it. */
 bool settings_is_loopback(const char *listen);
 
 /* The table as Markdown: deploy/SETTINGS.md is the output of `prismguard-gateway --settings`. */

@@ -70,6 +70,10 @@ static enum status append_form(enum setting_type type, struct buffer *out)
         return buffer_append_text(out, "a path such as /openai: letters, digits, - . _ ~, no / at the end");
     case SETTING_LISTEN:
         return buffer_append_text(out, "host:port, such as 127.0.0.1:8080 or [::]:8080");
+    case SETTING_LISTEN_ANY:
+        return buffer_append_text(out, "host:port, such as 127.0.0.1:8080 or [::]:8080, or unix:/path");
+    case SETTING_NETWORK:
+        return buffer_append_text(out, "a network such as 10.0.0.0/8 or fd00::/8, an address, or unix");
     case SETTING_UPSTREAM:
         return buffer_append_text(out, "http:// or https://, host, optional port and path; no user, query or fragment");
     case SETTING_URL:

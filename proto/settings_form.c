@@ -2,10 +2,12 @@
 #include "proto/settings_form.h"
 
 #include "proto/address.h"
+#include "proto/network.h"
 #include "proto/settings.h"
 
 #include <assert.h>
 #include <string.h>
+#include <sys/un.h>
 
 enum { PORT_MAX = 65535 };
 
@@ -84,6 +86,21 @@ static bool is_listen(struct bytes text)
     struct bytes port;
 
     return address_split(text, &host, &port) && is_host(host) && is_port(port, 0);
+}
+
+/* A path that fits an address of the kernel's. */
+static bool is_unix(struct bytes text)
+{
+    const struct sockaddr_un *address = NULL;
+
+    return bytes_starts_with(text, BYTES("unix:/")) && is_printable(text) && text.count - 5 < sizeof address->sun_path;
+}
+
+static bool is_network(struct bytes text)
+{
+    struct network network;
+
+    return bytes_equal(text, BYTES("unix")) || network_read(text, &network);
 }
 
 static bool is_url(struct bytes url, bool query_allowed)
@@ -201,6 +218,10 @@ bool setting_form_holds(enum setting_type type, struct bytes text)
         return is_prefix(text);
     case SETTING_LISTEN:
         return is_listen(text);
+    case SETTING_LISTEN_ANY:
+        return is_listen(text) || is_unix(text);
+    case SETTING_NETWORK:
+        return is_network(text);
     case SETTING_UPSTREAM:
         return is_url(text, false);
     case SETTING_URL:
@@ -231,7 +252,8 @@ bool settings_is_loopback(const char *listen)
     struct bytes host;
     struct bytes port;
 
-    return address_split(bytes_of(listen), &host, &port) && address_is_loopback(host);
+    return bytes_starts_with(bytes_of(listen), BYTES("unix:")) ||
+           (address_split(bytes_of(listen), &host, &port) && address_is_loopback(host));
 }
 
 bool setting_form_is_local(struct bytes endpoint)

@@ -5,7 +5,6 @@
 
 static const struct setting_planned planned[] = {
     {"gateway.admin_token_file", "the admin port only tells and does nothing that needs a token"},
-    {"gateway.trusted_proxies", "a caller's address is that of its connection"},
     {"gateway.debug_headers", "an answer names its decision only; the log has the rest"},
     {"gateway.limits.stream_state", "streams are relayed without being held"},
     {"routes[].model_map", "a model's name goes to the upstream as it came"},

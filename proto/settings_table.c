@@ -60,8 +60,12 @@ static const struct setting_choice log_format_choices[] = {
     {"json", LOG_FORMAT_JSON}, {"text", LOG_FORMAT_TEXT}, {NULL, 0}};
 
 static const struct setting rows[] = {
-    {"gateway.listen", SETTING_LISTEN, .min = 1, TEXT_MAX, .fallback = "127.0.0.1:8080", AT(gateway.listen),
+    {"gateway.listen", SETTING_LISTEN_ANY, .min = 1, TEXT_MAX, .fallback = "127.0.0.1:8080", AT(gateway.listen),
      .sentence = "The public port: LLM API traffic only. Port 0 picks one."},
+    {"gateway.trusted_proxies", SETTING_LIST, .item = SETTING_NETWORK, .item_bytes = NETWORK_TEXT_BYTES_MAX + 1,
+     .max = TRUSTED_PROXIES_MAX, .fallback = "", .live = true, AT(gateway.trusted_proxies),
+     .count_offset = offsetof(struct settings, gateway.trusted_proxy_count),
+     .sentence = "Networks whose X-Forwarded-For names the caller; unix is the proxy on a unix socket."},
     {"gateway.admin_listen", SETTING_LISTEN, .automatic = true, TEXT_MAX, .fallback = "127.0.0.1:9090",
      AT(gateway.admin_listen), .sentence = "Health and metrics: a listener of its own, never the public port."},
     {"gateway.threads", SETTING_NUMBER, .automatic = true, .min = 1, .max = 64, .fallback = "auto", AT(gateway.threads),

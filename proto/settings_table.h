@@ -35,6 +35,7 @@ enum setting_type {
     SETTING_SHA256,       /* 64 hexadecimal digits */
     SETTING_PREFIX,       /* a route's path */
     SETTING_LISTEN,       /* host:port; with `automatic`, "off" is the empty string */
+    SETTING_LISTEN_ANY,   /* host:port, or unix:/path */
     SETTING_UPSTREAM,     /* URL without query */
     SETTING_URL,          /* URL */
     SETTING_FILE,         /* a file; relative to the folder of prismguard.yaml */
@@ -49,6 +50,7 @@ enum setting_type {
     SETTING_MODEL,   /* a model's name: printable, no space */
     SETTING_HOST,    /* a name, an IPv4 address, or an IPv6 address in brackets */
     SETTING_URL_HOST, /* [http[s]://]host[:port][/prefix] */
+    SETTING_NETWORK, /* addresses of one prefix (proto/network.h), or "unix" */
 };
 
 struct setting_choice {

@@ -21,6 +21,10 @@ static void a_listener_is_a_host_and_a_port(void **state)
 {
     (void)state;
     ACCEPTS(SETTING_LISTEN, "127.0.0.1:8080", "localhost:0", "[::1]:65535", "[::ffff:1.2.3.4]:1", "a-b.example:1");
+    ACCEPTS(SETTING_LISTEN_ANY, "127.0.0.1:8080", "unix:/run/prismguard/http", "unix:/x");
+    REFUSES(SETTING_LISTEN_ANY, "unix:", "unix:x", "a", "unix:/a\nb");
+    ACCEPTS(SETTING_NETWORK, "10.0.0.0/8", "::1", "unix");
+    REFUSES(SETTING_NETWORK, "10.0.0.1/8", "a.test", "UNIX", "unix:/a");
     REFUSES(SETTING_LISTEN, ":", ":80", "a", "a:", "a:b", "a:-1", "a:+1", "a: 1", "a:65536", "a:99999999999999999999",
             "::1:80", "[::1]", "[::1:80", "::1]:80", "[]:80", "[a.b]:80", "[1.2.3.4]:80", "a b:80", ".a:80", "-a:80",
             "http://a:80", "a:80/");

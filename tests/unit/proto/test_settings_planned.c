@@ -108,10 +108,10 @@ static void what_is_built_is_not_planned(void **state)
 static void a_planned_key_is_refused_and_says_so(void **state)
 {
     (void)state;
-    assert_refused("prismguard.yaml:2: gateway.trusted_proxies: not built yet, allowed is to leave it out: a caller's address is that of "
-                   "its connection\n"
+    assert_refused("prismguard.yaml:2: gateway.debug_headers: not built yet, allowed is to leave it out: an answer names its "
+                   "decision only; the log has the rest\n"
                    "prismguard.yaml:4: profiles.a.observe: not built yet, allowed is to leave it out: a verdict is obeyed\n",
-                   "gateway:\n  trusted_proxies: [ 10.0.0.0/8 ]\nprofiles:\n  a: { observe: true }\n");
+                   "gateway:\n  debug_headers: true\nprofiles:\n  a: { observe: true }\n");
 }
 
 /* Nothing is wrong with it but that its files are those of another machine. */

@@ -204,8 +204,11 @@ static void make_text(enum setting_type type, size_t count, char *out)
     if (type == SETTING_SHA256) {
         memset(out, 'f', count);
     }
-    if (type == SETTING_LISTEN) {
+    if (type == SETTING_LISTEN || type == SETTING_LISTEN_ANY) {
         memcpy(out + count - 3, ":80", 3);
+    }
+    if (type == SETTING_NETWORK) {
+        memcpy(out, count == 16 ? "1111:1111:1::/64" : "0000:0000:0000:0000:0000:ffff:255.255.255.255/128", count < 49 ? count : 49);
     }
     out[count] = '\0';
 }
@@ -263,7 +266,7 @@ static void check_list(struct bases *bases, const struct setting *row)
     expect(bases, row, STATUS_TOO_LARGE, "%s,,%s", item, item);
 
     make_text(row->item, row->item_bytes - 1, item);
-    items[1] = bytes_of(item);
+    items[0] = items[1] = bytes_of(item);
     assert_status(STATUS_OK, setting_store_list(row, items, 2, base_of(bases, row), &bad));
     assert_string_equal(item, text_of(bases, row) + row->item_bytes);
     make_text(row->item, row->item_bytes, item);
