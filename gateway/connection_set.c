@@ -275,7 +275,7 @@ static void look_at_rates(struct connection_set *set, uint64_t now_ms)
         uint64_t due = (now_ms - member->since_ms - BODY_RATE_AFTER_MS) * rate / 1000;
 
         member = TAILQ_NEXT(member, in_state);
-        if (request_body_read(connection->request) < due) {
+        if (!connection->is_hungry && request_body_read(connection->request) < due) { /* else it is us who do not read */
             connection->reason = BY_BODY_RATE;
             connection_refuse(connection, REFUSAL_BODY_RATE);
         }

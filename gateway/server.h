@@ -1,9 +1,9 @@
 /* server: listens for one loop and accepts while there is room.
  *
  * Every loop has a socket of its own on the same address (SO_REUSEPORT), so that the kernel spreads connections and loops
- * share nothing. A unix socket cannot be bound twice: there they accept from one. Beyond limits.connections a connection takes the
- * place of an idle one of its loop, or hears 503 and is closed; beyond SPARE_CONNECTIONS more it waits in the kernel's queue until
- * one ends. Thread: the loop's, but for server_address.
+ * share nothing. A unix socket cannot be bound twice: there they accept from one. Beyond limits.connections a connection takes
+ * the place of an idle one of its loop, or hears 503 and is closed; beyond SPARE_CONNECTIONS more it waits in the kernel's queue
+ * until one ends. Thread: the loop's, but for server_address.
  */
 #ifndef GATEWAY_SERVER_H
 #define GATEWAY_SERVER_H
