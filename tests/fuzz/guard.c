@@ -49,7 +49,8 @@ static void hold_query(struct bytes text)
     fuzz_hold(without.count == 0 || memmem(without.data, without.count, "&key=", 5) == NULL);
     fuzz_hold(!bytes_starts_with(buffer_view(&without), BYTES("?key=")));
     fuzz_hold(endpoint_append_query_without_key(buffer_view(&without), &again) == STATUS_OK);
-    fuzz_hold(bytes_equal(buffer_view(&without), buffer_view(&again)) || bytes_equal(buffer_view(&without), BYTES("?")));
+    /* A second time takes nothing but an empty parameter at the end. */
+    fuzz_hold(bytes_starts_with(buffer_view(&without), buffer_view(&again)) && without.count <= again.count + 1);
     buffer_free(&query);
     buffer_free(&without);
     buffer_free(&again);
