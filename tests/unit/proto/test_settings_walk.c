@@ -12,7 +12,8 @@ static void an_unknown_key_is_told_with_those_allowed_beside_it(void **state)
     assert_refused("prismguard.yaml:1: getaway: unknown key; allowed here are gateway, routes, moderation, profiles, "
                    "moderator, trainer, database, curve, log\n",
                    "getaway: 1\n");
-    assert_refused("prismguard.yaml:3: gateway.kees: unknown key; allowed here are listen, admin_listen, threads, open, keys, "
+    assert_refused("prismguard.yaml:3: gateway.kees: unknown key; allowed here are listen, trusted_proxies, admin_listen, "
+                   "threads, open, keys, "
                    "url_config, url_config_hosts, url_config_floor, allow_private_upstreams, limits\n",
                    "gateway:\n  threads: 2\n  kees:\n    - { name: a }\n");
     assert_refused("prismguard.yaml:2: routes[0].map: unknown key; allowed here are path, upstream, serve, key_file, from, "
@@ -75,7 +76,7 @@ static void each_type_tells_its_bad_forms(void **state)
     assert_refused("prismguard.yaml:1: gateway.threads: found 'two', allowed is auto or 1 to 64\n"
                    "prismguard.yaml:2: gateway.open: found 'yes', allowed is true or false\n"
                    "prismguard.yaml:3: gateway.listen: found '8080', allowed is host:port, such as 127.0.0.1:8080 or "
-                   "[::]:8080 (at most 512 bytes)\n"
+                   "[::]:8080, or unix:/path (at most 512 bytes)\n"
                    "prismguard.yaml:4: gateway.admin_listen: found 'on', allowed is off or host:port, such as 127.0.0.1:8080 or "
                    "[::]:8080 (at most 512 bytes)\n"
                    "prismguard.yaml:6: gateway.limits.header_line: found '8KB', allowed is 1KiB to 64KiB (units B, KiB, MiB)\n"
