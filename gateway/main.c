@@ -91,7 +91,7 @@ static enum status open_loops(struct gateway *gateway)
     struct loop_options options = {
         .snapshot = gateway->snapshot, .admit = gateway->admit, .metrics = gateway->metrics};
     size_t wanted = memory_bound_loops(gateway->settings);
-    enum status status = STATUS_OK;
+    enum status status = server_vacant(&gateway->address);
 
     gateway->loops = calloc(wanted, sizeof gateway->loops[0]);
     if (gateway->loops == NULL) {

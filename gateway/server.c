@@ -30,12 +30,40 @@ enum status server_address(struct server_address *out, const char *listen)
     return address_find(listen, &out->socket, &out->socket_bytes);
 }
 
+static uint16_t port_of(const struct server_address *address)
+{
+    const struct sockaddr *name = (const struct sockaddr *)&address->socket;
+
+    return name->sa_family == AF_INET6 ? ((const struct sockaddr_in6 *)name)->sin6_port
+                                       : ((const struct sockaddr_in *)name)->sin_port;
+}
+
+enum status server_vacant(const struct server_address *address)
+{
+    int yes = 1;
+    int error = 0;
+    int fd;
+
+    if (address->socket.ss_family == AF_UNIX || port_of(address) == 0) {
+        return STATUS_OK;
+    }
+    fd = socket(address->socket.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) {
+        return address_status(errno);
+    }
+    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) != 0 ||
+        bind(fd, (const struct sockaddr *)&address->socket, address->socket_bytes) != 0) {
+        error = errno;
+    }
+    (void)close(fd);
+    return error == 0 ? STATUS_OK : address_status(error);
+}
+
 enum status server_address_text(const struct server_address *address, struct buffer *out)
 {
     const struct sockaddr *socket_address = (const struct sockaddr *)&address->socket;
     bool six = address->socket.ss_family == AF_INET6;
-    uint16_t port = six ? ((const struct sockaddr_in6 *)socket_address)->sin6_port
-                        : ((const struct sockaddr_in *)socket_address)->sin_port;
+    uint16_t port = port_of(address);
     char name[INET6_ADDRSTRLEN];
 
     if (address->socket.ss_family == AF_UNIX) {

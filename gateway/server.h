@@ -36,6 +36,11 @@ struct server_address {
  * STATUS_NOT_FOUND. Any thread. */
 MUST_CHECK enum status server_address(struct server_address *out, const char *listen);
 
+/* Before the first server_open: whether another process listens there. With SO_REUSEPORT both would get a part of the
+ * connections, and nobody would be told. STATUS_IN_USE, or another reason of address_status. Port 0 and files are not asked
+ * for: their server_open tells. Any thread. */
+MUST_CHECK enum status server_vacant(const struct server_address *address);
+
 /* "127.0.0.1:8080". STATUS_TOO_LARGE. */
 MUST_CHECK enum status server_address_text(const struct server_address *address, struct buffer *out);
 

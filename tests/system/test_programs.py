@@ -191,6 +191,15 @@ def test_an_address_in_use_is_said_with_the_address(stack):
         assert f"prismguard-{name}: cannot listen for admins on 127.0.0.1:{port}: the address is in use\n" in failed.stderr
 
 
+def test_a_second_gateway_takes_no_share_of_the_first_one_s_clients(stack):
+    """Listeners share a port by SO_REUSEPORT; those of another process must not slip in."""
+    variables = {**os.environ, "PRISMGUARD_GATEWAY_ADMIN_LISTEN": "off", "PRISMGUARD_MODERATION_BIND": "tcp://127.0.0.1:0"}
+    failed = subprocess.run([SANITIZED / "prismguard-gateway", "--config", stack.config], capture_output=True, text=True, timeout=30,
+                            env=variables)
+    assert failed.returncode == 1
+    assert f"cannot listen on 127.0.0.1:{stack.ports['gateway']}: the address is in use\n" in failed.stderr
+
+
 def test_a_variable_that_is_no_setting_is_warned_of_in_the_log_s_own_form(tmp_path):
     file = tmp_path / "prismguard.yaml"
     file.write_text("gateway: { listen: \"127.0.0.1:0\", admin_listen: off }\nmoderation: { bind: \"tcp://127.0.0.1:0\" }\n")

@@ -129,6 +129,20 @@ static void two_loops_share_a_port_that_was_picked_by_the_first(void **state)
     buffer_free(&after);
 }
 
+static void an_address_where_somebody_listens_is_not_vacant(void **state)
+{
+    struct fixture *fixture = *state;
+    struct server_address address;
+
+    assert_status(STATUS_IN_USE, server_vacant(&fixture->address));
+    assert_status(STATUS_OK, server_address(&address, "127.0.0.1:0"));
+    assert_status(STATUS_OK, server_vacant(&address));
+    assert_status(STATUS_OK, server_address(&address, "unix:/tmp/nobody-listens-here"));
+    assert_status(STATUS_OK, server_vacant(&address));
+    assert_status(STATUS_OK, server_address(&address, "192.0.2.1:8080"));
+    assert_status(STATUS_NOT_FOUND, server_vacant(&address));
+}
+
 static void an_address_of_another_machine_cannot_be_had(void **state)
 {
     struct fixture *fixture = *state;
@@ -199,6 +213,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         with_server(an_address_is_a_host_and_a_port),
         with_server(two_loops_share_a_port_that_was_picked_by_the_first),
+        with_server(an_address_where_somebody_listens_is_not_vacant),
         with_server(an_address_of_another_machine_cannot_be_had),
         with_server(an_idle_connection_gives_its_place_to_the_next),
         with_server(beyond_the_bound_a_connection_is_told_and_then_left_waiting_for_room),
