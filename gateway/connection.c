@@ -174,6 +174,7 @@ static void consume(struct connection *connection, struct bytes in)
             connection->home->events->complete(connection->exchange);
         } else if (progress == REQUEST_REFUSED) {
             connection_refuse(connection, request_refusal(connection->request));
+            return; /* what is left of it is no request, and may be more than is kept ahead */
         } else {
             return;
         }

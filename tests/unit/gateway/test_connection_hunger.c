@@ -100,6 +100,23 @@ static void a_small_body_that_came_with_its_head_waits_too(void **state)
     assert_int_equal(2, world->completes);
 }
 
+/* More of it may have come than is kept ahead: that is thrown away, and never costs the client its answer. */
+static void a_body_that_is_refused_in_one_large_part_hears_its_answer(void **state)
+{
+    struct world *world = *state;
+    char *body = test_malloc(BODY_BYTES);
+
+    memset(body, 'b', BODY_BYTES);
+    world->body.max = 1000;
+    connect_client(world);
+    say(world, HEAD_OF_A_BODY);
+    turn_until(world->heads == 1);
+    assert_int_equal(BODY_BYTES, send(world->client, body, BODY_BYTES, MSG_NOSIGNAL));
+    assert_hears("refused");
+    assert_int_equal(0, world->completes);
+    test_free(body);
+}
+
 int main(void)
 {
 #define with_world(test) cmocka_unit_test_setup_teardown(test, world_open, world_close)
@@ -109,6 +126,7 @@ int main(void)
         with_world(the_body_timer_goes_on),
         with_world(a_client_that_is_cut_while_it_waits_leaves_the_list),
         with_world(a_small_body_that_came_with_its_head_waits_too),
+        with_world(a_body_that_is_refused_in_one_large_part_hears_its_answer),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
