@@ -302,8 +302,10 @@ void *history_run(void *context)
         if (now_ms >= spool_due_ms(history, writer)) {
             spool_queue(history);
         } else if (now_ms >= adoption_due_ms(history, writer) || has_spooled(history)) {
+            bool adopts = now_ms >= adoption_due_ms(history, writer);
+
             (void)pthread_mutex_unlock(&history->mutex);
-            if (now_ms >= adoption_due_ms(history, writer)) {
+            if (adopts) {
                 adopt(history);
             } else {
                 write_spool(history);
