@@ -114,11 +114,6 @@ static struct account *take_account(struct callers *callers, const char *name, c
     return *kept;
 }
 
-static unsigned digit_of(char byte)
-{
-    return (unsigned)(byte <= '9' ? byte - '0' : byte - 'a' + 10) & 0x0F;
-}
-
 /* The settings have seen to it that these are lower-case digits. */
 static enum status read_sha256(const char *digits, unsigned char out[SHA256_BYTES])
 {
@@ -126,7 +121,7 @@ static enum status read_sha256(const char *digits, unsigned char out[SHA256_BYTE
         return STATUS_MALFORMED;
     }
     for (size_t index = 0; index < SHA256_BYTES; index++) {
-        out[index] = (unsigned char)(digit_of(digits[2 * index]) << 4 | digit_of(digits[2 * index + 1]));
+        out[index] = (unsigned char)(bytes_hex_digit(digits[2 * index]) * 16 + bytes_hex_digit(digits[2 * index + 1]));
     }
     return STATUS_OK;
 }

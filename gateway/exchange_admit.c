@@ -13,30 +13,19 @@ static const struct callers *callers_of(const struct exchange *exchange)
     return snapshot_callers(exchange->snapshot);
 }
 
-static int hex_of(char byte)
-{
-    if (byte >= '0' && byte <= '9') {
-        return byte - '0';
-    }
-    if (byte >= 'a' && byte <= 'f') {
-        return byte - 'a' + 10;
-    }
-    return byte >= 'A' && byte <= 'F' ? byte - 'A' + 10 : -1;
-}
-
 /* A value of a query, its percent-encoding undone into `room`; nothing when it is too long for a key. */
 static struct bytes decode(struct bytes value, char room[CREDENTIAL_BYTES_MAX])
 {
     size_t count = 0;
 
     for (size_t at = 0; at < value.count; at++, count++) {
-        bool encoded = value.data[at] == '%' && value.count - at >= 3;
+        int escaped = bytes_escaped(bytes_from(value, at));
 
         if (count == CREDENTIAL_BYTES_MAX) {
             return (struct bytes){NULL, 0};
         }
-        room[count] = encoded ? (char)(hex_of(value.data[at + 1]) * 16 + hex_of(value.data[at + 2])) : value.data[at];
-        at += encoded ? 2 : 0;
+        room[count] = escaped >= 0 ? (char)escaped : value.data[at];
+        at += escaped >= 0 ? 2 : 0;
     }
     return (struct bytes){room, count};
 }

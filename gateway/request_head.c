@@ -129,11 +129,6 @@ static bool is_letter_or_digit(char byte)
     return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') || (byte >= '0' && byte <= '9');
 }
 
-static bool is_hex(char byte)
-{
-    return (byte >= '0' && byte <= '9') || (byte >= 'a' && byte <= 'f') || (byte >= 'A' && byte <= 'F');
-}
-
 /* A path and an optional query in the characters of RFC 3986; every '%' begins two hex digits. */
 static bool is_origin_form(struct bytes target)
 {
@@ -143,7 +138,7 @@ static bool is_origin_form(struct bytes target)
         char byte = target.data[index];
 
         if (byte == '%') {
-            if (target.count - index < 3 || !is_hex(target.data[index + 1]) || !is_hex(target.data[index + 2])) {
+            if (bytes_escaped(bytes_from(target, index)) < 0) {
                 return false;
             }
         } else if (!is_letter_or_digit(byte) && memchr(marks, byte, sizeof marks - 1) == NULL) {
@@ -177,7 +172,9 @@ static bool is_host(struct bytes host)
     unsigned long long port;
 
     if (host.count > 0 && host.data[0] == '[') {
-        for (at = 1; at < host.count && (is_hex(host.data[at]) || host.data[at] == ':' || host.data[at] == '.'); at++) {
+        at = 1;
+        while (at < host.count && (bytes_hex_digit(host.data[at]) >= 0 || host.data[at] == ':' || host.data[at] == '.')) {
+            at++;
         }
         if (at < 3 || at == host.count || host.data[at] != ']') {
             return false;

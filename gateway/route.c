@@ -162,17 +162,6 @@ void routes_close(struct routes **routes)
     }
 }
 
-static int hex_of(char byte)
-{
-    if (byte >= '0' && byte <= '9') {
-        return byte - '0';
-    }
-    if (byte >= 'a' && byte <= 'f') {
-        return byte - 'a' + 10;
-    }
-    return byte >= 'A' && byte <= 'F' ? byte - 'A' + 10 : -1;
-}
-
 /* A segment of one or two dots, followed by nothing, a slash or a parameter (";" hides one from some servers). */
 static bool is_dot_segment(struct bytes segment)
 {
@@ -211,13 +200,13 @@ static bool is_ambiguous(struct bytes path, bool slashes)
             if ((separator > 1 && !slashes) || is_dot_segment(first_segment(bytes_from(here, separator)))) {
                 return true;
             }
-        } else if (here.data[0] == '%' && here.count >= 3) {
-            int byte = hex_of(here.data[1]) * 16 + hex_of(here.data[2]);
+        } else if (here.data[0] == '%') {
+            int byte = bytes_escaped(here);
 
             if (byte < 0x20 || byte == 0x7F || byte == '.' || byte == '\\' || byte == '%') {
                 return true;
             }
-        } else if (here.data[0] == '\\' || here.data[0] == '%') {
+        } else if (here.data[0] == '\\') {
             return true;
         }
     }

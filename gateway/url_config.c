@@ -25,14 +25,6 @@ bool url_config_is_form(struct bytes path)
             bytes_equal_nocase(bytes_first(begin, 3), BYTES("%7B")));
 }
 
-static int hex_of(char byte)
-{
-    static const char digits[] = "0123456789abcdef";
-    const char *at = byte == '\0' ? NULL : strchr(digits, byte >= 'A' && byte <= 'F' ? byte - 'A' + 'a' : byte);
-
-    return at == NULL ? -1 : (int)(at - digits);
-}
-
 /* Appends `text`, percent signs decoded once; a plus stays one. */
 static enum status decode(struct bytes text, struct buffer *out)
 {
@@ -42,13 +34,12 @@ static enum status decode(struct bytes text, struct buffer *out)
         char byte = text.data[index];
 
         if (byte == '%') {
-            int high = index + 2 < text.count ? hex_of(text.data[index + 1]) : -1;
-            int low = index + 2 < text.count ? hex_of(text.data[index + 2]) : -1;
+            int escaped = bytes_escaped(bytes_from(text, index));
 
-            if (high < 0 || low < 0) {
+            if (escaped < 0) {
                 return STATUS_MALFORMED;
             }
-            byte = (char)(high * 16 + low);
+            byte = (char)escaped;
             index += 2;
         }
         status = buffer_append(out, (struct bytes){&byte, 1});
@@ -260,9 +251,8 @@ static bool is_query(struct bytes text)
 {
     for (size_t index = 0; index < text.count; index++) {
         char byte = text.data[index];
-        bool triplet = index + 2 < text.count && hex_of(text.data[index + 1]) >= 0 && hex_of(text.data[index + 2]) >= 0;
 
-        if (byte < 0x21 || byte > 0x7E || byte == '#' || (byte == '%' && !triplet)) {
+        if (byte < 0x21 || byte > 0x7E || byte == '#' || (byte == '%' && bytes_escaped(bytes_from(text, index)) < 0)) {
             return false;
         }
     }

@@ -69,6 +69,25 @@ ptrdiff_t bytes_find(struct bytes whole, char byte)
     return found == NULL ? -1 : found - whole.data;
 }
 
+int bytes_hex_digit(char byte)
+{
+    if (byte >= '0' && byte <= '9') {
+        return byte - '0';
+    }
+    if (byte >= 'a' && byte <= 'f') {
+        return byte - 'a' + 10;
+    }
+    return byte >= 'A' && byte <= 'F' ? byte - 'A' + 10 : -1;
+}
+
+int bytes_escaped(struct bytes text)
+{
+    int high = text.count >= 3 && text.data[0] == '%' ? bytes_hex_digit(text.data[1]) : -1;
+    int low = high >= 0 ? bytes_hex_digit(text.data[2]) : -1;
+
+    return low < 0 ? -1 : high * 16 + low;
+}
+
 enum status bytes_copy(struct bytes from, char *out, size_t room)
 {
     assert(out != NULL && room > 0);

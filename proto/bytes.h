@@ -41,6 +41,12 @@ struct bytes bytes_first(struct bytes whole, size_t count);
 /* Position of `byte`, or -1. */
 ptrdiff_t bytes_find(struct bytes whole, char byte);
 
+/* The value of a hexadecimal digit of either case, or -1. */
+int bytes_hex_digit(char byte);
+
+/* The byte that `text` begins with as "%XX" (RFC 3986 section 2.1), or -1. */
+int bytes_escaped(struct bytes text);
+
 /* Copies into `room` bytes at `out` and terminates. STATUS_TOO_LARGE (out untouched) when it would not fit. */
 MUST_CHECK enum status bytes_copy(struct bytes from, char *out, size_t room);
 

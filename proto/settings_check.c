@@ -83,17 +83,18 @@ static void check_caller(const struct check *check)
     }
 }
 
-static void __attribute__((format(printf, 4, 5)))
-refuse_key(const struct check *check, size_t index, const char *what, const char *format, ...)
+/* What is wrong with a key of one item of a list; nothing when something has been told of it already. */
+static void __attribute__((format(printf, 5, 6)))
+refuse_item(const struct check *check, const char *list, size_t index, const char *key, const char *format, ...)
 {
     char path[SETTINGS_PATH_BYTES];
-    char why[SETTINGS_PATH_BYTES + KEY_ROUTE_BYTES_MAX];
+    char why[2 * PATH_BYTES_MAX];
     va_list arguments;
 
     va_start(arguments, format);
     (void)vsnprintf(why, sizeof why, format, arguments);
     va_end(arguments);
-    (void)snprintf(path, sizeof path, "gateway.keys[%zu].%s", index, what);
+    (void)snprintf(path, sizeof path, "%s[%zu].%s", list, index, key);
     if (!told(check, path)) {
         settings_path_refuse(check->errors, check->document, path, "%s", why);
     }
@@ -119,15 +120,18 @@ static void check_key(const struct check *check, size_t index)
         const struct key_settings *other = &settings->keys[earlier];
 
         if (strcmp(other->name, key->name) == 0 && key->name[0] != '\0') {
-            refuse_key(check, index, "name", "found '%s', which the key in line %u has already", key->name, other->line);
+            refuse_item(check, "gateway.keys", index, "name",
+                        "found '%s', which the key in line %u has already", key->name, other->line);
         }
         if (strcmp(other->sha256, key->sha256) == 0 && key->sha256[0] != '\0') {
-            refuse_key(check, index, "sha256", "found the same as in line %u; allowed is a key for each", other->line);
+            refuse_item(check, "gateway.keys", index, "sha256",
+                        "found the same as in line %u; allowed is a key for each", other->line);
         }
     }
     for (size_t route = 0; route < key->route_count; route++) {
         if (!has_route(settings, key->routes[route]) && !told(check, "routes")) {
-            refuse_key(check, index, "routes", "found '%s', but no route under 'routes' has this path", key->routes[route]);
+            refuse_item(check, "gateway.keys", index, "routes",
+                        "found '%s', but no route under 'routes' has this path", key->routes[route]);
         }
     }
 }
@@ -195,22 +199,6 @@ static void check_links(const struct check *check)
     }
 }
 
-static void __attribute__((format(printf, 4, 5)))
-refuse_route(const struct check *check, size_t index, const char *key, const char *format, ...)
-{
-    char path[SETTINGS_PATH_BYTES];
-    char why[2 * PATH_BYTES_MAX];
-    va_list arguments;
-
-    va_start(arguments, format);
-    (void)vsnprintf(why, sizeof why, format, arguments);
-    va_end(arguments);
-    (void)snprintf(path, sizeof path, "routes[%zu].%s", index, key);
-    if (!told(check, path)) {
-        settings_path_refuse(check->errors, check->document, path, "%s", why);
-    }
-}
-
 /* A route answers from its upstream or by itself, and what belongs to the one must not stand beside the other. */
 static void check_serve(const struct check *check, size_t index)
 {
@@ -219,22 +207,22 @@ static void check_serve(const struct check *check, size_t index)
 
     if (route->serve == SERVE_UPSTREAM) {
         if (route->upstream[0] == '\0') {
-            refuse_route(check, index, "upstream", "missing; a route needs it unless it says 'serve: moderations'");
+            refuse_item(check, "routes", index, "upstream", "missing; a route needs it unless it says 'serve: moderations'");
         }
         return;
     }
     if (route->upstream[0] != '\0') {
-        refuse_route(check, index, "upstream", "found '%s', %s", route->upstream, alone);
+        refuse_item(check, "routes", index, "upstream", "found '%s', %s", route->upstream, alone);
     }
     if (route->key_file[0] != '\0') {
-        refuse_route(check, index, "key_file", "found a file, %s", alone);
+        refuse_item(check, "routes", index, "key_file", "found a file, %s", alone);
     }
     if (route->model_count > 0) {
-        refuse_route(check, index, "models", "found a list, %s", alone);
+        refuse_item(check, "routes", index, "models", "found a list, %s", alone);
     }
     if (strcmp(route->moderation, "none") == 0) {
-        refuse_route(check, index, "moderation",
-                     "found 'none', allowed is a profile: 'serve: moderations' answers by its verdicts");
+        refuse_item(check, "routes", index, "moderation",
+                    "found 'none', allowed is a profile: 'serve: moderations' answers by its verdicts");
     }
 }
 
@@ -269,16 +257,17 @@ static void check_route(const struct check *check, size_t index)
     }
     if (strcmp(route->moderation, "none") != 0 && settings_profile(settings, bytes_of(route->moderation)) == NULL &&
         !has_nameless_profile(settings)) {
-        refuse_route(check, index, "moderation", "found '%s', but there is no such profile under 'profiles'", route->moderation);
+        refuse_item(check, "routes", index, "moderation",
+                    "found '%s', but there is no such profile under 'profiles'", route->moderation);
     }
     if (route->to != FORMAT_SAME && route->from != (unsigned)route->to && !told_route(check, index, "from")) {
-        refuse_route(check, index, "to",
-                     "found another format than the one in 'from', allowed is the same: conversion is not built yet");
+        refuse_item(check, "routes", index, "to",
+                    "found another format than the one in 'from', allowed is the same: conversion is not built yet");
     }
     for (size_t earlier = 0; earlier < index; earlier++) {
         if (strcmp(settings->routes[earlier].path, route->path) == 0 && route->path[0] != '\0') {
-            refuse_route(check, index, "path", "found '%s', which the route in line %u has already", route->path,
-                         settings->routes[earlier].line);
+            refuse_item(check, "routes", index, "path", "found '%s', which the route in line %u has already", route->path,
+                        settings->routes[earlier].line);
             break;
         }
     }

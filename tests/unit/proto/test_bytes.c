@@ -87,10 +87,33 @@ static void a_buffer_grows_and_gives_from_its_front(void **state)
     buffer_free(&buffer);
 }
 
+static void a_hexadecimal_digit_has_either_case_and_its_neighbours_none(void **state)
+{
+    const char *digits = "0123456789abcdefABCDEF";
+    const char *others = "/:`g@G%";
+
+    (void)state;
+    for (int index = 0; digits[index] != '\0'; index++) {
+        assert_int_equal(index < 16 ? index : index - 6, bytes_hex_digit(digits[index]));
+    }
+    for (size_t index = 0; others[index] != '\0'; index++) {
+        assert_int_equal(-1, bytes_hex_digit(others[index]));
+    }
+    assert_int_equal(-1, bytes_hex_digit('\0'));
+    assert_int_equal(0x4A, bytes_escaped(BYTES("%4a%4b")));
+    assert_int_equal(0xFF, bytes_escaped(BYTES("%fF")));
+    assert_int_equal(-1, bytes_escaped(bytes_first(BYTES("%4a"), 2)));
+    assert_int_equal(-1, bytes_escaped(BYTES("%4g")));
+    assert_int_equal(-1, bytes_escaped(BYTES("%g4")));
+    assert_int_equal(-1, bytes_escaped(BYTES("44a")));
+    assert_int_equal(-1, bytes_escaped((struct bytes){NULL, 0}));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(views_are_cut_within_their_bounds),
+        cmocka_unit_test(a_hexadecimal_digit_has_either_case_and_its_neighbours_none),
         cmocka_unit_test(field_names_compare_without_case_and_nothing_else_does),
         cmocka_unit_test(a_copy_needs_room_for_its_terminator),
         cmocka_unit_test(numbers_are_digits_up_to_their_maximum),
