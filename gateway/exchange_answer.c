@@ -41,6 +41,12 @@ enum step exchange_rejected(struct exchange *exchange, enum request_refusal refu
     return exchange_problem(exchange, kind_of(refusal), refusal_status(refusal), refusal_sentence(refusal));
 }
 
+/* When to come again, in seconds: with every 503, and where `known_s` says so; 0: nothing is said. */
+static unsigned retry_after_of(unsigned status, unsigned known_s)
+{
+    return status == 503 || status == STATUS_OVERLOADED_CLAUDE ? RETRY_AFTER_S : known_s;
+}
+
 /* A whole answer in JSON; `body` is the scratch buffer. A failure means that the client is gone or memory is: the
  * connection is closed either way. */
 static void answer(struct reply *reply, unsigned status, unsigned retry_after_s, struct bytes body, struct fields *fields)
@@ -48,9 +54,6 @@ static void answer(struct reply *reply, unsigned status, unsigned retry_after_s,
     enum status written = fields_add(fields, BYTES("Content-Type"), BYTES("application/json"));
     char seconds[12];
 
-    if (status == 503 || status == STATUS_OVERLOADED_CLAUDE) {
-        retry_after_s = RETRY_AFTER_S;
-    }
     if (written == STATUS_OK && retry_after_s > 0) {
         (void)snprintf(seconds, sizeof seconds, "%u", retry_after_s);
         written = fields_add(fields, BYTES("Retry-After"), bytes_of(seconds));
@@ -74,10 +77,14 @@ static void answer_problem(struct exchanges *home, struct reply *reply, unsigned
                            const struct problem *problem, enum dialect dialect, struct fields *fields)
 {
     struct buffer *body = &home->scratch;
+    struct errors_text text = {.message = bytes_of(problem->sentence),
+                               .param = problem_param(problem),
+                               .retry_after_s = retry_after_of(status, retry_after_s)};
 
+    (void)fields_find(fields, BYTES("x-request-id"), &text.request_id);
     buffer_clear(body);
-    if (errors_body(dialect, problem->kind, bytes_of(problem->sentence), problem_param(problem), body) == STATUS_OK) {
-        answer(reply, status, retry_after_s, buffer_view(body), fields);
+    if (errors_body(dialect, problem->kind, &text, body) == STATUS_OK) {
+        answer(reply, status, text.retry_after_s, buffer_view(body), fields);
     } else {
         connection_finish(reply->connection);
     }
@@ -92,7 +99,13 @@ enum status exchange_add_ids(struct exchange *exchange)
     (void)trace_request_id(exchange->head->fields, &id);
     fields_clear(exchange->added);
     status = fields_add(exchange->added, BYTES("x-prismguard-decision"), decision);
-    return status == STATUS_OK ? fields_add(exchange->added, BYTES("x-request-id"), id) : status;
+    if (status == STATUS_OK) {
+        status = fields_add(exchange->added, BYTES("x-request-id"), id);
+    }
+    if (status == STATUS_OK && exchange->dialect == DIALECT_CLAUDE_CHAT) { /* Anthropic's SDKs read this one */
+        status = fields_add(exchange->added, BYTES("request-id"), id);
+    }
+    return status;
 }
 
 /* What a 401 and a 405 must say, and a 415 ought to (RFC 9110 sections 11.6.1, 15.5.6 and 12.5.3). */

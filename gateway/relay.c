@@ -133,7 +133,7 @@ static void write_error_value(struct relay *relay, enum transfer_failure failure
         status = buffer_append(&value, BYTES(",\n"));
     }
     if (status == STATUS_OK) {
-        status = errors_body(relay->options.dialect, kind, message, NULL, &value);
+        status = errors_body(relay->options.dialect, kind, &(struct errors_text){.message = message}, &value);
     }
     if (status == STATUS_OK) {
         status = buffer_append(&value, BYTES("]"));

@@ -33,8 +33,6 @@
 
 struct relay;
 
-enum { RETRY_AFTER_S_MAX = 86400 }; /* of an upstream's, to be passed on with an error of ours: a day */
-
 enum relay_end {
     RELAY_COMPLETE,      /* the whole answer went to the connection, reply_end included */
     RELAY_FAILED_BEFORE, /* nothing was written: the exchange answers with an error of its own */

@@ -155,13 +155,14 @@ enum {
     LISTEN_BACKLOG = 511,
     DESCRIPTORS_OWN = 128,               /* listeners, loops, files, the log */
     SPARE_CONNECTIONS = 64,              /* above limits.connections: each hears why it is refused */
-    ADDRESS_SPARE_CONNECTIONS = 8,       /* above limits.connections_per_address: each hears why it is refused */
+    ADDRESS_SPARE_CONNECTIONS = 8,       /* above limits.connections_per_address: may linger, so that the answer surely arrives */
     SILENT_MS = 1000,                    /* a connection that said nothing for so long may give way to another */
     STANDING_MS = 1000,                  /* an answer of which nothing was taken for so long is cut before others */
     PRESSURE_ENTER_PERCENT = 85,         /* of the fullest budget: keep_alive is shortened */
     PRESSURE_LEAVE_PERCENT = 80,
     PRESSURE_KEEP_ALIVE_MS = 2000,
     RETRY_AFTER_S = 1,                   /* with every 503, and where an address or a key has too much at once */
+    RETRY_AFTER_S_MAX = 24 * 60 * 60,    /* of an upstream's, to be passed on with an error of ours: a day */
     CREDENTIAL_BYTES_MAX = 512,          /* a longer one is no key of a caller; one of `prismguard-gateway key` has 67 */
     KEYS_COUNTED_MAX = 128,              /* keys with series of their own; the others are counted together */
     CONNECTION_NAMES_MAX = 16,           /* that a Connection field may make fields of one hop; more name none */

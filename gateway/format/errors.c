@@ -66,6 +66,8 @@ struct telling {
     const struct row *row;
     struct bytes message;
     const char *param;
+    struct bytes request_id; /* empty = not known */
+    unsigned retry_after_s;  /* 0 = not known */
     struct bytes response_id; /* of a stream of responses, as the next one */
     int64_t sequence;
 };
@@ -89,7 +91,27 @@ static void write_claude(struct json_writer *writer, const struct telling *telli
     put_text(writer, "type", telling->row->type);
     put_message(writer, telling->message);
     json_write_object_end(writer);
-    put_text(writer, "request_id", NULL);
+    json_write_key(writer, "request_id");
+    if (telling->request_id.count == 0) {
+        json_write_null(writer);
+    } else {
+        json_write_string(writer, telling->request_id);
+    }
+}
+
+/* When to come again, as Google's APIs say it (google.rpc.RetryInfo). */
+static void write_retry_info(struct json_writer *writer, unsigned retry_after_s)
+{
+    char delay[16];
+
+    (void)snprintf(delay, sizeof delay, "%us", retry_after_s);
+    json_write_key(writer, "details");
+    json_write_array_begin(writer);
+    json_write_object_begin(writer);
+    put_text(writer, "@type", "type.googleapis.com/google.rpc.RetryInfo");
+    put_text(writer, "retryDelay", delay);
+    json_write_object_end(writer);
+    json_write_array_end(writer);
 }
 
 static void write_gemini(struct json_writer *writer, const struct telling *telling)
@@ -99,6 +121,9 @@ static void write_gemini(struct json_writer *writer, const struct telling *telli
     put_number(writer, "code", telling->row->status);
     put_message(writer, telling->message);
     put_text(writer, "status", telling->row->type);
+    if (telling->retry_after_s > 0) {
+        write_retry_info(writer, telling->retry_after_s);
+    }
     json_write_object_end(writer);
 }
 
@@ -199,11 +224,14 @@ unsigned errors_status(enum dialect dialect, enum error_kind kind)
     return row_of(dialect, kind)->status;
 }
 
-enum status errors_body(enum dialect dialect, enum error_kind kind, struct bytes message, const char *param,
-                        struct buffer *out)
+enum status errors_body(enum dialect dialect, enum error_kind kind, const struct errors_text *text, struct buffer *out)
 {
     enum dialect shape = kind == ERROR_CONFIG ? DIALECT_OPENAI_CHAT : dialect;
-    const struct telling telling = {.row = row_of(shape, kind), .message = message, .param = param};
+    const struct telling telling = {.row = row_of(shape, kind),
+                                    .message = text->message,
+                                    .param = text->param,
+                                    .request_id = text->request_id,
+                                    .retry_after_s = text->retry_after_s};
     size_t before = out->count;
     enum status status = append_object(&shapes[shape].body, &telling, out);
 
@@ -217,7 +245,10 @@ enum status errors_stream_event(enum dialect dialect, enum error_kind kind, stru
                                 const struct errors_place *place, struct buffer *out)
 {
     const struct object *objects = shapes[dialect].stream;
-    struct telling telling = {row_of(dialect, kind), message, NULL, place->response_id, place->sequence};
+    struct telling telling = {.row = row_of(dialect, kind),
+                              .message = message,
+                              .response_id = place->response_id,
+                              .sequence = place->sequence};
     size_t before = out->count;
     enum status status = STATUS_OK;
 

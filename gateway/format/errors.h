@@ -85,9 +85,16 @@ const char *errors_name(enum error_kind kind);
 
 unsigned errors_status(enum dialect dialect, enum error_kind kind);
 
-/* Appends the whole body. `param` is a path in the request's body ("messages[3].content") or NULL. STATUS_TOO_LARGE or
- * STATUS_NO_MEMORY of the buffer, which then is as it was. */
-MUST_CHECK enum status errors_body(enum dialect dialect, enum error_kind kind, struct bytes message, const char *param,
+/* What a body says, each dialect of it what its API has a place for. */
+struct errors_text {
+    struct bytes message;
+    const char *param;       /* a path in the request's body ("messages[3].content") or NULL */
+    struct bytes request_id; /* as in the answer's fields; empty = none */
+    unsigned retry_after_s;  /* as in Retry-After; 0 = none */
+};
+
+/* Appends the whole body. STATUS_TOO_LARGE or STATUS_NO_MEMORY of the buffer, which then is as it was. */
+MUST_CHECK enum status errors_body(enum dialect dialect, enum error_kind kind, const struct errors_text *text,
                                    struct buffer *out);
 
 /* Where a stream of OpenAI's responses stands. All zero: nothing was sent. */

@@ -76,7 +76,8 @@ def test_the_sdk_raises_what_it_would_at_the_provider(stack, ask, module):
     with pytest.raises(module.RateLimitError) as raised:
         ask(stack, SLOW)
     assert 3590 < int(raised.value.response.headers["retry-after"]) <= 3600
-    assert raised.value.response.headers["x-request-id"]
+    assert raised.value.request_id == raised.value.response.headers["x-request-id"]
+    assert module is openai or raised.value.body["request_id"] == raised.value.request_id
 
 
 def test_gemini_s_sdk_raises_what_it_would_at_the_provider(stack):
@@ -86,6 +87,8 @@ def test_gemini_s_sdk_raises_what_it_would_at_the_provider(stack):
         with pytest.raises(genai_errors.ClientError) as raised:
             ask_gemini(stack, key)
         assert (raised.value.code, raised.value.status) == (code, status)
+    info = raised.value.details["error"]["details"][0]
+    assert info["@type"] == "type.googleapis.com/google.rpc.RetryInfo" and 3590 < int(info["retryDelay"].rstrip("s")) <= 3600
 
 
 def test_the_provider_s_key_goes_up_and_no_caller_s_key_is_seen_anywhere(stack, upstream):

@@ -87,6 +87,32 @@ static void an_id_of_the_upstream_stays_the_only_one(void **state)
     free(asked);
 }
 
+static void anthropic_s_sdk_finds_the_id_under_its_own_name(void **state)
+{
+    struct town town;
+    char *asked = text_room(), *room;
+
+    (void)state;
+    town_open(&town);
+    room = relayed_answer(&town,
+                          "GET /plain/v1/messages/batches HTTP/1.1\r\nHost: a\r\nx-request-id: mine\r\nanthropic-version: 1\r\n"
+                          "Connection: close\r\n\r\n",
+                          "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", asked);
+    assert_holds(room, "\r\nx-request-id: mine\r\nrequest-id: mine\r\n");
+    free(room);
+    room = relayed_answer(&town, "GET /plain/v1/messages/batches HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+                          "HTTP/1.1 200 OK\r\nrequest-id: theirs\r\nContent-Length: 2\r\n\r\n{}", asked);
+    assert_holds(room, "\r\nrequest-id: theirs\r\n");
+    assert_null(strstr(strstr(room, "request-id: theirs") + 1, "\r\nrequest-id"));
+    free(room);
+    room = answer_to(&town, "GET /nowhere/v1/messages/batches HTTP/1.1\r\nHost: a\r\nx-request-id: mine\r\nConnection: close\r\n\r\n");
+    assert_holds(room, "\r\nrequest-id: mine\r\n");
+    assert_holds(room, "\"request_id\":\"mine\"}");
+    free(room);
+    town_close(&town);
+    free(asked);
+}
+
 static void a_request_that_is_refused_before_its_head_is_told_so_in_the_dialect_of_its_path(void **state)
 {
     static const struct {
@@ -140,6 +166,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_answer_without_an_id_gets_the_decision_or_the_caller_s_own),
         cmocka_unit_test(an_id_of_the_upstream_stays_the_only_one),
+        cmocka_unit_test(anthropic_s_sdk_finds_the_id_under_its_own_name),
         cmocka_unit_test(a_request_that_is_refused_before_its_head_is_told_so_in_the_dialect_of_its_path),
         cmocka_unit_test(the_cancelling_of_a_response_reaches_the_upstream_when_it_brings_no_body),
     };

@@ -7,6 +7,9 @@
 #include <yyjson.h>
 
 static struct buffer out;
+/* What is said of a request whose id and patience are not known. */
+#define TEXT(text, path) (&(struct errors_text){.message = BYTES(text), .param = (path)})
+
 static const struct errors_place nowhere = {{NULL, 0}, 0, false};
 
 static int set_up(void **state)
@@ -26,13 +29,13 @@ static int tear_down(void **state)
 static void a_body_has_the_four_members_in_the_shape_of_the_api(void **state)
 {
     (void)state;
-    assert_status(STATUS_OK, errors_body(DIALECT_OPENAI_CHAT, ERROR_INVALID_REQUEST, BYTES("content must be a string"),
-                                         "messages[3].content", &out));
+    assert_status(STATUS_OK, errors_body(DIALECT_OPENAI_CHAT, ERROR_INVALID_REQUEST, TEXT("content must be a string",
+                                         "messages[3].content"), &out));
     assert_bytes("{\"error\":{\"message\":\"content must be a string\",\"type\":\"invalid_request_error\","
                  "\"param\":\"messages[3].content\",\"code\":null}}",
                  buffer_view(&out));
     buffer_clear(&out);
-    assert_status(STATUS_OK, errors_body(DIALECT_OPENAI_CHAT, ERROR_BAD_GATEWAY, BYTES("no answer"), NULL, &out));
+    assert_status(STATUS_OK, errors_body(DIALECT_OPENAI_CHAT, ERROR_BAD_GATEWAY, TEXT("no answer", NULL), &out));
     assert_bytes(
         "{\"error\":{\"message\":\"no answer\",\"type\":\"server_error\",\"param\":null,\"code\":\"bad_gateway\"}}",
         buffer_view(&out));
@@ -50,17 +53,37 @@ static void a_stream_ends_in_one_event_and_without_done(void **state)
 static void the_other_dialects_have_their_own_bodies(void **state)
 {
     (void)state;
-    assert_status(STATUS_OK, errors_body(DIALECT_OPENAI_RESPONSES, ERROR_CONTENT_FILTER, BYTES("no"), "input", &out));
+    assert_status(STATUS_OK, errors_body(DIALECT_OPENAI_RESPONSES, ERROR_CONTENT_FILTER, TEXT("no", "input"), &out));
     assert_bytes("{\"error\":{\"message\":\"no\",\"type\":\"invalid_request_error\",\"param\":\"input\",\"code\":"
                  "\"content_filter\"}}",
                  buffer_view(&out));
     buffer_clear(&out);
-    assert_status(STATUS_OK, errors_body(DIALECT_CLAUDE_CHAT, ERROR_OVERLOADED, BYTES("no"), "messages", &out));
+    assert_status(STATUS_OK, errors_body(DIALECT_CLAUDE_CHAT, ERROR_OVERLOADED, TEXT("no", "messages"), &out));
     assert_bytes("{\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"no\"},\"request_id\":null}",
                  buffer_view(&out));
     buffer_clear(&out);
-    assert_status(STATUS_OK, errors_body(DIALECT_GEMINI_CHAT, ERROR_RATE_LIMIT, BYTES("no"), "contents", &out));
+    assert_status(STATUS_OK, errors_body(DIALECT_GEMINI_CHAT, ERROR_RATE_LIMIT, TEXT("no", "contents"), &out));
     assert_bytes("{\"error\":{\"code\":429,\"message\":\"no\",\"status\":\"RESOURCE_EXHAUSTED\"}}", buffer_view(&out));
+}
+
+static void who_has_a_place_for_it_says_the_request_s_id_and_when_to_come_again(void **state)
+{
+    const struct errors_text text = {BYTES("no"), NULL, BYTES("id-1"), 34};
+
+    (void)state;
+    assert_status(STATUS_OK, errors_body(DIALECT_CLAUDE_CHAT, ERROR_RATE_LIMIT, &text, &out));
+    assert_bytes("{\"type\":\"error\",\"error\":{\"type\":\"rate_limit_error\",\"message\":\"no\"},\"request_id\":\"id-1\"}",
+                 buffer_view(&out));
+    buffer_clear(&out);
+    assert_status(STATUS_OK, errors_body(DIALECT_GEMINI_CHAT, ERROR_RATE_LIMIT, &text, &out));
+    assert_bytes("{\"error\":{\"code\":429,\"message\":\"no\",\"status\":\"RESOURCE_EXHAUSTED\",\"details\":[{\"@type\":"
+                 "\"type.googleapis.com/google.rpc.RetryInfo\",\"retryDelay\":\"34s\"}]}}",
+                 buffer_view(&out));
+    buffer_clear(&out);
+    assert_status(STATUS_OK, errors_body(DIALECT_OPENAI_CHAT, ERROR_RATE_LIMIT, &text, &out));
+    assert_bytes("{\"error\":{\"message\":\"no\",\"type\":\"rate_limit_error\",\"param\":null,\"code\":"
+                 "\"rate_limit_exceeded\"}}",
+                 buffer_view(&out));
 }
 
 static void the_other_dialects_end_their_streams_in_their_own_events(void **state)
@@ -110,7 +133,7 @@ static void a_policy_that_cannot_be_read_is_told_to_all_in_one_shape(void **stat
     for (int dialect = 0; dialect < DIALECT_COUNT; dialect++) {
         buffer_clear(&out);
         assert_int_equal(400, errors_status((enum dialect)dialect, ERROR_CONFIG));
-        assert_status(STATUS_OK, errors_body((enum dialect)dialect, ERROR_CONFIG, BYTES("expected {config}${upstream}"), NULL, &out));
+        assert_status(STATUS_OK, errors_body((enum dialect)dialect, ERROR_CONFIG, TEXT("expected {config}${upstream}", NULL), &out));
         assert_bytes("{\"error\":{\"message\":\"expected {config}${upstream}\",\"type\":\"config_error\",\"param\":null,"
                      "\"code\":\"CONFIG_PARSE_ERROR\"}}",
                      buffer_view(&out));
@@ -126,7 +149,7 @@ static void assert_readable(int dialect, int kind)
     assert_in_range(status, 400, 599);
     buffer_clear(&out);
     assert_status(STATUS_OK,
-                  errors_body((enum dialect)dialect, (enum error_kind)kind, BYTES("\"m\" \xFF"), NULL, &out));
+                  errors_body((enum dialect)dialect, (enum error_kind)kind, TEXT("\"m\" \xFF", NULL), &out));
     document = yyjson_read(out.data, out.count, 0);
     assert_non_null(document);
     error = yyjson_obj_get(yyjson_doc_get_root(document), "error");
@@ -210,6 +233,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_body_has_the_four_members_in_the_shape_of_the_api, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_stream_ends_in_one_event_and_without_done, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_other_dialects_have_their_own_bodies, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(who_has_a_place_for_it_says_the_request_s_id_and_when_to_come_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_other_dialects_end_their_streams_in_their_own_events, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_response_that_was_announced_fails_under_its_id_with_the_next_numbers, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_policy_that_cannot_be_read_is_told_to_all_in_one_shape, set_up, tear_down),
