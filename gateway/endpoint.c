@@ -168,6 +168,25 @@ bool endpoint_credential(struct field field, struct bytes *out)
     return value.count > 0;
 }
 
+/* Where the value of a parameter `key` begins, however its name is written, percent-encoded in part or not; 0: it is another
+ * parameter. Its end where it has no value. */
+static size_t key_value_at(struct bytes parameter)
+{
+    const struct bytes name = BYTES("key");
+    size_t at = 0;
+
+    for (size_t index = 0; index < name.count; index++) {
+        int escaped = bytes_escaped(bytes_from(parameter, at));
+        int byte = escaped >= 0 ? escaped : at < parameter.count ? (unsigned char)parameter.data[at] : -1;
+
+        if (byte != (unsigned char)name.data[index]) {
+            return 0;
+        }
+        at += escaped >= 0 ? 3 : 1;
+    }
+    return at == parameter.count ? at : parameter.data[at] == '=' ? at + 1 : 0;
+}
+
 bool endpoint_next_key(struct bytes *query, struct bytes *out)
 {
     while (query->count > 0) {
@@ -176,8 +195,8 @@ bool endpoint_next_key(struct bytes *query, struct bytes *out)
         struct bytes parameter = mark < 0 ? rest : bytes_first(rest, (size_t)mark);
 
         *query = mark < 0 ? (struct bytes){NULL, 0} : bytes_from(rest, (size_t)mark);
-        if (bytes_starts_with(parameter, BYTES("key="))) {
-            *out = bytes_from(parameter, 4);
+        if (key_value_at(parameter) > 0) {
+            *out = bytes_from(parameter, key_value_at(parameter));
             return true;
         }
     }
@@ -195,7 +214,7 @@ enum status endpoint_append_query_without_key(struct bytes query, struct buffer 
         struct bytes parameter = mark < 0 ? rest : bytes_first(rest, (size_t)mark);
 
         rest = mark < 0 ? (struct bytes){NULL, 0} : bytes_from(rest, (size_t)mark + 1);
-        if (bytes_starts_with(parameter, BYTES("key=")) || bytes_equal(parameter, BYTES("key"))) {
+        if (key_value_at(parameter) > 0) {
             continue;
         }
         status = buffer_append_text(out, first ? "?" : "&");

@@ -42,7 +42,7 @@ static struct caller *find_in_query(const struct exchange *exchange, struct byte
         if (caller != NULL) {
             return caller;
         }
-        *seen = value;
+        *seen = value.count > 0 ? value : *seen;
     }
     return NULL;
 }
@@ -83,7 +83,8 @@ enum step exchange_identify(struct exchange *exchange)
     callers_count_stranger(callers_of(exchange), seen.count > 0);
     if (seen.count == 0) {
         return exchange_problem(exchange, ERROR_AUTH, 0,
-                                "a key of this gateway is needed, in Authorization: Bearer, x-api-key or x-goog-api-key");
+                                "a key of this gateway is needed, in Authorization: Bearer, x-api-key, x-goog-api-key, api-key "
+                                "or ?key=");
     }
     exchange->stranger[0] = '?'; /* no name begins so */
     callers_digest(callers_of(exchange), seen, exchange->stranger + 1);

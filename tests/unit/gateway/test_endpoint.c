@@ -112,6 +112,19 @@ static void a_key_goes_into_the_field_of_its_dialect(void **state)
     assert_false(endpoint_is_credential(BYTES("anthropic-version")));
 }
 
+static void a_key_is_found_however_its_parameter_is_written(void **state)
+{
+    struct bytes query = BYTES("?a=1&key=one&keys=2&%6bey=two&k%65%79=&key"), value;
+    static const char *const expected[] = {"one", "two", "", ""};
+
+    (void)state;
+    for (size_t index = 0; index < sizeof expected / sizeof expected[0]; index++) {
+        assert_true(endpoint_next_key(&query, &value));
+        assert_bytes(expected[index], value);
+    }
+    assert_false(endpoint_next_key(&query, &value));
+}
+
 static void the_key_is_taken_out_of_a_query_and_the_rest_stays(void **state)
 {
     static const struct {
@@ -126,6 +139,10 @@ static void the_key_is_taken_out_of_a_query_and_the_rest_stays(void **state)
         {"?key=secret&alt=sse", "?alt=sse"},
         {"?alt=sse&key=secret&a=b", "?alt=sse&a=b"},
         {"?monkey=1&keys=2", "?monkey=1&keys=2"},
+        {"?%6bey=secret&alt=sse", "?alt=sse"},
+        {"?%6B%65%79=secret", ""},
+        {"?ke%79", ""},
+        {"?%6beys=1&%6b=2&%6bey%3D3=4&ke=5&k%6", "?%6beys=1&%6b=2&%6bey%3D3=4&ke=5&k%6"},
     };
 
     (void)state;
@@ -145,6 +162,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_cancelling_of_a_response_passes_without_a_body_and_nothing_like_it, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_list_of_models_is_an_endpoint_of_its_own, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_key_goes_into_the_field_of_its_dialect, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_key_is_found_however_its_parameter_is_written, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_key_is_taken_out_of_a_query_and_the_rest_stays, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

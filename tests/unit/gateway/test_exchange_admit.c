@@ -102,6 +102,9 @@ static void a_caller_without_a_known_key_is_told_so_in_its_dialect(void **state)
                    "\"type\":\"authentication_error\"", challenge);
     assert_refused(&town, POST("/openai/v1beta/models/m:generateContent?key=strange") "\r\n{}", "HTTP/1.1 401 ",
                    "\"status\":\"UNAUTHENTICATED\"", challenge);
+    assert_refused(&town, POST("/openai/v1/chat/completions") "\r\n{}", "HTTP/1.1 401 ",
+                   "Bearer, x-api-key, x-goog-api-key, api-key or ?key=\"", challenge);
+    assert_refused(&town, POST("/openai/v1/messages?k%65y=strange") "\r\n{}", "HTTP/1.1 401 ", "none of this gateway's", challenge);
     assert_refused(&town, POST("/nowhere") "Authorization: Basic secret-a\r\n\r\n{}", "HTTP/1.1 401 ", "invalid_api_key",
                    challenge);
     town_close(&town);
