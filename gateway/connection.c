@@ -303,6 +303,18 @@ static void on_shutdown(uv_shutdown_t *shutdown, int result)
     (void)result; /* the linger timer closes whatever became of it */
 }
 
+/* One that has no place among those of its address goes with its answer, in the turn that took it. What it has sent is taken
+ * first: a close over unread bytes would be a reset. */
+static void leave_at_once(struct connection *connection)
+{
+    uv_os_fd_t descriptor;
+
+    if (uv_fileno((uv_handle_t *)&connection->socket, &descriptor) == 0) {
+        (void)recv(descriptor, connection->home->read_buffer, sizeof connection->home->read_buffer, MSG_DONTWAIT);
+    }
+    connection_close(connection, BY_ADDRESS, false);
+}
+
 /* The answer has gone before its request had come whole: a plain close would answer late bytes with a reset, which takes
  * the answer away from the client (RFC 9112 section 9.6). */
 static void linger(struct connection *connection)
@@ -331,6 +343,8 @@ static void after_answer(struct connection *connection)
         connection_close(connection, BY_BROKEN_ANSWER, true);
     } else if (request_is_complete(connection->request) && connection->ahead.count == 0) {
         connection_close(connection, connection->reason, false);
+    } else if (connection->reason == BY_ADDRESS) {
+        leave_at_once(connection);
     } else {
         linger(connection);
     }

@@ -38,7 +38,7 @@ enum close_reason {
     BY_DRAIN,
     BY_PRESSURE,      /* idle, and another one wanted its place */
     BY_STREAM_BUDGET, /* the unsent bytes of all answers met their limit */
-    BY_ADDRESS,       /* its address had too many, refused ones included */
+    BY_ADDRESS,       /* its address had too many, refused ones included: it went with its answer */
     REASON_COUNT
 };
 

@@ -185,11 +185,8 @@ static void greet(struct connection *connection, enum request_refusal refusal)
             addresses_enter(admit_addresses(connection->home->admit), (const struct sockaddr *)&address, &connection->place);
 
         connection->has_place = status != STATUS_AGAIN;
-        refusal = status == STATUS_FULL ? REFUSAL_ADDRESS : REFUSAL_NONE;
-        if (status == STATUS_AGAIN) {
-            connection_close(connection, BY_ADDRESS, true);
-            return;
-        }
+        connection->reason = status == STATUS_AGAIN ? BY_ADDRESS : connection->reason;
+        refusal = status == STATUS_OK ? REFUSAL_NONE : REFUSAL_ADDRESS;
     }
     if (refusal != REFUSAL_NONE) {
         connection_refuse(connection, refusal);

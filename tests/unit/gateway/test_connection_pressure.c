@@ -152,8 +152,12 @@ static void an_address_has_a_bound_of_connections(void **state)
     assert_hears("refused");
     world->refusal = REFUSAL_NONE;
     connect_client(world);
-    assert_int_equal(ECONNRESET, hear_end(world)); /* without a word */
-    assert_int_equal(REFUSAL_NONE, world->refusal);
+    say(world, GET); /* it has sent before it is closed */
+    assert_int_equal(REFUSAL_ADDRESS, world->refusal);
+    assert_hears("refused");
+    assert_int_equal(0, hear_end(world)); /* no reset, */
+    turn_until(world->closed == 1); /* no wait for the client, */
+    assert_int_equal(1, addresses_count(admit_addresses(world->admit))); /* and no place */
     assert_int_equal(0, close(world->client));
     for (int index = 0; index < TOLD; index++) {
         assert_int_equal(0, close(clients[index]));
