@@ -36,13 +36,23 @@ static int make(const char *name, FILE *out, FILE *errors)
     return PROGRAM_OK;
 }
 
+static void say_usage(FILE *to)
+{
+    (void)fprintf(to,
+                  "usage: prismguard-gateway key NAME\n"
+                  "Makes a key for the caller NAME: prints it once, and the line for gateway.keys that lets it in.\n"
+                  "NAME is of letters, digits, - and _ (at most %d), begins with none of the last two, and is not none\n",
+                  PROFILE_NAME_BYTES_MAX);
+}
+
 int key_command(int argc, char **argv, FILE *out, FILE *errors)
 {
-    if (argc != 3 || !settings_is_key_name(argv[2])) {
-        (void)fprintf(errors,
-                      "usage: prismguard-gateway key NAME\n"
-                      "NAME is of letters, digits, - and _ (at most %d), and not none\n",
-                      PROFILE_NAME_BYTES_MAX);
+    if (argc == 3 && strcmp(argv[2], "--help") == 0) {
+        say_usage(out);
+        return PROGRAM_OK;
+    }
+    if (argc != 3 || argv[2][0] == '-' || argv[2][0] == '_' || !settings_is_key_name(argv[2])) {
+        say_usage(errors);
         return PROGRAM_USAGE;
     }
     return make(argv[2], out, errors);

@@ -66,11 +66,25 @@ static void a_name_that_cannot_be_written_down_is_refused(void **state)
     free(run(PROGRAM_USAGE, 4, argv));
 }
 
+static void help_is_no_error_and_no_option_becomes_a_name(void **state)
+{
+    char *argv[] = {"prismguard-gateway", "key", "--help"};
+    char *said = run(PROGRAM_OK, 3, argv);
+
+    (void)state;
+    assert_non_null(strstr(said, "usage: prismguard-gateway key NAME\n"));
+    assert_null(strstr(said, "sha256"));
+    free(said);
+    argv[2] = "--hepl";
+    free(run(PROGRAM_USAGE, 3, argv));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_line_lets_the_key_in),
         cmocka_unit_test(a_name_that_cannot_be_written_down_is_refused),
+        cmocka_unit_test(help_is_no_error_and_no_option_becomes_a_name),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
