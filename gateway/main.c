@@ -281,6 +281,7 @@ static const struct program_service service = {
     .purpose = "judges and relays requests to LLM APIs; prismguard-gateway key NAME makes a key for a caller",
     .memory = memory_bound_reckon,
     .memory_binds = true,
+    .check = snapshot_check,
 };
 
 int main(int argc, char **argv)

@@ -16,6 +16,17 @@ struct snapshot {
     _Atomic size_t holders;
 };
 
+enum status snapshot_check(const struct settings *settings, FILE *errors)
+{
+    /* A file that was cut short while it was written, or never mounted, would take every route away. */
+    if (settings->route_count == 0 && !settings->has_routes && !settings->gateway.url_config) {
+        (void)fprintf(errors, "%s: routes: missing; nothing would be served, and 'routes: []' says that it is meant\n",
+                      settings->file);
+        return STATUS_MALFORMED;
+    }
+    return url_config_check(settings, errors);
+}
+
 enum status snapshot_open(struct snapshot **out, const struct settings *settings, const struct snapshot *before,
                           struct metrics *metrics, FILE *errors)
 {
@@ -31,7 +42,7 @@ enum status snapshot_open(struct snapshot **out, const struct settings *settings
     forwarded_init(&snapshot->proxies, &settings->gateway);
     status = routes_open(&snapshot->routes, settings, &bad);
     if (status == STATUS_OK) {
-        status = url_config_check(settings, errors);
+        status = snapshot_check(settings, errors);
     }
     if (status == STATUS_OK) {
         status = callers_open(&snapshot->callers, settings, before == NULL ? NULL : before->callers, metrics);

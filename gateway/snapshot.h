@@ -20,9 +20,13 @@
 
 struct snapshot;
 
+/* What must hold for a gateway alone: a route, or the URL forms, or a list of routes that says that there is none; and the
+ * policies in the environment. Problems are lines on `errors`. STATUS_MALFORMED. */
+MUST_CHECK enum status snapshot_check(const struct settings *settings, FILE *errors);
+
 /* Reads the routes' key files. `settings` is borrowed until the last holder lets go. Callers keep their accounts of `before`,
  * the snapshot that this one replaces (NULL: there is none). `metrics` is borrowed until the last holder lets go. On failure the
- * reason is one line on `errors` ("prismguard.yaml:12: ..."). Statuses of routes_open, url_config_check and
+ * reason is one line on `errors` ("prismguard.yaml:12: ..."). Statuses of routes_open, snapshot_check and
  * callers_open. The caller holds *out. */
 MUST_CHECK enum status snapshot_open(struct snapshot **out, const struct settings *settings, const struct snapshot *before,
                                      struct metrics *metrics, FILE *errors);

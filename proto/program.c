@@ -114,6 +114,9 @@ static int check(const struct program_service *service, const char *file)
     if (settings != NULL) {
         fits = check_memory(service, settings, &memory);
     }
+    if (settings != NULL && service->check != NULL && service->check(settings, stderr) != STATUS_OK) {
+        fits = STATUS_MALFORMED;
+    }
     if (memory.count > 0) {
         memory_bound_explain(&memory, stdout);
     }

@@ -49,6 +49,9 @@ struct program_service { /* static; all texts are literals */
     /* What it may come to hold, into an empty bound; --check explains it. NULL: not reckoned. */
     void (*memory)(const struct settings *settings, struct memory_bound *out);
     bool memory_binds; /* does not start above its limit; else it warns */
+    /* What must hold for this service alone; --check asks it, the service itself does at start and reload. Each problem is a line
+     * on `errors`. NULL: nothing. */
+    enum status (*check)(const struct settings *settings, FILE *errors);
 };
 
 /* Reads the command line and does what it asks. With --config the settings are read, randomness and sandbox are set up,

@@ -232,6 +232,7 @@ struct settings {
     char file[PATH_BYTES_MAX + 1]; /* as given; messages name it */
     char digest[SETTINGS_DIGEST_BYTES + 1]; /* of the file's bytes: who read the same file says the same */
     struct gateway_settings gateway;
+    bool has_routes; /* the file has a list of routes, be it empty */
     size_t route_count;
     struct route_settings *routes; /* longest path first */
     size_t key_count; /* 0 = callers need no key */

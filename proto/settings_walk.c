@@ -232,6 +232,8 @@ static bool check_section(struct walk *walk, size_t index, const char *path, con
                                 PROFILE_NAME_BYTES_MAX);
             return false;
         }
+    } else if (strcmp(path, "routes") == 0) {
+        walk->settings->has_routes = node->kind == NODE_LIST;
     } else if (strcmp(path, "routes[]") == 0) {
         walk->settings->routes[node->position].line = node->line;
         if (node->kind == NODE_MAPPING) {

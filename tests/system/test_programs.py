@@ -53,6 +53,15 @@ def test_check_names_file_line_key_and_what_was_found(tmp_path, text, line, word
     assert f"bad.yaml:{line}:" in checked.stderr and word in checked.stderr, checked.stderr
 
 
+@pytest.mark.parametrize("arguments", [["--check"], ["--config"]])
+def test_a_gateway_without_a_route_says_so_and_does_not_start(tmp_path, arguments):
+    file = tmp_path / "empty.yaml"
+    file.write_text("")
+    checked = run("gateway", *arguments, file)
+    assert checked.returncode == 1 and f"{file}: routes: missing; " in checked.stderr
+    assert run("moderator", "--check", file).returncode == 0, "the routes are the gateway's"
+
+
 def ask(service, question):
     """What a container's health check runs, beside the service and with its settings."""
     return subprocess.run([SANITIZED / ("prismguard-" + service.name.split("-")[0]), question, service.config], capture_output=True,
@@ -202,7 +211,8 @@ def test_a_second_gateway_takes_no_share_of_the_first_one_s_clients(stack):
 
 def test_a_variable_that_is_no_setting_is_warned_of_in_the_log_s_own_form(tmp_path):
     file = tmp_path / "prismguard.yaml"
-    file.write_text("gateway: { listen: \"127.0.0.1:0\", admin_listen: off }\nmoderation: { bind: \"tcp://127.0.0.1:0\" }\n")
+    file.write_text("gateway: { listen: \"127.0.0.1:0\", admin_listen: off }\nmoderation: { bind: \"tcp://127.0.0.1:0\" }\n"
+                    "routes: []\n")
     variables = {**os.environ, "PRISMGUARD_GATEWAY_THREAD": "2", "PRISMGUARD_PORTS": "18000"}
     with subprocess.Popen([SANITIZED / "prismguard-gateway", "--config", file], stderr=subprocess.PIPE, text=True,
                           env=variables) as gateway:

@@ -99,11 +99,15 @@ def test_a_broken_file_changes_nothing_and_is_told_by_its_line(reloadable):
     reloadable.config.write_text(good.replace("path: /plain", "path: /moved\n    key_file: /nowhere"))
     line = reload(reloadable.gateway)
     assert line["event"] == "config_reload_failed" and "route /moved" in line["error"]
+    for cut_short in ("", good[:good.index("routes:")]):
+        reloadable.config.write_text(cut_short)
+        line = reload(reloadable.gateway)
+        assert line["event"] == "config_reload_failed" and "routes: missing" in line["error"]
     reloadable.config.unlink()
     assert reload(reloadable.gateway)["event"] == "config_reload_failed"
     assert reloadable.post(b"{}", path="/moved/v1/x")[0] == 404
     assert reloadable.post(b"{}", path="/plain/v1/x")[0] == 200
-    assert reloadable.gateway.metric("prismguard_config_reloads_total", result="failed") == 3
+    assert reloadable.gateway.metric("prismguard_config_reloads_total", result="failed") == 5
 
 
 def test_what_needs_a_restart_is_named_and_kept(reloadable):

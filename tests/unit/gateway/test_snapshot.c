@@ -55,6 +55,41 @@ static void a_key_file_that_cannot_be_read_is_told_with_its_line(void **state)
     metrics_close(&metrics);
 }
 
+/* The status of opening a snapshot of these settings, and whether this was told. */
+static void assert_opens(enum status expected, const char *text, const char *line)
+{
+    struct reading reading;
+    struct snapshot *snapshot = NULL;
+    struct metrics *metrics = NULL;
+    char *told = NULL;
+    size_t told_count;
+    FILE *errors = open_memstream(&told, &told_count);
+
+    assert_non_null(errors);
+    assert_status(STATUS_OK, metrics_open(&metrics));
+    assert_read(&reading, text);
+    assert_status(expected, snapshot_open(&snapshot, reading.settings, NULL, metrics, errors));
+    assert_int_equal(0, fclose(errors));
+    assert_non_null(strstr(told, line));
+    free(told);
+    snapshot_release(&snapshot);
+    reading_end(&reading);
+    metrics_close(&metrics);
+}
+
+static void without_a_route_nothing_begins_unless_that_is_said(void **state)
+{
+    static const char line[] = "prismguard.yaml: routes: missing; ";
+
+    (void)state;
+    assert_opens(STATUS_MALFORMED, "", line);
+    assert_opens(STATUS_MALFORMED, "routes:\n", line);
+    assert_opens(STATUS_MALFORMED, "gateway: { threads: 2 }\n", line);
+    assert_opens(STATUS_OK, "routes: []\n", "");
+    assert_opens(STATUS_OK, "gateway: { url_config: true, url_config_hosts: [a.test] }\nprofiles: { default: }\n", "");
+    assert_opens(STATUS_OK, "routes: [ { path: /a, upstream: 'http://a.test', moderation: none } ]\n", "");
+}
+
 static int set_up(void **state)
 {
     (void)state;
@@ -66,6 +101,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_owned_lives_as_long_as_somebody_holds_it),
         cmocka_unit_test(a_key_file_that_cannot_be_read_is_told_with_its_line),
+        cmocka_unit_test(without_a_route_nothing_begins_unless_that_is_said),
     };
 
     return cmocka_run_group_tests(tests, set_up, NULL);
