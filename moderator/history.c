@@ -39,6 +39,7 @@ enum status history_keep(struct history *history, const struct history_label *la
     entry->violation = label->violation;
     entry->drawn = label->drawn;
     entry->queued_ms = clock_ms();
+    entry->labelled_us = clock_wall_us();
     entry->has_text = has_text;
     entry->text_count = text_count;
     if (text_count > 0) {

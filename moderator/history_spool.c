@@ -9,10 +9,19 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { RECORD_VERSION = 1, FLAG_VIOLATION = 1, FLAG_TEXT = 2 };
+enum { RECORD_VERSION = 2, FLAG_VIOLATION = 1, FLAG_TEXT = 2 };
 
 /* Where the parts of a record stand. */
-enum { AT_VERSION, AT_FLAGS, AT_DRAWN, AT_CATEGORY_COUNT, AT_PROFILE_COUNT, AT_HASH, AT_CATEGORY = AT_HASH + TEXT_HASH_BYTES };
+enum {
+    AT_VERSION,
+    AT_FLAGS,
+    AT_DRAWN,
+    AT_CATEGORY_COUNT,
+    AT_PROFILE_COUNT,
+    AT_HASH,
+    AT_LABELLED = AT_HASH + TEXT_HASH_BYTES,
+    AT_CATEGORY = AT_LABELLED + sizeof(uint64_t),
+};
 
 _Static_assert(CATEGORY_BYTES_MAX <= UINT8_MAX && PROFILE_NAME_BYTES_MAX <= UINT8_MAX, "a count is one byte");
 _Static_assert(SPOOL_RECORD_BYTES_MAX - SAMPLE_TEXT_BYTES_MAX >= AT_CATEGORY + CATEGORY_BYTES_MAX + PROFILE_NAME_BYTES_MAX,
@@ -132,6 +141,9 @@ enum status history_spool_add(struct history_spool *spool, const struct history_
     enum status status = STATUS_OK;
 
     memcpy(head + AT_HASH, entry->hash, sizeof entry->hash);
+    for (size_t index = 0; index < sizeof entry->labelled_us; index++) {
+        head[AT_LABELLED + index] = (char)(unsigned char)(entry->labelled_us >> 8 * index);
+    }
     buffer_clear(&spool->record);
     for (size_t index = 0; status == STATUS_OK && index < sizeof parts / sizeof *parts; index++) {
         status = buffer_append(&spool->record, parts[index]);
@@ -202,6 +214,9 @@ static enum status read_entry(const struct settings *settings, struct bytes reco
     entry->has_text = (head[AT_FLAGS] & FLAG_TEXT) != 0;
     entry->drawn = (enum drawn)head[AT_DRAWN];
     memcpy(entry->hash, head + AT_HASH, sizeof entry->hash);
+    for (size_t index = 0; index < sizeof entry->labelled_us; index++) {
+        entry->labelled_us |= (uint64_t)head[AT_LABELLED + index] << 8 * index;
+    }
     memcpy(entry->category, head + AT_CATEGORY, head[AT_CATEGORY_COUNT]);
     entry->text_count = text.count;
     if (text.count > 0) {

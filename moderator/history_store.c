@@ -95,6 +95,7 @@ static enum status put(struct history_store *store, struct history_entry *const 
     int64_t labels[SAMPLE_BATCH_MAX];
     int64_t sources[SAMPLE_BATCH_MAX];
     int64_t drawn[SAMPLE_BATCH_MAX];
+    int64_t labelled[SAMPLE_BATCH_MAX];
     const struct db_value values[] = {
         {.type = DB_BIGINT, .bigint = store->profile_ids[entries[0]->profile]},
         {.type = DB_BYTEA_ARRAY, .array = hashes, .array_count = count},
@@ -103,6 +104,7 @@ static enum status put(struct history_store *store, struct history_entry *const 
         {.type = DB_SMALLINT_ARRAY, .numbers = drawn, .array_count = count},
         {.type = DB_TEXT_ARRAY, .array = categories, .array_count = count},
         {.type = DB_BYTEA_ARRAY, .array = texts, .array_count = count},
+        {.type = DB_BIGINT_ARRAY, .numbers = labelled, .array_count = count},
         {.type = DB_BIGINT, .bigint = SCHEMA_VERSION},
     };
     struct db_rows *rows = NULL;
@@ -117,11 +119,12 @@ static enum status put(struct history_store *store, struct history_entry *const 
         labels[index] = entry->violation ? 1 : 0;
         sources[index] = SOURCE_REVIEWER;
         drawn[index] = entry->drawn;
+        labelled[index] = (int64_t)entry->labelled_us;
         categories[index] = has_category ? bytes_of(entry->category) : (struct bytes){NULL, 0};
         texts[index] = entry->has_text ? (struct bytes){entry->text, entry->text_count} : (struct bytes){NULL, 0};
     }
     /* The version is looked at with each batch, as the trainer may raise it any time: no row is no such version. */
-    status = db_run(store->db, "select sample_put($1::int, $2, $3, $4, $5, $6, $7) from schema_version where version = $8",
+    status = db_run(store->db, "select sample_put($1::int, $2, $3, $4, $5, $6, $7, $8) from schema_version where version = $9",
                     values, sizeof values / sizeof *values, &rows);
     if (status == STATUS_OK && db_rows_count(rows) == 0) {
         status = STATUS_UNSUPPORTED;

@@ -17,6 +17,7 @@ struct history_entry {
     struct history_entry *next;
     size_t profile;
     uint64_t queued_ms;
+    uint64_t labelled_us; /* wall clock */
     unsigned char hash[TEXT_HASH_BYTES];
     char category[CATEGORY_BYTES_MAX + 1];
     bool violation;

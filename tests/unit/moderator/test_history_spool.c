@@ -101,6 +101,7 @@ static void a_label_comes_back_as_it_went(void **state)
         entry->drawn = bits & 2 ? DRAWN_RANDOM : DRAWN_UNSURE;
         memset(entry->category, 'c', bits & 1 ? CATEGORY_BYTES_MAX : 0);
         memset(entry->hash, (int)(0xf0 + bits), sizeof entry->hash);
+        entry->labelled_us = 0xfedcba9876543210u >> bits;
         assert_status(STATUS_OK, history_spool_add(place->spool, entry));
         assert_status(STATUS_OK, history_spool_sync(place->spool));
         assert_status(STATUS_OK, history_spool_take(place->spool, 1, &back, &count, &given_up));
@@ -108,6 +109,7 @@ static void a_label_comes_back_as_it_went(void **state)
         assert_int_equal(entry->profile, back->profile);
         assert_int_equal(entry->violation, back->violation);
         assert_int_equal(entry->drawn, back->drawn);
+        assert_true(entry->labelled_us == back->labelled_us);
         assert_int_equal(entry->has_text, back->has_text);
         assert_string_equal(entry->category, back->category);
         assert_memory_equal(entry->hash, back->hash, sizeof entry->hash);

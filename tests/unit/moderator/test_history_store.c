@@ -3,6 +3,7 @@
 #include "support/unit.h"
 
 #include "moderator/history_store.h"
+#include "proto/clock.h"
 #include "proto/secret.h"
 
 static struct postgres server;
@@ -147,6 +148,71 @@ static void a_full_batch_fits_one_call(void **state)
     close_place(&place);
 }
 
+static enum status write_made(struct place *place, bool violation, uint64_t labelled_us)
+{
+    struct history_entry *entry = entry_of(0, violation, "words");
+
+    entry->labelled_us = labelled_us;
+    return write_one(place, entry);
+}
+
+/* What lay on the disk of a dead process is written after what others said of the same text since. */
+static void a_label_that_was_made_earlier_changes_nothing(void **state)
+{
+    uint64_t now_us = clock_wall_us();
+    struct place place;
+
+    (void)state;
+    open_place(&place, "older");
+    postgres_apply_schema(place.db);
+    assert_status(STATUS_OK, write_made(&place, false, now_us - 1000000));
+    assert_status(STATUS_OK, write_made(&place, true, now_us - 1000001));
+    assert_int_equal(0, number(&place, "select label from verdicts"));
+    assert_int_equal(0, number(&place, "select label from samples"));
+    assert_int_equal(1, number(&place, "select count(*) from verdicts where labelled_at between now() - interval '1 minute' "
+                                       "and now() - interval '1 second'"));
+    assert_status(STATUS_OK, write_made(&place, true, now_us - 1000000)); /* as old: the later one counts */
+    assert_int_equal(1, number(&place, "select label from verdicts"));
+    assert_int_equal(1, number(&place, "select label from samples"));
+    assert_status(STATUS_OK, db_run(place.db, "update verdicts set source = 1", NULL, 0, NULL));
+    assert_status(STATUS_OK, write_made(&place, false, 1)); /* a stronger source, however old */
+    assert_int_equal(0, number(&place, "select label from verdicts"));
+    close_place(&place);
+}
+
+/* Its labels would otherwise be the newest ones until that time has come. */
+static void a_clock_that_is_ahead_counts_as_now(void **state)
+{
+    struct place place;
+
+    (void)state;
+    open_place(&place, "ahead");
+    postgres_apply_schema(place.db);
+    assert_status(STATUS_OK, write_made(&place, false, clock_wall_us() + 3600000000u));
+    assert_int_equal(1, number(&place, "select count(*) from verdicts where labelled_at <= now()"));
+    assert_status(STATUS_OK, write_made(&place, true, clock_wall_us() + 60000000));
+    assert_int_equal(1, number(&place, "select label from verdicts"));
+    close_place(&place);
+}
+
+static void of_two_labels_in_a_batch_the_newer_one_counts(void **state)
+{
+    struct history_entry *batch[2] = {entry_of(0, true, "words"), entry_of(0, false, "words")};
+    struct place place;
+
+    (void)state;
+    open_place(&place, "twice");
+    postgres_apply_schema(place.db);
+    batch[0]->labelled_us = 2000000;
+    batch[1]->labelled_us = 1000000;
+    assert_status(STATUS_OK, history_store_write(place.store, batch, 2));
+    assert_int_equal(1, number(&place, "select label from verdicts"));
+    assert_int_equal(1, number(&place, "select label from samples"));
+    free(batch[0]);
+    free(batch[1]);
+    close_place(&place);
+}
+
 static void before_the_schema_is_there_nothing_is_refused_for_ever(void **state)
 {
     struct place place;
@@ -227,6 +293,9 @@ int main(void)
         cmocka_unit_test(a_batch_becomes_verdicts_and_samples),
         cmocka_unit_test(a_profile_is_found_or_made_once),
         cmocka_unit_test(a_full_batch_fits_one_call),
+        cmocka_unit_test(a_label_that_was_made_earlier_changes_nothing),
+        cmocka_unit_test(a_clock_that_is_ahead_counts_as_now),
+        cmocka_unit_test(of_two_labels_in_a_batch_the_newer_one_counts),
         cmocka_unit_test(before_the_schema_is_there_nothing_is_refused_for_ever),
         cmocka_unit_test(another_version_of_the_schema_is_waited_for),
         cmocka_unit_test(a_row_that_breaks_a_rule_is_refused_for_ever),
