@@ -24,6 +24,7 @@ enum status job_open(struct job **out, size_t loop_index, void *owner, const str
     job->result.score = NAN;
     atomic_init(&job->abandoned, false);
     buffer_init(&job->body, text_bytes_max + TASK_OVERHEAD_BYTES_MAX);
+    buffer_init(&job->unsure, UNSURE_BYTES_MAX);
     status = message_body_open(&job->packing, &job->body, bytes_of(profile->name));
     if (status != STATUS_OK) {
         assert(status == STATUS_NO_MEMORY); /* the settings checked the name */
@@ -44,6 +45,7 @@ void job_close(struct job **job)
         account_release((*job)->account, (*job)->charged_bytes);
     }
     buffer_free(&(*job)->body);
+    buffer_free(&(*job)->unsure);
     snapshot_release(&(*job)->snapshot);
     free(*job);
     *job = NULL;

@@ -70,8 +70,7 @@ struct job {
     unsigned char tried[WORKER_ID_BYTES]; /* the moderator process of the attempt before */
     enum status failure;                  /* of that attempt */
     struct message_task_head review;      /* what a review is told of the local verdict */
-    uint32_t unsure[UNSURE_SEGMENTS_MAX]; /* the segments it shall look at */
-    size_t unsure_count;
+    struct buffer unsure; /* the segments it shall look at (message_unsure_has); empty but for a job that is reviewed */
     uint64_t queued_ms; /* when it began to wait; the queue's */
     struct job *next;   /* the queue's: of its caller, or among those that wait for a second attempt */
     struct job *previous;

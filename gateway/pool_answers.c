@@ -77,12 +77,7 @@ static struct job *take_answer(struct pool_dispatch *dispatch, struct slot *slot
 /* Does a local verdict name only segments that the task has? */
 static bool segments_exist(const struct message_verdict *verdict, const struct job *job)
 {
-    for (size_t index = 0; index < verdict->unsure_count; index++) {
-        if (verdict->unsure[index] >= job->packing.segment_count) {
-            return false;
-        }
-    }
-    return true;
+    return verdict->unsure.count == 0 || message_unsure_end(verdict->unsure) <= job->packing.segment_count;
 }
 
 static void take_verdict(struct pool_dispatch *dispatch, struct slot *slot, struct bytes frame, uint64_t now_ms)

@@ -157,7 +157,7 @@ enum status dispatch_send(struct pool_dispatch *dispatch, enum slot_kind kind, s
     if (kind == SLOT_REVIEW) {
         head = job->review;
         buffer_clear(&dispatch->body);
-        status = message_body_select(body, job->unsure, job->unsure_count, &dispatch->body);
+        status = message_body_select(body, buffer_view(&job->unsure), &dispatch->body);
         body = buffer_view(&dispatch->body);
     }
     if (job->attempts == 0) {
@@ -256,9 +256,8 @@ void dispatch_review(struct pool_dispatch *dispatch, struct job *job, const stru
     job->attempts = 0;
     job->review = (struct message_task_head){
         .drawn = verdict->drawn, .score = verdict->score, .model_version = verdict->model_version};
-    job->unsure_count = verdict->unsure_count;
-    memcpy(job->unsure, verdict->unsure, sizeof job->unsure);
-    if (dispatch_send(dispatch, SLOT_REVIEW, job, now_ms) == STATUS_OK) {
+    if (buffer_append(&job->unsure, verdict->unsure) == STATUS_OK &&
+        dispatch_send(dispatch, SLOT_REVIEW, job, now_ms) == STATUS_OK) {
         return;
     }
     /* Nobody to ask. A text that was only drawn at random is not undecided: the model knew. */

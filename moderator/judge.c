@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct judge {
     struct rules *rules;
@@ -13,13 +14,14 @@ struct judge {
     struct keyword_scanner *scanner;
     struct live_view *view;
     uint64_t random; /* state of splitmix64 */
+    unsigned char unsure[UNSURE_BYTES_MAX]; /* of the task in hand: a bit for each segment that a review should see */
+    unsigned char texts[UNSURE_BYTES_MAX];  /* and for each that has text */
 };
 
-/* The segments most worth a review, best rank first. */
-struct worst {
-    size_t count;
-    double ranks[UNSURE_SEGMENTS_MAX]; /* the score, or without a model the segment's place */
-    uint32_t indices[UNSURE_SEGMENTS_MAX];
+/* What the model says of the segments of one task. */
+struct scores {
+    double worst;
+    bool any_unsure; /* `low` or more */
 };
 
 enum status judge_open(struct judge **out, const struct judge_parts *parts, uint64_t seed)
@@ -130,53 +132,46 @@ static enum status find_keyword(struct judge *judge, size_t profile, struct byte
     return STATUS_OK;
 }
 
-static void worst_add(struct worst *worst, double rank, uint32_t index)
+/* Segments the model is sure to be harmless need no review, unless all are; without a model no score is below `low`. */
+static enum status score_segments(struct judge *judge, const struct model *model, double low, struct bytes rest,
+                                  struct scores *out)
 {
-    size_t at = worst->count;
-
-    if (at == UNSURE_SEGMENTS_MAX) {
-        if (rank <= worst->ranks[at - 1]) {
-            return;
-        }
-        at--;
-    } else {
-        worst->count++;
-    }
-    for (; at > 0 && rank > worst->ranks[at - 1]; at--) {
-        worst->ranks[at] = worst->ranks[at - 1];
-        worst->indices[at] = worst->indices[at - 1];
-    }
-    worst->ranks[at] = rank;
-    worst->indices[at] = index;
-}
-
-static enum status score_segments(const struct model *model, struct bytes rest, struct worst *out)
-{
-    struct worst worst = {0};
+    struct scores scores = {0};
     struct segment segment;
     enum status status;
 
-    for (uint32_t index = 0; (status = message_next_segment(&rest, &segment)) == STATUS_OK; index++) {
-        if (segment.text.count > 0) {
-            worst_add(&worst, model == NULL ? (double)index : model_score(model, segment.text), index);
+    memset(judge->unsure, 0, sizeof judge->unsure);
+    memset(judge->texts, 0, sizeof judge->texts);
+    for (size_t index = 0; (status = message_next_segment(&rest, &segment)) == STATUS_OK; index++) {
+        double score;
+
+        if (segment.text.count == 0) {
+            continue;
+        }
+        score = model == NULL ? low : model_score(model, segment.text);
+        judge->texts[index / 8] |= (unsigned char)(1u << index % 8);
+        scores.worst = score <= scores.worst || isnan(scores.worst) ? scores.worst : score; /* what is no number stays */
+        if (!(score < low)) {
+            scores.any_unsure = true;
+            judge->unsure[index / 8] |= (unsigned char)(1u << index % 8);
         }
     }
     if (status != STATUS_NOT_FOUND) {
         return status;
     }
-    *out = worst;
+    *out = scores;
     return STATUS_OK;
 }
 
-/* Segments the model is sure to be harmless need no review, unless all are. */
-static void name_unsure(struct message_verdict *out, const struct worst *worst, bool scored, double low)
+static struct bytes name_unsure(const struct judge *judge, bool any_unsure)
 {
-    for (size_t at = 0; at < worst->count; at++) {
-        if (scored && at > 0 && worst->ranks[at] < low && worst->ranks[0] >= low) {
-            break;
-        }
-        out->unsure[out->unsure_count++] = worst->indices[at];
+    const unsigned char *chosen = any_unsure ? judge->unsure : judge->texts;
+    size_t count = UNSURE_BYTES_MAX;
+
+    while (count > 0 && chosen[count - 1] == 0) {
+        count--;
     }
+    return (struct bytes){(const char *)chosen, count};
 }
 
 enum status judge_task(struct judge *judge, const struct message_task *task, struct message_verdict *out)
@@ -186,7 +181,7 @@ enum status judge_task(struct judge *judge, const struct message_task *task, str
     struct message_verdict verdict = {.nonce = task->head.nonce, .sequence = task->head.sequence, .score = NAN};
     enum ladder_find find = LADDER_NO_TEXT;
     const struct model *model = NULL;
-    struct worst worst = {0};
+    struct scores scores = {0};
     enum status status;
 
     if (profile == NULL) {
@@ -201,18 +196,18 @@ enum status judge_task(struct judge *judge, const struct message_task *task, str
         if (profile->model_kind != MODEL_KIND_NONE) {
             model = live_view_model(judge->view, judge->numbers[index], &verdict.model_version);
         }
-        status = score_segments(model, task->segments, &worst);
+        status = score_segments(judge, model, profile->low, task->segments, &scores);
         if (status != STATUS_OK) {
             return status;
         }
     }
     if (model != NULL) {
         find = LADDER_SCORE;
-        verdict.score = (float)worst.ranks[0];
+        verdict.score = (float)scores.worst;
     }
-    ladder_decide(profile, find, model == NULL ? 0 : worst.ranks[0], draw(judge), &verdict);
+    ladder_decide(profile, find, scores.worst, draw(judge), &verdict);
     if (verdict.outcome == OUTCOME_UNSURE) {
-        name_unsure(&verdict, &worst, model != NULL, profile->low);
+        verdict.unsure = name_unsure(judge, scores.any_unsure);
     }
     *out = verdict;
     return STATUS_OK;

@@ -1,8 +1,8 @@
 /* judge: one TASK to one VERDICT by keywords and the local model; no I/O, no lock.
  *
  * Every segment is looked at whole: a keyword in any of them blocks; otherwise the worst score decides (moderator/ladder). With
- * OUTCOME_UNSURE the verdict names the segments a review should see: those that score `low` or more, worst first, or the worst
- * ones when a sampled text has none such; without a model the newest first. At most UNSURE_SEGMENTS_MAX.
+ * OUTCOME_UNSURE the verdict names the segments a review should see: those that score `low` or more, or all that have text when
+ * a sampled one has none such, or when there is no model.
  *
  * Thread: a judge belongs to one thread.
  */
@@ -34,8 +34,9 @@ const struct profile_settings *judge_profile(const struct judge *judge, struct b
 /* Lets go of models that were replaced; judge_task does it too. For a thread that has long had no task. */
 void judge_rest(struct judge *judge);
 
-/* Fills all of `out` but worker_us; its category is a literal. STATUS_NOT_FOUND when the profile is unknown, STATUS_MALFORMED
- * when the segments are, STATUS_NO_MEMORY, STATUS_TOO_LARGE (keywords_scan). */
+/* Fills all of `out` but worker_us; its category is a literal, and `unsure` is lent until the next judge_task.
+ * STATUS_NOT_FOUND when the profile is unknown, STATUS_MALFORMED when the segments are, STATUS_NO_MEMORY, STATUS_TOO_LARGE
+ * (keywords_scan). */
 MUST_CHECK enum status judge_task(struct judge *judge, const struct message_task *task, struct message_verdict *out);
 
 #endif

@@ -92,7 +92,7 @@ static void answer_slot(struct review *review, size_t place, enum review_result 
         .score = job->task.head.score,
         .model_version = job->task.head.model_version,
         .worker_us = took_us < UINT32_MAX ? (uint32_t)took_us : UINT32_MAX,
-        .unsure_count = 1,
+        .unsure = BYTES("\x01"), /* as one is named; the gateway knows which it asked about */
     };
 
     if (answer != NULL) {
@@ -101,7 +101,7 @@ static void answer_slot(struct review *review, size_t place, enum review_result 
         verdict.drawn = DRAWN_UNSURE;
         verdict.source = SOURCE_REVIEW;
         verdict.category = bytes_of(answer->category);
-        verdict.unsure_count = 0;
+        verdict.unsure = BYTES("");
     }
     series_add(job->profile->results[result], 1);
     series_observe(review->seconds, (double)took_us / 1e6);

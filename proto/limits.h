@@ -35,7 +35,7 @@ enum {
 
     /* Text handed to the pool */
     SEGMENTS_MAX = 4096,      /* pieces of text in one TASK; more are refused with the request */
-    UNSURE_SEGMENTS_MAX = 16, /* pieces one review looks at; the worst ones are taken */
+    UNSURE_BYTES_MAX = SEGMENTS_MAX / 8, /* names any of them to a review, a bit each */
 
     /* ZeroMQ (spec/zeromq.md) */
     ROUTER_MESSAGE_BYTES_MAX = 64 * KIB,  /* what a moderator may send */
@@ -296,7 +296,7 @@ _Static_assert(SLOT_CHECK_MS < ZMQ_RECONNECT_MS, "a lost connection is seen befo
 _Static_assert(ADDRESSES_MAX >= ENDPOINTS_MAX, "every address that can be written down has its slots");
 _Static_assert(SLOT_JOIN_MS > ZMQ_HANDSHAKE_MS, "a slow handshake may end");
 _Static_assert(SLOT_LEAVE_MS > PING_IDLE_MS, "an idle slot hears a PING before it leaves");
-_Static_assert(REPLY_BYTES_MAX >= CATEGORY_BYTES_MAX + 5 * UNSURE_SEGMENTS_MAX + 128, "the longest VERDICT fits");
+_Static_assert(REPLY_BYTES_MAX >= CATEGORY_BYTES_MAX + UNSURE_BYTES_MAX + 128, "the longest VERDICT fits");
 _Static_assert((int)REPLY_BYTES_MAX < (int)ROUTER_MESSAGE_BYTES_MAX, "the gateway takes every reply");
 _Static_assert(DB_ARRAY_BYTES_MAX / SAMPLE_BATCH_MAX > SAMPLE_TEXT_BYTES_MAX, "a full batch of the longest texts fits");
 _Static_assert(LEADER_CHECK_MS < LEADER_LEASE_MS && LEADER_LEASE_MS < LEADER_SESSION_MS, "silent before fenced");

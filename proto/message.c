@@ -40,7 +40,7 @@ enum status message_read_ready(struct bytes frame, struct message_ready *out)
     if (status != STATUS_OK) {
         return status;
     }
-    ready.worker = unpack_binary(&unpacker, WORKER_ID_BYTES);
+    ready.worker = unpack_binary(&unpacker, WORKER_ID_BYTES, WORKER_ID_BYTES);
     ready.kind = (enum slot_kind)unpack_unsigned(&unpacker, SLOT_REVIEW);
     ready.profile = unpack_text(&unpacker, PROFILE_NAME_BYTES_MAX);
     ready.text_bytes_max = unpack_unsigned(&unpacker, UINT64_MAX);
@@ -89,9 +89,10 @@ static bool verdict_is_sound(const struct message_verdict *verdict)
         return false;
     }
     if (verdict->outcome != OUTCOME_UNSURE) {
-        return verdict->unsure_count == 0;
+        return verdict->unsure.count == 0;
     }
-    return verdict->unsure_count >= 1 && verdict->unsure_count <= UNSURE_SEGMENTS_MAX &&
+    return verdict->unsure.count >= 1 && verdict->unsure.count <= UNSURE_BYTES_MAX &&
+           verdict->unsure.data[verdict->unsure.count - 1] != 0 &&
            (verdict->source == SOURCE_MODEL || verdict->source == SOURCE_UNDECIDED);
 }
 
@@ -114,10 +115,7 @@ enum status message_write_verdict(const struct message_verdict *verdict, struct 
     pack_real(&packer, verdict->score);
     pack_unsigned(&packer, verdict->model_version);
     pack_unsigned(&packer, verdict->worker_us);
-    pack_array(&packer, verdict->unsure_count);
-    for (size_t index = 0; index < verdict->unsure_count; index++) {
-        pack_unsigned(&packer, verdict->unsure[index]);
-    }
+    pack_binary(&packer, verdict->unsure);
     return pack_end(&packer);
 }
 
@@ -140,16 +138,28 @@ enum status message_read_verdict(struct bytes frame, struct message_verdict *out
     verdict.score = unpack_score(&unpacker);
     verdict.model_version = unpack_unsigned(&unpacker, UINT64_MAX);
     verdict.worker_us = (uint32_t)unpack_unsigned(&unpacker, UINT32_MAX);
-    verdict.unsure_count = unpack_array(&unpacker, UNSURE_SEGMENTS_MAX);
-    for (size_t index = 0; index < verdict.unsure_count; index++) {
-        verdict.unsure[index] = (uint32_t)unpack_unsigned(&unpacker, UINT32_MAX);
-    }
+    verdict.unsure = unpack_binary(&unpacker, 0, UNSURE_BYTES_MAX);
     status = unpack_end(&unpacker);
     if (status != STATUS_OK || !verdict_is_sound(&verdict)) {
         return STATUS_MALFORMED;
     }
     *out = verdict;
     return STATUS_OK;
+}
+
+bool message_unsure_has(struct bytes unsure, size_t index)
+{
+    return index / 8 < unsure.count && ((unsigned char)unsure.data[index / 8] >> index % 8 & 1) != 0;
+}
+
+size_t message_unsure_end(struct bytes unsure)
+{
+    size_t end = 8 * unsure.count;
+
+    while (!message_unsure_has(unsure, end - 1)) {
+        end--;
+    }
+    return end;
 }
 
 enum status message_write_busy(const struct message_busy *busy, struct buffer *out)

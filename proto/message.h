@@ -99,8 +99,7 @@ struct message_verdict {
     float score;                /* of the worst segment, 0 to 1; NaN when no model ran */
     uint64_t model_version;     /* 0 = none */
     uint32_t worker_us;         /* time in the moderator */
-    size_t unsure_count;        /* with OUTCOME_UNSURE: 1 to UNSURE_SEGMENTS_MAX; else 0 */
-    uint32_t unsure[UNSURE_SEGMENTS_MAX]; /* indices of the segments a review should see, worst first */
+    struct bytes unsure;        /* with OUTCOME_UNSURE: the segments a review should see (message_unsure_has); else empty */
 };
 
 struct message_busy {
@@ -127,10 +126,16 @@ MUST_CHECK enum status message_body_open(struct message_body *body, struct buffe
 MUST_CHECK enum status message_body_add(struct message_body *body, const struct segment *segment);
 void message_body_end(struct message_body *body);
 
-/* A body with only those segments of `body` that `indices` names, in that order (a review sees the unsure ones).
- * At most UNSURE_SEGMENTS_MAX; STATUS_NOT_FOUND when there is no such segment. */
-MUST_CHECK enum status message_body_select(struct bytes body, const uint32_t *indices, size_t index_count,
-                                           struct buffer *out);
+/* The segments that an unsure verdict names: segment n is bit n % 8 of byte n / 8, the lowest being bit 0. At most
+ * UNSURE_BYTES_MAX; the last byte is not 0, so that one is named and each set of them has one form. */
+bool message_unsure_has(struct bytes unsure, size_t index);
+
+/* One more than the last one that is named; `unsure` is not empty. */
+size_t message_unsure_end(struct bytes unsure);
+
+/* A body with only those segments of `body` that `unsure` names, in their order (a review sees the unsure ones). Appended to
+ * `out`, which is as it was on failure. STATUS_NOT_FOUND when there is no such segment, STATUS_TOO_LARGE, STATUS_NO_MEMORY. */
+MUST_CHECK enum status message_body_select(struct bytes body, struct bytes unsure, struct buffer *out);
 
 /* The writers append to `out` and leave it as it was on failure: STATUS_TOO_LARGE past its bound, STATUS_NO_MEMORY, and
  * STATUS_MALFORMED for a READY or VERDICT that no reader would take (a category that is no name, a score above 1). */

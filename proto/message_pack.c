@@ -182,11 +182,11 @@ struct bytes unpack_text(struct unpacker *unpacker, size_t bytes_max)
     return (struct bytes){object.via.str.ptr, object.via.str.size};
 }
 
-struct bytes unpack_binary(struct unpacker *unpacker, size_t bytes_exact)
+struct bytes unpack_binary(struct unpacker *unpacker, size_t bytes_min, size_t bytes_max)
 {
     msgpack_object object = unpack_object(unpacker, MSGPACK_OBJECT_BIN);
 
-    if (unpacker->bad || object.via.bin.size != bytes_exact) {
+    if (unpacker->bad || object.via.bin.size < bytes_min || object.via.bin.size > bytes_max) {
         unpacker->bad = true;
         return (struct bytes){NULL, 0};
     }

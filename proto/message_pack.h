@@ -56,7 +56,7 @@ size_t unpack_array(struct unpacker *unpacker, size_t count_max);
 uint64_t unpack_unsigned(struct unpacker *unpacker, uint64_t max);
 float unpack_score(struct unpacker *unpacker); /* float 32; 0 to 1, or NaN for none */
 struct bytes unpack_text(struct unpacker *unpacker, size_t bytes_max);
-struct bytes unpack_binary(struct unpacker *unpacker, size_t bytes_exact);
+struct bytes unpack_binary(struct unpacker *unpacker, size_t bytes_min, size_t bytes_max);
 
 /* STATUS_MALFORMED when anything was bad or is left over. */
 MUST_CHECK enum status unpack_end(const struct unpacker *unpacker);

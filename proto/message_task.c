@@ -101,35 +101,26 @@ enum status message_next_segment(struct bytes *rest, struct segment *out)
     return STATUS_OK;
 }
 
-enum status message_body_select(struct bytes body, const uint32_t *indices, size_t index_count, struct buffer *out)
+enum status message_body_select(struct bytes body, struct bytes unsure, struct buffer *out)
 {
     struct unpacker unpacker = {.rest = body};
-    struct segment chosen[UNSURE_SEGMENTS_MAX] = {{0}};
-    struct segment segment;
     struct message_body selection;
     struct message_task task;
+    struct segment segment;
     size_t start = out->count;
     enum status status = read_body(&unpacker, &task);
 
-    assert(index_count <= UNSURE_SEGMENTS_MAX);
     if (status != STATUS_OK) {
         return status;
     }
-    for (size_t choice = 0; choice < index_count; choice++) {
-        if (indices[choice] >= task.segment_count) {
-            return STATUS_NOT_FOUND;
-        }
-    }
-    for (size_t index = 0; message_next_segment(&task.segments, &segment) == STATUS_OK; index++) {
-        for (size_t choice = 0; choice < index_count; choice++) {
-            if (indices[choice] == index) {
-                chosen[choice] = segment;
-            }
-        }
+    if (message_unsure_end(unsure) > task.segment_count) {
+        return STATUS_NOT_FOUND;
     }
     status = message_body_open(&selection, out, task.profile);
-    for (size_t choice = 0; status == STATUS_OK && choice < index_count; choice++) {
-        status = message_body_add(&selection, &chosen[choice]);
+    for (size_t index = 0; status == STATUS_OK && message_next_segment(&task.segments, &segment) == STATUS_OK; index++) {
+        if (message_unsure_has(unsure, index)) {
+            status = message_body_add(&selection, &segment);
+        }
     }
     if (status != STATUS_OK) {
         out->count = start;

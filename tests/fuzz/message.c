@@ -50,16 +50,20 @@ static void read_verdict(struct bytes frame)
     if (message_read_verdict(frame, &verdict) != STATUS_OK) {
         return;
     }
-    fuzz_hold(verdict.category.count <= CATEGORY_BYTES_MAX && verdict.unsure_count <= UNSURE_SEGMENTS_MAX);
+    fuzz_hold(verdict.category.count <= CATEGORY_BYTES_MAX && verdict.unsure.count <= UNSURE_BYTES_MAX);
     fuzz_hold(!(verdict.score < 0.0F) && !(verdict.score > 1.0F));
-    fuzz_hold((verdict.outcome == OUTCOME_UNSURE) == (verdict.unsure_count != 0));
+    fuzz_hold((verdict.outcome == OUTCOME_UNSURE) == (verdict.unsure.count != 0));
+    if (verdict.unsure.count > 0) {
+        size_t end = message_unsure_end(verdict.unsure);
+
+        fuzz_hold(end <= SEGMENTS_MAX && end + 8 > 8 * verdict.unsure.count && message_unsure_has(verdict.unsure, end - 1));
+    }
     frame = written(message_write_verdict(&verdict, &frame_out));
     fuzz_hold(message_read_verdict(frame, &again) == STATUS_OK);
     fuzz_hold(again.nonce == verdict.nonce && again.sequence == verdict.sequence && again.outcome == verdict.outcome);
     fuzz_hold(again.source == verdict.source && bytes_equal(again.category, verdict.category));
     fuzz_hold(floats_equal(again.score, verdict.score) && again.model_version == verdict.model_version);
-    fuzz_hold(again.unsure_count == verdict.unsure_count &&
-              memcmp(again.unsure, verdict.unsure, again.unsure_count * sizeof *again.unsure) == 0);
+    fuzz_hold(bytes_equal(again.unsure, verdict.unsure));
 }
 
 static void read_ready(struct bytes frame)

@@ -157,7 +157,7 @@ static inline void scripted_answer(struct scripted *slot, enum outcome outcome)
 }
 
 /* Unsure of the segment `index`; without a review it is `fallback`. */
-static inline void scripted_unsure(struct scripted *slot, enum outcome fallback, enum drawn drawn, uint32_t index)
+static inline void scripted_unsure(struct scripted *slot, enum outcome fallback, enum drawn drawn, unsigned index)
 {
     struct message_verdict verdict = scripted_verdict(slot, OUTCOME_UNSURE);
 
@@ -165,8 +165,8 @@ static inline void scripted_unsure(struct scripted *slot, enum outcome fallback,
     verdict.drawn = drawn;
     verdict.score = 0.5f;
     verdict.category = fallback == OUTCOME_BLOCK ? BYTES("nearer") : BYTES("");
-    verdict.unsure_count = 1;
-    verdict.unsure[0] = index;
+    assert_true(index < 8);
+    verdict.unsure = (struct bytes){(const char[]){(char)(1 << index)}, 1};
     scripted_send_verdict(slot, &verdict);
 }
 

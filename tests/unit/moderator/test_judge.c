@@ -111,7 +111,7 @@ static void a_keyword_in_any_segment_blocks_whatever_the_model_says(void **state
     assert_int_equal(SOURCE_KEYWORD, verdict.source);
     assert_bytes("keyword", verdict.category);
     assert_true(isnan(verdict.score)); /* the model was not asked */
-    assert_int_equal(0, verdict.unsure_count);
+    assert_int_equal(0, verdict.unsure.count);
     assert_status(STATUS_OK, judge_texts(place, "bare", texts, 3, &verdict));
     assert_int_equal(OUTCOME_ALLOW, verdict.outcome); /* the other profile has no such keyword */
 }
@@ -147,7 +147,16 @@ static void the_model_decides_outside_its_thresholds(void **state)
     assert_int_equal(OUTCOME_BLOCK, verdict.outcome);
     assert_bytes("violation", verdict.category);
     assert_int_equal(4, verdict.model_version);
-    assert_int_equal(0, verdict.unsure_count);
+    assert_int_equal(0, verdict.unsure.count);
+}
+
+/* `expected` has a digit for each segment up to the last one that is named. */
+static void assert_named(const struct message_verdict *verdict, const char *expected)
+{
+    assert_int_equal(strlen(expected), message_unsure_end(verdict->unsure));
+    for (size_t index = 0; expected[index] != '\0'; index++) {
+        assert_int_equal(expected[index] == '1', message_unsure_has(verdict->unsure, index));
+    }
 }
 
 static void between_the_thresholds_a_review_is_wanted(void **state)
@@ -160,12 +169,11 @@ static void between_the_thresholds_a_review_is_wanted(void **state)
     assert_int_equal(OUTCOME_UNSURE, verdict.outcome);
     assert_int_equal(OUTCOME_BLOCK, verdict.fallback);
     assert_int_equal(DRAWN_UNSURE, verdict.drawn);
-    assert_int_equal(1, verdict.unsure_count);
-    assert_int_equal(0, verdict.unsure[0]);
+    assert_named(&verdict, "1");
     verdict = judge_one(place, "bare", "a text");
     assert_int_equal(OUTCOME_BLOCK, verdict.outcome);
     assert_int_equal(SOURCE_MODEL, verdict.source);
-    assert_int_equal(0, verdict.unsure_count);
+    assert_int_equal(0, verdict.unsure.count);
 }
 
 static void a_profile_that_wants_no_model_has_none(void **state)
@@ -183,7 +191,7 @@ static void a_profile_that_wants_no_model_has_none(void **state)
 }
 
 /* With a positive weight a longer text scores higher: see model_file_make. */
-static void the_worst_segment_decides_and_reviews_see_the_unsure_ones_worst_first(void **state)
+static void the_worst_segment_decides_and_reviews_see_the_unsure_ones(void **state)
 {
     struct bytes texts[] = {BYTES("abcdefghijklmnop qrstuvwxyz"), BYTES("a"), BYTES(""), BYTES("abcdefghijklmnop qrstuvwxyz 0123456789"),
                             BYTES("b")};
@@ -203,37 +211,31 @@ static void the_worst_segment_decides_and_reviews_see_the_unsure_ones_worst_firs
     assert_status(STATUS_OK, judge_texts(place, "default", texts, 5, &verdict));
     assert_int_equal(OUTCOME_UNSURE, verdict.outcome);
     assert_true(fabs((double)verdict.score - scores[3]) < 1e-6);
-    assert_int_equal(2, verdict.unsure_count);
-    assert_int_equal(3, verdict.unsure[0]);
-    assert_int_equal(0, verdict.unsure[1]);
+    assert_named(&verdict, "1001");
 }
 
-static void at_most_sixteen_segments_are_named_the_newest_first_without_a_model(void **state)
+static void without_a_model_every_segment_that_has_text_is_named(void **state)
 {
-    struct bytes texts[UNSURE_SEGMENTS_MAX + 2];
+    static struct bytes texts[SEGMENTS_MAX];
     struct place *place = *state;
     struct message_verdict verdict;
 
-    for (size_t index = 0; index < UNSURE_SEGMENTS_MAX + 2; index++) {
-        texts[index] = BYTES("a text");
+    for (size_t index = 0; index < SEGMENTS_MAX; index++) {
+        texts[index] = index == 5 ? BYTES("") : BYTES("a text");
     }
-    texts[5] = BYTES("");
-    for (size_t count = UNSURE_SEGMENTS_MAX; count <= UNSURE_SEGMENTS_MAX + 2; count++) {
-        size_t expected = count - 1 < UNSURE_SEGMENTS_MAX ? count - 1 : UNSURE_SEGMENTS_MAX;
-
+    for (size_t count = 1; count <= SEGMENTS_MAX; count = count == 17 ? SEGMENTS_MAX : count + 1) {
         assert_status(STATUS_OK, judge_texts(place, "default", texts, count, &verdict));
         assert_int_equal(OUTCOME_UNSURE, verdict.outcome);
         assert_int_equal(OUTCOME_ALLOW, verdict.fallback);
         assert_int_equal(SOURCE_UNDECIDED, verdict.source);
-        assert_int_equal(expected, verdict.unsure_count);
-        assert_int_equal(count - 1, verdict.unsure[0]);
-        for (size_t at = 0; at < verdict.unsure_count; at++) {
-            assert_int_not_equal(5, verdict.unsure[at]); /* there is nothing to review in it */
+        assert_int_equal(count == 6 ? 5 : count, message_unsure_end(verdict.unsure));
+        for (size_t index = 0; index < count; index++) {
+            assert_int_equal(index != 5, message_unsure_has(verdict.unsure, index));
         }
     }
 }
 
-static void a_sampled_text_names_its_worst_segments(void **state)
+static void a_sampled_text_names_all_its_segments(void **state)
 {
     struct bytes texts[] = {BYTES("a"), BYTES("abcdefghijklmnop qrstuvwxyz")};
     struct place *place = *state;
@@ -245,9 +247,7 @@ static void a_sampled_text_names_its_worst_segments(void **state)
     assert_int_equal(OUTCOME_UNSURE, verdict.outcome);
     assert_int_equal(DRAWN_RANDOM, verdict.drawn);
     assert_int_equal(OUTCOME_ALLOW, verdict.fallback);
-    assert_int_equal(2, verdict.unsure_count);
-    assert_int_equal(1, verdict.unsure[0]);
-    assert_int_equal(0, verdict.unsure[1]);
+    assert_named(&verdict, "11");
 }
 
 static void the_sample_rate_is_the_share_of_reviewed_texts(void **state)
@@ -295,9 +295,9 @@ int main(void)
         JUDGE_TEST(the_model_decides_outside_its_thresholds),
         JUDGE_TEST(between_the_thresholds_a_review_is_wanted),
         JUDGE_TEST(a_profile_that_wants_no_model_has_none),
-        JUDGE_TEST(the_worst_segment_decides_and_reviews_see_the_unsure_ones_worst_first),
-        JUDGE_TEST(at_most_sixteen_segments_are_named_the_newest_first_without_a_model),
-        JUDGE_TEST(a_sampled_text_names_its_worst_segments),
+        JUDGE_TEST(the_worst_segment_decides_and_reviews_see_the_unsure_ones),
+        JUDGE_TEST(without_a_model_every_segment_that_has_text_is_named),
+        JUDGE_TEST(a_sampled_text_names_all_its_segments),
         JUDGE_TEST(the_sample_rate_is_the_share_of_reviewed_texts),
         JUDGE_TEST(an_unknown_profile_is_told),
         JUDGE_TEST(a_new_model_is_used_by_the_next_task),

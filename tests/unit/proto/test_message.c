@@ -21,8 +21,7 @@ static struct message_verdict sample_verdict(void)
                                     .score = 0.5f,
                                     .model_version = 3,
                                     .worker_us = UINT32_MAX,
-                                    .unsure_count = 2,
-                                    .unsure = {4, 4000000000u}};
+                                    .unsure = {"\x10\x80", 2}};
 }
 
 /* Each sample message in turn, appended to an empty buffer. */
@@ -137,9 +136,12 @@ static void a_verdict_comes_back_as_it_was(void **state)
     assert_true(back.score == 0.5f);
     assert_int_equal(3, back.model_version);
     assert_true(back.worker_us == UINT32_MAX);
-    assert_int_equal(2, back.unsure_count);
-    assert_int_equal(4, back.unsure[0]);
-    assert_true(back.unsure[1] == 4000000000u);
+    assert_int_equal(2, back.unsure.count);
+    for (size_t index = 0; index < 24; index++) {
+        assert_int_equal(index == 4 || index == 15, message_unsure_has(back.unsure, index));
+    }
+    assert_int_equal(16, message_unsure_end(back.unsure));
+    assert_int_equal(5, message_unsure_end(bytes_first(back.unsure, 1)));
     buffer_free(&out);
 }
 
@@ -154,7 +156,7 @@ static void a_verdict_without_a_model_has_no_score(void **state)
     assert_status(STATUS_OK, message_write_verdict(&verdict, &out));
     assert_status(STATUS_OK, message_read_verdict(buffer_view(&out), &back));
     assert_true(isnan(back.score));
-    assert_int_equal(0, back.unsure_count);
+    assert_int_equal(0, back.unsure.count);
     buffer_free(&out);
 }
 
@@ -173,9 +175,11 @@ static void a_verdict_without_a_model_has_no_score(void **state)
 static void an_unsound_verdict_is_not_written(void **state)
 {
     static char long_category[CATEGORY_BYTES_MAX + 1];
+    static char all_segments[UNSURE_BYTES_MAX + 1];
 
     (void)state;
     memset(long_category, 'c', sizeof long_category);
+    memset(all_segments, 0xff, sizeof all_segments);
     assert_unsound(verdict.score = 1.0001f);
     assert_unsound(verdict.score = -0.0001f);
     assert_unsound(verdict.score = INFINITY);
@@ -183,27 +187,30 @@ static void an_unsound_verdict_is_not_written(void **state)
     assert_unsound(verdict.category = ((struct bytes){long_category, sizeof long_category}));
     assert_unsound(verdict.fallback = OUTCOME_UNSURE);
     assert_unsound(verdict.source = SOURCE_KEYWORD); /* a keyword is never unsure */
-    assert_unsound(verdict.unsure_count = 0);
-    assert_unsound(verdict.unsure_count = UNSURE_SEGMENTS_MAX + 1);
+    assert_unsound(verdict.unsure = BYTES(""));
+    assert_unsound(verdict.unsure = ((struct bytes){"\x10", 2})); /* another form of the same set */
+    assert_unsound(verdict.unsure = ((struct bytes){all_segments, UNSURE_BYTES_MAX + 1}));
     assert_unsound(verdict.outcome = OUTCOME_ALLOW); /* and yet it names unsure segments */
 }
 
 static void the_greatest_sound_verdict_passes(void **state)
 {
     char category[CATEGORY_BYTES_MAX];
+    char all_segments[UNSURE_BYTES_MAX];
     struct buffer out;
     struct message_verdict verdict = sample_verdict();
     struct message_verdict back;
 
     (void)state;
     memset(category, 'c', sizeof category);
-    buffer_init(&out, KIB);
+    memset(all_segments, 0xff, sizeof all_segments);
+    buffer_init(&out, REPLY_BYTES_MAX);
     verdict.category = (struct bytes){category, sizeof category};
     verdict.score = 1;
-    verdict.unsure_count = UNSURE_SEGMENTS_MAX;
+    verdict.unsure = (struct bytes){all_segments, sizeof all_segments};
     assert_status(STATUS_OK, message_write_verdict(&verdict, &out));
     assert_status(STATUS_OK, message_read_verdict(buffer_view(&out), &back));
-    assert_int_equal(UNSURE_SEGMENTS_MAX, back.unsure_count);
+    assert_int_equal(SEGMENTS_MAX, message_unsure_end(back.unsure));
     buffer_free(&out);
 }
 
@@ -369,7 +376,7 @@ static void the_examples_of_the_protocol_are_what_is_written(void **state)
     struct message_verdict block = {.nonce = head.nonce, .sequence = 7, .outcome = OUTCOME_BLOCK, .source = SOURCE_KEYWORD,
                                     .category = BYTES("violence"), .score = NAN, .worker_us = 120};
     struct message_verdict unsure = {.nonce = head.nonce, .sequence = 7, .outcome = OUTCOME_UNSURE, .source = SOURCE_MODEL,
-                                     .score = 0.5f, .model_version = 12, .worker_us = 120, .unsure_count = 1};
+                                     .score = 0.5f, .model_version = 12, .worker_us = 120, .unsure = BYTES("\x01")};
     struct buffer body;
     struct buffer out;
     struct message_body packing;

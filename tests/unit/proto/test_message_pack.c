@@ -54,7 +54,7 @@ static void fields_come_back_as_they_were(void **state)
     assert_true(isnan(unpack_score(&unpacker)));
     assert_bytes("text", unpack_text(&unpacker, 4));
     assert_status(STATUS_MALFORMED, unpack_end(&unpacker)); /* something is left */
-    assert_bytes("binary", unpack_binary(&unpacker, 6));
+    assert_bytes("binary", unpack_binary(&unpacker, 6, 6));
     assert_status(STATUS_OK, unpack_end(&unpacker));
     buffer_free(&out);
 }
@@ -75,7 +75,7 @@ static void a_field_past_its_maximum_or_of_another_type_spoils_the_rest(void **s
     assert_status(STATUS_MALFORMED, unpack_end(&number));
     assert_int_equal(0, unpack_text(&text, 1).count);
     assert_true(text.bad);
-    assert_int_equal(0, unpack_binary(&binary, 3).count);
+    assert_int_equal(0, unpack_binary(&binary, 3, 5).count);
     assert_true(binary.bad);
     (void)unpack_unsigned(&negative, UINT64_MAX);
     assert_true(negative.bad);
