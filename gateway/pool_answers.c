@@ -67,7 +67,7 @@ static struct job *take_answer(struct pool_dispatch *dispatch, struct slot *slot
         return NULL;
     }
     job = dispatch_release(slot);
-    if (job == NULL) {
+    if (job == NULL || dispatch_is_abandoned(job)) {
         series_add(dispatch->counts.late, 1);
     }
     pool_slots_move(dispatch->slots, slot, SLOT_IDLE, now_ms);

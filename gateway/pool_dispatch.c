@@ -65,10 +65,10 @@ bool dispatch_is_abandoned(struct job *job)
     return atomic_load_explicit(&job->abandoned, memory_order_relaxed);
 }
 
-/* The end of every job. */
+/* The end of every job. What came of one that nobody waits for is no verdict. */
 void dispatch_finish(struct pool_dispatch *dispatch, struct job *job, enum status status)
 {
-    job->result.status = status;
+    job->result.status = dispatch_is_abandoned(job) ? STATUS_CLOSED : status;
     pool_counts_result(&dispatch->counts, &job->result);
     dispatch->finish(dispatch->context, job);
 }
@@ -250,7 +250,7 @@ void dispatch_review(struct pool_dispatch *dispatch, struct job *job, const stru
     const struct review_settings *review = &job->profile->review;
 
     if (dispatch_is_abandoned(job) || review->url[0] == '\0') {
-        dispatch_finish(dispatch, job, dispatch_is_abandoned(job) ? STATUS_CLOSED : STATUS_OK);
+        dispatch_finish(dispatch, job, STATUS_OK);
         return;
     }
     job->attempts = 0;

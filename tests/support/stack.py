@@ -1,4 +1,5 @@
 """Real services for the system tests: a private PostgreSQL, trainer, moderators, gateway; started and stopped by process id."""
+import collections
 import contextlib
 import json
 import os
@@ -130,6 +131,31 @@ class Service:
                 value += float(match.group(3))
         return value
 
+    def unrest(self):
+        """What a gateway that nobody asks anything of still holds: gauges and accounts that are not 0, by name."""
+        held = {}
+        for line in self.get("/metrics")[1].splitlines():
+            match = re.fullmatch(r"prismguard_(gateway_(?:in_flight|streams|unsent_bytes|decoders|decoders_brotli|connections|"
+                                 r"pool_queue_jobs|pool_queue_bytes|pool_slots|upstream_(?:connections|idle))|memory_account_bytes)"
+                                 r"(?:\{(.*)\})? (\S+)", line)
+            if match and not (match.group(1) == "gateway_pool_slots" and 'state="busy"' not in match.group(2)):
+                held[(match.group(1), match.group(2) or "")] = float(match.group(3))
+        idle = held.pop(("gateway_upstream_idle", ""))
+        held[("gateway_upstream_connections", "")] -= idle
+        return {name: value for name, value in held.items() if value != 0}
+
+    def wait_rest(self):
+        """Waits until all that it held has been given back."""
+        wait_until(lambda: not self.unrest(), what=f"{self.name} at rest: {self.unrest()}")
+
+    def open_files(self):
+        """How many descriptors it has, by what they lead to."""
+        kinds = collections.Counter()
+        for entry in pathlib.Path(f"/proc/{self.process.pid}/fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):
+                kinds[re.sub(r"\d+", "N", os.readlink(entry))] += 1
+        return kinds
+
     def memory_kib(self, what="VmRSS"):
         status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
         return int(re.search(rf"{what}:\s+(\d+) kB", status).group(1))
@@ -156,8 +182,8 @@ class Stack:
     """The whole: one route /openai (chat, judged by profile `default`) and one /plain (not judged). `more`: sections added."""
 
     def __init__(self, folder, upstream, cluster=None, review=True, moderators=1, programs=SANITIZED, limits="", profile="",
-                 keywords="forbidden-keyword\n", route="", pool="", more=""):
-        self.folder, self.upstream, self.programs = folder, upstream, programs
+                 keywords="forbidden-keyword\n", route="", pool="", more="", threads=2):
+        self.folder, self.upstream, self.programs, self.threads = folder, upstream, programs, threads
         self.ports = {name: free_port() for name in ("gateway", "gateway_admin", "pool", "feed", "trainer_admin")}
         profiles = folder / "profiles/default"
         profiles.mkdir(parents=True, exist_ok=True)
@@ -195,7 +221,7 @@ trainer:
 gateway:
   listen: 127.0.0.1:{p['gateway']}
   admin_listen: 127.0.0.1:{p['gateway_admin']}
-  threads: 2
+  threads: {self.threads}
   allow_private_upstreams: true
   limits:
     drain: 5s{limits}

@@ -22,6 +22,7 @@ class Exchange:
     def __init__(self, head, body):
         self.head, self.body = head, body
         self.closed_by_peer = threading.Event()
+        self.connection = None
         self.sent_bytes = 0
 
     @property
@@ -32,6 +33,16 @@ class Exchange:
     @property
     def path(self):
         return self.head.split(b" ", 2)[1].decode("latin-1")
+
+    @property
+    def is_closed(self):
+        """Whether the gateway has ended its side, asked of the kernel: this very moment, whatever the script is at."""
+        try:
+            return self.closed_by_peer.is_set() or self.connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
 
     def field(self, name):
         return [value for key, value in self.fields if key.lower() == name.lower()]
@@ -91,6 +102,7 @@ class Upstream:
                 while len(data) < length:
                     data += connection.recv(65536)
                 exchange.body, data = data[:length], data[length:]
+                exchange.connection = connection
                 try:
                     request = json.loads(exchange.body)
                 except ValueError:
@@ -192,14 +204,24 @@ class Upstream:
         connection.sendall(b"0\r\n\r\n")
 
     def _script_leaves(self, connection, exchange, request):
-        """One event, then only watches whether the gateway closes."""
-        self._stream_head(connection)
-        self._chunk(connection, exchange, self.event({"role": "assistant", "content": "first"}))
+        """All but the last event, then only watches whether the gateway closes."""
+        self._all_but_the_last_event(connection, exchange)
+        return self._script_thinks(connection, exchange, request)
+
+    def _script_thinks(self, connection, exchange, request):
+        """Not a byte: only watches whether the gateway closes."""
         with contextlib.suppress(ConnectionError):
             while connection.recv(4096):
                 pass
         exchange.closed_by_peer.set()
         return "close"
+
+    def _script_half(self, connection, exchange, request):
+        """Half of a plain answer, then as above."""
+        body = json.dumps(self.completion("y" * 5000)).encode()
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body))
+        connection.sendall(body[:len(body) // 2])
+        return self._script_thinks(connection, exchange, request)
 
     def _all_but_the_last_event(self, connection, exchange):
         dialect = dialects.dialect_of(exchange.path)

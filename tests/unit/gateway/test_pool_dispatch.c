@@ -457,6 +457,26 @@ static void no_review_is_asked_for_an_abandoned_job(void **state)
     desk_close(&desk);
 }
 
+static void a_verdict_for_which_nobody_waits_is_dropped_and_counted_as_late(void **state)
+{
+    struct desk desk;
+    struct scripted slot;
+    struct job *job;
+
+    (void)state;
+    desk_open(&desk);
+    desk_add_slot(&desk, &slot, SLOT_LOCAL, "");
+    job = desk_submit(&desk, &plain, "hello");
+    scripted_task(&slot);
+    atomic_store(&job->abandoned, true);
+    scripted_answer(&slot, OUTCOME_BLOCK);
+    assert_status(STATUS_CLOSED, only_result(&desk)->status);
+    assert_int_equal(1, series_value(desk.dispatch->counts.late));
+    assert_int_equal(1, desk_slots(&desk, SLOT_LOCAL, SLOT_IDLE));
+    scripted_close(&slot);
+    desk_close(&desk);
+}
+
 static void a_slot_that_is_gone_is_passed_over(void **state)
 {
     struct desk desk;
@@ -525,6 +545,7 @@ int main(void)
         cmocka_unit_test(slots_are_used_in_turn),
         cmocka_unit_test(an_abandoned_job_that_waits_comes_back_unsent),
         cmocka_unit_test(no_review_is_asked_for_an_abandoned_job),
+        cmocka_unit_test(a_verdict_for_which_nobody_waits_is_dropped_and_counted_as_late),
         cmocka_unit_test(a_slot_that_is_gone_is_passed_over),
         cmocka_unit_test(stopping_answers_all_that_is_held_and_all_that_comes),
     };

@@ -1,0 +1,163 @@
+"""A client that leaves, in every phase of its request: its upstream is closed in the turn that sees it, and nothing of it is left."""
+import contextlib
+import json
+import signal
+import socket
+import struct
+import threading
+
+import pytest
+
+from stack import Stack, request_bytes
+from upstream import wait_until
+
+HELLO = {"model": "answer", "messages": [{"role": "user", "content": "Hello"}]}
+STREAMS = {  # where a dialect is asked for a stream whose upstream never ends it, and how
+    "chat": ("/any/v1/chat/completions", {**HELLO, "model": "leaves", "stream": True}),
+    "responses": ("/any/v1/responses", {"model": "leaves", "stream": True, "input": "Hello"}),
+    "claude": ("/any/v1/messages", {**HELLO, "model": "leaves", "stream": True, "max_tokens": 9}),
+    "gemini": ("/any/v1beta/models/leaves:streamGenerateContent?alt=sse", {"contents": [{"parts": [{"text": "Hello"}]}]}),
+    "gemini-list": ("/any/v1beta/models/leaves:streamGenerateContent", {"contents": [{"parts": [{"text": "Hello"}]}]}),
+}
+
+
+@pytest.fixture(scope="module")
+def stack(upstream, tmp_path_factory):
+    """One loop, so that what it does for one client has an order with what it does for another; every text is reviewed."""
+    stack = Stack(tmp_path_factory.mktemp("abort"), upstream, threads=1, pool="\n  deadline: { local: 20s, review: 30s }\n  queue: { age: 20s }",
+                  route=f"""
+  - path: /any
+    upstream: {upstream.url}
+    moderation: default""")
+    wait_until(lambda: stack.gateway.metric("prismguard_gateway_pool_slots", kind="review") > 0, what="a review slot")
+    yield stack
+    stack.close()
+
+
+def reset(connection):
+    """The client is killed."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()
+
+
+def end(connection):
+    """The client closes: it may as well have ended its side only, and be waiting."""
+    connection.shutdown(socket.SHUT_WR)
+    connection.close()
+
+
+def ask(stack, path, request):
+    connection = stack.connect()
+    connection.sendall(request_bytes(json.dumps(request).encode(), path=path))
+    return connection
+
+
+def receive_head(connection):
+    data = b""
+    while b"\r\n\r\n" not in data or data.endswith(b"\r\n\r\n"):  # and a byte of the body
+        more = connection.recv(65536)
+        assert more, data
+        data += more
+    return data
+
+
+def assert_closed_within_a_turn(stack, exchange):
+    """Another request that came later has been to its upstream and back: more than a turn of the only loop."""
+    assert stack.post(b"{}", path="/plain/x")[0] == 200
+    assert exchange.is_closed
+
+
+@contextlib.contextmanager
+def standing(service):
+    """A process that does not move meanwhile."""
+    service.process.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        service.process.send_signal(signal.SIGCONT)
+
+
+LEAVE = pytest.mark.parametrize("leave", [reset, end])
+
+
+@LEAVE
+def test_a_client_that_leaves_within_its_upload(stack, upstream, leave):
+    whole = request_bytes(json.dumps({**HELLO, "padding": "x" * 500000}).encode())
+    connection = stack.connect()
+    connection.sendall(whole[:len(whole) // 2])
+    wait_until(lambda: stack.gateway.metric("prismguard_memory_account_bytes", account="bodies") > 0, what="a body under way")
+    leave(connection)
+    stack.gateway.wait_rest()
+    assert upstream.exchanges == []
+
+
+@LEAVE
+def test_a_client_that_leaves_while_its_text_waits_for_a_moderator(stack, upstream, leave):
+    moderator = stack.moderators[0]
+    before = stack.gateway.metric("prismguard_gateway_pool_jobs_total", result="abandoned")
+    with standing(moderator):
+        clients = [ask(stack, "/any/v1/chat/completions", HELLO) for _ in range(5)]  # one more than it has slots
+        wait_until(lambda: stack.gateway.metric("prismguard_gateway_pool_queue_jobs") == 1, what="a text that waits")
+        for client in clients:
+            leave(client)
+        wait_until(lambda: stack.gateway.metric("prismguard_gateway_pool_queue_jobs") == 0, what="no text that waits")
+    stack.gateway.wait_rest()
+    assert stack.gateway.metric("prismguard_gateway_pool_jobs_total", result="abandoned") == before + 5
+    assert upstream.exchanges == []
+    stack.gateway.wait_ready()  # the moderator may have stood for so long that it was given up
+    wait_until(lambda: stack.chat("Hello")[0] == 200, what="moderated again")
+
+
+@LEAVE
+def test_a_client_that_leaves_while_it_is_judged_and_its_late_verdict(stack, upstream, leave, monkeypatch):
+    asked, answers = threading.Event(), threading.Event()
+    review = upstream._script_reviewer
+
+    def hold(connection, exchange, request):
+        asked.set()
+        assert answers.wait(30)
+        return review(connection, exchange, request)
+
+    wait_until(lambda: stack.gateway.metric("prismguard_gateway_pool_slots", kind="review", state="idle") > 0, what="a review slot")
+    monkeypatch.setattr(upstream, "_script_reviewer", hold)
+    counted = ("prismguard_gateway_pool_jobs_total", "prismguard_gateway_pool_late_verdicts_total")
+    before = [stack.gateway.metric(counted[0], result="abandoned"), stack.gateway.metric(counted[1])]
+    connection = ask(stack, "/any/v1/chat/completions", HELLO)
+    assert asked.wait(30)
+    leave(connection)
+    wait_until(lambda: stack.gateway.metric("prismguard_gateway_in_flight") == 0, what="the client's request has ended")
+    answers.set()
+    wait_until(lambda: stack.gateway.metric(counted[1]) == before[1] + 1, what="the verdict came, and nobody waited")
+    assert stack.gateway.metric(counted[0], result="abandoned") == before[0] + 1
+    stack.gateway.wait_rest()
+    assert upstream.exchanges == []
+
+
+@LEAVE
+def test_a_client_that_leaves_before_the_first_byte_of_its_answer(stack, upstream, leave):
+    connection = ask(stack, "/any/v1/chat/completions", {**HELLO, "model": "thinks"})
+    exchange = upstream.wait_for(1)[0]
+    leave(connection)
+    if leave is reset:  # else it may wait for its answer, and is asked each second whether it does
+        assert_closed_within_a_turn(stack, exchange)
+    assert exchange.closed_by_peer.wait(30)
+    stack.gateway.wait_rest()
+
+
+@LEAVE
+@pytest.mark.parametrize("dialect", STREAMS)
+def test_a_client_that_leaves_within_its_stream(stack, upstream, dialect, leave):
+    connection = ask(stack, *STREAMS[dialect])
+    receive_head(connection)
+    leave(connection)
+    assert_closed_within_a_turn(stack, upstream.wait_for(1)[0])
+    stack.gateway.wait_rest()
+
+
+@LEAVE
+def test_a_client_that_leaves_within_an_answer_that_is_no_stream(stack, upstream, leave):
+    connection = ask(stack, "/any/v1/chat/completions", {**HELLO, "model": "half"})
+    receive_head(connection)
+    leave(connection)
+    assert_closed_within_a_turn(stack, upstream.wait_for(1)[0])
+    stack.gateway.wait_rest()
