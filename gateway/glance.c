@@ -2,6 +2,7 @@
 #include "gateway/glance.h"
 
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum place { PLACE_NAME, PLACE_SPACE, PLACE_DATA, PLACE_TYPE, PLACE_OTHER };
@@ -116,6 +117,24 @@ void glance_init(struct glance *glance, enum glance_form form, enum dialect dial
     glance->first_line = true;
     glance->error = ERROR_BAD_GATEWAY;
     begin_event(glance);
+}
+
+enum status glance_open(struct glance **out, enum glance_form form, enum dialect dialect, uint64_t event_bytes_max)
+{
+    struct glance *glance = malloc(sizeof *glance);
+
+    if (glance == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    glance_init(glance, form, dialect, event_bytes_max);
+    *out = glance;
+    return STATUS_OK;
+}
+
+void glance_close(struct glance **glance)
+{
+    free(*glance);
+    *glance = NULL;
 }
 
 /* Appends as much as has room. */

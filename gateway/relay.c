@@ -25,7 +25,7 @@ struct relay {
     struct reply *reply;
     struct relay_options options;
     struct sse_boundary boundary; /* streams: where an error event may begin */
-    struct glance glance;         /* what it has shown, where that is asked for */
+    struct glance *glance;        /* what it has shown; NULL where that is not asked for */
     bool until_close;             /* nothing but the close of its connection ends the upstream's answer */
     bool encoded;                 /* gzip and the like: nothing of ours can be written into it */
     struct fields *held_fields;   /* of an answer whose head waits, as they go to the client */
@@ -99,13 +99,16 @@ static struct bytes told_of(enum transfer_failure failure, enum error_kind *kind
 /* What the client is told of a stream that broke (spec/wire-formats.md section 4.5). */
 static void write_error_event(struct relay *relay, enum transfer_failure failure)
 {
-    const struct glance *glance = &relay->glance;
-    const struct errors_place place = {glance_response_id(glance), glance->next_sequence, glance->created};
+    const struct glance *glance = relay->glance;
+    struct errors_place place = {{NULL, 0}, 0, false};
     enum error_kind kind = ERROR_BAD_GATEWAY;
     struct bytes message = told_of(failure, &kind);
     struct buffer event;
     enum status status;
 
+    if (glance != NULL) {
+        place = (struct errors_place){glance_response_id(glance), glance->next_sequence, glance->created};
+    }
     buffer_init(&event, ERROR_EVENT_BYTES_MAX);
     status = buffer_append(&event, sse_boundary_gap(&relay->boundary));
     if (status == STATUS_OK) {
@@ -128,7 +131,7 @@ static void write_error_value(struct relay *relay, enum transfer_failure failure
     enum status status;
 
     buffer_init(&value, ERROR_EVENT_BYTES_MAX);
-    status = skim_close(&relay->glance.skim, &value, &again);
+    status = skim_close(&relay->glance->skim, &value, &again);
     if (status == STATUS_OK && again) {
         status = buffer_append(&value, BYTES(",\n"));
     }
@@ -147,7 +150,7 @@ static void write_error_value(struct relay *relay, enum transfer_failure failure
 
 static bool is_open_list(const struct relay *relay)
 {
-    return relay->glance.form == GLANCE_LIST && relay->glance.skim.depth > 0;
+    return relay->glance != NULL && relay->glance->form == GLANCE_LIST && relay->glance->skim.depth > 0;
 }
 
 /* The answer cannot be completed: before its head the exchange answers, after it only a break is left. */
@@ -203,6 +206,12 @@ static enum glance_form form_of(const struct relay *relay, const struct transfer
     return bytes_equal_nocase(bytes_first(type, 16), BYTES("application/json")) ? GLANCE_LIST : GLANCE_NONE;
 }
 
+static enum status look(struct relay *relay, enum glance_form form)
+{
+    return form == GLANCE_NONE ? STATUS_OK
+                               : glance_open(&relay->glance, form, relay->options.dialect, relay->options.limits->sse_event_bytes);
+}
+
 static void begin_stream(struct relay *relay, const struct transfer_head *head)
 {
     if (head->stream) {
@@ -223,7 +232,8 @@ static void hold_head(struct relay *relay, const struct transfer_head *head)
     unsigned long long seconds;
     struct bytes value;
 
-    if (relay_fields_open(&relay->held_fields, head->fields, relay->options.add_fields) != STATUS_OK) {
+    if (relay_fields_open(&relay->held_fields, head->fields, relay->options.add_fields) != STATUS_OK ||
+        look(relay, GLANCE_EVENTS) != STATUS_OK) {
         relay->result.stream = false; /* it has not begun */
         fail(relay, TRANSFER_TOO_LARGE);
         return;
@@ -234,7 +244,6 @@ static void hold_head(struct relay *relay, const struct transfer_head *head)
     }
     relay->held_length = head->body_bytes;
     relay->state = RELAY_HOLDING;
-    glance_init(&relay->glance, GLANCE_EVENTS, relay->options.dialect, relay->options.limits->sse_event_bytes);
     begin_stream(relay, head);
     transfer_set_alarm(relay->transfer, DELAY_MS);
 }
@@ -260,13 +269,15 @@ static void on_head(void *context, const struct transfer_head *head)
         hold_head(relay, head);
         return;
     }
-    status = write_head(relay, head);
+    status = look(relay, relay->form);
+    if (status == STATUS_OK) {
+        status = write_head(relay, head);
+    }
     if (status != STATUS_OK && status != STATUS_CLOSED && !relay->reply->head_written) {
         fail(relay, TRANSFER_TOO_LARGE);
         return;
     }
     relay->state = RELAY_FLOWING;
-    glance_init(&relay->glance, relay->form, relay->options.dialect, relay->options.limits->sse_event_bytes);
     begin_stream(relay, head);
     if (status != STATUS_OK && status != STATUS_CLOSED) {
         fail(relay, TRANSFER_TOO_LARGE); /* a head that filled the connection's bound */
@@ -298,9 +309,9 @@ static void pause_upstream(struct relay *relay)
  * looks like an end to everybody (spec/wire-formats.md section 4.5). */
 static bool is_cut(struct relay *relay)
 {
-    struct glance *glance = &relay->glance;
+    struct glance *glance = relay->glance;
 
-    if (!relay->until_close || glance->form == GLANCE_NONE || (glance->form == GLANCE_LIST && glance->skim.depth == 0)) {
+    if (!relay->until_close || glance == NULL || glance->form == GLANCE_NONE || (glance->form == GLANCE_LIST && glance->skim.depth == 0)) {
         return false;
     }
     glance_finish(glance);
@@ -333,7 +344,9 @@ static bool let_go(struct relay *relay)
         return false;
     }
     relay->state = RELAY_FLOWING;
-    relay->glance.form = relay->form;
+    if (relay->form == GLANCE_NONE) {
+        glance_close(&relay->glance);
+    }
     fields_close(&relay->held_fields);
     buffer_init(&relay->held, 0);
     passed = pass(relay, buffer_view(&held));
@@ -361,12 +374,12 @@ static size_t held_bytes_max(const struct relay *relay)
 static void hold_body(struct relay *relay, struct bytes chunk)
 {
     relay->held.max = held_bytes_max(relay) + UPSTREAM_CHUNK_BYTES;
-    if (buffer_append(&relay->held, chunk) != STATUS_OK || glance_follow(&relay->glance, chunk) != STATUS_OK) {
+    if (buffer_append(&relay->held, chunk) != STATUS_OK || glance_follow(relay->glance, chunk) != STATUS_OK) {
         fail(relay, TRANSFER_TOO_LARGE);
-    } else if (relay->glance.content || relay->held.count >= held_bytes_max(relay)) {
+    } else if (relay->glance->content || relay->held.count >= held_bytes_max(relay)) {
         (void)let_go(relay);
-    } else if (relay->glance.failed) {
-        relay->result.refusal = relay->glance.error;
+    } else if (relay->glance->failed) {
+        relay->result.refusal = relay->glance->error;
         fail(relay, TRANSFER_REFUSED);
     }
 }
@@ -389,7 +402,7 @@ static bool on_body(void *context, struct bytes chunk)
     relay->state = RELAY_FLOWING;
     if (!relay->result.stream && relay->result.body_bytes + chunk.count > relay->options.limits->response_bytes) {
         fail(relay, TRANSFER_TOO_LARGE);
-    } else if (pass(relay, chunk) && glance_follow(&relay->glance, chunk) != STATUS_OK) {
+    } else if (pass(relay, chunk) && relay->glance != NULL && glance_follow(relay->glance, chunk) != STATUS_OK) {
         fail(relay, TRANSFER_TOO_LARGE);
     }
     return true;
@@ -398,12 +411,12 @@ static bool on_body(void *context, struct bytes chunk)
 /* The upstream ended well while its head still waits: true when there is content to be passed on. */
 static bool has_begun(struct relay *relay)
 {
-    glance_finish(&relay->glance);
-    if (relay->glance.content) {
+    glance_finish(relay->glance);
+    if (relay->glance->content) {
         return true;
     }
-    relay->result.refusal = relay->glance.error;
-    fail(relay, relay->glance.failed ? TRANSFER_REFUSED : TRANSFER_EMPTY);
+    relay->result.refusal = relay->glance->error;
+    fail(relay, relay->glance->failed ? TRANSFER_REFUSED : TRANSFER_EMPTY);
     return false;
 }
 
@@ -474,6 +487,7 @@ void relay_close(struct relay **relay)
         series_add(closing->options.series->bytes, (int64_t)closing->result.body_bytes);
         transfer_cancel(&closing->transfer);
     }
+    glance_close(&closing->glance);
     fields_close(&closing->held_fields);
     buffer_free(&closing->held);
     free(closing);

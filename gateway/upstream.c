@@ -98,7 +98,9 @@ enum status upstream_open(struct upstream **out, uv_loop_t *loop, const struct g
     TAILQ_INIT(&upstream->turn);
     TAILQ_INIT(&upstream->changed);
     upstream->multi = curl_multi_init();
-    if (upstream->multi == NULL) {
+    upstream->share = curl_share_init();
+    if (upstream->multi == NULL || upstream->share == NULL ||
+        curl_share_setopt(upstream->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION) != CURLSHE_OK) {
         goto fail;
     }
     status = upstream_sockets_open(upstream);
@@ -122,6 +124,7 @@ enum status upstream_open(struct upstream **out, uv_loop_t *loop, const struct g
 
 fail:
     (void)curl_multi_cleanup(upstream->multi);
+    (void)curl_share_cleanup(upstream->share);
     curl_global_cleanup();
     free(upstream);
     return status;
@@ -163,6 +166,7 @@ void upstream_close(struct upstream *upstream, void (*closed)(void *context), vo
         transfer_free(transfer);
     }
     (void)curl_multi_cleanup(upstream->multi); /* closes the idle connections */
+    (void)curl_share_cleanup(upstream->share);
     upstream_count_idle(upstream);
     resolver_close(&upstream->resolver);
     uv_close((uv_handle_t *)&upstream->turn_end, on_handle_closed);

@@ -52,6 +52,14 @@ struct upstream_host {
     uint64_t used_ms;
 };
 
+/* Where a transfer connects to: what the look-up found, and what libcurl is told of it for the attempt at hand. Until it has. */
+struct upstream_way {
+    struct curl_slist resolve; /* one node: the line */
+    size_t addresses_bytes;
+    size_t line_room;
+    char texts[]; /* the addresses, and behind them the line: "+host:port:[IPv6],IPv4" */
+};
+
 struct transfer {
     struct upstream *upstream;
     TAILQ_ENTRY(transfer) place; /* in `active` or `spare` */
@@ -83,12 +91,9 @@ struct transfer {
     struct curl_slist *lines; /* nodes that point into `text` */
     size_t lines_room;
     size_t line_count;
-    char addresses[RESOLVE_TEXT_BYTES_MAX];
-    size_t addresses_bytes;
+    struct upstream_way *way; /* NULL before the look-up has ended, and once connected */
     unsigned attempt; /* to connect; 0 is the first */
     unsigned opened;  /* sockets, in this attempt */
-    struct curl_slist resolve;
-    char resolve_line[HOST_NAME_BYTES_MAX + 2 * INET6_ADDRSTRLEN + 16]; /* "+host:port:[IPv6],IPv4" */
 
     /* The answer. */
     enum answer_part part;
@@ -107,6 +112,7 @@ struct upstream {
     const struct limit_settings *limits;
     const struct private_hosts *private_hosts;
     CURLM *multi;
+    CURLSH *share; /* TLS sessions: each transfer may resume those of all, and holds no list of its own */
     struct resolver *resolver;
     uv_prepare_t turn_end;
     uv_timer_t curl_timer;
@@ -180,6 +186,10 @@ int upstream_socket_close(void *upstream, curl_socket_t descriptor);
 MUST_CHECK enum status upstream_options_init(struct transfer *transfer);
 /* What `request` asks for. STATUS_MALFORMED, STATUS_NO_MEMORY. */
 MUST_CHECK enum status upstream_options_set(struct transfer *transfer, const struct transfer_request *request);
+/* Takes the addresses of resolve_name (copied) for all attempts to connect. STATUS_NO_MEMORY. */
+MUST_CHECK enum status upstream_options_way(struct transfer *transfer, struct bytes addresses);
+/* It is connected, or over: frees them. Harmless when there are none. */
+void upstream_options_arrived(struct transfer *transfer);
 /* The addresses of the next attempt to connect, at most one of each family, and its part of the time that is left. libcurl
  * 7.88 races two families well, but of two addresses of one family it tries the second only when some timer wakes it.
  * STATUS_NOT_FOUND when no address or no time is left, STATUS_NO_MEMORY. */

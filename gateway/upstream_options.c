@@ -46,6 +46,7 @@ static int on_connected(void *context, char *remote_address, char *local_address
         return CURL_PREREQFUNC_ABORT;
     }
     transfer->failure = TRANSFER_OK; /* an address that was refused on the way does not matter any more */
+    upstream_options_arrived(transfer);
     transfer->asked_us = clock_us();
     transfer_enter(transfer, PHASE_ASKING);
     return CURL_PREREQFUNC_OK;
@@ -73,6 +74,7 @@ static enum status init_callbacks(struct transfer *transfer)
     CURL *easy = transfer->easy;
 
     SET(easy, CURLOPT_PRIVATE, transfer);
+    SET(easy, CURLOPT_SHARE, transfer->upstream->share);
     SET(easy, CURLOPT_READFUNCTION, on_read);
     SET(easy, CURLOPT_READDATA, transfer);
     SET(easy, CURLOPT_HEADERFUNCTION, upstream_answer_line);
@@ -324,10 +326,38 @@ static bool has_attempt(struct bytes addresses, unsigned attempt)
     return wide.count + narrow.count > 0;
 }
 
+enum status upstream_options_way(struct transfer *transfer, struct bytes addresses)
+{
+    size_t line_room = strlen(transfer->host->origin.name) + 2 * INET6_ADDRSTRLEN + 16;
+    struct upstream_way *way = malloc(sizeof *way + addresses.count + line_room);
+
+    assert(addresses.count > 0 && addresses.count <= RESOLVE_TEXT_BYTES_MAX);
+    if (way == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    way->addresses_bytes = addresses.count;
+    way->line_room = line_room;
+    memcpy(way->texts, addresses.data, addresses.count);
+    way->resolve = (struct curl_slist){way->texts + addresses.count, NULL};
+    free(transfer->way);
+    transfer->way = way;
+    return STATUS_OK;
+}
+
+void upstream_options_arrived(struct transfer *transfer)
+{
+    if (transfer->way != NULL) {
+        (void)curl_easy_setopt(transfer->easy, CURLOPT_RESOLVE, NULL); /* setting a pointer cannot fail */
+        free(transfer->way);
+        transfer->way = NULL;
+    }
+}
+
 enum status upstream_options_attempt(struct transfer *transfer, uint64_t left_ms)
 {
     const struct upstream_host *host = transfer->host;
-    const struct bytes addresses = {transfer->addresses, transfer->addresses_bytes};
+    struct upstream_way *way = transfer->way;
+    const struct bytes addresses = {way->texts, way->addresses_bytes};
     bool last = !has_attempt(addresses, transfer->attempt + 1);
     struct bytes wide;
     struct bytes narrow;
@@ -343,13 +373,11 @@ enum status upstream_options_attempt(struct transfer *transfer, uint64_t left_ms
     }
     /* '+': libcurl forgets it after a minute; it is given anew for each request. */
     pick_pair(addresses, transfer->attempt, &wide, &narrow);
-    count = snprintf(transfer->resolve_line, sizeof transfer->resolve_line, "+%s:%u:%.*s%s%.*s", host->origin.name,
-                     host->origin.port,
+    count = snprintf(way->resolve.data, way->line_room, "+%s:%u:%.*s%s%.*s", host->origin.name, host->origin.port,
                      (int)wide.count, wide.count == 0 ? "" : wide.data, wide.count > 0 && narrow.count > 0 ? "," : "",
                      (int)narrow.count, narrow.count == 0 ? "" : narrow.data);
-    assert(count > 0 && (size_t)count < sizeof transfer->resolve_line);
+    assert(count > 0 && (size_t)count < way->line_room);
     (void)count;
-    transfer->resolve = (struct curl_slist){transfer->resolve_line, NULL};
-    SET(transfer->easy, CURLOPT_RESOLVE, &transfer->resolve);
+    SET(transfer->easy, CURLOPT_RESOLVE, &way->resolve);
     return STATUS_OK;
 }

@@ -243,6 +243,7 @@ void transfer_detach(struct transfer *transfer)
     resolve_forget(&transfer->wait);
     transfer_unqueue(transfer);
     remove_from_libcurl(transfer);
+    upstream_options_arrived(transfer);
     transfer->host->busy--;
     TAILQ_REMOVE(&transfer->upstream->active, transfer, place);
 }
@@ -349,9 +350,9 @@ void transfer_step(struct transfer *transfer)
 static void take_addresses(struct transfer *transfer, enum status status, struct bytes addresses)
 {
     if (status == STATUS_OK) {
-        assert(addresses.count <= sizeof transfer->addresses);
-        memcpy(transfer->addresses, addresses.data, addresses.count);
-        transfer->addresses_bytes = addresses.count;
+        status = upstream_options_way(transfer, addresses);
+    }
+    if (status == STATUS_OK) {
         status = upstream_options_attempt(transfer, transfer->upstream->limits->connect_ms);
     }
     if (status == STATUS_OK) {

@@ -296,8 +296,7 @@ static void get_by_addresses(struct record *record, struct world *world, unsigne
     if (record->transfer->phase == PHASE_READY) {
         struct transfer *transfer = record->transfer;
 
-        transfer->addresses_bytes = strlen(addresses);
-        memcpy(transfer->addresses, addresses, transfer->addresses_bytes);
+        assert_status(STATUS_OK, upstream_options_way(transfer, bytes_of(addresses)));
         assert_status(STATUS_OK, upstream_options_attempt(transfer, world->settings.limits.connect_ms));
     }
     record_await(record);

@@ -50,12 +50,13 @@ static pid_t run_openssl(const char *folder, char *const arguments[], FILE **out
     return process;
 }
 
-static void tls_server_open(struct tls_server *server)
+/* `mode`: "-WWW" serves the folder's files, "-www" a page about the TLS session. */
+static void tls_server_open(struct tls_server *server, char *mode)
 {
     char *make[] = {"openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
                     "-keyout", "key.pem", "-out", "cert.pem", "-days", "2", "-subj", "/CN=localhost", "-addext",
                     "subjectAltName=DNS:localhost", NULL};
-    char *serve[] = {"openssl", "s_server", "-accept", "127.0.0.1:0", "-cert", "cert.pem", "-key", "key.pem", "-WWW", NULL};
+    char *serve[] = {"openssl", "s_server", "-accept", "127.0.0.1:0", "-cert", "cert.pem", "-key", "key.pem", mode, NULL};
     char *content = malloc(FILE_BYTES);
     char line[256];
     int status;
@@ -98,6 +99,11 @@ static void get(struct record *record, struct world *world, const struct tls_ser
         assert_int_equal(CURLE_OK, curl_easy_setopt(record->transfer->easy, CURLOPT_CAINFO, authority_file));
     }
     record_await(record);
+}
+
+static bool has_text(const struct buffer *buffer, const char *text)
+{
+    return memmem(buffer->data, buffer->count, text, strlen(text)) != NULL;
 }
 
 static void a_certificate_that_nobody_vouches_for_ends_the_connect(void **state)
@@ -185,11 +191,52 @@ static void a_mebibyte_over_tls_passes_a_slow_reader(void **state)
     world_close(&world);
 }
 
+/* A port that takes connections and never answers. */
+static int silent_port(unsigned *out)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t room = sizeof address;
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    assert_int_equal(0, bind(listener, (struct sockaddr *)&address, room));
+    assert_int_equal(0, listen(listener, 1));
+    assert_int_equal(0, getsockname(listener, (struct sockaddr *)&address, &room));
+    *out = ntohs(address.sin_port);
+    return listener;
+}
+
+static void a_tls_session_is_resumed_by_any_transfer_of_the_loop(void **state)
+{
+    struct record first, waiting, third;
+    struct tls_server server;
+    struct world world;
+    unsigned port;
+    int listener = silent_port(&port);
+
+    (void)state;
+    tls_server_open(&server, "-www");
+    world_open(&world);
+    record_init(&first, &world);
+    record_init(&waiting, &world);
+    record_init(&third, &world);
+    get(&first, &world, &server, "localhost", server.certificate);
+    assert_true(has_text(&first.body, "New, TLS"));
+    assert_status(STATUS_OK, record_start(&waiting, port, "GET", "/", (struct bytes){NULL, 0})); /* by the first one's handle */
+    get(&third, &world, &server, "localhost", server.certificate);
+    assert_true(has_text(&third.body, "Reused, TLS"));
+    record_free(&first);
+    record_free(&waiting);
+    record_free(&third);
+    world_close(&world);
+    tls_server_close(&server);
+    (void)close(listener);
+}
+
 static int open_server(void **state)
 {
     static struct tls_server server;
 
-    tls_server_open(&server);
+    tls_server_open(&server, "-WWW");
     *state = &server;
     return 0;
 }
@@ -206,6 +253,7 @@ int main(void)
         cmocka_unit_test(a_certificate_that_nobody_vouches_for_ends_the_connect),
         cmocka_unit_test(a_certificate_for_another_name_ends_the_connect),
         cmocka_unit_test(a_mebibyte_over_tls_passes_a_slow_reader),
+        cmocka_unit_test(a_tls_session_is_resumed_by_any_transfer_of_the_loop),
     };
     return cmocka_run_group_tests(tests, open_server, close_server);
 }
