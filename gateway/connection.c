@@ -330,7 +330,6 @@ static void linger(struct connection *connection)
 static void next_request(struct connection *connection)
 {
     request_reset(connection->request);
-    out_trim(&connection->out, 0);
     enter(connection, IDLE);
     connection_feed(connection);
 }
@@ -350,10 +349,10 @@ static void after_answer(struct connection *connection)
     }
 }
 
-/* While bytes are unsent somebody looks at whether they move, and then gives the buffers back. */
+/* While bytes are unsent somebody looks at whether they move. */
 static void watch_stall(struct connection *connection)
 {
-    if (out_unsent(&connection->out) == 0 && out_held(&connection->out) <= CONNECTION_KEPT_BYTES) {
+    if (out_unsent(&connection->out) == 0) {
         connection_unwatch(connection);
     } else if (!connection->watched) {
         (void)out_moved(&connection->out);

@@ -91,6 +91,9 @@ void connection_break(struct connection *connection);
 /* The head of the request at hand; only from `head` to the end of the answer. Lends. */
 const struct request_head *connection_head(const struct connection *connection);
 
+/* Its text is not needed any more: target and fields are empty from then on. Once the request is complete. */
+void connection_forget_text(struct connection *connection);
+
 /* The path of the request at hand, also of one that is refused, whatever is wrong with it; empty when the request line has not
  * come whole. Lends during the call of an event. */
 struct bytes connection_path(const struct connection *connection);

@@ -5,6 +5,7 @@
 
 #include <assert.h>
 #include <linux/sockios.h>
+#include <stdlib.h>
 #include <sys/ioctl.h>
 
 void out_init(struct connection_out *out, uv_stream_t *stream, struct account *account, size_t bytes_max,
@@ -13,12 +14,11 @@ void out_init(struct connection_out *out, uv_stream_t *stream, struct account *a
     *out = (struct connection_out){.stream = stream, .account = account, .sent = sent};
     buffer_init(&out->waiting, bytes_max);
     buffer_init(&out->sending, bytes_max);
-    out->write.data = out;
 }
 
 void out_free(struct connection_out *out)
 {
-    assert(!out->busy);
+    assert(out->write == NULL);
     account_free(out->account, &out->waiting);
     account_free(out->account, &out->sending);
 }
@@ -30,15 +30,16 @@ size_t out_held(const struct connection_out *out)
 
 size_t out_unsent(const struct connection_out *out)
 {
-    return out->waiting.count + (out->busy ? uv_stream_get_write_queue_size(out->stream) : 0);
+    return out->waiting.count + (out->write != NULL ? uv_stream_get_write_queue_size(out->stream) : 0);
 }
 
 static void on_write(uv_write_t *write, int result)
 {
     struct connection_out *out = write->data;
 
-    out->busy = false;
-    buffer_clear(&out->sending);
+    free(write);
+    out->write = NULL;
+    account_free(out->account, &out->sending);
     out->sent(out, result == 0 ? STATUS_OK : STATUS_CLOSED);
 }
 
@@ -51,11 +52,14 @@ static enum status send_rest(struct connection_out *out, size_t taken)
     out->waiting = out->sending;
     out->sending = full;
     rest = uv_buf_init(full.data + taken, (unsigned)(full.count - taken));
-    if (uv_write(&out->write, out->stream, &rest, 1, on_write) != 0) {
+    out->write = malloc(sizeof *out->write); /* the rare case: most clients take all at once */
+    if (out->write == NULL || uv_write(out->write, out->stream, &rest, 1, on_write) != 0) {
+        free(out->write);
+        out->write = NULL;
         account_free(out->account, &out->sending);
         return STATUS_CLOSED;
     }
-    out->busy = true;
+    out->write->data = out;
     return STATUS_OK;
 }
 
@@ -64,7 +68,7 @@ enum status out_flush(struct connection_out *out)
     uv_buf_t all;
     int taken;
 
-    if (out->busy || out->waiting.count == 0) {
+    if (out->write != NULL || out->waiting.count == 0) {
         return STATUS_OK;
     }
     all = uv_buf_init(out->waiting.data, (unsigned)out->waiting.count);
@@ -77,7 +81,7 @@ enum status out_flush(struct connection_out *out)
     if ((size_t)taken < out->waiting.count) {
         return send_rest(out, (size_t)taken);
     }
-    buffer_clear(&out->waiting);
+    account_free(out->account, &out->waiting); /* a stream may be silent for long */
     return STATUS_OK;
 }
 
@@ -89,7 +93,9 @@ static enum status reserve(struct connection_out *out, size_t more)
     size_t needed = waiting->count + more;
     enum status status;
 
-    if (needed > waiting->room && needed > CORK_BYTES) {
+    if (needed < CORK_FIRST_BYTES) {
+        more = CORK_FIRST_BYTES - waiting->count; /* at once: a head comes in many small pieces */
+    } else if (needed > waiting->room && needed > CORK_BYTES) {
         size_t steps = (needed + CORK_BYTES - 1) / CORK_BYTES * CORK_BYTES;
 
         waiting->max = steps < bytes_max ? steps : bytes_max;
@@ -138,14 +144,4 @@ bool out_moved(struct connection_out *out)
 
     out->seen_taken = taken;
     return moved;
-}
-
-void out_trim(struct connection_out *out, size_t bytes_kept)
-{
-    if (out_unsent(out) == 0 && !out->busy) {
-        if (out->waiting.room > bytes_kept) {
-            account_free(out->account, &out->waiting);
-        }
-        account_free(out->account, &out->sending);
-    }
 }

@@ -3,8 +3,9 @@
  *   append -> waiting --flush--> the socket takes all of it at once (the usual case)
  *                          \---> what it did not take is `sending` until libuv has written it; then waiting follows
  *
- * Small pieces wait for out_flush at the end of the loop turn, so that a head and the first part of its body leave in one
- * write; CORK_BYTES are written at once. Never across turns. Embedded in its connection. Thread: the loop's.
+ * A buffer is held as long as it has bytes. Small pieces wait for out_flush at the end of the loop turn, so that a head and the
+ * first part of its body leave in one write; CORK_BYTES are written at once. Never across turns. Embedded in its connection.
+ * Thread: the loop's.
  */
 #ifndef GATEWAY_CONNECTION_OUT_H
 #define GATEWAY_CONNECTION_OUT_H
@@ -22,10 +23,9 @@ struct connection_out {
     struct account *account; /* borrowed: both buffers are charged to it, by their room */
     struct buffer waiting; /* not yet offered to the socket */
     struct buffer sending; /* libuv's until the write's callback */
-    bool busy;             /* a write is on its way */
+    uv_write_t *write;     /* on its way; NULL = none is */
     uint64_t appended;     /* all bytes ever */
     uint64_t seen_taken;   /* bytes that the client had taken at the last look of out_moved */
-    uv_write_t write;
     /* From a callback of the loop: what was sending is gone. STATUS_CLOSED when the socket broke. */
     void (*sent)(struct connection_out *out, enum status status);
 };
@@ -52,8 +52,5 @@ size_t out_held(const struct connection_out *out);
 
 /* Whether the client's side has taken anything since the last call, or there is nothing to take. */
 bool out_moved(struct connection_out *out);
-
-/* Gives back memory beyond `bytes_kept` when nothing is unsent. */
-void out_trim(struct connection_out *out, size_t bytes_kept);
 
 #endif

@@ -32,7 +32,6 @@ static struct connection *choose(const struct connection_set *set, uint64_t now_
         bool standing = stands(connection, now_ms);
 
         if (out_unsent(&connection->out) == 0) {
-            out_trim(&connection->out, 0); /* it owes nothing: its empty buffers are enough */
             continue;
         }
         if (chosen == NULL || (standing && !chosen_stands) ||

@@ -78,6 +78,11 @@ const struct request_head *connection_head(const struct connection *connection)
     return request_head(connection->request);
 }
 
+void connection_forget_text(struct connection *connection)
+{
+    request_forget_text(connection->request);
+}
+
 struct bytes connection_path(const struct connection *connection)
 {
     struct bytes target = request_target(connection->request);
@@ -217,7 +222,6 @@ static void look_at_stall(struct roster_member *member)
     uint64_t now_ms = clock_ms();
 
     if (out_unsent(&connection->out) == 0) {
-        out_trim(&connection->out, CONNECTION_KEPT_BYTES);
         connection_unwatch(connection);
         return;
     }

@@ -1,6 +1,8 @@
 /* endpoint: the table of endpoints, what hints at a dialect where it names none, and credentials of each dialect. */
 #include "gateway/endpoint.h"
 
+#include "proto/limits.h"
+
 #include <stddef.h>
 #include <string.h>
 
@@ -94,6 +96,34 @@ static bool is_cancel(struct bytes path)
         path.count--;
     }
     return path.count < id_end && bytes_ends_with(path, BYTES("/responses/"));
+}
+
+/* "stream": true, with JSON's spaces; inside a string the quotes would have backslashes before them. */
+static bool says_stream(struct bytes text)
+{
+    static const char name[] = "\"stream\"";
+    const char *found;
+
+    while (text.count > 0 && (found = memmem(text.data, text.count, name, sizeof name - 1)) != NULL) {
+        size_t spaces = 0;
+
+        text = bytes_from(text, (size_t)(found - text.data) + sizeof name - 1);
+        while (spaces < text.count && memchr(" \t\r\n:", text.data[spaces], 5) != NULL) {
+            spaces++;
+        }
+        if (bytes_starts_with(bytes_from(text, spaces), BYTES("true"))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool endpoint_expects_stream(struct bytes path, struct bytes body)
+{
+    size_t last_at = body.count > STREAM_GUESS_BYTES ? body.count - STREAM_GUESS_BYTES : 0;
+
+    return bytes_ends_with(path, BYTES(":streamGenerateContent")) || says_stream(bytes_first(body, STREAM_GUESS_BYTES)) ||
+           (last_at > 0 && says_stream(bytes_from(body, last_at)));
 }
 
 struct endpoint endpoint_find(struct bytes method, struct bytes path, bool has_body, const struct fields *fields)

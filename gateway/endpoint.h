@@ -35,6 +35,10 @@ struct endpoint endpoint_find(struct bytes method, struct bytes path, bool has_b
 /* The dialect alone. */
 enum dialect endpoint_dialect(struct bytes path, const struct fields *fields);
 
+/* Whether the answer will be a stream, as far as the path tells or the first and the last bytes of the body do: a guess, which
+ * decides about comfort and never about what is right. */
+bool endpoint_expects_stream(struct bytes path, struct bytes body);
+
 /* Adds the field in which the dialect's API wants its key. `scratch` holds the value on the way. Statuses of fields_add
  * and buffer_append. */
 MUST_CHECK enum status endpoint_add_key(enum dialect dialect, struct bytes key, struct fields *fields,

@@ -81,7 +81,7 @@ bool exchange_go(struct exchange *exchange, enum step step)
     return step != STEP_END;
 }
 
-/* A spare one, or a new one with its lists. */
+/* A spare one, or a new one, with its lists. */
 static struct exchange *take(struct exchanges *home)
 {
     const struct limit_settings *limits = home->limits;
@@ -92,16 +92,16 @@ static struct exchange *take(struct exchanges *home)
         home->spare_count--;
         *exchange = (struct exchange){
             .url = exchange->url, .forwarded = exchange->forwarded, .added = exchange->added};
-        return exchange;
+    } else {
+        exchange = calloc(1, sizeof *exchange);
+        if (exchange == NULL) {
+            return NULL;
+        }
+        buffer_init(&exchange->url, PATH_BYTES_MAX + limits->header_line_bytes);
     }
-    exchange = calloc(1, sizeof *exchange);
-    if (exchange == NULL) {
-        return NULL;
-    }
-    buffer_init(&exchange->url, PATH_BYTES_MAX + limits->header_line_bytes);
-    if (fields_open(&exchange->forwarded, limits->header_fields + FORWARDED_FIELDS_OWN,
-                    limits->header_bytes + FORWARDED_BYTES_OWN) != STATUS_OK ||
-        fields_open(&exchange->added, ADDED_FIELDS_MAX, ADDED_BYTES_MAX + 2 * limits->header_line_bytes) != STATUS_OK) {
+    if (fields_renew(&exchange->forwarded, limits->header_fields + FORWARDED_FIELDS_OWN,
+                     limits->header_bytes + FORWARDED_BYTES_OWN) != STATUS_OK ||
+        fields_renew(&exchange->added, ADDED_FIELDS_MAX, ADDED_BYTES_MAX + 2 * limits->header_line_bytes) != STATUS_OK) {
         free_exchange(exchange);
         return NULL;
     }
@@ -131,8 +131,6 @@ static void *on_head(void *context, struct connection *connection)
     buffer_init(&exchange->body, home->limits->request_bytes);
     buffer_init(&exchange->form, home->limits->header_line_bytes);
     buffer_clear(&exchange->url);
-    fields_clear(exchange->forwarded);
-    fields_clear(exchange->added);
     home->live_count++;
     return exchange_go(exchange, STEP_HEAD) ? exchange : NULL;
 }

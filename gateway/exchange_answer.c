@@ -15,7 +15,7 @@
 
 enum step exchange_problem(struct exchange *exchange, enum error_kind kind, unsigned status, const char *sentence)
 {
-    problem_set(&exchange->problem, kind, "", sentence);
+    problem_set(&exchange->home->problem, kind, "", sentence);
     exchange->status = status;
     return STEP_REFUSE;
 }
@@ -132,17 +132,17 @@ enum step exchange_refuse(struct exchange *exchange)
     bool head_only = bytes_equal(head->method, BYTES("HEAD"));
 
     if (exchange->status == 0) {
-        exchange->status = errors_status(exchange->dialect, exchange->problem.kind);
+        exchange->status = errors_status(exchange->dialect, exchange->home->problem.kind);
     }
     if (exchange->relayed.failure == TRANSFER_OK) {
         exchange->end = "refused";
     }
-    exchange->error = errors_name(exchange->problem.kind);
-    series_add(exchange->home->series.errors[exchange->problem.kind], 1);
+    exchange->error = errors_name(exchange->home->problem.kind);
+    series_add(exchange->home->series.errors[exchange->home->problem.kind], 1);
     reply_init(&exchange->reply, exchange->connection, head->http_1_0, head_only,
                connection_may_keep(exchange->connection));
     if (exchange_add_ids(exchange) == STATUS_OK && add_what_is_due(exchange) == STATUS_OK) {
-        answer_problem(exchange->home, &exchange->reply, exchange->status, exchange->retry_after_s, &exchange->problem,
+        answer_problem(exchange->home, &exchange->reply, exchange->status, exchange->retry_after_s, &exchange->home->problem,
                        exchange->dialect, exchange->added);
     } else {
         connection_finish(exchange->connection);

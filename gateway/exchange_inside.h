@@ -107,7 +107,6 @@ struct exchange {
     struct relay *relay;
     struct relay_result relayed;
 
-    struct problem problem;
     unsigned status;  /* of the answer, 0 = none */
     const char *end;  /* in one word, for the log */
     const char *error; /* what the client was told, for the log; NULL = no error of ours */
@@ -160,6 +159,7 @@ struct exchanges {
     struct json json;      /* of the body at hand: parsed and extracted in one call */
     struct fields *early;  /* of an answer without an exchange */
     struct buffer scratch; /* an error's body, a field's value */
+    struct problem problem; /* from the step that finds it to STEP_REFUSE, which follows at once */
     struct exchange_metrics series;
     struct relay_series relays;
     struct answer_series answers[ANSWER_SERIES];
@@ -234,7 +234,7 @@ enum step exchange_route_url(struct exchange *exchange);
 /* What is to be done with a request on its route, once it is read. Returns the next step. */
 enum step exchange_choose(struct exchange *exchange, struct endpoint endpoint);
 
-/* Says what is wrong; the next step is STEP_REFUSE, which is returned. `status` 0 = the kind's own. */
+/* Says what is wrong, in home->problem; the next step is STEP_REFUSE, which is returned. `status` 0 = the kind's own. */
 enum step exchange_problem(struct exchange *exchange, enum error_kind kind, unsigned status, const char *sentence);
 
 /* The same for a rule of HTTP. */

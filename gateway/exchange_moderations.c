@@ -117,11 +117,11 @@ static enum status read_inputs(struct exchange *exchange, struct moderations *mo
     enum status status = extract_open(&extract, &options);
 
     if (status != STATUS_OK) {
-        problem_set(&exchange->problem, ERROR_OVERLOADED, "", "the gateway is out of memory");
+        problem_set(&exchange->home->problem, ERROR_OVERLOADED, "", "the gateway is out of memory");
         return status;
     }
     status = body_walk(moderations_request_walk, &home->json, buffer_view(&exchange->body), UNKNOWN_BLOCK, extract, &body,
-                       &exchange->problem);
+                       &exchange->home->problem);
     if (status == STATUS_OK) {
         extracted = &body.extracted;
         exchange->segment_count = extracted->segment_count;

@@ -188,7 +188,7 @@ enum step exchange_body(struct exchange *exchange)
     }
     exchange->job->snapshot = snapshot_hold(exchange->snapshot);
     job_set_caller(exchange->job, exchange_turn_name(exchange));
-    status = pack_text(exchange, &exchange->problem);
+    status = pack_text(exchange, &exchange->home->problem);
     if (status != STATUS_OK) {
         job_close(&exchange->job);
         return STEP_REFUSE;
@@ -299,15 +299,21 @@ static enum status forward_fields(struct exchange *exchange)
     return status;
 }
 
-/* A stream may last for an hour: what only its request needed goes now. */
+/* A stream may last for an hour: what only its request needed goes now. As long as its head waits there may be an answer of our
+ * own, which asks for the caller's fields once more (exchange_add_ids). */
 static void on_request_gone(void *context)
 {
     struct exchange *exchange = context;
 
     exchange_drop_body(exchange);
+    if (exchange->reply.head_written) {
+        exchange->rest = exchange->query = (struct bytes){NULL, 0};
+        buffer_free(&exchange->form);
+        fields_close(&exchange->added);
+        connection_forget_text(exchange->connection);
+    }
     buffer_free(&exchange->url);
-    fields_free_room(exchange->forwarded);
-    fields_free_room(exchange->added);
+    fields_close(&exchange->forwarded);
 }
 
 /* Why there is no answer, for the client. */
@@ -382,6 +388,7 @@ enum step exchange_connect(struct exchange *exchange)
         request.url = buffer_view(&exchange->url);
         request.fields = exchange->forwarded;
         request.body = buffer_view(&exchange->body);
+        request.expects_stream = endpoint_expects_stream(exchange->rest, request.body);
         reply_init(&exchange->reply, exchange->connection, head->http_1_0, is_method(exchange, "HEAD"),
                    connection_may_keep(exchange->connection));
         status = relay_open(&exchange->relay, home->upstream, &request, &exchange->reply, &options);

@@ -26,7 +26,7 @@ enum step exchange_route_url(struct exchange *exchange)
         return exchange_problem(exchange, ERROR_PERMISSION, 0, "the key may not use this route");
     }
     status = url_config_read(&config, &target, snapshot_settings(exchange->snapshot), head->path, head->query,
-                             &exchange->home->json, &exchange->form, &exchange->problem);
+                             &exchange->home->json, &exchange->form, &exchange->home->problem);
     if (status != STATUS_OK) {
         return STEP_REFUSE;
     }
@@ -37,7 +37,7 @@ enum step exchange_route_url(struct exchange *exchange)
     endpoint = endpoint_find(head->method, exchange->rest, head->body_bytes != 0, head->fields);
     exchange->dialect = endpoint.dialect;
     exchange->query = target.query;
-    if (url_config_admits(&config, endpoint.dialect, &exchange->problem) != STATUS_OK) {
+    if (url_config_admits(&config, endpoint.dialect, &exchange->home->problem) != STATUS_OK) {
         return STEP_REFUSE;
     }
     exchange->profile = exchange->route->profile;

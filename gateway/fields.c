@@ -49,6 +49,15 @@ void fields_close(struct fields **fields)
     }
 }
 
+enum status fields_renew(struct fields **fields, size_t count_max, size_t bytes_max)
+{
+    if (*fields == NULL) {
+        return fields_open(fields, count_max, bytes_max);
+    }
+    fields_clear(*fields);
+    return STATUS_OK;
+}
+
 void fields_free_room(struct fields *fields)
 {
     buffer_free(&fields->text);

@@ -19,6 +19,9 @@ struct fields; /* opaque: text in one bounded buffer, positions in an array */
 /* At most `count_max` fields and `bytes_max` bytes of names and values together. */
 MUST_CHECK enum status fields_open(struct fields **out, size_t count_max, size_t bytes_max);
 void fields_close(struct fields **fields);
+
+/* An empty list in any case: clears the one that is there, opens one where there is none (NULL). Statuses of fields_open. */
+MUST_CHECK enum status fields_renew(struct fields **fields, size_t count_max, size_t bytes_max);
 void fields_clear(struct fields *fields);
 
 /* Clears, and gives back what the list held for its fields until some come again: for one whose owner lives long. */

@@ -121,8 +121,13 @@ void glance_init(struct glance *glance, enum glance_form form, enum dialect dial
 
 enum status glance_open(struct glance **out, enum glance_form form, enum dialect dialect, uint64_t event_bytes_max)
 {
-    struct glance *glance = malloc(sizeof *glance);
+    struct glance *glance;
 
+    if (form == GLANCE_NONE) {
+        *out = NULL;
+        return STATUS_OK;
+    }
+    glance = malloc(sizeof *glance);
     if (glance == NULL) {
         return STATUS_NO_MEMORY;
     }
@@ -412,7 +417,7 @@ static void follow_list(struct glance *glance, struct bytes chunk)
 
 enum status glance_follow(struct glance *glance, struct bytes chunk)
 {
-    switch (glance->form) {
+    switch (glance == NULL ? GLANCE_NONE : glance->form) {
     case GLANCE_EVENTS:
         return follow_events(glance, chunk);
     case GLANCE_LIST:

@@ -65,12 +65,13 @@ struct glance {
 
 void glance_init(struct glance *glance, enum glance_form form, enum dialect dialect, uint64_t event_bytes_max);
 
-/* The same on the heap. STATUS_NO_MEMORY. */
+/* The same on the heap; none (NULL) for GLANCE_NONE. STATUS_NO_MEMORY. */
 MUST_CHECK enum status glance_open(struct glance **out, enum glance_form form, enum dialect dialect, uint64_t event_bytes_max);
 void glance_close(struct glance **glance);
 
-/* Follows the bytes of the stream in their order. STATUS_TOO_LARGE when an event (with the comments and line ends before it)
- * has more bytes than it may; a list is not counted: it is no stream to the relay, and bounded as a whole. */
+/* Follows the bytes of the stream in their order; without a glance (NULL) it does nothing. STATUS_TOO_LARGE when an event (with
+ * the comments and line ends before it) has more bytes than it may; a list is not counted: it is no stream to the relay, and
+ * bounded as a whole. */
 MUST_CHECK enum status glance_follow(struct glance *glance, struct bytes chunk);
 
 /* After the last byte: an event without its blank line counts when its data is whole (spec/wire-formats.md section 0.2). */

@@ -25,7 +25,7 @@ struct relay {
     struct reply *reply;
     struct relay_options options;
     struct sse_boundary boundary; /* streams: where an error event may begin */
-    struct glance *glance;        /* what it has shown; NULL where that is not asked for */
+    struct glance *glance;        /* what it has shown; NULL: that is not asked for */
     bool until_close;             /* nothing but the close of its connection ends the upstream's answer */
     bool encoded;                 /* gzip and the like: nothing of ours can be written into it */
     struct fields *held_fields;   /* of an answer whose head waits, as they go to the client */
@@ -208,8 +208,7 @@ static enum glance_form form_of(const struct relay *relay, const struct transfer
 
 static enum status look(struct relay *relay, enum glance_form form)
 {
-    return form == GLANCE_NONE ? STATUS_OK
-                               : glance_open(&relay->glance, form, relay->options.dialect, relay->options.limits->sse_event_bytes);
+    return glance_open(&relay->glance, form, relay->options.dialect, relay->options.limits->sse_event_bytes);
 }
 
 static void begin_stream(struct relay *relay, const struct transfer_head *head)
@@ -311,7 +310,8 @@ static bool is_cut(struct relay *relay)
 {
     struct glance *glance = relay->glance;
 
-    if (!relay->until_close || glance == NULL || glance->form == GLANCE_NONE || (glance->form == GLANCE_LIST && glance->skim.depth == 0)) {
+    if (!relay->until_close || glance == NULL || glance->form == GLANCE_NONE ||
+        (glance->form == GLANCE_LIST && glance->skim.depth == 0)) {
         return false;
     }
     glance_finish(glance);
@@ -402,7 +402,7 @@ static bool on_body(void *context, struct bytes chunk)
     relay->state = RELAY_FLOWING;
     if (!relay->result.stream && relay->result.body_bytes + chunk.count > relay->options.limits->response_bytes) {
         fail(relay, TRANSFER_TOO_LARGE);
-    } else if (pass(relay, chunk) && relay->glance != NULL && glance_follow(relay->glance, chunk) != STATUS_OK) {
+    } else if (pass(relay, chunk) && glance_follow(relay->glance, chunk) != STATUS_OK) {
         fail(relay, TRANSFER_TOO_LARGE);
     }
     return true;

@@ -232,6 +232,16 @@ void request_reset(struct request *request)
     request->parser.data = request;
 }
 
+void request_forget_text(struct request *request)
+{
+    const struct bytes none = {NULL, 0};
+
+    assert(request->state == STATE_DONE);
+    buffer_free(&request->target);
+    fields_free_room(request->fields);
+    request->head.target = request->head.path = request->head.query = none;
+}
+
 static enum request_progress refused(struct request *request, enum request_refusal refusal)
 {
     (void)refuse(request, refusal);

@@ -47,6 +47,10 @@ void request_close(struct request **request);
 /* Forgets the message and waits for the next one on the same connection. */
 void request_reset(struct request *request);
 
+/* Gives back the text of a complete message's head, whose answer may last for an hour: target and fields are empty from then on,
+ * the rest of the head stays as it is. */
+void request_forget_text(struct request *request);
+
 /* Uses bytes of `in` and says how many. After REQUEST_DONE or REQUEST_REFUSED it uses none until request_reset. */
 MUST_CHECK enum request_progress request_read(struct request *request, struct bytes in, size_t *used);
 

@@ -40,6 +40,7 @@ struct transfer_request {
     struct bytes method;         /* borrowed during transfer_start */
     struct bytes url;            /* borrowed during transfer_start; http(s)://host[:port]/path[?query], of an operator's route */
     const struct fields *fields; /* borrowed during transfer_start; end-to-end fields; Host and framing are made here */
+    bool expects_stream; /* a guess: the answer is read in small pieces, so that it holds little while it lasts */
     bool has_body;
     struct bytes body; /* lent by the caller until `done`, transfer_cancel or a head that says request_gone */
 };

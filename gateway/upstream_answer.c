@@ -123,7 +123,7 @@ static enum transfer_failure take_head(struct transfer *transfer)
     head.request_gone = head.stream && transfer_drop_request(transfer);
     transfer->events.head(transfer->events.context, &head);
     if (head.stream) {
-        fields_free_room(transfer->fields);
+        fields_close(&transfer->fields);
     }
     return TRANSFER_OK;
 }

@@ -99,10 +99,11 @@ enum status upstream_options_init(struct transfer *transfer)
 
     SET(easy, CURLOPT_NOSIGNAL, 1L);
     SET(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-    SET(easy, CURLOPT_BUFFERSIZE, (long)UPSTREAM_READ_BYTES);
     SET(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     SET(easy, CURLOPT_FOLLOWLOCATION, 0L);
     SET(easy, CURLOPT_PROXY, ""); /* not even what http_proxy says */
+    SET(easy, CURLOPT_PROXY_CAINFO, NULL); /* nor has each connection to hold copies of what it would be checked by */
+    SET(easy, CURLOPT_PROXY_CAPATH, NULL);
     SET(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
     SET(easy, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
     SET(easy, CURLOPT_PATH_AS_IS, 1L);
@@ -286,6 +287,7 @@ enum status upstream_options_set(struct transfer *transfer, const struct transfe
         return status;
     }
     transfer->repeatable = is_safe(request->method);
+    SET(easy, CURLOPT_BUFFERSIZE, (long)(request->expects_stream ? UPSTREAM_STREAM_READ_BYTES : UPSTREAM_READ_BYTES));
     SET(easy, CURLOPT_URL, append(transfer, request->url, none, none));
     set_lines(transfer, request->fields);
     SET(easy, CURLOPT_HTTPHEADER, transfer->lines);

@@ -176,7 +176,7 @@ static enum status make(struct upstream *upstream, struct transfer **out)
     if (transfer->easy == NULL) {
         goto fail;
     }
-    status = fields_open(&transfer->fields, UPSTREAM_FIELDS_MAX, UPSTREAM_FIELDS_BYTES_MAX);
+    status = fields_renew(&transfer->fields, UPSTREAM_FIELDS_MAX, UPSTREAM_FIELDS_BYTES_MAX);
     if (status != STATUS_OK) {
         goto fail;
     }
@@ -202,6 +202,9 @@ static enum status take(struct upstream *upstream, struct transfer **out)
 
     if (transfer == NULL) {
         return make(upstream, out);
+    }
+    if (fields_renew(&transfer->fields, UPSTREAM_FIELDS_MAX, UPSTREAM_FIELDS_BYTES_MAX) != STATUS_OK) {
+        return STATUS_NO_MEMORY;
     }
     TAILQ_REMOVE(&upstream->spare, transfer, place);
     upstream->spare_count--;
@@ -391,7 +394,6 @@ static void begin(struct transfer *transfer, struct upstream_host *host, const s
     transfer->status = 0;
     transfer->interim_count = 0;
     transfer->trailer_bytes = 0;
-    fields_clear(transfer->fields);
     TAILQ_INSERT_TAIL(&upstream->active, transfer, place);
     transfer->wait.found = on_found;
     transfer->wait.context = transfer;

@@ -141,7 +141,7 @@ enum {
     DECODER_BYTES_MAX = 48 * KIB,        /* zlib: state and window */
     DECODER_BROTLI_BYTES_MAX = 19 * MIB, /* brotli: window, and the prefix codes of a block at their most (2.7 MiB) */
     INFLATE_CHUNK_BYTES = 16 * KIB,      /* decoded at a time, on the stack */
-    CONNECTION_KEPT_BYTES = 4 * KIB,     /* what a stream keeps of its write buffers when all is sent; an idle one none */
+    CORK_FIRST_BYTES = KIB,              /* of its buffer: an event fits, and as much is quick to take and give back */
     BODY_BUDGET_WAIT_MS = 1000,          /* a body that the budget has no room for may wait so long */
     SCRATCH_BYTES_MAX = 32 * KIB,        /* an error's body, a credential, a full list of models */
     FORWARDED_FIELDS_OWN = 2,            /* Authorization and Content-Type, beside the caller's fields */
@@ -174,7 +174,9 @@ enum {
 
     /* The upstream side */
     UPSTREAM_CHUNK_BYTES = 16 * KIB,     /* libcurl's CURL_MAX_WRITE_SIZE: the most one write callback hands over */
-    UPSTREAM_READ_BYTES = 8 * KIB,       /* libcurl's buffer of each transfer, held as long as it runs */
+    UPSTREAM_READ_BYTES = 8 * KIB,       /* libcurl's buffer of each transfer, held as long as it runs; */
+    UPSTREAM_STREAM_READ_BYTES = 2 * KIB, /* that of a stream: an event has some hundred bytes, and streams are many */
+    STREAM_GUESS_BYTES = 4 * KIB,        /* of a body's beginning and of its end, looked through for "stream": true */
     UPSTREAM_FIELDS_BYTES_MAX = 64 * KIB,
     UPSTREAM_FIELDS_MAX = 200,
     ERROR_EVENT_BYTES_MAX = 4 * KIB, /* the event that ends a broken stream, in any dialect */

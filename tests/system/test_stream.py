@@ -1,4 +1,5 @@
 """A stream: relayed as it comes, paused for a slow reader, cut with one error event when the upstream dies, and never held in memory."""
+import contextlib
 import json
 import socket
 
@@ -112,6 +113,22 @@ def test_a_gigabyte_passes_and_memory_stays_flat(upstream, tmp_path, model):
         assert stack.gateway.memory_kib("VmHWM") - before < 4 * 1024, "KiB more than before the stream"
     finally:
         stack.close()
+
+
+def test_a_live_stream_holds_no_more_than_20_kib(upstream, tmp_path):
+    stack = Stack(tmp_path, upstream, review=False, programs=RELEASE, limits="\n    connections_per_address: 400")
+    with contextlib.ExitStack() as connections:
+        connections.callback(stack.close)
+
+        def open_streams(count):
+            for _ in range(count):
+                connection = connections.enter_context(stack.connect())
+                connection.sendall(request_bytes(chat("leaves")))
+                receive_until(connection, b"first")
+            return stack.gateway.memory_kib()
+        before = open_streams(20)
+        assert open_streams(300) - before <= 20 * 300
+        assert stack.gateway.metric("prismguard_gateway_streams") == 320
 
 
 def test_a_plain_answer_above_its_bound_is_a_502_or_breaks(upstream, tmp_path):

@@ -227,9 +227,9 @@ def test_a_stream_without_content_is_a_502(held, raw, dialect):
 @pytest.mark.parametrize("dialect", PATHS)
 def test_a_stream_that_begins_with_an_error_is_that_error(held, raw, dialect):
     raw.answer = [OK + b"Content-Type: text/event-stream\r\nRetry-After: 21\r\n\r\n" + QUOTA[dialect]]
-    status, fields, body = held.post(json.dumps({"model": "m"}).encode(), PATHS[dialect])
+    status, fields, body = held.post(json.dumps({"model": "m"}).encode(), PATHS[dialect], [("x-request-id", "mine-1")])
     assert status == 429 and "error" in json.loads(body)
-    assert fields["retry-after"] == "21"
+    assert fields["retry-after"] == "21" and fields["x-request-id"] == "mine-1"
 
 
 def test_memory_stays_flat_under_hostile_upstreams():

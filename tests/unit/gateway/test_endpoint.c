@@ -153,6 +153,59 @@ static void the_key_is_taken_out_of_a_query_and_the_rest_stays(void **state)
     }
 }
 
+static void a_stream_is_expected_where_the_path_or_the_edges_of_the_body_say_so(void **state)
+{
+    static const struct {
+        const char *path;
+        const char *body;
+        bool expected;
+    } cases[] = {
+        {"/v1beta/models/m:streamGenerateContent", "{}", true},
+        {"/v1beta/models/m:generateContent", "{}", false},
+        {"/v1/messages", "", false},
+        {"/v1/messages", "{\"stream\":true}", true},
+        {"/v1/messages", "{\"stream\" :\r\n\ttrue, \"model\": \"m\"}", true},
+        {"/v1/messages", "{\"stream\":false}", false},
+        {"/v1/messages", "{\"stream\"", false},
+        {"/v1/messages", "{\"stream\":tru", false},
+        {"/v1/messages", "{\"a\":{\"stream\":null},\"stream\":true}", true},
+        {"/v1/messages", "{\"text\":\"\\\"stream\\\":true\"}", false},
+        {"/v1/messages", "{\"stream_options\":true}", false},
+    };
+
+    (void)state;
+    for (size_t index = 0; index < sizeof cases / sizeof cases[0]; index++) {
+        if (endpoint_expects_stream(bytes_of(cases[index].path), bytes_of(cases[index].body)) != cases[index].expected) {
+            fail_msg("%s %s", cases[index].path, cases[index].body);
+        }
+    }
+}
+
+static void a_long_body_is_looked_at_from_both_ends_only(void **state)
+{
+    static const struct bytes wish = {"\"stream\":true", 13};
+    static char body[4 * STREAM_GUESS_BYTES];
+    const struct {
+        size_t at;
+        bool expected;
+    } cases[] = {
+        {0, true},
+        {STREAM_GUESS_BYTES - wish.count, true},
+        {STREAM_GUESS_BYTES - wish.count + 1, false},
+        {2 * STREAM_GUESS_BYTES, false},
+        {sizeof body - STREAM_GUESS_BYTES - 1, false},
+        {sizeof body - STREAM_GUESS_BYTES, true},
+        {sizeof body - wish.count, true},
+    };
+
+    (void)state;
+    for (size_t index = 0; index < sizeof cases / sizeof cases[0]; index++) {
+        memset(body, ' ', sizeof body);
+        memcpy(body + cases[index].at, wish.data, wish.count);
+        assert_int_equal(cases[index].expected, endpoint_expects_stream(BYTES("/"), (struct bytes){body, sizeof body}));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -164,6 +217,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_key_goes_into_the_field_of_its_dialect, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_key_is_found_however_its_parameter_is_written, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_key_is_taken_out_of_a_query_and_the_rest_stays, set_up, tear_down),
+        cmocka_unit_test(a_stream_is_expected_where_the_path_or_the_edges_of_the_body_say_so),
+        cmocka_unit_test(a_long_body_is_looked_at_from_both_ends_only),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -193,6 +193,21 @@ static void a_list_keeps_its_bounds_after_it_gave_its_room_back(void **state)
     fields_close(&fields);
 }
 
+static void a_renewed_list_is_empty_whether_or_not_there_was_one(void **state)
+{
+    struct fields *fields = NULL;
+    struct fields *first;
+
+    (void)state;
+    assert_status(STATUS_OK, fields_renew(&fields, 1, 100));
+    assert_status(STATUS_OK, fields_add(fields, BYTES("a"), BYTES("b")));
+    first = fields;
+    assert_status(STATUS_OK, fields_renew(&fields, 1, 100));
+    assert_ptr_equal(first, fields);
+    assert_int_equal(0, fields_count(fields));
+    fields_close(&fields);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -203,6 +218,7 @@ int main(void)
         cmocka_unit_test(the_bytes_of_names_and_values_together_are_bounded),
         cmocka_unit_test(growing_moves_no_field),
         cmocka_unit_test(a_list_keeps_its_bounds_after_it_gave_its_room_back),
+        cmocka_unit_test(a_renewed_list_is_empty_whether_or_not_there_was_one),
         cmocka_unit_test(fields_of_one_hop_are_known_in_any_case),
         cmocka_unit_test(connection_names_fields_of_this_hop_and_takes_none_of_the_other_end_s),
     };

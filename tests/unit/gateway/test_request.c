@@ -363,6 +363,16 @@ static void a_body_that_finds_no_room_is_refused_with_503(void **state)
     request_close(&request);
 }
 
+/* The head of a request without a body, read whole. */
+static const struct request_head *request_head_of(struct reading *reading, struct bytes text)
+{
+    size_t used;
+
+    assert_int_equal(REQUEST_HEAD, request_read(reading->request, text, &used));
+    assert_int_equal(text.count, used);
+    return request_head(reading->request);
+}
+
 static void empty_lines_are_not_yet_a_request(void **state)
 {
     struct reading reading;
@@ -376,6 +386,30 @@ static void empty_lines_are_not_yet_a_request(void **state)
     assert_false(request_begun(reading.request));
     read_part(&reading, BYTES("G"));
     assert_true(request_begun(reading.request));
+    stop(&reading);
+}
+
+static void a_head_whose_text_is_forgotten_keeps_the_rest_and_the_next_request_has_its_own(void **state)
+{
+    const struct request_head *head;
+    struct reading reading;
+
+    (void)state;
+    start(&reading, &limits);
+    head = request_head_of(&reading, BYTES("POST /a?b HTTP/1.0\r\nHost: x\r\nConnection: keep-alive\r\nContent-Length: 0\r\n\r\n"));
+    request_forget_text(reading.request);
+    assert_bytes("", head->target);
+    assert_bytes("", head->path);
+    assert_bytes("", head->query);
+    assert_bytes("", request_target(reading.request));
+    assert_int_equal(0, fields_count(head->fields));
+    assert_bytes("POST", head->method);
+    assert_true(head->keep_alive && head->http_1_0 && head->body_bytes == 0);
+    assert_true(request_is_complete(reading.request));
+    request_reset(reading.request);
+    head = request_head_of(&reading, BYTES("GET /c HTTP/1.1\r\nHost: y\r\n\r\n"));
+    assert_bytes("/c", head->path);
+    assert_int_equal(1, fields_count(head->fields));
     stop(&reading);
 }
 
@@ -397,6 +431,7 @@ int main(void)
         cmocka_unit_test(what_llhttp_forgives_is_refused),
         cmocka_unit_test(a_body_that_finds_no_room_is_refused_with_503),
         cmocka_unit_test(empty_lines_are_not_yet_a_request),
+        cmocka_unit_test(a_head_whose_text_is_forgotten_keeps_the_rest_and_the_next_request_has_its_own),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -289,10 +289,44 @@ static void the_environment_names_no_proxy(void **state)
     assert_int_equal(0, unsetenv("ALL_PROXY"));
 }
 
+/* The largest part in which an answer of 12 KiB comes. */
+static size_t largest_part(struct world *world, const struct server *server, bool expects_stream)
+{
+    static char url[12 * KIB];
+    struct transfer_request request = {.method = BYTES("GET"), .fields = world->no_fields, .expects_stream = expects_stream};
+    struct record record;
+    int count = snprintf(url, sizeof url, "http://127.0.0.1:%u/%0*d", server->port, (int)sizeof url - 64, 0);
+
+    request.url = (struct bytes){url, (size_t)count};
+    record_init(&record, world);
+    assert_status(STATUS_OK, record_request(&record, &request));
+    record_await(&record);
+    assert_int_equal(TRANSFER_OK, record.failure);
+    assert_true(record.body_bytes > (uint64_t)count - 64);
+    record_free(&record);
+    return record.chunk_bytes_max;
+}
+
+static void an_expected_stream_is_read_in_small_pieces_and_the_next_answer_on_its_handle_is_not(void **state)
+{
+    struct server *server = server_open(echo_head, NULL);
+    struct world world;
+
+    (void)state;
+    world_open(&world);
+    for (int round = 0; round < 2; round++) {
+        assert_in_range(largest_part(&world, server, false), UPSTREAM_STREAM_READ_BYTES + 1, UPSTREAM_READ_BYTES);
+        assert_in_range(largest_part(&world, server, true), 1, UPSTREAM_STREAM_READ_BYTES);
+    }
+    world_close(&world);
+    server_close(server);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_get_carries_host_and_identity_and_nothing_else),
+        cmocka_unit_test(an_expected_stream_is_read_in_small_pieces_and_the_next_answer_on_its_handle_is_not),
         cmocka_unit_test(methods_and_bodies_do_not_rub_off_on_the_next_request),
         cmocka_unit_test(given_fields_go_out_as_they_are_and_ours_are_made_here),
         cmocka_unit_test(a_large_body_is_sent_without_waiting_to_be_asked),
