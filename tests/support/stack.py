@@ -182,8 +182,8 @@ class Stack:
     """The whole: one route /openai (chat, judged by profile `default`) and one /plain (not judged). `more`: sections added."""
 
     def __init__(self, folder, upstream, cluster=None, review=True, moderators=1, programs=SANITIZED, limits="", profile="",
-                 keywords="forbidden-keyword\n", route="", pool="", more="", threads=2):
-        self.folder, self.upstream, self.programs, self.threads = folder, upstream, programs, threads
+                 keywords="forbidden-keyword\n", route="", pool="", more="", threads=2, drain="5s"):
+        self.folder, self.upstream, self.programs, self.threads, self.drain = folder, upstream, programs, threads, drain
         self.ports = {name: free_port() for name in ("gateway", "gateway_admin", "pool", "feed", "trainer_admin")}
         profiles = folder / "profiles/default"
         profiles.mkdir(parents=True, exist_ok=True)
@@ -224,7 +224,7 @@ gateway:
   threads: {self.threads}
   allow_private_upstreams: true
   limits:
-    drain: 5s{limits}
+    drain: {self.drain}{limits}
 routes:
   - path: /openai
     upstream: {self.upstream.url}

@@ -1,4 +1,4 @@
-"""A client that leaves, in every phase of its request: its upstream is closed in the turn that sees it, and nothing of it is left."""
+"""What ends early: a client that leaves in any phase of its request takes its upstream along and leaves nothing; so does a gateway."""
 import contextlib
 import json
 import signal
@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from stack import Stack, request_bytes
+from stack import Stack, read_answer, request_bytes
 from upstream import wait_until
 
 HELLO = {"model": "answer", "messages": [{"role": "user", "content": "Hello"}]}
@@ -29,7 +29,7 @@ def stack(upstream, tmp_path_factory):
   - path: /any
     upstream: {upstream.url}
     moderation: default""")
-    wait_until(lambda: stack.gateway.metric("prismguard_gateway_pool_slots", kind="review") > 0, what="a review slot")
+    wait_until(lambda: stack.gateway.metric("prismguard_gateway_pool_slots", kind="review", state="idle") > 0, what="a review slot")
     yield stack
     stack.close()
 
@@ -161,3 +161,76 @@ def test_a_client_that_leaves_within_an_answer_that_is_no_stream(stack, upstream
     leave(connection)
     assert_closed_within_a_turn(stack, upstream.wait_for(1)[0])
     stack.gateway.wait_rest()
+
+
+ASKS = {  # each dialect for an answer that does not come, and what it is told when the gateway ends
+    "chat": ("/any/v1/chat/completions", {**HELLO, "model": "thinks"}, 503, "overloaded"),
+    "responses": ("/any/v1/responses", {"model": "thinks", "input": "Hello"}, 503, "overloaded"),
+    "claude": ("/any/v1/messages", {**HELLO, "model": "thinks", "max_tokens": 9}, 529, "overloaded_error"),
+    "gemini": ("/any/v1beta/models/thinks:generateContent", {"contents": [{"parts": [{"text": "Hello"}]}]}, 503, "UNAVAILABLE"),
+}
+
+
+@pytest.fixture
+def ending(upstream, tmp_path):
+    """A stack whose gateway the test ends."""
+    def open_stack(drain):
+        stacks.append(Stack(tmp_path, upstream, review=False, drain=drain, route=f"""
+  - path: /any
+    upstream: {upstream.url}
+    moderation: default"""))
+        return stacks[0]
+
+    stacks = []
+    yield open_stack
+    for stack in stacks:
+        stack.close()
+
+
+def test_a_gateway_that_ends_finishes_what_it_has_begun_and_begins_nothing(ending, upstream):
+    stack = ending("30s")
+    body = json.dumps(HELLO).encode()
+    idle = stack.connect()
+    idle.sendall(request_bytes(body))
+    assert receive_head(idle).startswith(b"HTTP/1.1 200 ")
+    uploading = stack.connect()
+    uploading.sendall(request_bytes(body)[:-10])
+    wait_until(lambda: stack.gateway.metric("prismguard_gateway_in_flight") == 1, what="its head has been read")
+    waiting = ask(stack, "/any/v1/chat/completions", {**HELLO, "model": "gated"})
+    wait_until(lambda: len(upstream.exchanges) == 2, what="the upstream has it")
+    stack.gateway.process.terminate()
+    stack.gateway.wait_event("draining")
+    wait_until(lambda: is_refused(stack), what="no new connection is taken")
+    assert idle.recv(1) == b"", "what was idle is closed"
+    uploading.sendall(request_bytes(body)[-10:])
+    status, fields, _ = read_answer(uploading)
+    assert (status, fields["connection"]) == (200, "close")
+    upstream.gate.set()
+    status, _, answer = read_answer(waiting)
+    assert status == 200 and answer.endswith(b"data: [DONE]\n\n\r\n0\r\n\r\n")
+    assert stack.gateway.process.wait(30) == 0
+    for connection in (idle, uploading, waiting):
+        connection.close()
+
+
+def is_refused(stack):
+    try:
+        stack.connect().close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
+def test_who_still_waits_when_the_drain_is_over_is_told_in_its_dialect(ending, upstream):
+    stack = ending("1s")
+    clients = {dialect: ask(stack, *ASKS[dialect][:2]) for dialect in ASKS}
+    upstream.wait_for(len(ASKS))
+    stack.gateway.process.terminate()
+    for dialect, client in clients.items():
+        status, fields, body = read_answer(client)
+        error = json.loads(body)["error"]
+        assert (status, fields["connection"], fields["retry-after"]) == (ASKS[dialect][2], "close", "1")
+        assert ASKS[dialect][3] in (error.get("code"), error.get("type"), error.get("status")), error
+        client.close()
+    assert stack.gateway.process.wait(30) == 0
+    assert all(exchange.closed_by_peer.wait(30) for exchange in upstream.exchanges)

@@ -1,4 +1,5 @@
 """SIGHUP: configuration, keys and keywords are read anew, whole or not at all, while requests go on."""
+import http.client
 import json
 import signal
 import threading
@@ -6,12 +7,14 @@ import time
 
 import pytest
 
-from stack import Stack
-from upstream import wait_until
+from stack import Stack, read_answer, request_bytes
+from upstream import PATIENCE_S, wait_until
 
 STORM_S = 5
 STORM_EVERY_S = 0.1
-CLIENTS = 8
+CLIENTS = 9
+IDLE_MAX = 2 * CLIENTS  # connections to the upstream that may wait for a request
+HELLO = b'{"model":"answer","messages":[{"role":"user","content":"Hello"}]}'
 
 
 @pytest.fixture
@@ -33,18 +36,36 @@ def reload(service):
 
 
 class Load:
-    """Clients that ask without a pause, and what they were answered."""
+    """Clients that ask without a pause, for answers, for streams, and one after the other on one connection; what came of it."""
 
     def __init__(self, stack, count=CLIENTS):
         self.stack, self.ends, self.statuses, self.problems = stack, threading.Event(), [], []
-        self.threads = [threading.Thread(target=self._ask) for _ in range(count)]
+        ways = (self._ask, self._stream, self._ask_again)
+        self.threads = [threading.Thread(target=self._run, args=(ways[number % 3],)) for number in range(count)]
 
-    def _ask(self):
+    def _run(self, way):
         while not self.ends.is_set():
             try:
-                self.statuses.append(self.stack.chat("Hello")[0])
+                way()
             except Exception as problem:  # whatever it is, it is a request that failed
                 self.problems.append(repr(problem))
+
+    def _ask(self):
+        self.statuses.append(self.stack.chat("Hello")[0])
+
+    def _stream(self):
+        status, _, body = self.stack.chat("Hello", model="stream", stream=True)
+        assert body.endswith(b"data: [DONE]\n\n\r\n0\r\n\r\n"), body[-200:]
+        self.statuses.append(status)
+
+    def _ask_again(self):
+        client = http.client.HTTPConnection("127.0.0.1", self.stack.ports["gateway"], timeout=PATIENCE_S)
+        for _ in range(20):
+            client.request("POST", "/openai/v1/chat/completions", HELLO, {"Content-Type": "application/json"})
+            answer = client.getresponse()
+            assert answer.read() and not answer.will_close
+            self.statuses.append(answer.status)
+        client.close()
 
     def __enter__(self):
         for thread in self.threads:
@@ -116,17 +137,35 @@ def test_what_needs_a_restart_is_named_and_kept(reloadable):
     assert reloadable.gateway.events("config_needs_restart")[0]["settings"] == "gateway.threads"
 
 
-def test_reloads_under_load_lose_no_request(reloadable):
+def test_reloads_under_load_lose_no_request_and_leave_nothing_behind(reloadable, upstream):
+    services = [reloadable.gateway, *reloadable.moderators]
+    with Load(reloadable) as load:
+        wait_until(lambda: len(load.statuses) > CLIENTS, what="every kind of request has been made")
+    load.assert_all_answered()
+    reloadable.gateway.wait_rest()
+    files = [service.open_files() for service in services]
+    long = reloadable.connect()
+    long.sendall(request_bytes(b'{"model":"rests","stream":true,"messages":[{"role":"user","content":"Hello"}]}', close=True))
     with Load(reloadable) as load:
         ends = time.monotonic() + STORM_S
         while time.monotonic() < ends:
-            for service in [reloadable.gateway, *reloadable.moderators]:
+            for service in services:
                 service.process.send_signal(signal.SIGHUP)
             time.sleep(STORM_EVERY_S)  # the pace of the storm, not a wait for something
     load.assert_all_answered()
-    for service in [reloadable.gateway, *reloadable.moderators]:
+    for service in services:
         assert len(service.events("config_reloaded")) > 10
         assert service.events("config_reload_failed") == []
+    upstream.gate.set()
+    status, _, body = read_answer(long)
+    assert status == 200 and body.endswith(b"\r\n0\r\n\r\n"), "a stream from before the storm ends as it began"
+    long.close()
+    reloadable.gateway.wait_rest()
+    for service, before in zip(services, files):
+        # Connections that wait for their next request are no leak: those to the upstream may be fewer or more.
+        wait_until(lambda: service.open_files()["socket:[N]"] <= before["socket:[N]"] + IDLE_MAX, what=f"{service.name}: no socket more")
+        after = service.open_files()
+        assert {**after, "socket:[N]": 0} == {**before, "socket:[N]": 0}
 
 
 def test_a_keyword_that_was_added_is_blocked_after_a_reload(reloadable):
@@ -199,7 +238,7 @@ def test_a_review_under_way_holds_up_no_reload_and_ends_as_it_began(upstream, tm
     try:
         assert reload(stack.gateway)["event"] == "config_reloaded"
         moderator = stack.start_moderator()
-        wait_until(lambda: stack.gateway.metric("prismguard_gateway_pool_slots", kind="review") > 0, what="a review slot")
+        wait_until(lambda: stack.gateway.metric("prismguard_gateway_pool_slots", kind="review", state="idle") > 0, what="a review slot")
         client = threading.Thread(target=lambda: answers.append(stack.chat("Hello")[0]))
         client.start()
         assert b"gated" in upstream.wait_for(1)[0].body
