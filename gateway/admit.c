@@ -27,6 +27,7 @@ struct admit {
     struct account bodies;
     struct account unsent;
     struct addresses *addresses;
+    struct hosts *hosts;
 };
 
 static void budget_init(struct budget *budget, uint64_t max, struct metrics *metrics, const char *name, const char *help)
@@ -80,7 +81,8 @@ enum status admit_open(struct admit **out, const struct limit_settings *limits, 
     account_open(&admit->request_memory, "requests", admit->requests.max * admit->request_bytes, metrics);
     account_open(&admit->bodies, "bodies", limits->body_budget_bytes, metrics);
     account_open(&admit->unsent, "unsent", limits->stream_budget_bytes, metrics);
-    if (addresses_open(&admit->addresses, admit->connections.max, limits->connections_per_address) != STATUS_OK) {
+    if (addresses_open(&admit->addresses, admit->connections.max, limits->connections_per_address) != STATUS_OK ||
+        hosts_open(&admit->hosts, limits->upstream_connections) != STATUS_OK) {
         admit_close(&admit);
         return STATUS_NO_MEMORY;
     }
@@ -96,6 +98,7 @@ void admit_close(struct admit **admit)
         return;
     }
     addresses_close(&closing->addresses);
+    hosts_close(&closing->hosts);
     account_close(&closing->connection_memory);
     account_close(&closing->request_memory);
     account_close(&closing->bodies);
@@ -133,6 +136,11 @@ void admit_connection_end(struct admit *admit)
 struct addresses *admit_addresses(const struct admit *admit)
 {
     return admit->addresses;
+}
+
+struct hosts *admit_hosts(const struct admit *admit)
+{
+    return admit->hosts;
 }
 
 enum status admit_request(struct admit *admit)

@@ -1,4 +1,5 @@
-/* admit: the budgets of the whole process: connections, all and of one address, requests in flight, decoders, and their bytes.
+/* admit: the budgets of the whole process: connections, all and of one address, requests, all and of one upstream host, decoders,
+ * and their bytes.
  *
  *   account        charged by                                             at its limit
  *   connections    admit_connection: a fixed share each                   limits.connections: an idle one gives way, else 503
@@ -16,6 +17,7 @@
 #define GATEWAY_ADMIT_H
 
 #include "gateway/addresses.h"
+#include "gateway/hosts.h"
 #include "proto/account.h"
 #include "proto/metrics.h"
 #include "proto/settings.h"
@@ -38,6 +40,9 @@ void admit_connection_end(struct admit *admit);
 
 /* The connections of one address: limits.connections_per_address. */
 struct addresses *admit_addresses(const struct admit *admit);
+
+/* The requests of one upstream host: limits.upstream_connections. */
+struct hosts *admit_hosts(const struct admit *admit);
 
 /* STATUS_FULL beyond limits.in_flight; nothing is held then. */
 MUST_CHECK enum status admit_request(struct admit *admit);

@@ -148,7 +148,8 @@ static enum status open_parts(struct loop *loop, const struct loop_options *opti
         .metrics = options->metrics,
         .loop_index = options->index,
     };
-    enum status status = upstream_open(&loop->upstream, &loop->uv, &loop->settings, options->metrics);
+    const struct upstream_part part = {admit_hosts(options->admit), options->index, options->count};
+    enum status status = upstream_open(&loop->upstream, &loop->uv, &loop->settings, &part, options->metrics);
 
     services.upstream = loop->upstream;
     if (status == STATUS_OK) {

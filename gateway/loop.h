@@ -26,6 +26,7 @@ struct loop;
 
 struct loop_options { /* all borrowed until loop_close */
     size_t index;
+    size_t count; /* of all loops */
     struct snapshot *snapshot; /* held */
     struct admit *admit;
     struct metrics *metrics;

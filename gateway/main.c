@@ -88,9 +88,9 @@ static void raise_descriptor_limit(const struct settings *settings)
 
 static enum status open_loops(struct gateway *gateway)
 {
-    struct loop_options options = {
-        .snapshot = gateway->snapshot, .admit = gateway->admit, .metrics = gateway->metrics};
     size_t wanted = memory_bound_loops(gateway->settings);
+    struct loop_options options = {
+        .count = wanted, .snapshot = gateway->snapshot, .admit = gateway->admit, .metrics = gateway->metrics};
     enum status status = server_vacant(&gateway->address);
 
     gateway->loops = calloc(wanted, sizeof gateway->loops[0]);

@@ -51,7 +51,7 @@ static void add_clients(const struct limit_settings *limits, struct memory_bound
                      least(limits->stream_budget_bytes, connections * unsent));
 }
 
-static void add_upstreams(const struct settings *settings, size_t loops, struct memory_bound *out)
+static void add_upstreams(const struct settings *settings, struct memory_bound *out)
 {
     const struct limit_settings *limits = &settings->gateway.limits;
     uint64_t hosts = least(settings->route_count, UPSTREAM_HOSTS_MAX);
@@ -59,7 +59,7 @@ static void add_upstreams(const struct settings *settings, size_t loops, struct 
     memory_bound_add_each(out, "requests in flight, with the fields, buffers and TLS of their upstreams",
                           "gateway.limits.in_flight", limits->in_flight, memory_bound_request_bytes(limits));
     memory_bound_add_each(out, "idle connections to upstreams", "gateway.limits.upstream_idle",
-                          hosts * limits->upstream_idle * loops, MEMORY_UPSTREAM_IDLE_BYTES);
+                          hosts * limits->upstream_idle, MEMORY_UPSTREAM_IDLE_BYTES);
 }
 
 void memory_bound_reckon(const struct settings *settings, struct memory_bound *out)
@@ -75,7 +75,7 @@ void memory_bound_reckon(const struct settings *settings, struct memory_bound *o
                           MEMORY_THREAD_BYTES + MEMORY_JSON_BYTES + limits->request_bytes + /* keys with escapes, decoded */
                               4 * limits->moderated_text_bytes);                            /* gathered, decoded, packed */
     add_clients(limits, out);
-    add_upstreams(settings, loops, out);
+    add_upstreams(settings, out);
     memory_bound_add(out, "texts on their way to moderators", "moderation.queue.bytes", settings->moderation.queue_bytes);
     memory_bound_add_each(out, "moderators' slots", "moderation.peers", settings->moderation.peers, MEMORY_PEER_BYTES);
     memory_bound_add(out, "log and metrics", NULL, LOG_QUEUE_BYTES_MAX + MEMORY_METRICS_BYTES);

@@ -78,7 +78,7 @@ static void open_series(struct upstream *upstream, struct metrics *metrics)
 }
 
 enum status upstream_open(struct upstream **out, uv_loop_t *loop, const struct gateway_settings *settings,
-                          struct metrics *metrics)
+                          const struct upstream_part *part, struct metrics *metrics)
 {
     struct upstream *upstream = calloc(1, sizeof *upstream);
     enum status status = STATUS_NO_MEMORY;
@@ -92,6 +92,8 @@ enum status upstream_open(struct upstream **out, uv_loop_t *loop, const struct g
     }
     upstream->loop = loop;
     upstream->limits = &settings->limits;
+    upstream->all_hosts = part->hosts;
+    upstream->idle_max = hosts_share(settings->limits.upstream_idle, part->index, part->loops);
     upstream->private_hosts = &settings->allow_private_upstreams;
     TAILQ_INIT(&upstream->active);
     TAILQ_INIT(&upstream->spare);

@@ -10,12 +10,14 @@
  *
  * What is asked for happens at the end of the same loop turn, in a uv_prepare handle of upstream's own: do not ask from a
  * uv_prepare callback, that turn may have had its end. The process must ignore SIGPIPE (libcurl is told to leave signals
- * alone, which also saves two system calls an event). Bounds are a loop's: connections of a host, idle connections, names.
+ * alone, which also saves two system calls an event). A host's connections are bounded over all loops (gateway/hosts), those that
+ * are idle by a loop's share; names are a loop's.
  */
 #ifndef GATEWAY_UPSTREAM_H
 #define GATEWAY_UPSTREAM_H
 
 #include "gateway/fields.h"
+#include "gateway/hosts.h"
 #include "proto/bytes.h"
 #include "proto/metrics.h"
 #include "proto/settings.h"
@@ -28,9 +30,15 @@
 struct upstream; /* a loop's client side towards all upstreams */
 struct transfer; /* one request and its answer */
 
+struct upstream_part { /* of what all loops have together */
+    struct hosts *hosts; /* borrowed until upstream_close has ended */
+    size_t index;        /* of this loop, */
+    size_t loops;        /* of so many */
+};
+
 /* `settings` and `metrics` are borrowed until upstream_close. */
 MUST_CHECK enum status upstream_open(struct upstream **out, uv_loop_t *loop, const struct gateway_settings *settings,
-                                     struct metrics *metrics);
+                                     const struct upstream_part *part, struct metrics *metrics);
 
 /* Cancels what still runs and closes the handles; the loop must turn until they are closed, and `closed` is called then.
  * Not from inside an event. `upstream` is gone for its owner at once. */

@@ -34,6 +34,12 @@ static size_t oldest_of(const struct upstream *upstream)
     return oldest;
 }
 
+static void host_free(struct upstream *upstream, struct upstream_host *host)
+{
+    hosts_release(upstream->all_hosts, &host->all);
+    free(host);
+}
+
 static enum status host_make(struct upstream *upstream, const char *key, struct upstream_host **out)
 {
     size_t place = upstream->host_count < UPSTREAM_HOSTS_MAX ? upstream->host_count : oldest_of(upstream);
@@ -49,6 +55,9 @@ static enum status host_make(struct upstream *upstream, const char *key, struct 
     }
     memcpy(host->key, key, sizeof host->key);
     status = upstream_origin_read(key, &host->origin);
+    if (status == STATUS_OK) {
+        status = hosts_hold(upstream->all_hosts, key, &host->all);
+    }
     if (status != STATUS_OK) {
         free(host);
         return status;
@@ -57,7 +66,7 @@ static enum status host_make(struct upstream *upstream, const char *key, struct 
     if (place == upstream->host_count) {
         upstream->host_count++;
     } else {
-        free(upstream->hosts[place]);
+        host_free(upstream, upstream->hosts[place]);
     }
     upstream->hosts[place] = host;
     *out = host;
@@ -92,7 +101,7 @@ enum status upstream_hosts_find(struct upstream *upstream, struct bytes url, str
 void upstream_hosts_free(struct upstream *upstream)
 {
     for (size_t index = 0; index < upstream->host_count; index++) {
-        free(upstream->hosts[index]);
+        host_free(upstream, upstream->hosts[index]);
     }
     upstream->host_count = 0;
 }

@@ -48,7 +48,8 @@ struct upstream_host {
     char key[ORIGIN_BYTES_MAX]; /* scheme and authority as the URL has them, lower case */
     struct upstream_origin origin;
     bool allow_private; /* the operator has named it */
-    size_t busy; /* transfers that run */
+    struct host *all;   /* the same for all loops; held */
+    size_t busy; /* transfers that run, of this loop */
     uint64_t used_ms;
 };
 
@@ -110,6 +111,8 @@ TAILQ_HEAD(watch_list, watch);
 struct upstream {
     uv_loop_t *loop;
     const struct limit_settings *limits;
+    struct hosts *all_hosts;
+    uint64_t idle_max; /* connections that may wait for a request, for each host of this loop: its share */
     const struct private_hosts *private_hosts;
     CURLM *multi;
     CURLSH *share; /* TLS sessions: each transfer may resume those of all, and holds no list of its own */

@@ -113,7 +113,7 @@ enum status upstream_options_init(struct transfer *transfer)
     SET(easy, CURLOPT_QUICK_EXIT, 1L);
     SET(easy, CURLOPT_TCP_KEEPALIVE, 1L);
     SET(easy, CURLOPT_MAXLIFETIME_CONN, (long)UPSTREAM_LIFETIME_S);
-    SET(easy, CURLOPT_FORBID_REUSE, transfer->upstream->limits->upstream_idle == 0 ? 1L : 0L);
+    SET(easy, CURLOPT_FORBID_REUSE, transfer->upstream->idle_max == 0 ? 1L : 0L);
     return init_callbacks(transfer);
 }
 

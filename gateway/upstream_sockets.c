@@ -278,7 +278,7 @@ int upstream_socket_close(void *context, curl_socket_t descriptor)
  * bound; where none may stay, CURLOPT_FORBID_REUSE sees to it. */
 void upstream_sockets_bound(struct upstream *upstream)
 {
-    uint64_t idle = upstream->limits->upstream_idle * (upstream->host_count > 0 ? upstream->host_count : 1);
+    uint64_t idle = upstream->idle_max * (upstream->host_count > 0 ? upstream->host_count : 1);
     uint64_t bound = upstream->attached_count + idle;
 
     (void)curl_multi_setopt(upstream->multi, CURLMOPT_MAXCONNECTS, bound > 1 ? (long)bound - 1 : 1L);

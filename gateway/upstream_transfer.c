@@ -248,6 +248,7 @@ void transfer_detach(struct transfer *transfer)
     remove_from_libcurl(transfer);
     upstream_options_arrived(transfer);
     transfer->host->busy--;
+    host_give_back(transfer->host->all);
     TAILQ_REMOVE(&transfer->upstream->active, transfer, place);
 }
 
@@ -434,16 +435,19 @@ enum status transfer_start(struct transfer **out, struct upstream *upstream, con
     if (status != STATUS_OK) {
         return status;
     }
-    if (host->busy >= upstream->limits->upstream_connections) {
+    status = host_take(host->all);
+    if (status != STATUS_OK) {
         series_add(upstream->full, 1);
-        return STATUS_FULL;
+        return status;
     }
     status = take(upstream, &transfer);
     if (status != STATUS_OK) {
+        host_give_back(host->all);
         return status;
     }
     status = upstream_options_set(transfer, request);
     if (status != STATUS_OK) {
+        host_give_back(host->all);
         give_back(transfer);
         return status;
     }

@@ -103,7 +103,7 @@ static inline void town_start(struct town *town)
     assert_status(STATUS_OK, snapshot_open(&town->snapshot, &town->settings, NULL, town->metrics, stderr));
     assert_status(STATUS_OK, admit_open(&town->admit, &town->settings.gateway.limits, town->metrics));
     assert_status(STATUS_OK, server_address(&town->address, "127.0.0.1:0"));
-    options = (struct loop_options){0, town->snapshot, town->admit, town->metrics};
+    options = (struct loop_options){0, 1, town->snapshot, town->admit, town->metrics};
     assert_status(STATUS_OK, loop_open(&town->loop, &options, &town->address));
     pool_options = (struct pool_options){.settings = &town->settings.moderation,
                                          .text_bytes_max = town->settings.gateway.limits.moderated_text_bytes,

@@ -12,6 +12,8 @@ struct world {
     uv_loop_t loop;
     struct gateway_settings settings;
     struct metrics *metrics;
+    struct upstream_part part; /* hosts of its own, unless the test gives it those of another */
+    bool owns_hosts;
     struct upstream *upstream;
     struct fields *no_fields;
     bool closed;
@@ -42,7 +44,12 @@ static inline void world_start(struct world *world)
     assert_int_equal(0, uv_loop_init(&world->loop));
     assert_status(STATUS_OK, metrics_open(&world->metrics));
     assert_status(STATUS_OK, fields_open(&world->no_fields, 10, 1000));
-    assert_status(STATUS_OK, upstream_open(&world->upstream, &world->loop, &world->settings, world->metrics));
+    world->owns_hosts = world->part.hosts == NULL;
+    if (world->owns_hosts) {
+        world->part.loops = world->part.loops == 0 ? 1 : world->part.loops;
+        assert_status(STATUS_OK, hosts_open(&world->part.hosts, world->settings.limits.upstream_connections));
+    }
+    assert_status(STATUS_OK, upstream_open(&world->upstream, &world->loop, &world->settings, &world->part, world->metrics));
 }
 
 static inline void world_open(struct world *world)
@@ -63,6 +70,9 @@ static inline void world_close(struct world *world)
     uv_run(&world->loop, UV_RUN_DEFAULT);
     assert_true(world->closed);
     assert_int_equal(0, uv_loop_close(&world->loop));
+    if (world->owns_hosts) {
+        hosts_close(&world->part.hosts);
+    }
     fields_close(&world->no_fields);
     metrics_close(&world->metrics);
 }

@@ -20,7 +20,7 @@ static void a_loop_that_was_never_started_closes(void **state)
 
     (void)state;
     town_open(&town);
-    options = (struct loop_options){0, town.snapshot, town.admit, town.metrics};
+    options = (struct loop_options){0, 1, town.snapshot, town.admit, town.metrics};
     {
         struct loop *second = NULL;
 
@@ -46,7 +46,7 @@ static void a_port_that_is_taken_is_told(void **state)
     taken = town_listen(&port);
     (void)snprintf(listen_at, sizeof listen_at, "127.0.0.1:%u", port);
     assert_status(STATUS_OK, server_address(&address, listen_at));
-    options = (struct loop_options){0, town.snapshot, town.admit, town.metrics};
+    options = (struct loop_options){0, 1, town.snapshot, town.admit, town.metrics};
     assert_status(STATUS_IN_USE, loop_open(&loop, &options, &address));
     assert_null(loop);
     (void)close(taken);
@@ -192,7 +192,7 @@ static void a_snapshot_that_no_turn_took_is_let_go_with_the_loop(void **state)
 
     (void)state;
     town_open(&town);
-    options = (struct loop_options){0, town.snapshot, town.admit, town.metrics};
+    options = (struct loop_options){0, 1, town.snapshot, town.admit, town.metrics};
     assert_status(STATUS_OK, loop_open(&second, &options, &town.address));
     loop_use_snapshot(second, town.snapshot);
     loop_close(&second);

@@ -13,6 +13,7 @@ enum { REPLIES_BYTES_MAX = 256 * KIB };
 struct rig {
     struct world *world;
     struct gateway_settings settings;
+    struct hosts *hosts;
     struct upstream *upstream;
     struct relay_series series;
     struct fields *request_fields;
@@ -102,7 +103,9 @@ static int open_rig(void **state)
     relay_series_find(&rig.series, world->metrics);
     assert_status(STATUS_OK, fields_open(&rig.request_fields, 10, 1000));
     assert_status(STATUS_OK, fields_open(&rig.added, 10, 1000));
-    assert_status(STATUS_OK, upstream_open(&rig.upstream, &world->uv, &rig.settings, world->metrics));
+    assert_status(STATUS_OK, hosts_open(&rig.hosts, rig.settings.limits.upstream_connections));
+    assert_status(STATUS_OK, upstream_open(&rig.upstream, &world->uv, &rig.settings, &(struct upstream_part){rig.hosts, 0, 1},
+                                           world->metrics));
     return 0;
 }
 
@@ -113,6 +116,7 @@ static int close_rig(void **state)
     relay_close(&rig.relay);
     upstream_close(rig.upstream, upstream_is_closed, NULL);
     turn_until(rig.upstream_closed);
+    hosts_close(&rig.hosts);
     if (rig.server != NULL) {
         server_close(rig.server);
     }

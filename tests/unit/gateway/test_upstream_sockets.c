@@ -142,6 +142,75 @@ static void the_connections_of_a_host_are_bounded(void **state)
     server_close(server);
 }
 
+/* Two loops of one process. */
+static void two_worlds(struct world *first, struct world *second, uint64_t connections, uint64_t idle)
+{
+    world_settings(first);
+    first->settings.limits.upstream_connections = connections;
+    first->settings.limits.upstream_idle = idle;
+    first->part.loops = 2;
+    world_start(first);
+    world_settings(second);
+    second->settings.limits = first->settings.limits;
+    second->part = (struct upstream_part){first->part.hosts, 1, 2};
+    world_start(second);
+}
+
+static void the_connections_of_a_host_are_bounded_over_all_loops(void **state)
+{
+    struct server *server = server_open(keep_waiting, NULL);
+    struct world first, second;
+    struct record records[4], extra;
+
+    (void)state;
+    two_worlds(&first, &second, 4, 4);
+    for (size_t index = 0; index < 4; index++) {
+        record_init(&records[index], index % 2 == 0 ? &first : &second);
+        assert_status(STATUS_OK, record_start(&records[index], server->port, "GET", "/", no_body));
+    }
+    record_init(&extra, &second);
+    assert_status(STATUS_FULL, record_start(&extra, server->port, "GET", "/", no_body));
+    extra.world = &first;
+    assert_status(STATUS_FULL, record_start(&extra, server->port, "GET", "/", no_body));
+    record_cancel(&records[0]);
+    (void)uv_run(&first.loop, UV_RUN_NOWAIT);
+    extra.world = &second; /* what one loop gives back another may take */
+    assert_status(STATUS_OK, record_start(&extra, server->port, "GET", "/", no_body));
+    for (size_t index = 0; index < 4; index++) {
+        record_free(&records[index]);
+    }
+    record_free(&extra);
+    world_close(&second);
+    world_close(&first);
+    server_close(server);
+}
+
+static void idle_connections_are_bounded_over_all_loops(void **state)
+{
+    static const unsigned idle_counts[] = {5, 1, 0};
+
+    (void)state;
+    for (size_t round = 0; round < 3; round++) {
+        struct server *server = server_open(answer_ok, NULL);
+        struct world worlds[2];
+        struct record records[2 * MANY];
+
+        two_worlds(&worlds[0], &worlds[1], 2 * MANY, idle_counts[round]);
+        for (size_t index = 0; index < 2 * MANY; index++) {
+            record_init(&records[index], &worlds[index / MANY]);
+            assert_status(STATUS_OK, record_start(&records[index], server->port, "GET", "/", no_body));
+        }
+        await_all(records, 2 * MANY);
+        for (size_t index = idle_counts[round]; index < 2 * MANY; index++) {
+            sem_wait(&server->event); /* the others see their end */
+        }
+        assert_int_equal(idle_counts[round], connections(&worlds[0]) + connections(&worlds[1]));
+        world_close(&worlds[1]);
+        world_close(&worlds[0]);
+        server_close(server);
+    }
+}
+
 /* Answers one request and closes. */
 static void answer_and_close(struct server_connection *connection, void *context)
 {
@@ -489,6 +558,8 @@ int main(void)
         cmocka_unit_test(one_after_another_share_one_connection_and_one_handle),
         cmocka_unit_test(many_at_once_have_a_connection_each_and_only_some_stay),
         cmocka_unit_test(the_connections_of_a_host_are_bounded),
+        cmocka_unit_test(the_connections_of_a_host_are_bounded_over_all_loops),
+        cmocka_unit_test(idle_connections_are_bounded_over_all_loops),
         cmocka_unit_test(an_idle_connection_that_its_upstream_closes_keeps_nobody_busy),
         cmocka_unit_test(a_paused_transfer_keeps_nobody_busy),
         cmocka_unit_test(an_address_that_refuses_or_hangs_gives_way_to_the_next),
