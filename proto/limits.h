@@ -224,8 +224,10 @@ enum {
     /* The trainer's leader (spec/reliability.md C) */
     LEADER_CHECK_MS = 1000,          /* the epoch is asked for, and announced, once in this time */
     LEADER_LEASE_MS = 3000,          /* nothing is announced later than this after the last good check */
-    LEADER_SESSION_MS = 15000,       /* the server ends a leader's session that asked nothing for so long */
-    LEADER_STANDBY_MS = 5000,        /* a standby tries the lock at least once in this time */
+    LEADER_SESSION_MS = 12000,       /* the server ends a leader's session that asked nothing for so long */
+    LEADER_IN_TRANSACTION_MS = 10000, /* and a trainer's session that says nothing inside of a transaction */
+    LEADER_STANDBY_MS = 2000,        /* a standby tries the lock at least once in this time */
+    LEADER_TAKE_OVER_MS = 20000,     /* from a leader's hang to its successor's first announcement; the sum of what is above */
     ANNOUNCE_EVERY_MS = 1000,
     SUBSCRIPTION_BYTES_MAX = 4 * KIB, /* what a subscriber may send: a subscription has a byte, a CURVE handshake some hundred */
     PUBLISH_TURN_MS = 5000,          /* an announcing loop that has not turned for so long is dead */
@@ -302,6 +304,7 @@ _Static_assert(REPLY_BYTES_MAX >= CATEGORY_BYTES_MAX + UNSURE_BYTES_MAX + 128, "
 _Static_assert((int)REPLY_BYTES_MAX < (int)ROUTER_MESSAGE_BYTES_MAX, "the gateway takes every reply");
 _Static_assert(DB_ARRAY_BYTES_MAX / SAMPLE_BATCH_MAX > SAMPLE_TEXT_BYTES_MAX, "a full batch of the longest texts fits");
 _Static_assert(LEADER_CHECK_MS < LEADER_LEASE_MS && LEADER_LEASE_MS < LEADER_SESSION_MS, "silent before fenced");
+_Static_assert(LEADER_SESSION_MS + LEADER_STANDBY_MS + LEADER_CHECK_MS < LEADER_TAKE_OVER_MS, "a hang is over in time");
 _Static_assert(UPSTREAM_HOSTS_MAX >= ROUTES_MAX + URL_HOSTS_MAX, "every route and every URL's host may have a record");
 _Static_assert(REPLY_HEAD_BYTES_MAX >= UPSTREAM_FIELDS_BYTES_MAX + 4 * UPSTREAM_FIELDS_MAX + 16 * KIB,
                "the largest head of an upstream fits with our own fields");

@@ -119,8 +119,10 @@ static enum step stand_by(struct leader *leader)
     uint64_t wait_ms = leader->settings->trainer.check_every_ms;
     int64_t version = 0;
     bool locked = false;
-    enum status status = store_try_lock(leader->store, &locked);
+    enum status status;
 
+    store_answer_within(leader->store, LEADER_SESSION_MS);
+    status = store_try_lock(leader->store, &locked);
     if (status == STATUS_OK && locked) {
         return STEP_TAKE_OVER;
     }
@@ -170,8 +172,10 @@ static enum status raise_schema(struct leader *leader, int64_t version)
 static enum step take_over(struct leader *leader)
 {
     int64_t version = 0;
-    enum status status = store_schema_version(leader->store, &version);
+    enum status status;
 
+    store_answer_within(leader->store, 0); /* a step of the schema may take its time */
+    status = store_schema_version(leader->store, &version);
     if (status == STATUS_OK && version > SCHEMA_VERSION) {
         return refuse_schema(leader, version);
     }
@@ -199,12 +203,16 @@ static enum step lead(struct leader *leader)
     /* The lease runs from before the question: that is when the answer was certainly still true. */
     uint64_t until_ms = clock_ms() + LEADER_LEASE_MS;
     int64_t change = 0;
-    enum status status = store_check_epoch(leader->store, leader->epoch, &change);
+    enum status status;
 
+    /* Without an answer the lease ends, and with it the lead: a run must not go on for a database that is gone. */
+    store_answer_within(leader->store, LEADER_LEASE_MS);
+    status = store_check_epoch(leader->store, leader->epoch, &change);
     if (status != STATUS_OK) {
         return fail(leader, "lead", status);
     }
     publish_set(leader->publish, leader->epoch, change, until_ms);
+    store_answer_within(leader->store, LEADER_SESSION_MS);
     if (!leader->profiles_added) {
         status = add_profiles(leader);
     }
@@ -296,6 +304,7 @@ static void *run(void *context)
     while (step != STEP_END) {
         enum step next;
 
+        schedule_settle(leader->schedule); /* a run that was cancelled because the lead was lost, too */
         change_settings(leader);
         next = steps[step].take(leader);
 

@@ -52,7 +52,7 @@ struct schedule {
     size_t *want_courses;     /* the course of each want */
     struct store_due *due;
 
-    _Atomic enum course_state state; /* the training thread moves it from RUNNING to DONE, schedule_turn all else */
+    _Atomic enum course_state state; /* the training thread moves it from RUNNING to DONE, the leader's all else */
     atomic_bool cancelled;
     pthread_t thread;
     struct course *course; /* the one in training; below: its run */
@@ -221,10 +221,13 @@ enum status schedule_close(struct schedule **schedule, uint64_t wait_ms)
     return STATUS_OK;
 }
 
-static void report(struct schedule *schedule)
+void schedule_settle(struct schedule *schedule)
 {
     const struct training_result *result = &schedule->result;
 
+    if (atomic_load(&schedule->state) != DONE) {
+        return;
+    }
     (void)pthread_join(schedule->thread, NULL); /* it has nothing left to do */
     count_run(schedule);
     log_run(schedule);
@@ -310,9 +313,7 @@ enum status schedule_turn(struct schedule *schedule, struct store *store, int64_
     size_t known = 0;
     enum status status;
 
-    if (atomic_load(&schedule->state) == DONE) {
-        report(schedule);
-    }
+    schedule_settle(schedule);
     if (atomic_load(&schedule->state) != IDLE || now_ms < schedule->next_check_ms) {
         return STATUS_OK;
     }

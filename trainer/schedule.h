@@ -5,7 +5,7 @@
  * `every`. The training thread runs at low priority, so that it never holds up what the leader's thread and the
  * announcing loop do.
  *
- *   IDLE ── due ──► RUNNING ── the thread ends ──► DONE ── schedule_turn reports it ──► IDLE
+ *   IDLE ── due ──► RUNNING ── the thread ends ──► DONE ── schedule_settle ──► IDLE
  *
  * Thread: the leader's, except where said otherwise.
  */
@@ -22,11 +22,14 @@
 struct schedule;
 
 /* Metrics are borrowed until schedule_close, settings until schedule_use too. `on_done` is called on the training thread when a
- * run has ended: the next schedule_turn will report it. */
+ * run has ended: the next schedule_settle will report it. */
 MUST_CHECK enum status schedule_open(struct schedule **out, const struct settings *settings, struct metrics *metrics,
                                      void (*on_done)(void *context), void *context);
 
-/* Reports a run that has ended; looks for the next when it is time, and starts it. Returns what store_due returns. */
+/* Reports a run that has ended, if there is one. */
+void schedule_settle(struct schedule *schedule);
+
+/* Looks for the next run when it is time and none is going, and starts it. Returns what store_due returns. */
 MUST_CHECK enum status schedule_turn(struct schedule *schedule, struct store *store, int64_t epoch);
 
 /* Whether no run is going or waits to be reported, so that other settings may be used. */

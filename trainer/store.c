@@ -1,14 +1,13 @@
-/* store: the trainer's session, its lock and epoch, the profiles that are due, and the versions of their models. */
+/* store: the trainer's session, the profiles that are due, and the versions of their models. */
 #include "trainer/store.h"
-#include "trainer/store_schema.h"
 #include "trainer/store_session.h"
+
+#include "proto/clock.h"
+#include "proto/limits.h"
 
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-/* The leader's lock: "PRISMGRD" as a number. Any number will do as long as all trainers use the same. */
-#define LEADER_LOCK INT64_C(0x505249534d475244)
 
 /* Every fenced statement begins with this; a stale epoch finds no row, and a newer one waits until ours is committed.
  */
@@ -18,7 +17,28 @@ static enum status look(void *context)
 {
     const struct store *store = context;
 
-    return atomic_load(store->cancelled) ? STATUS_CLOSED : STATUS_OK;
+    if (store->cancelled != NULL && atomic_load(store->cancelled)) {
+        return STATUS_CLOSED;
+    }
+    return store->answer_ms != 0 && clock_ms() - store->asked_ms > store->answer_ms ? STATUS_TIMEOUT : STATUS_OK;
+}
+
+/* What the server does with a session whose process is gone, hangs or cannot be reached: it ends it, with its locks, before
+ * a standby has to wait for it. */
+static enum status set_timers(struct store *store)
+{
+    char sql[384];
+
+    /* A sequential scan only where there is no index, whatever the statistics say. Such a scan, as of the one row of the epoch,
+     * then has a price at which the server would compile it: 100 to 400 ms and some 80 MB of its session, each time. */
+    (void)snprintf(sql, sizeof sql,
+                   "set max_parallel_workers_per_gather = 0; set enable_seqscan = off; set jit = off; "
+                   "set idle_in_transaction_session_timeout = %d; set client_connection_check_interval = %d; "
+                   "set tcp_keepalives_idle = %d; set tcp_keepalives_interval = %d; set tcp_keepalives_count = %d; "
+                   "set tcp_user_timeout = %d",
+                   LEADER_IN_TRANSACTION_MS, LEADER_CHECK_MS, DB_KEEPALIVE_IDLE_S, DB_KEEPALIVE_INTERVAL_S, DB_KEEPALIVES,
+                   DB_USER_TIMEOUT_MS);
+    return db_script(store->db, sql);
 }
 
 enum status store_open(struct store **out, const struct database_settings *settings, const atomic_bool *cancelled)
@@ -31,10 +51,9 @@ enum status store_open(struct store **out, const struct database_settings *setti
         return STATUS_NO_MEMORY;
     }
     store->cancelled = cancelled;
-    status = db_open_watched(&store->db, settings, "prismguard-trainer", cancelled == NULL ? NULL : &watch);
+    status = db_open_watched(&store->db, settings, "prismguard-trainer", &watch);
     if (status == STATUS_OK) {
-        /* A sequential scan only where there is no index, whatever the statistics say. */
-        status = db_script(store->db, "set max_parallel_workers_per_gather = 0; set enable_seqscan = off");
+        status = set_timers(store);
     }
     if (status != STATUS_OK) {
         goto fail;
@@ -53,6 +72,12 @@ void store_close(struct store **store)
         free(*store);
         *store = NULL;
     }
+}
+
+void store_answer_within(struct store *store, uint64_t answer_ms)
+{
+    store->asked_ms = clock_ms();
+    store->answer_ms = answer_ms;
 }
 
 bool store_alive(const struct store *store)
@@ -83,59 +108,6 @@ enum status store_numbers(struct store *store, const char *sql, const struct db_
     }
     db_rows_close(&rows);
     return status;
-}
-
-enum status store_schema_version(struct store *store, int64_t *out)
-{
-    int64_t exists = 0;
-    enum status status = store_numbers(store, "select to_regclass('schema_version') is not null", NULL, 0, &exists, 1);
-
-    if (status != STATUS_OK) {
-        return status;
-    }
-    if (exists == 0) {
-        *out = 0;
-        return STATUS_OK;
-    }
-    return store_numbers(store, "select version from schema_version", NULL, 0, out, 1);
-}
-
-enum status store_raise_schema(struct store *store, int64_t version)
-{
-    assert(version > 0 && version <= SCHEMA_VERSION);
-    return db_script(store->db, schema_steps[version - 1]);
-}
-
-enum status store_try_lock(struct store *store, bool *out_locked)
-{
-    const struct db_value key = {.type = DB_BIGINT, .bigint = LEADER_LOCK};
-    char sql[64];
-    int64_t locked = 0;
-    enum status status = store_numbers(store, "select pg_try_advisory_lock($1)", &key, 1, &locked, 1);
-
-    if (status == STATUS_OK && locked != 0) {
-        (void)snprintf(sql, sizeof sql, "set idle_session_timeout = %d", LEADER_SESSION_MS);
-        status = db_script(store->db, sql);
-    }
-    if (status == STATUS_OK) {
-        *out_locked = locked != 0;
-    }
-    return status;
-}
-
-enum status store_raise_epoch(struct store *store, int64_t *out)
-{
-    return store_numbers(store, "update leader set epoch = epoch + 1 returning epoch", NULL, 0, out, 1);
-}
-
-enum status store_check_epoch(struct store *store, int64_t epoch, int64_t *out_change)
-{
-    const struct db_value value = {.type = DB_BIGINT, .bigint = epoch};
-    enum status status =
-        store_numbers(store, "select coalesce((select max(change) from models), 0) from leader where epoch = $1",
-                      &value, 1, out_change, 1);
-
-    return status == STATUS_NOT_FOUND ? STATUS_STALE : status;
 }
 
 enum status store_add_profiles(struct store *store, int64_t epoch, const struct bytes *names, size_t count)

@@ -23,6 +23,10 @@ struct store;
  * borrowed until store_close, NULL = never. */
 MUST_CHECK enum status store_open(struct store **out, const struct database_settings *settings, const atomic_bool *cancelled);
 void store_close(struct store **store);
+
+/* From now on, and all together, the calls may take `answer_ms`: one that waits for the server longer gives the session up
+ * and returns STATUS_TIMEOUT. 0 = each as long as proto/db lets it, as it is at first. */
+void store_answer_within(struct store *store, uint64_t answer_ms);
 bool store_alive(const struct store *store);
 const char *store_sqlstate(const struct store *store); /* as db_sqlstate */
 
@@ -34,7 +38,8 @@ MUST_CHECK enum status store_raise_schema(struct store *store, int64_t version);
 /* Tries the leader's lock without waiting. It is the session's: it is held until the session ends, and the server ends
  * a session that holds it and is silent for LEADER_SESSION_MS. */
 MUST_CHECK enum status store_try_lock(struct store *store, bool *out_locked);
-/* A new epoch, greater than any before. Only under the lock. */
+/* A new epoch, greater than any before. Only under the lock. Ends the session that still holds the row of the epoch: it is a
+ * former leader's, caught in a write. */
 MUST_CHECK enum status store_raise_epoch(struct store *store, int64_t *out);
 /* The greatest change of `models` (0 = none), while `epoch` is the newest; else STATUS_STALE. */
 MUST_CHECK enum status store_check_epoch(struct store *store, int64_t epoch, int64_t *out_change);

@@ -9,6 +9,8 @@
 struct store {
     struct db *db;
     const atomic_bool *cancelled; /* NULL = never */
+    uint64_t asked_ms;  /* clock_ms() of the last store_answer_within */
+    uint64_t answer_ms; /* 0 = the timers of proto/db */
 };
 
 /* The first `out_count` columns of the first row, all whole numbers. STATUS_NOT_FOUND when there is no row. */

@@ -25,6 +25,14 @@ def free_port():
         return probe.getsockname()[1]
 
 
+def is_alive(process):
+    """Zombies are not: who started them may take its time."""
+    try:
+        return pathlib.Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
 class Cluster:
     def __init__(self, folder):
         self.folder = folder
@@ -61,12 +69,25 @@ class Cluster:
         """Runs SQL as the cluster's superuser."""
         return self._shell(f"as_postgres psql -h {self.home} -d postgres -AtX -c {shlex.quote(sql)}")
 
+    def _processes(self):
+        """The first, stopped so that it makes no more, and its children."""
+        first = int((self.home / "data/postmaster.pid").read_text().split()[0])
+        os.kill(first, signal.SIGSTOP)
+        return [first, *map(int, pathlib.Path(f"/proc/{first}/task/{first}/children").read_text().split())]
+
+    def kill(self):
+        """All of its processes at once, as a machine that loses its power."""
+        processes = self._processes()
+        for process in processes:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+        for process in processes:
+            wait_until(lambda: not is_alive(process), what="an end of the database")
+
     @contextlib.contextmanager
     def frozen(self):
         """All of its processes stand still, as a machine that hangs: connections are taken, and nothing is answered."""
-        first = int((self.home / "data/postmaster.pid").read_text().split()[0])
-        os.kill(first, signal.SIGSTOP)  # before its children are listed: it makes no more
-        stopped = [first, *map(int, pathlib.Path(f"/proc/{first}/task/{first}/children").read_text().split())]
+        stopped = self._processes()
         try:
             for process in stopped[1:]:
                 os.kill(process, signal.SIGSTOP)
@@ -251,6 +272,12 @@ moderator:
         service = Service(name, config or self.config, self.folder, admin_port, self.programs, environment, through)
         self.services.append(service)
         return service
+
+    def start_trainer(self):
+        """Another trainer of the same settings, with a feed of its own."""
+        port, feed = free_port(), free_port()
+        return self._start("trainer", port, {"PRISMGUARD_TRAINER_ADMIN_LISTEN": f"127.0.0.1:{port}",
+                                             "PRISMGUARD_TRAINER_PUBLISH": f"tcp://127.0.0.1:{feed}"}).wait_ready()
 
     def start_moderator(self, config=None, ready=True, through=()):
         port = free_port()

@@ -1,0 +1,125 @@
+"""Who leads: one trainer at a time, its successor soon after a crash or a hang, and nobody while the database is away."""
+import contextlib
+import signal
+import time
+
+import pytest
+
+from stack import Stack
+from upstream import wait_until
+
+CRASH_S, HANG_S, LEASE_S = 10, 20, 3  # spec/reliability.md C: leader_crash, leader_hang; no word after a lost lease
+
+
+@pytest.fixture
+def stack(cluster, upstream, tmp_path):
+    cluster.empty()
+    stack = Stack(tmp_path, upstream, cluster, moderators=0, profile="""
+    training: { min_samples: 200, every: 1s }""")
+    wait_until(lambda: leads(stack.trainer), what="a leader")
+    yield stack
+    stack.close()
+
+
+def leads(trainer):
+    return trainer.metric("prismguard_trainer_leader") == 1
+
+
+def announced(trainer):
+    return trainer.metric("prismguard_trainer_announcements_total")
+
+
+def epoch(cluster):
+    return int(cluster.query("select epoch from leader")[0][0])
+
+
+def label(cluster, count, words=("a pleasant day ", "an awful crime "), profile="default"):
+    """`count` samples of each label, of texts that are easily told apart."""
+    cluster.query(f"insert into samples (profile_id, label, text_hash, text) select profile_id, l, decode(md5(l || ' ' || n), 'hex'), "
+                  f"convert_to((array['{words[0]}', '{words[1]}'])[l + 1] || n, 'UTF8') "
+                  f"from profiles, generate_series(0, 1) l, generate_series(1, {count}) n where name = '{profile}'")
+
+
+@contextlib.contextmanager
+def stopped(service):
+    service.process.send_signal(signal.SIGSTOP)
+    yield
+    service.process.send_signal(signal.SIGCONT)
+
+
+def test_the_standby_leads_soon_after_a_crash(stack, cluster):
+    second = stack.start_trainer()
+    before = epoch(cluster)
+    stack.trainer.kill()
+    began = time.monotonic()
+    wait_until(lambda: leads(second) and announced(second) > 0, what="a successor")
+    took = time.monotonic() - began
+    print(f"crash: {took:.1f} s")
+    assert took < CRASH_S
+    assert epoch(cluster) == before + 1
+
+
+def test_the_standby_leads_soon_after_a_hang_and_the_old_leader_writes_nothing(stack, cluster):
+    second = stack.start_trainer()
+    before = epoch(cluster)
+    with stopped(stack.trainer):
+        began = time.monotonic()
+        wait_until(lambda: leads(second) and announced(second) > 0, what="a successor")
+        took = time.monotonic() - began
+        print(f"hang: {took:.1f} s")
+        assert took < HANG_S
+        said = second.metric("prismguard_trainer_epoch")
+        assert said == before + 1
+    stack.trainer.wait_event("leader_interrupted")
+    wait_until(lambda: not leads(stack.trainer) and stack.trainer.get("/readyz")[0] == 200, what="the old leader as a standby")
+    assert leads(second) and epoch(cluster) == said
+    assert not second.events("leader_interrupted")
+
+
+def test_a_hang_in_the_middle_of_a_write_holds_up_nobody(stack, cluster):
+    """The old leader stops while its run has the row of the epoch locked."""
+    second = stack.start_trainer()
+    cluster.query("alter table models add constraint slow check (pg_sleep(600) is not null) not valid")
+    label(cluster, 200)
+    stack.trainer.wait_event("training_started")
+    holding = "select count(*) from pg_stat_activity a join leader l on a.backend_xid = l.xmax"
+    wait_until(lambda: cluster.query(holding) == [["1"]], what="a write that is under way")
+    with stopped(stack.trainer):
+        began = time.monotonic()
+        wait_until(lambda: leads(second), what="a successor")
+        took = time.monotonic() - began
+        print(f"hang in a write: {took:.1f} s")
+        assert took < HANG_S
+        cluster.query("alter table models drop constraint slow")
+    stack.trainer.wait_event("training_done")
+    assert not stack.trainer.events("training_done", status="live")
+    wait_until(lambda: second.events("training_done", status="live"), what="a model of the successor")
+    assert cluster.query("select count(*) from models where epoch < (select epoch from leader)") == [["0"]]
+
+
+@pytest.mark.parametrize("how", ["killed", "hangs"])
+def test_nobody_leads_or_trains_without_the_database(stack, cluster, how):
+    second = stack.start_trainer()
+    label(cluster, 400)
+    stack.trainer.wait_event("training_done", status="live")
+    figures = "select version, epoch, sha256 = sha256(bytes) from models where status = 'live'"
+    before, live = epoch(cluster), cluster.query(figures)
+    assert live[0][2] == "t"
+    if how == "killed":
+        cluster.kill()
+    away = contextlib.nullcontext() if how == "killed" else cluster.frozen()
+    with away:
+        began = time.monotonic()
+        wait_until(lambda: not leads(stack.trainer), what="no leader")
+        print(f"{how}: not leading after {time.monotonic() - began:.1f} s")
+        wait_until(lambda: stack.trainer.get("/readyz")[0] == 503 and second.get("/readyz")[0] == 503, what="both not ready")
+        said, started = announced(stack.trainer), len(stack.trainer.events("training_started"))
+        time.sleep(2 * LEASE_S)  # nothing is to happen in it
+        assert announced(stack.trainer) == said and announced(second) == 0
+        assert len(stack.trainer.events("training_started")) == started
+    if how == "killed":
+        cluster.start()
+    wait_until(lambda: leads(stack.trainer) + leads(second) == 1, what="one leader")
+    wait_until(lambda: stack.trainer.get("/readyz")[0] == 200 and second.get("/readyz")[0] == 200, what="both ready")
+    assert epoch(cluster) > before
+    assert cluster.query(figures) == live
