@@ -47,8 +47,8 @@ void connection_count_end(const struct connection *connection, enum close_reason
     case BY_PRESSURE:
     case BY_STREAM_BUDGET:
     case BY_ADDRESS:
-        log_event_limited(LOG_WARN, "connection_limit", LOG_TEXT("reason", reasons[reason]),
-                          LOG_TEXT("client", connection->address));
+        log_event_limited_each(reason, REASON_COUNT, LOG_WARN, "connection_limit", LOG_TEXT("reason", reasons[reason]),
+                               LOG_TEXT("client", connection->address));
         break;
     default:
         break;

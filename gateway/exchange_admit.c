@@ -112,7 +112,7 @@ enum step exchange_admit(struct exchange *exchange)
     enum caller_result result = CALLER_ADMITTED;
 
     if (admit_request(exchange->home->admit) != STATUS_OK) {
-        return exchange_problem(exchange, ERROR_OVERLOADED, 0, "the gateway has as many requests in flight as it may");
+        return exchange_full(exchange, LIMIT_IN_FLIGHT);
     }
     exchange->admitted = true;
     if (exchange->caller != NULL) {
@@ -122,9 +122,7 @@ enum step exchange_admit(struct exchange *exchange)
     if (result == CALLER_ADMITTED) {
         return STEP_DECODER;
     }
-    return exchange_problem(exchange, ERROR_RATE_LIMIT, 0,
-                            result == CALLER_RATE ? "the key has made as many requests as it may in this time"
-                                                  : "the key has as many requests in flight as it may");
+    return exchange_full(exchange, result == CALLER_RATE ? LIMIT_KEY_RATE : LIMIT_KEY_IN_FLIGHT);
 }
 
 void exchange_leave(struct exchange *exchange)

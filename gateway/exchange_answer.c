@@ -35,16 +35,52 @@ static enum error_kind kind_of(enum request_refusal refusal)
     }
 }
 
+/* Counts it, and writes it down once a second for each rule. */
+static void tell_rejected(const struct exchanges *home, enum request_refusal refusal, struct bytes client)
+{
+    series_add(home->series.rejected[refusal], 1);
+    log_event_limited_each(refusal, REFUSAL_COUNT, LOG_INFO, "http_rejected", LOG_TEXT("rule", refusal_rule(refusal)),
+                           LOG_NUMBER("status", refusal_status(refusal)), LOG_BYTES("client", client));
+}
+
 enum step exchange_rejected(struct exchange *exchange, enum request_refusal refusal)
 {
-    series_add(exchange->home->series.rejected[refusal], 1);
+    tell_rejected(exchange->home, refusal, bytes_of(exchange->address));
     return exchange_problem(exchange, kind_of(refusal), refusal_status(refusal), refusal_sentence(refusal));
 }
 
-/* When to come again, in seconds: with every 503, and where `known_s` says so; 0: nothing is said. */
+/* When to come again, in seconds: what is known, else with every 503; 0: nothing is said. */
 static unsigned retry_after_of(unsigned status, unsigned known_s)
 {
-    return status == 503 || status == STATUS_OVERLOADED_CLAUDE ? RETRY_AFTER_S : known_s;
+    return known_s == 0 && (status == 503 || status == STATUS_OVERLOADED_CLAUDE) ? RETRY_AFTER_S : known_s;
+}
+
+enum step exchange_unreadable(struct exchange *exchange)
+{
+    enum error_kind kind = exchange->home->problem.kind;
+
+    log_event_limited_each(kind, ERROR_COUNT, LOG_INFO, "body_refused", LOG_TEXT("error", errors_name(kind)),
+                           LOG_BYTES("key", exchange_caller_name(exchange)), LOG_TEXT("client", exchange->address));
+    return STEP_REFUSE;
+}
+
+enum step exchange_full(struct exchange *exchange, enum exchange_limit limit)
+{
+    static const struct {
+        const char *name;
+        enum error_kind kind;
+        const char *sentence;
+    } limits[LIMIT_COUNT] = {
+        [LIMIT_IN_FLIGHT] = {"in_flight", ERROR_OVERLOADED, "the gateway has as many requests in flight as it may"},
+        [LIMIT_KEY_RATE] = {"key_rate", ERROR_RATE_LIMIT, "the key has made as many requests as it may in this time"},
+        [LIMIT_KEY_IN_FLIGHT] = {"key_in_flight", ERROR_RATE_LIMIT, "the key has as many requests in flight as it may"},
+        [LIMIT_QUEUE] = {"queue", ERROR_MODERATION_BUSY, "too many requests wait for moderation"},
+        [LIMIT_UPSTREAM] = {"upstream_connections", ERROR_OVERLOADED, "the upstream has as many requests as it may"},
+    };
+
+    log_event_limited_each(limit, LIMIT_COUNT, LOG_WARN, "limit_met", LOG_TEXT("limit", limits[limit].name),
+                           LOG_BYTES("key", exchange_caller_name(exchange)), LOG_TEXT("client", exchange->address));
+    return exchange_problem(exchange, limits[limit].kind, 0, limits[limit].sentence);
 }
 
 /* A whole answer in JSON; `body` is the scratch buffer. A failure means that the client is gone or memory is: the
@@ -171,10 +207,8 @@ void exchange_reject_early(struct exchanges *home, struct connection *connection
     struct reply reply;
     enum dialect dialect;
 
-    series_add(home->series.rejected[refusal], 1);
+    tell_rejected(home, refusal, connection_address(connection));
     series_add(home->series.errors[kind_of(refusal)], 1);
-    log_event_limited(LOG_INFO, "http_rejected", LOG_TEXT("rule", refusal_rule(refusal)),
-                      LOG_NUMBER("status", refusal_status(refusal)), LOG_BYTES("client", connection_address(connection)));
     problem_set(&problem, kind_of(refusal), "", refusal_sentence(refusal));
     reply_init(&reply, connection, false, false, false);
     fields_clear(home->early);

@@ -237,7 +237,15 @@ enum step exchange_choose(struct exchange *exchange, struct endpoint endpoint);
 /* Says what is wrong, in home->problem; the next step is STEP_REFUSE, which is returned. `status` 0 = the kind's own. */
 enum step exchange_problem(struct exchange *exchange, enum error_kind kind, unsigned status, const char *sentence);
 
-/* The same for a rule of HTTP. */
+/* The same for a budget of the process, of a key, of the pool or of an upstream that has no room: written down once a second for
+ * each. */
+enum exchange_limit { LIMIT_IN_FLIGHT, LIMIT_KEY_RATE, LIMIT_KEY_IN_FLIGHT, LIMIT_QUEUE, LIMIT_UPSTREAM, LIMIT_COUNT };
+enum step exchange_full(struct exchange *exchange, enum exchange_limit limit);
+
+/* A body that cannot be read, for the reason in home->problem; written down once a second for each kind. Returns STEP_REFUSE. */
+enum step exchange_unreadable(struct exchange *exchange);
+
+/* The same as exchange_problem for a rule of HTTP. */
 enum step exchange_rejected(struct exchange *exchange, enum request_refusal refusal);
 
 /* No verdict, and why: refuses, or counts it and goes on with `allowed` where the profile says so. */

@@ -146,7 +146,7 @@ enum step exchange_inputs(struct exchange *exchange)
     exchange->moderations = moderations;
     buffer_init(&moderations->texts, text_bytes_max + MODERATION_INPUTS_MAX * sizeof(struct piece_head));
     if (read_inputs(exchange, moderations) != STATUS_OK) {
-        return STEP_REFUSE;
+        return exchange_unreadable(exchange);
     }
     bytes = moderations->texts.room + moderations->input_count * sizeof moderations->results[0];
     if (account_charge(admit_bodies(exchange->home->admit), bytes) != STATUS_OK) {
@@ -203,12 +203,6 @@ static void keep_live(struct moderations *moderations, struct job *job)
     moderations->live_count++;
 }
 
-static enum step give_up(struct exchange *exchange, enum error_kind kind, const char *sentence)
-{
-    exchange_moderations_let_go(exchange);
-    return exchange_problem(exchange, kind, 0, sentence);
-}
-
 enum step exchange_ask(struct exchange *exchange)
 {
     struct exchanges *home = exchange->home;
@@ -219,7 +213,8 @@ enum step exchange_ask(struct exchange *exchange)
         enum status status;
 
         if (clock_us() - exchange->begun_us > home->limits->total_plain_ms * 1000) {
-            return give_up(exchange, ERROR_TIMEOUT, "the inputs took longer to judge than an answer may");
+            exchange_moderations_let_go(exchange);
+            return exchange_problem(exchange, ERROR_TIMEOUT, 0, "the inputs took longer to judge than an answer may");
         }
         status = open_job(exchange, &job);
         if (status != STATUS_OK) {
@@ -228,7 +223,8 @@ enum step exchange_ask(struct exchange *exchange)
         }
         if (pool_submit(home->pool, job) != STATUS_OK) {
             job_close(&job);
-            return give_up(exchange, ERROR_MODERATION_BUSY, "too many requests wait for moderation");
+            exchange_moderations_let_go(exchange);
+            return exchange_full(exchange, LIMIT_QUEUE);
         }
         keep_live(moderations, job);
     }

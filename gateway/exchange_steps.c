@@ -191,7 +191,7 @@ enum step exchange_body(struct exchange *exchange)
     status = pack_text(exchange, &exchange->home->problem);
     if (status != STATUS_OK) {
         job_close(&exchange->job);
-        return STEP_REFUSE;
+        return exchange_unreadable(exchange);
     }
     if (exchange->segment_count == 0) { /* nothing in scope */
         job_close(&exchange->job);
@@ -212,7 +212,7 @@ enum step exchange_judge(struct exchange *exchange)
 
     if (pool_submit(exchange->home->pool, job) != STATUS_OK) {
         job_close(&exchange->job);
-        return exchange_problem(exchange, ERROR_MODERATION_BUSY, 0, "too many requests wait for moderation");
+        return exchange_full(exchange, LIMIT_QUEUE);
     }
     return STEP_WAIT; /* for exchange_judged */
 }
@@ -222,7 +222,7 @@ enum step exchange_obey_silence(struct exchange *exchange, enum status why, enum
 {
     exchange->source = SOURCE_NAME_UNAVAILABLE;
     if (why == STATUS_FULL) {
-        return exchange_problem(exchange, ERROR_MODERATION_BUSY, 0, "too many requests wait for moderation");
+        return exchange_full(exchange, LIMIT_QUEUE);
     }
     if (exchange->profile->when_unavailable == WHEN_UNAVAILABLE_ALLOW) {
         series_add(exchange->home->series.unjudged, 1);
@@ -231,6 +231,8 @@ enum step exchange_obey_silence(struct exchange *exchange, enum status why, enum
                           LOG_STATUS("reason", why));
         return allowed;
     }
+    log_event_limited_each(why == STATUS_TIMEOUT, 2, LOG_WARN, "moderation_unavailable", LOG_STATUS("reason", why),
+                           LOG_TEXT("profile", exchange->profile->name));
     return exchange_problem(exchange, ERROR_MODERATION_UNAVAILABLE, 0, "no moderation is available right now");
 }
 
@@ -349,6 +351,8 @@ static void on_relayed(void *context, const struct relay_result *result)
     exchange->status = relayed->status;
     if (relayed->end != RELAY_COMPLETE) {
         exchange->end = transfer_failure_name(relayed->failure);
+        log_event_limited_each(relayed->failure, TRANSFER_FAILURES, LOG_WARN, "upstream_failed", LOG_TEXT("why", exchange->end),
+                               LOG_TEXT("route", exchange->route->settings->path), LOG_NUMBER("status", relayed->status));
     }
     if (relayed->end == RELAY_FAILED_BEFORE) {
         enum error_kind kind = relayed->failure == TRANSFER_REFUSED ? relayed->refusal : kinds[relayed->failure];
@@ -397,9 +401,11 @@ enum step exchange_connect(struct exchange *exchange)
         return STEP_RELAY;
     }
     fields_clear(exchange->added);
-    return status == STATUS_MALFORMED
-               ? exchange_problem(exchange, ERROR_BAD_GATEWAY, 0, "the upstream cannot be called")
-               : exchange_problem(exchange, ERROR_OVERLOADED, 0, "the upstream has as many requests as it may");
+    if (status == STATUS_FULL) {
+        return exchange_full(exchange, LIMIT_UPSTREAM);
+    }
+    return status == STATUS_MALFORMED ? exchange_problem(exchange, ERROR_BAD_GATEWAY, 0, "the upstream cannot be called")
+                                      : exchange_problem(exchange, ERROR_OVERLOADED, 0, "the gateway is out of memory");
 }
 
 enum step exchange_relay(struct exchange *exchange)

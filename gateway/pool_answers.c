@@ -10,7 +10,7 @@ static void drop_bad(struct pool_dispatch *dispatch, struct slot *slot, enum poo
     struct job *job;
 
     series_add(dispatch->counts.bad[why], 1);
-    log_event_limited(LOG_WARN, "pool_bad_message", LOG_TEXT("why", pool_counts_bad_name(why)));
+    log_event_limited_each(why, BAD_REASONS, LOG_WARN, "pool_bad_message", LOG_TEXT("why", pool_counts_bad_name(why)));
     if (slot == NULL) {
         return;
     }

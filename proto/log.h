@@ -59,11 +59,14 @@ void log_close(void);
 
 /* At most one line a second for each place in the code; the next line that passes tells how many were held back
  * ("suppressed"). For everything a peer can cause. */
-#define log_event_limited(level, event, ...)                                                                           \
+#define log_event_limited(level, event, ...) log_event_limited_each(0, 1, level, event, __VA_ARGS__)
+
+/* The same for each of `count` reasons at this place, so that none hides another: `which` < `count`, a constant. */
+#define log_event_limited_each(which, count, level, event, ...)                                                        \
     do {                                                                                                               \
-        static struct log_limiter log_limiter_here;                                                                    \
+        static struct log_limiter log_limiters_here[count];                                                            \
         uint64_t log_suppressed_here;                                                                                  \
-        if (log_limiter_pass(&log_limiter_here, &log_suppressed_here)) {                                               \
+        if (log_limiter_pass(&log_limiters_here[which], &log_suppressed_here)) {                                       \
             log_event((level), (event), LOG_NUMBER("suppressed", log_suppressed_here), __VA_ARGS__);                   \
         }                                                                                                              \
     } while (0)

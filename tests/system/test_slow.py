@@ -88,8 +88,8 @@ def test_a_slow_client_is_ended_by_its_limit(slow, upstream, name, reason):
     wait_until(lambda: slow.gateway.metric("prismguard_gateway_connections_closed_total", reason=reason) > before,
                what=f"counted as {reason}")
     assert slow.post(b"{}", path="/plain/x")[0] == 200
-    if reason in ("header_time", "body_time"):  # one line a second, for whichever limit came first
-        wait_until(lambda: slow.gateway.events("connection_limit"), what="written down")
+    if reason in ("header_time", "body_time"):
+        wait_until(lambda: slow.gateway.events("connection_limit", reason=reason), what="written down")
 
 
 def test_a_client_that_reads_too_slowly_is_cut_and_its_upstream_with_it(slow, upstream, monkeypatch):

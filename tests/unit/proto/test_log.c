@@ -376,6 +376,30 @@ static void a_limited_event_tells_how_many_were_held_back(void **state)
     free(text);
 }
 
+static void no_reason_of_a_limited_event_hides_another(void **state)
+{
+    static const char *const names[] = {"often", "once"};
+    struct capture capture;
+    char *text;
+
+    (void)state;
+    capture_begin(&capture);
+    assert_status(STATUS_OK, log_open("gateway", &json_from_debug));
+    clock_freeze(9000);
+    for (size_t index = 0; index < 5; index++) {
+        size_t which = index == 3 ? 1 : 0;
+
+        log_event_limited_each(which, 2, LOG_WARN, "junk", LOG_TEXT("reason", names[which]));
+    }
+    clock_freeze(0);
+    log_close();
+    capture_end(&capture);
+    text = read_all(capture.reading);
+    assert_int_equal(1, count_lines(text, "\"reason\":\"often\""));
+    assert_int_equal(1, count_lines(text, "\"suppressed\":0,\"reason\":\"once\""));
+    free(text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -387,6 +411,7 @@ int main(void)
         cmocka_unit_test(a_non_blocking_standard_error_loses_nothing),
         cmocka_unit_test(a_limiter_passes_once_a_second_and_counts_the_rest),
         cmocka_unit_test(a_limited_event_tells_how_many_were_held_back),
+        cmocka_unit_test(no_reason_of_a_limited_event_hides_another),
         cmocka_unit_test(closing_does_not_wait_for_a_reader_that_never_reads),
     };
 
