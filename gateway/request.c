@@ -35,6 +35,7 @@ struct request {
     uint64_t chunk_count;
     size_t extension_bytes;
     size_t extension_part_bytes; /* of the name or value at hand */
+    bool extension_quoted;       /* and that value is a quoted string */
     size_t trailer_bytes;
     size_t trailer_count;
 };
@@ -144,6 +145,21 @@ static int on_extension(llhttp_t *parser, const char *at, size_t count)
     return request->extension_bytes > CHUNK_EXTENSION_BYTES_MAX ? refuse(request, REFUSAL_EXTENSIONS) : 0;
 }
 
+/* llhttp takes a DEL in a quoted string, and a quoted string behind a token ("5;a=b\"c\""). */
+static int on_extension_value(llhttp_t *parser, const char *at, size_t count)
+{
+    struct request *request = parser->data;
+    size_t room = CHUNK_EXTENSION_BYTES_MAX - request->extension_bytes, checked = count < room ? count : room;
+
+    if (request->extension_part_bytes == 0 && count > 0) {
+        request->extension_quoted = at[0] == '"';
+    }
+    if (memchr(at, 0x7F, checked) != NULL || (!request->extension_quoted && memchr(at, '"', checked) != NULL)) {
+        return refuse(request, REFUSAL_CHUNK);
+    }
+    return on_extension(parser, at, count);
+}
+
 /* llhttp takes "5;;a", "5;=b" and "5;a=", which RFC 9112 section 7.1.1 knows not. */
 static int on_extension_part(llhttp_t *parser)
 {
@@ -172,7 +188,7 @@ static const llhttp_settings_t parser_settings = {
     .on_body = on_body,
     .on_chunk_header = on_chunk_header,
     .on_chunk_extension_name = on_extension,
-    .on_chunk_extension_value = on_extension,
+    .on_chunk_extension_value = on_extension_value,
     .on_chunk_extension_name_complete = on_extension_part,
     .on_chunk_extension_value_complete = on_extension_part,
     .on_message_complete = on_message_complete,

@@ -1,6 +1,7 @@
 /* request_head: what the fields of a request must and must not say. */
 #include "gateway/request_head.h"
 
+#include <arpa/inet.h>
 #include <assert.h>
 #include <llhttp.h>
 #include <string.h>
@@ -164,22 +165,28 @@ static enum request_refusal check_target(struct request_head *head)
     return REFUSAL_NONE;
 }
 
-/* A name, an IPv4 address or an IPv6 address in brackets, then an optional port. No user, no list, no path: whoever looks
- * at this field behind us must not be able to read it in another way. */
+static bool is_ipv6(struct bytes text)
+{
+    char address[INET6_ADDRSTRLEN];
+    struct in6_addr out;
+
+    return bytes_copy(text, address, sizeof address) == STATUS_OK && inet_pton(AF_INET6, address, &out) == 1;
+}
+
+/* A name, an IPv4 address or an IPv6 address in brackets, then an optional port. No user, no zone, no list, no path: whoever
+ * looks at this field behind us must not be able to read it in another way. */
 static bool is_host(struct bytes host)
 {
     size_t at = 0;
     unsigned long long port;
 
     if (host.count > 0 && host.data[0] == '[') {
-        at = 1;
-        while (at < host.count && (bytes_hex_digit(host.data[at]) >= 0 || host.data[at] == ':' || host.data[at] == '.')) {
-            at++;
-        }
-        if (at < 3 || at == host.count || host.data[at] != ']') {
+        ptrdiff_t end = bytes_find(host, ']');
+
+        if (end < 0 || !is_ipv6((struct bytes){host.data + 1, (size_t)end - 1})) {
             return false;
         }
-        at++;
+        at = (size_t)end + 1;
     } else {
         while (at < host.count && (is_letter_or_digit(host.data[at]) || memchr("-._", host.data[at], 3) != NULL)) {
             at++;
@@ -289,6 +296,18 @@ static size_t known_index(struct bytes name)
 
 bool request_head_forbids_trailer(struct bytes name)
 {
+    static const struct bytes names[] = {
+        {"cache-control", 13},     {"max-forwards", 12},        {"range", 5},           {"content-range", 13},
+        {"if-match", 8},           {"if-none-match", 13},       {"if-range", 8},        {"if-modified-since", 17},
+        {"if-unmodified-since", 19}, {"cookie", 6},             {"set-cookie", 10},     {"www-authenticate", 16},
+        {"forwarded", 9},          {"x-forwarded-for", 15},     {"x-forwarded-host", 16}, {"x-forwarded-proto", 17},
+    };
+
+    for (size_t index = 0; index < sizeof names / sizeof names[0]; index++) {
+        if (bytes_equal_nocase(name, names[index])) {
+            return true;
+        }
+    }
     return known_index(name) < KNOWN_COUNT || fields_is_one_hop(name);
 }
 

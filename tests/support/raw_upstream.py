@@ -4,6 +4,8 @@ import re
 import socket
 import threading
 
+from upstream import PATIENCE_S
+
 
 class RawUpstream:
     """`answer` is an iterable of pieces; each is sent by itself, to whoever asks. A connection is closed behind the last one."""
@@ -14,9 +16,15 @@ class RawUpstream:
         self.url = f"http://127.0.0.1:{self.port}"
         self.answer = [b""]
         self.cut = threading.Semaphore(0)  # an answer was not taken to its end
-        self.ended = threading.Semaphore(0)  # a connection that had a request is closed
-        self.requests = 0
+        self.changed = threading.Condition()
+        self.serving = 0  # connections that had a request and are not closed yet
         threading.Thread(target=self._accept, daemon=True).start()
+
+    def wait_idle(self):
+        """Until every connection that had a request is closed: the next request cannot meet one that is about to end. To be called
+        when an answer has come: its connection is counted before the first byte of it is sent."""
+        with self.changed:
+            assert self.changed.wait_for(lambda: self.serving == 0, PATIENCE_S), f"{self.serving} answers not taken"
 
     def close(self):
         self.listener.close()
@@ -29,31 +37,44 @@ class RawUpstream:
                 return
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
-    def _serve(self, connection):
-        requests = self.requests
-        self._serve_one(connection)
-        if self.requests > requests:
-            self.ended.release()
+    def _count(self, more):
+        with self.changed:
+            self.serving += more
+            self.changed.notify_all()
 
-    def _serve_one(self, connection):
+    def _serve(self, connection):
         with connection, contextlib.suppress(OSError):
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            data = b""
-            while b"\r\n\r\n" not in data:
-                more = connection.recv(65536)
-                if not more:
-                    return
-                data += more
-            head, data = data.split(b"\r\n\r\n", 1)
-            length = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
-            while length and len(data) < int(length.group(1)):
-                data += connection.recv(65536)
-            self.requests += 1
+            if not self._read(connection):
+                return
+            self._count(1)
             try:
-                for piece in self.answer:
-                    connection.sendall(piece)
-            except OSError:
-                self.cut.release()
+                self._send(connection)
+            finally:
+                connection.close()
+                self._count(-1)
+
+    @staticmethod
+    def _read(connection):
+        """A whole request; False when the connection ends before."""
+        data, length = b"", None
+        while length is None or len(data) < length:
+            more = connection.recv(65536)
+            if not more:
+                return False
+            data += more
+            if length is None and b"\r\n\r\n" in data:
+                head, data = data.split(b"\r\n\r\n", 1)
+                announced_bytes = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
+                length = int(announced_bytes.group(1)) if announced_bytes else 0
+        return True
+
+    def _send(self, connection):
+        try:
+            for piece in self.answer:
+                connection.sendall(piece)
+        except OSError:
+            self.cut.release()
 
 
 def chunked(body, size):

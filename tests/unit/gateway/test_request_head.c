@@ -185,7 +185,12 @@ static void a_trailer_must_not_say_how_to_read_the_message(void **state)
     assert_true(request_head_forbids_trailer(BYTES("host")));
     assert_true(request_head_forbids_trailer(BYTES("Trailer")));
     assert_true(request_head_forbids_trailer(BYTES("authorization")));
+    assert_true(request_head_forbids_trailer(BYTES("Range")));
+    assert_true(request_head_forbids_trailer(BYTES("cookie")));
+    assert_true(request_head_forbids_trailer(BYTES("If-None-Match")));
+    assert_true(request_head_forbids_trailer(BYTES("X-Forwarded-For")));
     assert_false(request_head_forbids_trailer(BYTES("X-Checksum")));
+    assert_false(request_head_forbids_trailer(BYTES("Digest")));
     assert_false(request_head_forbids_trailer(BYTES("hosts")));
 }
 
