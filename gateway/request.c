@@ -135,29 +135,21 @@ static int on_chunk_header(llhttp_t *parser)
     return 0;
 }
 
+/* A part of a name or of a value. llhttp takes a DEL in a quoted string, and a quoted string behind a token ("5;a=b\"c\""). */
 static int on_extension(llhttp_t *parser, const char *at, size_t count)
 {
     struct request *request = parser->data;
+    struct bytes part = bytes_first((struct bytes){at, count}, CHUNK_EXTENSION_BYTES_MAX - request->extension_bytes);
 
-    (void)at;
+    if (request->extension_part_bytes == 0) {
+        request->extension_quoted = bytes_starts_with(part, BYTES("\""));
+    }
+    if (bytes_find(part, 0x7F) >= 0 || (!request->extension_quoted && bytes_find(part, '"') >= 0)) {
+        return refuse(request, REFUSAL_CHUNK);
+    }
     request->extension_bytes += count;
     request->extension_part_bytes += count;
     return request->extension_bytes > CHUNK_EXTENSION_BYTES_MAX ? refuse(request, REFUSAL_EXTENSIONS) : 0;
-}
-
-/* llhttp takes a DEL in a quoted string, and a quoted string behind a token ("5;a=b\"c\""). */
-static int on_extension_value(llhttp_t *parser, const char *at, size_t count)
-{
-    struct request *request = parser->data;
-    size_t room = CHUNK_EXTENSION_BYTES_MAX - request->extension_bytes, checked = count < room ? count : room;
-
-    if (request->extension_part_bytes == 0 && count > 0) {
-        request->extension_quoted = at[0] == '"';
-    }
-    if (memchr(at, 0x7F, checked) != NULL || (!request->extension_quoted && memchr(at, '"', checked) != NULL)) {
-        return refuse(request, REFUSAL_CHUNK);
-    }
-    return on_extension(parser, at, count);
 }
 
 /* llhttp takes "5;;a", "5;=b" and "5;a=", which RFC 9112 section 7.1.1 knows not. */
@@ -188,7 +180,7 @@ static const llhttp_settings_t parser_settings = {
     .on_body = on_body,
     .on_chunk_header = on_chunk_header,
     .on_chunk_extension_name = on_extension,
-    .on_chunk_extension_value = on_extension_value,
+    .on_chunk_extension_value = on_extension,
     .on_chunk_extension_name_complete = on_extension_part,
     .on_chunk_extension_value_complete = on_extension_part,
     .on_message_complete = on_message_complete,
@@ -210,14 +202,12 @@ enum status request_open(struct request **out, const struct request_limits *limi
     buffer_init(&request->field, 2 * limits->line_bytes);
     status = fields_open(&request->fields, limits->fields, limits->header_bytes);
     if (status != STATUS_OK) {
-        goto fail;
+        request_close(&request);
+        return status;
     }
     request_reset(request);
     *out = request;
     return STATUS_OK;
-fail:
-    request_close(&request);
-    return status;
 }
 
 void request_close(struct request **request)
