@@ -6,17 +6,20 @@ import json
 import pathlib
 import subprocess
 import sys
+import threading
+import time
 
 import pytest
 
 from raw_upstream import RawUpstream, announced, chunked
-from stack import RELEASE, Stack
+from stack import RELEASE, Stack, request_bytes
 
 VECTORS = pathlib.Path(__file__).resolve().parents[1] / "vectors"
 PATHS = {"chat": "/raw/v1/chat/completions", "responses": "/raw/v1/responses", "claude": "/raw/v1/messages",
          "gemini": "/raw/v1beta/models/m:streamGenerateContent?alt=sse"}
 OK = b"HTTP/1.1 200 OK\r\nConnection: close\r\n"  # or the next request might meet the end of this connection
 JSON = b"Content-Type: application/json\r\n"
+HELD_BYTES_MAX, HELD_S = 65536, 10  # DELAY_BYTES_MAX and DELAY_MS of proto/limits.h
 
 
 @pytest.fixture(scope="module")
@@ -230,6 +233,36 @@ def test_a_stream_that_begins_with_an_error_is_that_error(held, raw, dialect):
     status, fields, body = held.post(json.dumps({"model": "m"}).encode(), PATHS[dialect], [("x-request-id", "mine-1")])
     assert status == 429 and "error" in json.loads(body)
     assert fields["retry-after"] == "21" and fields["x-request-id"] == "mine-1"
+
+
+@pytest.mark.parametrize("short, status", [(1, 502), (0, 200), (-1, 200)])
+def test_a_head_is_held_for_so_many_bytes_and_no_more(held, raw, short, status):
+    body = b":" * (HELD_BYTES_MAX - short)
+    with asking(held, raw) as asked:
+        answer = asked(announced(body, 5000))
+        assert answer[0] == status and (status != 200 or answer == (200, body, True))
+
+
+def test_a_head_is_held_for_so_long_and_no_longer(held, raw):
+    """What was held comes with it, and what follows passes at once."""
+    begun, heard = time.monotonic(), threading.Event()
+
+    def pieces():
+        yield OK + b"Content-Type: text/event-stream\r\n\r\n: ping\n\n"
+        heard.wait(30)
+        yield b"data: [DONE]\n\n"
+
+    raw.answer = pieces()
+    with held.connect() as client:
+        client.sendall(request_bytes(json.dumps({"model": "m", "stream": True, "messages": []}).encode(), PATHS["chat"], close=True))
+        data = b""
+        while b": ping" not in data:
+            data += client.recv(65536)
+        assert data.startswith(b"HTTP/1.1 200 ") and time.monotonic() - begun >= HELD_S
+        heard.set()
+        while more := client.recv(65536):
+            data += more
+    assert data.endswith(b"data: [DONE]\n\n\r\n0\r\n\r\n")
 
 
 def test_memory_stays_flat_under_hostile_upstreams():

@@ -72,32 +72,41 @@ static void closing_cancels_what_runs_without_an_event(void **state)
     server_close(server);
 }
 
-enum { MANY = 3 * UPSTREAM_HANDLES_IDLE_MAX };
-
-static void many_at_once_all_end_and_few_handles_are_kept(void **state)
+/* So many at once, all of which end well; how many handles are kept for the next ones. */
+static size_t handles_kept_of(size_t count)
 {
     struct server *server = server_open(answer_ok, NULL);
-    struct record *records = calloc(MANY, sizeof *records);
+    struct record *records = calloc(count, sizeof *records);
     struct world world;
+    size_t kept;
 
-    (void)state;
     world_open(&world);
-    for (size_t index = 0; index < MANY; index++) {
+    for (size_t index = 0; index < count; index++) {
         record_init(&records[index], &world);
         records[index].body.max = 16;
         assert_status(STATUS_OK, record_start(&records[index], server->port, "POST", "/", BYTES("{}")));
     }
-    for (size_t index = 0; index < MANY; index++) {
+    for (size_t index = 0; index < count; index++) {
         record_await(&records[index]);
         assert_int_equal(TRANSFER_OK, records[index].failure);
         assert_bytes("{}", buffer_view(&records[index].body));
         record_free(&records[index]);
     }
-    assert_int_equal(UPSTREAM_HANDLES_IDLE_MAX, world.upstream->spare_count);
-    assert_int_equal(MANY, atomic_load(&server->requests));
+    kept = world.upstream->spare_count;
+    assert_int_equal(count, atomic_load(&server->requests));
     world_close(&world);
     server_close(server);
     free(records);
+    return kept;
+}
+
+static void many_at_once_all_end_and_few_handles_are_kept(void **state)
+{
+    (void)state;
+    assert_int_equal(UPSTREAM_HANDLES_IDLE_MAX - 1, handles_kept_of(UPSTREAM_HANDLES_IDLE_MAX - 1));
+    assert_int_equal(UPSTREAM_HANDLES_IDLE_MAX, handles_kept_of(UPSTREAM_HANDLES_IDLE_MAX));
+    assert_int_equal(UPSTREAM_HANDLES_IDLE_MAX, handles_kept_of(UPSTREAM_HANDLES_IDLE_MAX + 1));
+    assert_int_equal(UPSTREAM_HANDLES_IDLE_MAX, handles_kept_of(3 * UPSTREAM_HANDLES_IDLE_MAX));
 }
 
 static void start_again(struct record *record)
