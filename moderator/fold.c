@@ -2,9 +2,9 @@
 #include "moderator/fold.h"
 
 #include "proto/limits.h"
+#include "proto/utf8.h"
 
 #include <assert.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unicode/uchar.h>
@@ -51,24 +51,6 @@ void fold_close(struct fold **fold)
     assert(fold != NULL);
     free(*fold);
     *fold = NULL;
-}
-
-/* How many bytes at the beginning of `text` are ASCII. */
-static size_t ascii_count(struct bytes text)
-{
-    size_t index = 0;
-    uint64_t eight;
-
-    for (; index + sizeof eight <= text.count; index += sizeof eight) {
-        memcpy(&eight, text.data + index, sizeof eight);
-        if ((eight & 0x8080808080808080u) != 0) {
-            break;
-        }
-    }
-    while (index < text.count && (text.data[index] & 0x80) == 0) {
-        index++;
-    }
-    return index;
 }
 
 /* How many bytes of `text` make the next chunk: all of them, or up to the last code point within FOLD_CHUNK_BYTES that no
@@ -135,7 +117,7 @@ enum status fold_next(struct fold *fold, struct bytes *rest, struct bytes *out)
         return STATUS_NOT_FOUND;
     }
     window = bytes_first(*rest, FOLD_CHUNK_BYTES);
-    ascii = ascii_count(window);
+    ascii = utf8_ascii_bytes(window);
     /* The next character may yet join the last one of a window. */
     if (ascii == rest->count || (ascii == window.count && (rest->data[ascii] & 0x80) == 0)) {
         *out = window;

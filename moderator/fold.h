@@ -8,7 +8,8 @@
  * follow the text; FOLD_MARKS_MAX on one letter end a chunk too, so that time does not follow its square. A chunk of plain
  * ASCII is lent as it is, without ICU: the matcher ignores the case of ASCII letters itself.
  *
- * Keywords are folded by the same function, so both sides always agree. A second form (the confusable skeleton) joins here.
+ * Keywords are folded by the same function, so both sides always agree. The second form, what a text looks like, is
+ * moderator/skeleton.
  * Thread: a fold belongs to one thread. Source of the rule: spec/reliability.md B.1 row 10.
  */
 #ifndef MODERATOR_FOLD_H

@@ -1,22 +1,11 @@
-/* keywords: compiles keyword lists for vectorscan and scans texts with them, chunk by chunk, in one pass. */
+/* keywords: reads keyword lists and compiles them for vectorscan. */
 #include "moderator/keywords.h"
 
-#include "moderator/fold.h"
+#include "moderator/keywords_compiled.h"
 #include "moderator/keywords_list.h"
 
 #include <assert.h>
-#include <hs.h>
 #include <stdlib.h>
-
-struct keywords {
-    hs_database_t *database; /* for streams, so that a hit may lie across two chunks; NULL when the list is empty */
-    size_t count;
-};
-
-struct keyword_scanner {
-    hs_scratch_t *scratch; /* grown to fit every list the thread scans with */
-    struct fold *fold;
-};
 
 /* What hs_compile_multi wants: the fields of the list, each in an array of its own. */
 struct compile_arrays {
@@ -35,16 +24,16 @@ static void free_arrays(struct compile_arrays *arrays)
 static enum status make_arrays(struct compile_arrays *out, const struct keywords_list *list)
 {
     struct compile_arrays arrays = {
-        .texts = calloc(list->count, sizeof *arrays.texts),
-        .flags = calloc(list->count, sizeof *arrays.flags),
-        .identities = calloc(list->count, sizeof *arrays.identities),
+        .texts = calloc(list->pattern_count, sizeof *arrays.texts),
+        .flags = calloc(list->pattern_count, sizeof *arrays.flags),
+        .identities = calloc(list->pattern_count, sizeof *arrays.identities),
     };
 
     if (arrays.texts == NULL || arrays.flags == NULL || arrays.identities == NULL) {
         free_arrays(&arrays);
         return STATUS_NO_MEMORY;
     }
-    for (size_t index = 0; index < list->count; index++) {
+    for (size_t index = 0; index < list->pattern_count; index++) {
         arrays.texts[index] = list->patterns[index].text;
         arrays.flags[index] = list->patterns[index].flags;
         arrays.identities[index] = (unsigned)index;
@@ -53,7 +42,7 @@ static enum status make_arrays(struct compile_arrays *out, const struct keywords
     return STATUS_OK;
 }
 
-static enum status compile(struct keywords *keywords, struct keywords_list *list, const struct keyword_source *source)
+static enum status compile_patterns(struct keywords *keywords, struct keywords_list *list, const struct keyword_source *source)
 {
     struct compile_arrays arrays;
     hs_compile_error_t *error = NULL;
@@ -63,8 +52,8 @@ static enum status compile(struct keywords *keywords, struct keywords_list *list
     if (status != STATUS_OK) {
         return status;
     }
-    result = hs_compile_multi(arrays.texts, arrays.flags, arrays.identities, (unsigned)list->count, HS_MODE_STREAM, NULL,
-                              &keywords->database, &error);
+    result = hs_compile_multi(arrays.texts, arrays.flags, arrays.identities, (unsigned)list->pattern_count, HS_MODE_STREAM, NULL,
+                              &keywords->patterns, &error);
     free_arrays(&arrays);
     if (result == HS_SUCCESS) {
         return STATUS_OK;
@@ -72,7 +61,7 @@ static enum status compile(struct keywords *keywords, struct keywords_list *list
     status = STATUS_MALFORMED;
     if (error == NULL || result == HS_NOMEM) {
         status = STATUS_NO_MEMORY;
-    } else if (error->expression >= 0 && (size_t)error->expression < list->count) {
+    } else if (error->expression >= 0 && (size_t)error->expression < list->pattern_count) {
         const struct keyword_pattern *pattern = &list->patterns[error->expression];
 
         keywords_list_error(list, source, pattern->file, pattern->line, error->message);
@@ -80,6 +69,35 @@ static enum status compile(struct keywords *keywords, struct keywords_list *list
         keywords_list_error(list, source, 0, 0, error->message);
     }
     hs_free_compile_error(error);
+    return status;
+}
+
+static enum status compile_outlines(struct keywords *keywords, const struct keywords_list *list)
+{
+    const char **texts = calloc(list->word_count, sizeof *texts);
+    size_t *lengths = calloc(list->word_count, sizeof *lengths);
+    unsigned *flags = calloc(list->word_count, sizeof *flags);
+    unsigned *identities = calloc(list->word_count, sizeof *identities);
+    hs_compile_error_t *error = NULL;
+    enum status status = STATUS_NO_MEMORY;
+
+    if (texts != NULL && lengths != NULL && flags != NULL && identities != NULL) {
+        for (size_t index = 0; index < list->word_count; index++) {
+            texts[index] = list->words[index].outline;
+            lengths[index] = list->words[index].outline_bytes;
+            identities[index] = (unsigned)index;
+        }
+        /* Every literal of letters compiles: what fails is memory. */
+        if (hs_compile_lit_multi(texts, flags, identities, lengths, (unsigned)list->word_count, HS_MODE_BLOCK, NULL,
+                                 &keywords->outlines, &error) == HS_SUCCESS) {
+            status = STATUS_OK;
+        }
+        hs_free_compile_error(error);
+    }
+    free(texts);
+    free(lengths);
+    free(flags);
+    free(identities);
     return status;
 }
 
@@ -93,6 +111,24 @@ static enum status read_files(struct keywords_list *list, const struct keyword_s
         }
     }
     return list->error_count == 0 ? STATUS_OK : STATUS_MALFORMED;
+}
+
+/* Takes the words of the list: their outlines are compiled, their shapes are asked at each hit. */
+static void take_words(struct keywords *keywords, struct keywords_list *list)
+{
+    keywords->words = list->words;
+    keywords->word_count = list->word_count;
+    for (size_t index = 0; index < list->word_count; index++) {
+        struct keyword_word *word = &list->words[index];
+
+        if (word->outline_bytes > keywords->outline_bytes_max) {
+            keywords->outline_bytes_max = word->outline_bytes;
+        }
+        free(word->outline);
+        word->outline = NULL;
+    }
+    list->words = NULL;
+    list->word_count = 0;
 }
 
 enum status keywords_open(struct keywords **out, const char files[][PATH_BYTES_MAX + 1], size_t file_count, FILE *errors)
@@ -111,22 +147,29 @@ enum status keywords_open(struct keywords **out, const char files[][PATH_BYTES_M
         return STATUS_NO_MEMORY;
     }
     status = fold_open(&source.fold);
+    if (status == STATUS_OK) {
+        status = skeleton_open(&source.skeleton);
+    }
+    if (status == STATUS_OK) {
+        status = read_files(&list, &source, file_count);
+    }
+    if (status == STATUS_OK && list.pattern_count > 0) {
+        status = compile_patterns(keywords, &list, &source);
+    }
+    if (status == STATUS_OK && list.word_count > 0) {
+        status = compile_outlines(keywords, &list);
+    }
     if (status != STATUS_OK) {
         goto fail;
     }
-    status = read_files(&list, &source, file_count);
-    if (status == STATUS_OK && list.count > 0) {
-        status = compile(keywords, &list, &source);
-    }
-    if (status != STATUS_OK) {
-        goto fail;
-    }
+    take_words(keywords, &list);
     keywords->count = list.count;
     *out = keywords;
     keywords = NULL;
 fail:
     keywords_close(&keywords);
     fold_close(&source.fold);
+    skeleton_close(&source.skeleton);
     keywords_list_free(&list);
     return status;
 }
@@ -137,7 +180,12 @@ void keywords_close(struct keywords **keywords)
     if (*keywords == NULL) {
         return;
     }
-    (void)hs_free_database((*keywords)->database);
+    for (size_t index = 0; index < (*keywords)->word_count; index++) {
+        keyword_shape_free((*keywords)->words[index].shape);
+    }
+    free((*keywords)->words);
+    (void)hs_free_database((*keywords)->patterns);
+    (void)hs_free_database((*keywords)->outlines);
     free(*keywords);
     *keywords = NULL;
 }
@@ -145,81 +193,4 @@ void keywords_close(struct keywords **keywords)
 size_t keywords_count(const struct keywords *keywords)
 {
     return keywords->count;
-}
-
-enum status keyword_scanner_open(struct keyword_scanner **out, struct keywords *const *lists, size_t list_count)
-{
-    struct keyword_scanner *scanner = calloc(1, sizeof *scanner);
-    enum status status;
-
-    assert(out != NULL);
-    if (scanner == NULL) {
-        return STATUS_NO_MEMORY;
-    }
-    status = fold_open(&scanner->fold);
-    for (size_t index = 0; status == STATUS_OK && index < list_count; index++) {
-        if (lists[index] != NULL && lists[index]->database != NULL &&
-            hs_alloc_scratch(lists[index]->database, &scanner->scratch) != HS_SUCCESS) {
-            status = STATUS_NO_MEMORY;
-        }
-    }
-    if (status != STATUS_OK) {
-        keyword_scanner_close(&scanner);
-        return status;
-    }
-    *out = scanner;
-    return STATUS_OK;
-}
-
-void keyword_scanner_close(struct keyword_scanner **scanner)
-{
-    assert(scanner != NULL);
-    if (*scanner == NULL) {
-        return;
-    }
-    (void)hs_free_scratch((*scanner)->scratch);
-    fold_close(&(*scanner)->fold);
-    free(*scanner);
-    *scanner = NULL;
-}
-
-/* One hit decides, so the scan ends with it. */
-static int on_hit(unsigned identity, unsigned long long from, unsigned long long to, unsigned flags, void *context)
-{
-    (void)identity;
-    (void)from;
-    (void)to;
-    (void)flags;
-    *(bool *)context = true;
-    return 1;
-}
-
-enum status keywords_scan(const struct keywords *keywords, struct keyword_scanner *scanner, struct bytes text, bool *out_hit)
-{
-    hs_stream_t *stream = NULL;
-    struct bytes piece;
-    bool hit = false;
-    enum status status = STATUS_NOT_FOUND;
-
-    assert(scanner != NULL && out_hit != NULL);
-    if (keywords == NULL || keywords->database == NULL) {
-        *out_hit = false;
-        return STATUS_OK;
-    }
-    if (hs_open_stream(keywords->database, 0, &stream) != HS_SUCCESS) {
-        return STATUS_NO_MEMORY;
-    }
-    while (!hit && (status = fold_next(scanner->fold, &text, &piece)) == STATUS_OK) {
-        hs_error_t result = hs_scan_stream(stream, piece.data, (unsigned)piece.count, 0, scanner->scratch, on_hit, &hit);
-
-        assert(result == HS_SUCCESS || result == HS_SCAN_TERMINATED);
-    }
-    /* Closing a stream tells the hits that only the end of the text completes ("$"). */
-    hs_error_t result = hs_close_stream(stream, scanner->scratch, on_hit, &hit);
-    assert(result == HS_SUCCESS || result == HS_SCAN_TERMINATED);
-    if (status != STATUS_OK && status != STATUS_NOT_FOUND) {
-        return status;
-    }
-    *out_hit = hit;
-    return STATUS_OK;
 }

@@ -1,9 +1,11 @@
 /* keywords: the keyword files of one profile as one vectorscan database, and scanning a text for any of them in one pass.
  *
  * A file is UTF-8, one keyword a line, spaces around it ignored; blank lines and lines that begin with '#' are comments.
- * A keyword matches wherever it stands in a text, whatever its case and its compatibility forms (moderator/fold). A line
- * "re:..." is a regular expression (vectorscan's PCRE subset), matched without regard to case against the folded text; it must
- * not match the empty text.
+ * A keyword matches wherever it stands in a text, however it is spelled (moderator/keywords_shape): in any case and form, with
+ * what is invisible in it, in letters that look like its own, with digits put for them, its letters apart, turned round or in
+ * tags (moderator/second_reading). One that has neither three letters side by side nor a Chinese character matches as it is, in
+ * any case and form. A line "re:..." is a regular expression (vectorscan's PCRE subset), matched without regard to case against
+ * the folded text (moderator/fold) and the text's glyphs (moderator/skeleton); it must not match the empty text.
  *
  * Thread: `struct keywords` is constant after keywords_open and shared by all threads; a scanner belongs to one thread.
  * The keyword that was hit is never told: it must reach neither a message nor a log (spec/reliability.md B.1 row 21).

@@ -33,32 +33,79 @@ void keywords_list_error(struct keywords_list *list, const struct keyword_source
 
 void keywords_list_free(struct keywords_list *list)
 {
-    for (size_t index = 0; index < list->count; index++) {
+    for (size_t index = 0; index < list->pattern_count; index++) {
         free(list->patterns[index].text);
     }
+    for (size_t index = 0; index < list->word_count; index++) {
+        keyword_shape_free(list->words[index].shape);
+        free(list->words[index].outline);
+    }
     free(list->patterns);
+    free(list->words);
     *list = (struct keywords_list){0};
+}
+
+/* Room for one more of `item_bytes` in an array of `count`. */
+static enum status grow(void **array, size_t count, size_t *room, size_t item_bytes)
+{
+    size_t more = *room == 0 ? LIST_FIRST_ROOM : 2 * *room;
+    void *grown;
+
+    if (count < *room) {
+        return STATUS_OK;
+    }
+    grown = realloc(*array, more * item_bytes);
+    if (grown == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    *array = grown;
+    *room = more;
+    return STATUS_OK;
 }
 
 static enum status add_pattern(struct keywords_list *list, struct bytes text, struct keyword_pattern pattern)
 {
-    if (list->count == list->room) {
-        size_t room = list->room == 0 ? LIST_FIRST_ROOM : list->room * 2;
-        struct keyword_pattern *grown = realloc(list->patterns, room * sizeof *grown);
+    void *patterns = list->patterns;
+    enum status status = grow(&patterns, list->pattern_count, &list->pattern_room, sizeof *list->patterns);
 
-        if (grown == NULL) {
-            return STATUS_NO_MEMORY;
-        }
-        list->patterns = grown;
-        list->room = room;
+    list->patterns = patterns;
+    if (status != STATUS_OK) {
+        return status;
     }
-    pattern.text = malloc(text.count + 1);
+    pattern.text = strndup(text.data, text.count);
     if (pattern.text == NULL) {
         return STATUS_NO_MEMORY;
     }
-    memcpy(pattern.text, text.data, text.count);
-    pattern.text[text.count] = '\0';
-    list->patterns[list->count++] = pattern;
+    list->patterns[list->pattern_count++] = pattern;
+    return STATUS_OK;
+}
+
+/* STATUS_UNSUPPORTED: the keyword is not known again by its letters. */
+static enum status add_word(struct keywords_list *list, const struct keyword_source *source, struct bytes keyword,
+                            bool *has_marks)
+{
+    char outline_bytes[OUTLINE_BYTES_MAX];
+    struct buffer outline = {.data = outline_bytes, .room = sizeof outline_bytes, .max = sizeof outline_bytes};
+    struct keyword_word word = {0};
+    void *words = list->words;
+    enum status status = grow(&words, list->word_count, &list->word_room, sizeof *list->words);
+
+    list->words = words;
+    if (status == STATUS_OK) {
+        status = keyword_shape_make(&word.shape, source->skeleton, keyword, &outline);
+    }
+    if (status != STATUS_OK) {
+        return status;
+    }
+    word.outline_bytes = outline.count;
+    word.outline = malloc(outline.count);
+    if (word.outline == NULL) {
+        keyword_shape_free(word.shape);
+        return STATUS_NO_MEMORY;
+    }
+    memcpy(word.outline, outline_bytes, outline.count);
+    *has_marks = keyword_shape_has_marks(word.shape);
+    list->words[list->word_count++] = word;
     return STATUS_OK;
 }
 
@@ -133,6 +180,7 @@ static enum status read_line(struct keywords_list *list, const struct keyword_so
     char pattern_bytes[PATTERN_BYTES_MAX];
     struct buffer pattern = {.data = pattern_bytes, .room = sizeof pattern_bytes, .max = sizeof pattern_bytes};
     bool is_expression = bytes_starts_with(line, BYTES("re:"));
+    bool is_pattern = true;
     const char *problem = NULL;
     char why[256];
     enum status status;
@@ -145,6 +193,9 @@ static enum status read_line(struct keywords_list *list, const struct keyword_so
     } else if (list->count == KEYWORDS_MAX) {
         (void)snprintf(why, sizeof why, "more than %d keywords in one profile", KEYWORDS_MAX);
         problem = why;
+    } else if (is_expression && list->expression_count == EXPRESSIONS_MAX) {
+        (void)snprintf(why, sizeof why, "more than %d regular expressions in one profile", EXPRESSIONS_MAX);
+        problem = why;
     } else {
         line = is_expression ? trim(bytes_from(line, 3)) : line;
         status = write_pattern(source, line, is_expression, &pattern, &problem, why, sizeof why);
@@ -156,8 +207,16 @@ static enum status read_line(struct keywords_list *list, const struct keyword_so
         keywords_list_error(list, source, place.file, place.line, problem);
         return STATUS_OK;
     }
+    list->count++;
+    list->expression_count += is_expression;
     place.flags = is_expression ? EXPRESSION_FLAGS : LITERAL_FLAGS;
-    return add_pattern(list, (struct bytes){pattern.data, pattern.count - 1}, place);
+    if (!is_expression) {
+        status = add_word(list, source, line, &is_pattern);
+        if (status != STATUS_OK && status != STATUS_UNSUPPORTED) {
+            return status;
+        }
+    }
+    return is_pattern ? add_pattern(list, (struct bytes){pattern.data, pattern.count - 1}, place) : STATUS_OK;
 }
 
 static enum status read_lines(struct keywords_list *list, const struct keyword_source *source, unsigned file,

@@ -1,11 +1,17 @@
 /* keywords_list: the lines of keyword files as patterns for vectorscan, with the place of each for errors.
  *
+ *   an expression     a pattern for folded texts
+ *   a keyword         a word, whose outline is searched for; a pattern too when it has marks, and nothing but that when it is
+ *                     not known again by its letters (moderator/keywords_shape)
+ *
  * Internal to moderator/keywords. Thread: main, at start.
  */
 #ifndef MODERATOR_KEYWORDS_LIST_H
 #define MODERATOR_KEYWORDS_LIST_H
 
 #include "moderator/fold.h"
+#include "moderator/keywords_shape.h"
+#include "moderator/skeleton.h"
 #include "proto/limits.h"
 #include "proto/status.h"
 
@@ -18,10 +24,19 @@ struct keyword_pattern {
     unsigned line;
 };
 
+struct keyword_word {
+    struct keyword_shape *shape; /* owned */
+    char *outline;               /* owned, not terminated */
+    size_t outline_bytes;
+};
+
 struct keywords_list {
     struct keyword_pattern *patterns; /* owned */
-    size_t count;
-    size_t room;
+    size_t pattern_count, pattern_room;
+    struct keyword_word *words; /* owned */
+    size_t word_count, word_room;
+    size_t count;            /* lines that hold a keyword or an expression */
+    size_t expression_count; /* of them */
     size_t error_count; /* problems found, told or not */
 };
 
@@ -29,6 +44,7 @@ struct keywords_list {
 struct keyword_source {
     const char (*files)[PATH_BYTES_MAX + 1];
     struct fold *fold;
+    struct skeleton *skeleton;
     FILE *errors;
 };
 

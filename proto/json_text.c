@@ -1,43 +1,15 @@
 /* json_text: what a token means: a string decoded or compared, a number as an integer or a real. */
 #include "proto/json.h"
 #include "proto/json_scan.h"
+#include "proto/utf8.h"
 
 #include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    REPLACEMENT = 0xFFFD,     /* stands for half of a surrogate pair */
-    CODE_POINT_BYTES_MAX = 4, /* in UTF-8 */
-};
-
-static size_t encode(uint32_t code, char out[CODE_POINT_BYTES_MAX])
-{
-    if (code < 0x80) {
-        out[0] = (char)code;
-        return 1;
-    }
-    if (code < 0x800) {
-        out[0] = (char)(0xC0 | (code >> 6));
-        out[1] = (char)(0x80 | (code & 0x3F));
-        return 2;
-    }
-    if (code < 0x10000) {
-        out[0] = (char)(0xE0 | (code >> 12));
-        out[1] = (char)(0x80 | ((code >> 6) & 0x3F));
-        out[2] = (char)(0x80 | (code & 0x3F));
-        return 3;
-    }
-    out[0] = (char)(0xF0 | (code >> 18));
-    out[1] = (char)(0x80 | ((code >> 12) & 0x3F));
-    out[2] = (char)(0x80 | ((code >> 6) & 0x3F));
-    out[3] = (char)(0x80 | (code & 0x3F));
-    return 4;
-}
-
 /* Decodes the escape at `*at` (the backslash) and moves behind it. The reader has checked it, so it is whole. */
-static size_t decode_escape(const unsigned char **at, const unsigned char *end, char out[CODE_POINT_BYTES_MAX])
+static size_t decode_escape(const unsigned char **at, const unsigned char *end, char out[UTF8_POINT_BYTES_MAX])
 {
     static const char letters[] = "bfnrt";
     static const char meanings[] = "\b\f\n\r\t";
@@ -59,13 +31,13 @@ static size_t decode_escape(const unsigned char **at, const unsigned char *end, 
 
         if (json_is_low_surrogate(low)) {
             *at += 6;
-            return encode((uint32_t)(0x10000 + ((unit - 0xD800) << 10) + (low - 0xDC00)), out);
+            return utf8_encode((uint32_t)(0x10000 + ((unit - 0xD800) << 10) + (low - 0xDC00)), out);
         }
     }
     if (json_is_high_surrogate(unit) || json_is_low_surrogate(unit)) {
-        unit = REPLACEMENT;
+        unit = UTF8_REPLACEMENT_POINT;
     }
-    return encode((uint32_t)unit, out);
+    return utf8_encode((uint32_t)unit, out);
 }
 
 static struct bytes raw_string(const struct json *json, const struct json_token *token)
@@ -75,7 +47,7 @@ static struct bytes raw_string(const struct json *json, const struct json_token 
 }
 
 /* The next piece of a raw string: up to the next escape, or one escape decoded into `escape`. Moves `*at`. */
-static struct bytes next_piece(const unsigned char **at, const unsigned char *end, char escape[CODE_POINT_BYTES_MAX])
+static struct bytes next_piece(const unsigned char **at, const unsigned char *end, char escape[UTF8_POINT_BYTES_MAX])
 {
     const unsigned char *start = *at;
     const unsigned char *backslash;
@@ -96,7 +68,7 @@ bool json_string_is(const struct json *json, const struct json_token *token, con
     struct bytes rest = bytes_of(text);
     const unsigned char *at = (const unsigned char *)raw.data;
     const unsigned char *end = at + raw.count;
-    char escape[CODE_POINT_BYTES_MAX];
+    char escape[UTF8_POINT_BYTES_MAX];
 
     if ((token->flags & JSON_ESCAPED) == 0) {
         return bytes_equal(raw, rest);
@@ -118,7 +90,7 @@ enum status json_string(const struct json *json, const struct json_token *token,
     struct bytes raw = raw_string(json, token);
     const unsigned char *at = (const unsigned char *)raw.data;
     const unsigned char *end = at + raw.count;
-    char escape[CODE_POINT_BYTES_MAX];
+    char escape[UTF8_POINT_BYTES_MAX];
     enum status status;
     size_t room;
     size_t used = 0;

@@ -267,6 +267,12 @@ enum {
     KEYWORD_BYTES_MAX = 1024, /* one line of a keyword file */
     KEYWORDS_MAX = 100000,    /* of one profile; 10 000 compile in a second */
     KEYWORD_ERRORS_MAX = 20,  /* told before the reader gives up */
+    EXPRESSIONS_MAX = 2000,   /* of one profile; they compile some hundred times slower than keywords */
+    OUTLINE_CHUNK_BYTES = 4 * KIB, /* of a text, outlined and scanned in one step */
+    OUTLINE_BYTES_MAX = 4 * KIB, /* of one keyword; a longer one is found as it is written only */
+    KEYWORD_GAP_MAX = 32,     /* characters between two letters that are still read as one word */
+    KEYWORD_SPAN_BYTES_MAX = 64 * KIB, /* from the first to the last byte of a keyword in a text, with all that is invisible */
+    SECOND_READING_BYTES_MAX = 16 * KIB, /* of a text in another order, scanned in one step */
     FOLD_CHUNK_BYTES = 16 * KIB, /* text is folded and scanned in steps of this size: memory does not follow the text */
     FOLD_MARKS_MAX = 30,         /* on one letter, folded together (UAX 15, Stream-Safe): putting n in order takes n * n steps */
 

@@ -109,25 +109,6 @@ static uint32_t fold(uint32_t code_point)
     return small_letter(code_point);
 }
 
-/* Takes one code point that does not begin with ASCII from `*at`, which moves behind it. */
-static uint32_t decode(const unsigned char **at, const unsigned char *end)
-{
-    const unsigned char *byte = *at;
-    size_t count = utf8_sequence(byte, end);
-
-    *at += count == 0 ? 1 : count;
-    switch (count) {
-    case 2:
-        return (byte[0] & 0x1Fu) << 6 | (byte[1] & 0x3Fu);
-    case 3:
-        return (byte[0] & 0x0Fu) << 12 | (byte[1] & 0x3Fu) << 6 | (byte[2] & 0x3Fu);
-    case 4:
-        return (byte[0] & 0x07u) << 18 | (byte[1] & 0x3Fu) << 12 | (byte[2] & 0x3Fu) << 6 | (byte[3] & 0x3Fu);
-    default:
-        return TEXT_REPLACEMENT;
-    }
-}
-
 void text_begin(struct text_reader *reader, struct bytes text)
 {
     *reader = (struct text_reader){.rest = text, .after_space = true};
@@ -142,7 +123,7 @@ size_t text_read(struct text_reader *reader, uint32_t *out, size_t room)
 
     assert(room > 0);
     while (at < end && count < room) {
-        uint32_t folded = *at < ASCII_COUNT ? ascii_fold[*at++] : fold(decode(&at, end));
+        uint32_t folded = *at < ASCII_COUNT ? ascii_fold[*at++] : fold(utf8_decode(&at, end));
         bool kept = folded > SPACE || (folded == SPACE && last != SPACE);
 
         out[count] = folded;

@@ -18,8 +18,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { TEXT_REPLACEMENT = 0xFFFD };
-
 struct text_reader {
     struct bytes rest;  /* borrowed: not yet read */
     bool after_space;   /* the last code point given out was a space, or there was none yet */

@@ -1,8 +1,60 @@
 /* utf8: finds the end of what is UTF-8, and copies with the rest replaced. */
 #include "proto/utf8.h"
 
-#include <stdint.h>
 #include <string.h>
+
+size_t utf8_encode(uint32_t point, char out[UTF8_POINT_BYTES_MAX])
+{
+    if (point < 0x80) {
+        out[0] = (char)point;
+        return 1;
+    }
+    if (point < 0x800) {
+        out[0] = (char)(0xC0 | (point >> 6));
+        out[1] = (char)(0x80 | (point & 0x3F));
+        return 2;
+    }
+    if (point < 0x10000) {
+        out[0] = (char)(0xE0 | (point >> 12));
+        out[1] = (char)(0x80 | ((point >> 6) & 0x3F));
+        out[2] = (char)(0x80 | (point & 0x3F));
+        return 3;
+    }
+    out[0] = (char)(0xF0 | (point >> 18));
+    out[1] = (char)(0x80 | ((point >> 12) & 0x3F));
+    out[2] = (char)(0x80 | ((point >> 6) & 0x3F));
+    out[3] = (char)(0x80 | (point & 0x3F));
+    return 4;
+}
+
+size_t utf8_character_before(struct bytes text, size_t at)
+{
+    const unsigned char *data = (const unsigned char *)text.data;
+
+    for (size_t count = 1; count <= UTF8_POINT_BYTES_MAX && count <= at; count++) {
+        if (!utf8_is_continuation(data[at - count])) {
+            return utf8_sequence(data + at - count, data + at) == count ? at - count : at - 1;
+        }
+    }
+    return at - 1;
+}
+
+size_t utf8_ascii_bytes(struct bytes text)
+{
+    size_t index = 0;
+    uint64_t eight;
+
+    for (; index + sizeof eight <= text.count; index += sizeof eight) {
+        memcpy(&eight, text.data + index, sizeof eight);
+        if ((eight & 0x8080808080808080u) != 0) {
+            break;
+        }
+    }
+    while (index < text.count && (text.data[index] & 0x80) == 0) {
+        index++;
+    }
+    return index;
+}
 
 size_t utf8_sound_bytes(struct bytes text)
 {

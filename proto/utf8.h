@@ -13,8 +13,11 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #define UTF8_REPLACEMENT "\xEF\xBF\xBD" /* U+FFFD */
+
+enum { UTF8_REPLACEMENT_POINT = 0xFFFD, UTF8_POINT_BYTES_MAX = 4 };
 
 static inline bool utf8_is_continuation(unsigned char byte)
 {
@@ -67,6 +70,36 @@ static inline const unsigned char *utf8_end(const unsigned char *at, const unsig
     }
     return at;
 }
+
+/* The first code point of [*at, end), which is not empty; *at moves behind it. A byte of no sound sequence is U+FFFD. */
+static inline uint32_t utf8_decode(const unsigned char **at, const unsigned char *end)
+{
+    const unsigned char *byte = *at;
+    size_t count = utf8_sequence(byte, end);
+
+    *at += count == 0 ? 1 : count;
+    switch (count) {
+    case 1:
+        return byte[0];
+    case 2:
+        return (byte[0] & 0x1Fu) << 6 | (byte[1] & 0x3Fu);
+    case 3:
+        return (byte[0] & 0x0Fu) << 12 | (byte[1] & 0x3Fu) << 6 | (byte[2] & 0x3Fu);
+    case 4:
+        return (byte[0] & 0x07u) << 18 | (byte[1] & 0x3Fu) << 12 | (byte[2] & 0x3Fu) << 6 | (byte[3] & 0x3Fu);
+    default:
+        return UTF8_REPLACEMENT_POINT;
+    }
+}
+
+/* Writes a code point and returns its bytes. */
+size_t utf8_encode(uint32_t point, char out[UTF8_POINT_BYTES_MAX]);
+
+/* Where the character begins that ends at `at` (not 0): a sound sequence, or a byte of none. */
+size_t utf8_character_before(struct bytes text, size_t at);
+
+/* How many bytes from the front are ASCII. */
+size_t utf8_ascii_bytes(struct bytes text);
 
 /* How many bytes from the front are sound; all of them when the text is UTF-8. */
 size_t utf8_sound_bytes(struct bytes text);

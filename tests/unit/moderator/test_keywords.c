@@ -1,128 +1,81 @@
 /* test_keywords: what a list of literals and expressions matches, and what it must not; whole texts of any length. */
-#include "support/folder.h"
-#include "support/unit.h"
+#include "support/word_list.h"
 
-#include "moderator/keywords.h"
-
-static int make_folder(void **state)
-{
-    static struct folder folder;
-
-    folder_open(&folder);
-    *state = &folder;
-    return 0;
-}
-
-static int remove_folder(void **state)
-{
-    folder_close(*state);
-    return 0;
-}
-
-struct list {
-    struct keywords *keywords;
-    struct keyword_scanner *scanner;
-};
-
-static struct list list_of(const struct folder *folder, const char *content)
-{
-    char files[1][PATH_BYTES_MAX + 1];
-    struct list list = {0};
-
-    folder_write(folder, "keywords.txt", bytes_of(content));
-    folder_path(folder, "keywords.txt", files[0]);
-    assert_status(STATUS_OK, keywords_open(&list.keywords, (const char(*)[PATH_BYTES_MAX + 1])files, 1, stderr));
-    assert_status(STATUS_OK, keyword_scanner_open(&list.scanner, &list.keywords, 1));
-    return list;
-}
-
-static void list_close(struct list *list)
-{
-    keyword_scanner_close(&list->scanner);
-    keywords_close(&list->keywords);
-}
-
-static bool hits(struct list *list, const char *text)
-{
-    bool hit = false;
-
-    assert_status(STATUS_OK, keywords_scan(list->keywords, list->scanner, bytes_of(text), &hit));
-    return hit;
-}
+#define LIST(lines) word_list_open(*state, bytes_of(lines))
 
 static void a_literal_matches_anywhere_in_any_case(void **state)
 {
-    struct list list = list_of(*state, "# comment\n\n  Contra Band \r\nforbidden\n");
+    struct word_list list = LIST("# comment\n\n  Contra Band \r\nforbidden\n");
 
     assert_int_equal(keywords_count(list.keywords), 2);
-    assert_true(hits(&list, "xxCONTRA BANDyy"));
-    assert_true(hits(&list, "forbidden"));
-    assert_true(hits(&list, "so FoRbIdDeN!"));
-    assert_false(hits(&list, "contraband"));
-    assert_false(hits(&list, "forbidde"));
-    assert_false(hits(&list, "# comment"));
-    assert_false(hits(&list, ""));
-    list_close(&list);
+    assert_true(word_list_has(&list, "xxCONTRA BANDyy"));
+    assert_true(word_list_has(&list, "forbidden"));
+    assert_true(word_list_has(&list, "so FoRbIdDeN!"));
+    assert_false(word_list_has(&list, "contraband"));
+    assert_false(word_list_has(&list, "forbidde"));
+    assert_false(word_list_has(&list, "# comment"));
+    assert_false(word_list_has(&list, ""));
+    word_list_close(&list);
 }
 
 static void both_sides_are_folded_alike(void **state)
 {
     /* STRASSE, a full-width keyword, Chinese, Cyrillic capitals */
-    struct list list = list_of(*state, "Stra\xc3\x9f" "e\n\xef\xbc\xa8\xef\xbc\xa1\xef\xbc\xb8\n"
+    struct word_list list = LIST("Stra\xc3\x9f" "e\n\xef\xbc\xa8\xef\xbc\xa1\xef\xbc\xb8\n"
                                        "\xe8\xb5\x8c\xe5\x8d\x9a\n\xd0\x9d\xd0\x90\xd0\xa0\xd0\x9a\n");
 
-    assert_true(hits(&list, "STRASSE"));
-    assert_true(hits(&list, "stra\xc3\x9f" "e"));
-    assert_true(hits(&list, "hax"));
-    assert_true(hits(&list, "h\xe2\x80\x8b" "a\xc2\xad" "x"));
-    assert_true(hits(&list, "\xe6\x88\x91\xe8\xb5\x8c\xe5\x8d\x9a\xe4\xba\x86"));
-    assert_true(hits(&list, "\xd0\xbd\xd0\xb0\xd1\x80\xd0\xba"));
-    assert_false(hits(&list, "\xe8\xb5\x8c\xe8\xb5\x8c"));
-    list_close(&list);
+    assert_true(word_list_has(&list, "STRASSE"));
+    assert_true(word_list_has(&list, "stra\xc3\x9f" "e"));
+    assert_true(word_list_has(&list, "hax"));
+    assert_true(word_list_has(&list, "h\xe2\x80\x8b" "a\xc2\xad" "x"));
+    assert_true(word_list_has(&list, "\xe6\x88\x91\xe8\xb5\x8c\xe5\x8d\x9a\xe4\xba\x86"));
+    assert_true(word_list_has(&list, "\xd0\xbd\xd0\xb0\xd1\x80\xd0\xba"));
+    assert_false(word_list_has(&list, "\xe8\xb5\x8c\xe8\xb5\x8c"));
+    word_list_close(&list);
 }
 
 static void the_characters_of_expressions_mean_themselves_in_a_literal(void **state)
 {
-    struct list list = list_of(*state, "a.b*c\n(x|y)\\d[z]\n$^\n");
+    struct word_list list = LIST("a.b*c\n(x|y)\\d[z]\n$^\n");
 
-    assert_true(hits(&list, "A.B*C"));
-    assert_false(hits(&list, "aXbbc"));
-    assert_true(hits(&list, "(x|y)\\d[z]"));
-    assert_false(hits(&list, "x1z"));
-    assert_true(hits(&list, "a$^b"));
-    list_close(&list);
+    assert_true(word_list_has(&list, "A.B*C"));
+    assert_false(word_list_has(&list, "aXbbc"));
+    assert_true(word_list_has(&list, "(x|y)\\d[z]"));
+    assert_false(word_list_has(&list, "x1z"));
+    assert_true(word_list_has(&list, "a$^b"));
+    word_list_close(&list);
 }
 
 static void an_expression_matches_without_regard_to_case(void **state)
 {
-    struct list list = list_of(*state, "re:\\bcard\\s+\\d{4}\\b\nre: ^start\nre:end$\nre:[\xd0\x90-\xd0\xaf]+!\n");
+    struct word_list list = LIST("re:\\bcard\\s+\\d{4}\\b\nre: ^start\nre:end$\nre:[\xd0\x90-\xd0\xaf]+!\n");
 
-    assert_true(hits(&list, "my CARD   1234."));
-    assert_false(hits(&list, "my card 12345"));
-    assert_false(hits(&list, "discard 1234"));
-    assert_true(hits(&list, "START here"));
-    assert_false(hits(&list, "a start"));
-    assert_true(hits(&list, "the end"));
-    assert_false(hits(&list, "the end."));
-    assert_true(hits(&list, "\xd0\xb6\xd0\x96!")); /* Cyrillic, small and capital */
-    list_close(&list);
+    assert_true(word_list_has(&list, "my CARD   1234."));
+    assert_false(word_list_has(&list, "my card 12345"));
+    assert_false(word_list_has(&list, "discard 1234"));
+    assert_true(word_list_has(&list, "START here"));
+    assert_false(word_list_has(&list, "a start"));
+    assert_true(word_list_has(&list, "the end"));
+    assert_false(word_list_has(&list, "the end."));
+    assert_true(word_list_has(&list, "\xd0\xb6\xd0\x96!")); /* Cyrillic, small and capital */
+    word_list_close(&list);
 }
 
 static void an_expression_meets_the_folded_text(void **state)
 {
     /* A full-width A in the expression, full-width letters and a full-width '*' in the texts. */
-    struct list list = list_of(*state, "re:\xef\xbc\xa1" "b\\d\nre:x\xef\xbc\x8ay\n");
+    struct word_list list = LIST("re:\xef\xbc\xa1" "b\\d\nre:x\xef\xbc\x8ay\n");
 
-    assert_true(hits(&list, "ab1"));
-    assert_true(hits(&list, "\xef\xbc\xa1\xef\xbc\xa2\xef\xbc\x91"));
-    assert_true(hits(&list, "x*y"));
-    assert_false(hits(&list, "xxy"));
-    list_close(&list);
+    assert_true(word_list_has(&list, "ab1"));
+    assert_true(word_list_has(&list, "\xef\xbc\xa1\xef\xbc\xa2\xef\xbc\x91"));
+    assert_true(word_list_has(&list, "x*y"));
+    assert_false(word_list_has(&list, "xxy"));
+    word_list_close(&list);
 }
 
 static void a_keyword_is_found_at_every_place_around_the_border_of_a_chunk(void **state)
 {
-    struct list list = list_of(*state, "forbidden\n");
+    struct word_list list = LIST("forbidden\n");
     size_t count = FOLD_CHUNK_BYTES * 2;
     char *text = malloc(count + 1);
 
@@ -131,39 +84,39 @@ static void a_keyword_is_found_at_every_place_around_the_border_of_a_chunk(void 
         memset(text, '.', count);
         text[count] = '\0';
         memcpy(text + at, "forBidden", 9);
-        assert_true(hits(&list, text));
+        assert_true(word_list_has(&list, text));
         memcpy(text, "\xc3\x9f", 2); /* the same through ICU */
-        assert_true(hits(&list, text));
+        assert_true(word_list_has(&list, text));
         text[at] = '.';
-        assert_false(hits(&list, text));
+        assert_false(word_list_has(&list, text));
     }
     free(text);
-    list_close(&list);
+    word_list_close(&list);
 }
 
 static void a_keyword_in_the_last_bytes_of_a_long_text_is_found(void **state)
 {
-    struct list list = list_of(*state, "forbidden\n");
+    struct word_list list = LIST("forbidden\n");
     size_t count = 4 * MIB;
     char *text = malloc(count + 1);
 
     assert_non_null(text);
     memset(text, 'a', count);
     text[count] = '\0';
-    assert_false(hits(&list, text));
+    assert_false(word_list_has(&list, text));
     memcpy(text + count - 9, "forbidden", 9);
-    assert_true(hits(&list, text));
+    assert_true(word_list_has(&list, text));
     free(text);
-    list_close(&list);
+    word_list_close(&list);
 }
 
 static void one_segment_never_completes_the_keyword_of_another(void **state)
 {
-    struct list list = list_of(*state, "forbidden\n");
+    struct word_list list = LIST("forbidden\n");
 
-    assert_false(hits(&list, "forbid"));
-    assert_false(hits(&list, "den"));
-    list_close(&list);
+    assert_false(word_list_has(&list, "forbid"));
+    assert_false(word_list_has(&list, "den"));
+    word_list_close(&list);
 }
 
 static void a_list_of_no_files_matches_nothing(void **state)
@@ -189,8 +142,8 @@ static void a_list_of_no_files_matches_nothing(void **state)
 
 static void one_scanner_serves_several_lists(void **state)
 {
-    struct list one = list_of(*state, "alpha\n");
-    struct list two = list_of(*state, "re:be.a\ngamma\n");
+    struct word_list one = LIST("alpha\n");
+    struct word_list two = LIST("re:be.a\ngamma\n");
     struct keywords *lists[] = {one.keywords, NULL, two.keywords};
     struct keyword_scanner *scanner = NULL;
     bool hit = false;
@@ -203,14 +156,14 @@ static void one_scanner_serves_several_lists(void **state)
     assert_status(STATUS_OK, keywords_scan(two.keywords, scanner, BYTES("a beta"), &hit));
     assert_true(hit);
     keyword_scanner_close(&scanner);
-    list_close(&one);
-    list_close(&two);
+    word_list_close(&one);
+    word_list_close(&two);
 }
 
 static void several_files_make_one_list(void **state)
 {
     char files[2][PATH_BYTES_MAX + 1];
-    struct list list = {0};
+    struct word_list list = {0};
 
     folder_write(*state, "one.txt", BYTES("alpha\n"));
     folder_write(*state, "two.txt", BYTES("\xef\xbb\xbf" "beta"));
@@ -219,9 +172,9 @@ static void several_files_make_one_list(void **state)
     assert_status(STATUS_OK, keywords_open(&list.keywords, (const char(*)[PATH_BYTES_MAX + 1])files, 2, stderr));
     assert_status(STATUS_OK, keyword_scanner_open(&list.scanner, &list.keywords, 1));
     assert_int_equal(keywords_count(list.keywords), 2);
-    assert_true(hits(&list, "Alpha"));
-    assert_true(hits(&list, "Beta"));
-    list_close(&list);
+    assert_true(word_list_has(&list, "Alpha"));
+    assert_true(word_list_has(&list, "Beta"));
+    word_list_close(&list);
 }
 
 int main(void)
@@ -240,5 +193,5 @@ int main(void)
         cmocka_unit_test(several_files_make_one_list),
     };
 
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    return cmocka_run_group_tests(tests, word_list_folder, word_list_folder_close);
 }

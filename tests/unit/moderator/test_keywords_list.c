@@ -165,6 +165,7 @@ static void a_list_of_the_bound_is_read_and_one_keyword_more_is_refused(void **s
     source.errors = open_memstream(&told, &told_count);
     assert_non_null(source.errors);
     assert_status(STATUS_OK, fold_open(&source.fold));
+    assert_status(STATUS_OK, skeleton_open(&source.skeleton));
     buffer_init(&content, KEYWORD_FILE_BYTES_MAX);
     for (size_t index = 0; index < KEYWORDS_MAX; index++) {
         assert_status(STATUS_OK, buffer_append_text(&content, "k\n"));
@@ -183,6 +184,7 @@ static void a_list_of_the_bound_is_read_and_one_keyword_more_is_refused(void **s
     buffer_free(&content);
     keywords_list_free(&list);
     fold_close(&source.fold);
+    skeleton_close(&source.skeleton);
 }
 
 int main(void)

@@ -2,6 +2,7 @@
 #include "support/unit.h"
 
 #include "proto/text.h"
+#include "proto/utf8.h"
 
 enum { ROOM = 256 };
 
@@ -86,9 +87,9 @@ static void a_run_of_white_space_is_one_space_and_none_leads(void **state)
 
 static void broken_bytes_are_one_mark_each(void **state)
 {
-    static const uint32_t one[] = {'a', TEXT_REPLACEMENT, 'b'};
-    static const uint32_t two[] = {TEXT_REPLACEMENT, TEXT_REPLACEMENT};
-    static const uint32_t three[] = {TEXT_REPLACEMENT, TEXT_REPLACEMENT, TEXT_REPLACEMENT};
+    static const uint32_t one[] = {'a', UTF8_REPLACEMENT_POINT, 'b'};
+    static const uint32_t two[] = {UTF8_REPLACEMENT_POINT, UTF8_REPLACEMENT_POINT};
+    static const uint32_t three[] = {UTF8_REPLACEMENT_POINT, UTF8_REPLACEMENT_POINT, UTF8_REPLACEMENT_POINT};
 
     (void)state;
     assert_reads(one, 3, BYTES("a\xFF" "b"));

@@ -132,6 +132,51 @@ static void a_copy_that_does_not_fit_leaves_nothing(void **state)
     buffer_free(&buffer);
 }
 
+static void a_code_point_is_read_as_it_was_written(void **state)
+{
+    (void)state;
+    for (uint32_t point = 0; point < 0x110000; point++) {
+        char bytes[UTF8_POINT_BYTES_MAX];
+        const unsigned char *at = (const unsigned char *)bytes;
+        size_t count = utf8_encode(point, bytes);
+
+        if (point >= 0xD800 && point < 0xE000) {
+            continue; /* no sound sequence */
+        }
+        assert_int_equal(point, utf8_decode(&at, (const unsigned char *)bytes + count));
+        assert_int_equal(count, (const char *)at - bytes);
+    }
+}
+
+static void characters_are_parted_backwards_as_forwards(void **state)
+{
+    static const char text[] = "a\xC3\xA9\xE6\x97\xA5\xF0\x9F\x98\x80\xFF\xC3(\x80\x80\xE6\x97z\xED\xA0\x80";
+    const struct bytes view = {text, sizeof text - 1};
+    const unsigned char *at = (const unsigned char *)text;
+
+    (void)state;
+    while ((const char *)at < text + view.count) {
+        size_t begin = (size_t)((const char *)at - text);
+
+        (void)utf8_decode(&at, (const unsigned char *)text + view.count);
+        assert_int_equal(begin, utf8_character_before(view, (size_t)((const char *)at - text)));
+    }
+}
+
+static void ascii_is_counted_up_to_the_first_other_byte(void **state)
+{
+    char text[32];
+
+    (void)state;
+    memset(text, 'a', sizeof text);
+    for (size_t count = 0; count < sizeof text; count++) {
+        assert_int_equal(count, utf8_ascii_bytes((struct bytes){text, count}));
+        text[count] = (char)0x80;
+        assert_int_equal(count, utf8_ascii_bytes((struct bytes){text, sizeof text}));
+        text[count] = 'a';
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -140,6 +185,9 @@ int main(void)
         cmocka_unit_test(the_sound_part_ends_at_the_first_unsound_byte_wherever_it_stands),
         cmocka_unit_test(a_copy_replaces_each_byte_that_is_part_of_no_sequence),
         cmocka_unit_test(a_copy_that_does_not_fit_leaves_nothing),
+        cmocka_unit_test(a_code_point_is_read_as_it_was_written),
+        cmocka_unit_test(characters_are_parted_backwards_as_forwards),
+        cmocka_unit_test(ascii_is_counted_up_to_the_first_other_byte),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

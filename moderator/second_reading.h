@@ -1,0 +1,33 @@
+/* second_reading: what a text says beside what stands in its order: to who sees it, and to who reads every code point.
+ *
+ *   U+202E ... U+202C   is shown from right to left: "nabartnoc" in it is seen as "contraban" (UAX 9)
+ *   U+E0020 .. U+E007E  tag characters are shown as nothing, and are ASCII to a model: all of a text's in one line
+ *
+ * Comes in pieces of at most SECOND_READING_BYTES_MAX; two of the same line overlap by KEYWORD_BYTES_MAX, so that a keyword of
+ * that length is whole in one of them. Takes time as long as the text is, however many directions it has.
+ * Thread: a second_reading belongs to one thread.
+ */
+#ifndef MODERATOR_SECOND_READING_H
+#define MODERATOR_SECOND_READING_H
+
+#include "proto/bytes.h"
+#include "proto/limits.h"
+
+#include <stdbool.h>
+
+struct second_reading {
+    struct bytes text;     /* borrowed */
+    struct bytes rest;     /* of it: to be looked at */
+    struct bytes backward; /* of it: what is left of a part that is shown from right to left */
+    bool in_tags;          /* the directions are done */
+    size_t count;
+    char piece[SECOND_READING_BYTES_MAX];
+};
+
+/* Borrows `text` until the last second_reading_next. */
+void second_reading_begin(struct second_reading *reading, struct bytes text);
+
+/* The next piece, lent until the next call; false when there is none. */
+bool second_reading_next(struct second_reading *reading, struct bytes *out);
+
+#endif

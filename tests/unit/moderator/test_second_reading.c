@@ -1,0 +1,152 @@
+/* test_second_reading: what is shown from right to left, what tag characters say, and that pieces overlap. */
+#include "support/unit.h"
+
+#include "moderator/second_reading.h"
+#include "proto/utf8.h"
+
+#include <stdlib.h>
+
+/* All pieces, each with a bar behind it. */
+static void reads(const char *text, const char *expected)
+{
+    struct second_reading *reading = malloc(sizeof *reading);
+    struct buffer out;
+    struct bytes piece;
+
+    assert_non_null(reading);
+    buffer_init(&out, KIB);
+    second_reading_begin(reading, bytes_of(text));
+    while (second_reading_next(reading, &piece)) {
+        assert_status(STATUS_OK, buffer_append(&out, piece));
+        assert_status(STATUS_OK, buffer_append_text(&out, "|"));
+    }
+    assert_bytes(expected, buffer_view(&out));
+    assert_false(second_reading_next(reading, &piece));
+    buffer_free(&out);
+    free(reading);
+}
+
+static void a_plain_text_has_none(void **state)
+{
+    (void)state;
+    reads("", "");
+    reads("plain \u8D4C\u535A", "");
+    reads("\u2066isolated\u2069 \u202Bembedded\u202C", "");
+}
+
+static void what_is_shown_from_right_to_left_is_turned_round(void **state)
+{
+    (void)state;
+    reads("see \u202Enab\u202C and", "ban|");
+    reads("\u202E\u535A\u8D4Ca", "a\u8D4C\u535A|");
+    reads("\u202Eone\ntwo", "eno|");
+    reads("\u202Ea\u202C \u202Eb", "a|b|");
+    reads("\u202E", "");
+    reads("\u202E\u202Ea", "a\u202E|"); /* one in the other: dropped by whoever compares */
+    reads("\u202E" "a\xFF" "b", "b\xFF" "a|");
+}
+
+static void tag_characters_are_gathered_as_ascii(void **state)
+{
+    (void)state;
+    reads("\U000E0063\U000E006F\U000E006E", "con|");
+    reads("co\U000E0061\U000E0062n", "ab|");
+    reads("\U0001F3F4\U000E0067\U000E0062\U000E007F\U000E0001x", "gb  |"); /* a flag, its end, a language */
+    reads("a\U000E0100b\xF3\xA0", ""); /* a variation selector; cut off */
+}
+
+static size_t count_pieces(struct bytes text, struct bytes wanted, size_t *out_found)
+{
+    struct second_reading *reading = malloc(sizeof *reading);
+    size_t count = 0;
+    struct bytes piece;
+
+    assert_non_null(reading);
+    *out_found = 0;
+    second_reading_begin(reading, text);
+    while (second_reading_next(reading, &piece)) {
+        assert_true(piece.count <= SECOND_READING_BYTES_MAX);
+        *out_found += memmem(piece.data, piece.count, wanted.data, wanted.count) != NULL;
+        count++;
+    }
+    free(reading);
+    return count;
+}
+
+/* A word of KEYWORD_BYTES_MAX at every place around the border of a piece. */
+static void a_long_part_comes_in_pieces_that_overlap(void **state)
+{
+    size_t count = 2 * SECOND_READING_BYTES_MAX;
+    char *text = malloc(count + 3);
+    char word[KEYWORD_BYTES_MAX];
+    size_t found;
+
+    (void)state;
+    assert_non_null(text);
+    memset(word, 'k', sizeof word);
+    for (size_t at = SECOND_READING_BYTES_MAX - 1100; at < SECOND_READING_BYTES_MAX + 100; at += 7) {
+        memcpy(text, "\u202E", 3);
+        memset(text + 3, '.', count);
+        memcpy(text + 3 + at, word, sizeof word);
+        assert_int_equal(3, count_pieces((struct bytes){text, count + 3}, (struct bytes){word, sizeof word}, &found));
+        assert_true(found >= 1);
+    }
+    assert_int_equal(1, count_pieces((struct bytes){text, SECOND_READING_BYTES_MAX + 3}, BYTES("."), &found));
+    assert_int_equal(2, count_pieces((struct bytes){text, SECOND_READING_BYTES_MAX + 4}, BYTES("."), &found));
+    free(text);
+}
+
+static void many_tags_come_in_pieces_that_overlap(void **state)
+{
+    const struct bytes word = BYTES("forbidden");
+    size_t tags = SECOND_READING_BYTES_MAX + 100;
+    struct buffer text;
+    size_t found;
+
+    (void)state;
+    buffer_init(&text, MIB);
+    for (size_t at = SECOND_READING_BYTES_MAX - 12; at < SECOND_READING_BYTES_MAX + 3; at++) {
+        buffer_clear(&text);
+        for (size_t index = 0; index < tags; index++) {
+            char tag[UTF8_POINT_BYTES_MAX];
+            char letter = index >= at && index - at < word.count ? word.data[index - at] : '.';
+
+            assert_int_equal(4, utf8_encode(0xE0000 + (uint32_t)letter, tag));
+            assert_status(STATUS_OK, buffer_append(&text, (struct bytes){tag, 4}));
+        }
+        assert_int_equal(2, count_pieces(buffer_view(&text), word, &found));
+        assert_true(found >= 1);
+    }
+    assert_int_equal(1, count_pieces(bytes_first(buffer_view(&text), 4 * SECOND_READING_BYTES_MAX), word, &found));
+    buffer_free(&text);
+}
+
+static void bytes_that_are_no_text_end_too(void **state)
+{
+    size_t count = 3 * SECOND_READING_BYTES_MAX;
+    char *text = malloc(count);
+    size_t found;
+
+    (void)state;
+    assert_non_null(text);
+    memset(text, 0x80, count);
+    memcpy(text, "\u202E", 3);
+    assert_true(count_pieces((struct bytes){text, count}, BYTES("x"), &found) <= 4);
+    memset(text, 0xF3, count);
+    assert_int_equal(0, count_pieces((struct bytes){text, count}, BYTES("x"), &found));
+    free(text);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_plain_text_has_none),
+        cmocka_unit_test(what_is_shown_from_right_to_left_is_turned_round),
+        cmocka_unit_test(tag_characters_are_gathered_as_ascii),
+        cmocka_unit_test(a_long_part_comes_in_pieces_that_overlap),
+        cmocka_unit_test(many_tags_come_in_pieces_that_overlap),
+        cmocka_unit_test(bytes_that_are_no_text_end_too),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
