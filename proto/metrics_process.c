@@ -4,6 +4,7 @@
 #include "proto/bytes.h"
 #include "proto/clock.h"
 #include "proto/log.h"
+#include "proto/metrics_listen.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -11,16 +12,18 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { LEVELS = LOG_ERROR + 1, STATM_BYTES = 128 /* seven numbers */ };
+enum { LEVELS = LOG_ERROR + 1, STATM_BYTES = 128 /* seven numbers */, NETSTAT_BYTES = 16384 /* has 4 KiB */ };
 
 struct metrics_process {
     uint64_t begun_ms;
     int statm; /* -1 = not to be had */
+    int netstat; /* the same */
     DIR *descriptors; /* NULL = not to be had */
     struct series *uptime;
     struct series *resident;
     struct series *processor;
     struct series *open_descriptors;
+    struct series *overflows;
     struct series *log_lines[LEVELS];
     struct series *log_dropped;
     struct series *log_suppressed;
@@ -42,6 +45,8 @@ static void find_series(struct metrics_process *process, struct metrics *metrics
                                         "Processor time, of all threads, in user and system mode.", NULL, 0);
     process->open_descriptors = metrics_series(metrics, METRIC_GAUGE, "prismguard_process_open_fds",
                                                "Descriptors that are open.", NULL, 0);
+    process->overflows = metrics_series(metrics, METRIC_COUNTER, "prismguard_listen_overflows_total",
+                                        "Connections that the kernel dropped, because a listener's queue was full.", NULL, 0);
     for (size_t level = 0; level < LEVELS; level++) {
         process->log_lines[level] = metrics_series(metrics, METRIC_COUNTER, "prismguard_log_lines_total",
                                                    "Lines given to the log, by level.",
@@ -62,6 +67,7 @@ enum status metrics_process_open(struct metrics_process **out, struct metrics *m
     }
     process->begun_ms = clock_ms();
     process->statm = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+    process->netstat = open("/proc/self/net/netstat", O_RDONLY | O_CLOEXEC);
     process->descriptors = opendir("/proc/self/fd");
     find_series(process, metrics);
     metrics_process_refresh(process);
@@ -76,6 +82,9 @@ void metrics_process_close(struct metrics_process **process)
     }
     if ((*process)->statm >= 0) {
         (void)close((*process)->statm);
+    }
+    if ((*process)->netstat >= 0) {
+        (void)close((*process)->netstat);
     }
     if ((*process)->descriptors != NULL) {
         (void)closedir((*process)->descriptors);
@@ -114,6 +123,18 @@ static void look_at_descriptors(const struct metrics_process *process)
     series_set(process->open_descriptors, count);
 }
 
+/* Read whole, or the last value stays: the kernel makes the text anew for each read from its beginning. */
+static void look_at_listeners(const struct metrics_process *process)
+{
+    char text[NETSTAT_BYTES];
+    ssize_t count = pread(process->netstat, text, sizeof text, 0);
+    int64_t overflows;
+
+    if (count > 0 && metrics_listen_overflows((struct bytes){text, (size_t)count}, &overflows)) {
+        series_set(process->overflows, overflows);
+    }
+}
+
 void metrics_process_refresh(struct metrics_process *process)
 {
     struct rusage used;
@@ -121,6 +142,7 @@ void metrics_process_refresh(struct metrics_process *process)
     series_set_real(process->uptime, (double)(clock_ms() - process->begun_ms) / 1000);
     look_at_memory(process);
     look_at_descriptors(process);
+    look_at_listeners(process);
     if (getrusage(RUSAGE_SELF, &used) == 0) {
         series_set_real(process->processor, (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) +
                                                 (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6);

@@ -7,10 +7,12 @@
 #include "proto/log.h"
 #include "proto/metrics_process.h"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 struct fixture {
@@ -131,12 +133,40 @@ static void what_the_log_counts_is_told(void **state)
     close_fixture(&fixture);
 }
 
+static void connections_dropped_by_a_full_listener_are_told(void **state)
+{
+    enum { BACKLOG = 2, CLIENTS = BACKLOG + 2 }; /* the kernel keeps one more than it is told */
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t address_bytes = sizeof address;
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), clients[CLIENTS];
+    struct fixture fixture = {0};
+    double before;
+
+    (void)state;
+    open_fixture(&fixture);
+    assert_int_equal(0, bind(listener, (const struct sockaddr *)&address, sizeof address));
+    assert_int_equal(0, listen(listener, BACKLOG));
+    assert_int_equal(0, getsockname(listener, (struct sockaddr *)&address, &address_bytes));
+    for (int index = 0; index < CLIENTS; index++) {
+        before = value(&fixture, "prismguard_listen_overflows_total");
+        clients[index] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        (void)connect(clients[index], (const struct sockaddr *)&address, sizeof address);
+    }
+    assert_true(value(&fixture, "prismguard_listen_overflows_total") > before); /* others of the machine may overflow too */
+    for (int index = 0; index < CLIENTS; index++) {
+        assert_int_equal(0, close(clients[index]));
+    }
+    assert_int_equal(0, close(listener));
+    close_fixture(&fixture);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_build_and_the_age_are_told),
         cmocka_unit_test(memory_and_processor_time_grow_with_use),
         cmocka_unit_test(descriptors_are_counted_also_when_none_is_left),
+        cmocka_unit_test(connections_dropped_by_a_full_listener_are_told),
         cmocka_unit_test(what_the_log_counts_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
