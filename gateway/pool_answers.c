@@ -100,6 +100,9 @@ static void take_verdict(struct pool_dispatch *dispatch, struct slot *slot, stru
                    passed_us > verdict.worker_us ? (double)(passed_us - verdict.worker_us) / 1e6 : 0);
     job_take_verdict(job, slot->kind, &verdict, slot->worker);
     *(slot->kind == SLOT_LOCAL ? &job->result.judge_us : &job->result.review_us) = (uint32_t)passed_us;
+    if (slot->kind == SLOT_REVIEW && verdict.outcome == OUTCOME_UNSURE) {
+        series_add(dispatch->counts.unreviewed[UNREVIEWED_NO_VERDICT], 1);
+    }
     if (slot->kind == SLOT_LOCAL && verdict.outcome == OUTCOME_UNSURE) {
         dispatch_review(dispatch, job, &verdict, now_ms);
     } else {

@@ -20,6 +20,7 @@ static bool may_retry(const struct pool_dispatch *dispatch, enum slot_kind kind,
 static void give_up(struct pool_dispatch *dispatch, enum slot_kind kind, struct job *job)
 {
     if (kind == SLOT_REVIEW) {
+        series_add(dispatch->counts.unreviewed[UNREVIEWED_NO_VERDICT], 1);
         job->result.review_us = (uint32_t)(clock_us() - job->sent_us);
         dispatch_finish(dispatch, job, STATUS_OK);
     } else {

@@ -42,6 +42,14 @@ void pool_counts_init(struct pool_counts *counts, struct metrics *metrics)
         counts->ends[index] = metrics_series(metrics, METRIC_COUNTER, "prismguard_gateway_pool_attempts_failed_total",
                                              "Tasks that got no verdict.", &label, 1);
     }
+    for (size_t index = 0; index < UNREVIEWED_REASONS; index++) {
+        static const char *const reasons[UNREVIEWED_REASONS] = {
+            [UNREVIEWED_FULL] = "full", [UNREVIEWED_NO_VERDICT] = "no_verdict"};
+        const struct metric_label label = {"why", reasons[index]};
+
+        counts->unreviewed[index] = metrics_series(metrics, METRIC_COUNTER, "prismguard_gateway_pool_unreviewed_total",
+                                                   "Texts that a reviewer was wanted for and did not decide.", &label, 1);
+    }
     counts->retries = metrics_series(metrics, METRIC_COUNTER, "prismguard_gateway_pool_retries_total",
                                      "Texts sent a second time, to another moderator.", NULL, 0);
     counts->poisons = metrics_series(metrics, METRIC_COUNTER, "prismguard_gateway_pool_poisons_total",

@@ -31,8 +31,16 @@ enum pool_end {
     ENDS
 };
 
+/* Why an unsure text was not decided by a reviewer. */
+enum pool_unreviewed {
+    UNREVIEWED_FULL,       /* no review slot of its profile was idle */
+    UNREVIEWED_NO_VERDICT, /* it was asked, or could not be */
+    UNREVIEWED_REASONS
+};
+
 struct pool_counts {
     struct series *ends[ENDS];
+    struct series *unreviewed[UNREVIEWED_REASONS];
     struct series *retries;
     struct series *poisons;
     struct series *results[6];

@@ -260,6 +260,7 @@ void dispatch_review(struct pool_dispatch *dispatch, struct job *job, const stru
         dispatch_send(dispatch, SLOT_REVIEW, job, now_ms) == STATUS_OK) {
         return;
     }
+    series_add(dispatch->counts.unreviewed[UNREVIEWED_FULL], 1);
     /* Nobody to ask. A text that was only drawn at random is not undecided: the model knew. */
     if (verdict->drawn == DRAWN_UNSURE && review->when_full == WHEN_FULL_BLOCK) {
         job_block_undecided(job);

@@ -4,7 +4,7 @@
 #include "gateway/format/errors.h"
 #include "gateway/glance.h"
 #include "gateway/relay_fields.h"
-#include "gateway/sse.h"
+#include "proto/sse.h"
 #include "proto/limits.h"
 
 #include <assert.h>

@@ -1,6 +1,8 @@
 /* resolve: one look-up a name, its answer vetted and kept for a while in a table that never grows past its bound. */
 #include "gateway/resolve.h"
 
+#include "proto/address_guard.h"
+
 #include <arpa/inet.h>
 #include <assert.h>
 #include <stdlib.h>
@@ -110,7 +112,7 @@ static enum entry_state entry_fill(struct resolve_entry *entry, const struct add
     bool refused = false;
 
     for (; found != NULL && kept < RESOLVE_ADDRESSES_MAX; found = found->ai_next) {
-        if (resolve_allows(found->ai_addr, entry->allow_private)) {
+        if (address_guard_allows(found->ai_addr, entry->allow_private)) {
             entry_append(entry, found->ai_addr);
             kept++;
         } else {
@@ -263,7 +265,7 @@ static enum status literal_check(struct bytes host, bool allow_private)
     } else if (bytes_copy(host, text, sizeof text) != STATUS_OK || inet_pton(AF_INET, text, &narrow.sin_addr) != 1) {
         return STATUS_NOT_FOUND;
     }
-    return resolve_allows(address, allow_private) ? STATUS_OK : STATUS_DENIED;
+    return address_guard_allows(address, allow_private) ? STATUS_OK : STATUS_DENIED;
 }
 
 static enum status name_answer(struct resolver *resolver, struct bytes host, bool allow_private, struct resolve_wait *wait,

@@ -2,13 +2,8 @@
  *
  * libcurl's own resolver starts a thread for each look-up and blocks the loop when a look-up is cut (spec/libraries.md
  * section 3), so it is never asked. Here one look-up runs for each name, however many wait for it; an answer is kept for
- * RESOLVE_TTL_MS, a missing name for RESOLVE_MISSING_TTL_MS. Only addresses that pass the guard come out; a name that has
- * none of them left is denied. An address in text needs no look-up and passes the same guard.
- *
- * The guard (reliability B.1 row 12; ranges of RFC 6890 and the IANA registries it began) refuses loopback, private,
- * link-local, shared, multicast, documentation and reserved ranges. An IPv4 address inside an IPv6 one (mapped,
- * compatible, NAT64) is taken out and asked again. `allow_private`, which the operator says of a host, opens loopback, private
- * and shared ranges, never link-local, where clouds keep their credentials.
+ * RESOLVE_TTL_MS, a missing name for RESOLVE_MISSING_TTL_MS. Only addresses that pass proto/address_guard come out; a name
+ * that has none of them left is denied. An address in text needs no look-up and passes the same guard.
  *
  * Thread: the loop's. Time is the loop's (uv_now).
  */
@@ -60,8 +55,5 @@ MUST_CHECK enum status resolve_name(struct resolver *resolver, struct bytes host
 
 /* `found` will not be called. Harmless when it does not wait. The look-up goes on for the cache. */
 void resolve_forget(struct resolve_wait *wait);
-
-/* Whether an upstream may have this address: the last word, asked again before each connect. */
-bool resolve_allows(const struct sockaddr *address, bool allow_private);
 
 #endif

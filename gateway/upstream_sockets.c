@@ -11,6 +11,8 @@
  */
 #include "gateway/upstream_inside.h"
 
+#include "proto/address_guard.h"
+
 #include <assert.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -241,7 +243,7 @@ curl_socket_t upstream_socket_open(void *context, curlsocktype purpose, struct c
 
     (void)purpose;
     /* Asked once more at the very address: whatever a name server or libcurl's parser did in between. */
-    if (!resolve_allows(&address->addr, transfer->host->allow_private)) {
+    if (!address_guard_allows(&address->addr, transfer->host->allow_private)) {
         series_add(upstream->refused, 1);
         transfer->failure = TRANSFER_FORBIDDEN;
         return CURL_SOCKET_BAD;

@@ -4,6 +4,7 @@
 #include "moderator/history_writer.h"
 #include "proto/clock.h"
 #include "proto/log.h"
+#include "proto/wait.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -110,18 +111,6 @@ static void open_spool(struct history *history)
     }
 }
 
-/* Waiting goes by the monotonic clock, as everything does. */
-static void init_locks(struct history *history)
-{
-    pthread_condattr_t attributes;
-
-    (void)pthread_mutex_init(&history->mutex, NULL);
-    (void)pthread_condattr_init(&attributes);
-    (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    (void)pthread_cond_init(&history->changed, &attributes);
-    (void)pthread_condattr_destroy(&attributes);
-}
-
 enum status history_open(struct history **out, const struct settings *settings, struct metrics *metrics,
                          _Atomic(const char *) *note)
 {
@@ -137,11 +126,15 @@ enum status history_open(struct history **out, const struct settings *settings, 
     history->note = note;
     history->writer.batch_max = SAMPLE_BATCH_MAX;
     history_queue_init(&history->queue);
-    init_locks(history);
+    (void)pthread_mutex_init(&history->mutex, NULL);
+    wait_init(&history->changed);
     find_series(history, metrics);
     status = read_hash_key(history);
     if (status == STATUS_OK) {
         status = history_store_open(&history->store, settings, &watch);
+    }
+    if (status == STATUS_OK) {
+        status = history_lookup_open(&history->lookup, settings, history->hash_key, metrics);
     }
     if (status == STATUS_OK) {
         open_spool(history);
@@ -165,6 +158,7 @@ void history_close(struct history **history)
     if (closing == NULL) {
         return;
     }
+    history_lookup_close(&closing->lookup);
     (void)pthread_mutex_lock(&closing->mutex);
     closing->closing = true;
     (void)pthread_cond_signal(&closing->changed);
@@ -185,4 +179,9 @@ void history_close(struct history **history)
     explicit_bzero(closing->hash_key, sizeof closing->hash_key);
     free(closing);
     *history = NULL;
+}
+
+struct history_lookup *history_lookup(struct history *history)
+{
+    return history->lookup;
 }

@@ -25,6 +25,7 @@
 #include <stdatomic.h>
 
 struct history;
+struct history_lookup;
 
 /* A text and what a reviewer said of it. */
 struct history_label {
@@ -35,10 +36,10 @@ struct history_label {
     struct bytes text;
 };
 
-/* Starts the writing thread; it connects by itself. A state_dir that cannot be used is logged, and done without. `settings`,
- * `metrics` and `note` are borrowed until history_close. *note (NULL = nobody asks) is set to a literal while labels wait for
- * the database, saying why, and to NULL when they do not. What secret_read says of database.hash_key_file;
- * STATUS_NO_MEMORY. */
+/* Starts the writing thread and that of history_lookup; they connect by themselves. A state_dir that cannot be used is logged,
+ * and done without. `settings`, `metrics` and `note` are borrowed until history_close. *note (NULL = nobody asks) is set to a
+ * literal while labels wait for the database, saying why, and to NULL when they do not. What secret_read says of
+ * database.hash_key_file; STATUS_NO_MEMORY. */
 MUST_CHECK enum status history_open(struct history **out, const struct settings *settings, struct metrics *metrics,
                                     _Atomic(const char *) *note);
 
@@ -49,5 +50,8 @@ void history_close(struct history **history);
 
 /* Queues a copy, unless the profile stores nothing. STATUS_FULL or STATUS_NO_MEMORY: dropped and counted. */
 MUST_CHECK enum status history_keep(struct history *history, const struct history_label *label);
+
+/* Where earlier labels are asked for; lent until history_close. */
+struct history_lookup *history_lookup(struct history *history);
 
 #endif

@@ -5,9 +5,9 @@
 #include "proto/clock.h"
 #include "proto/db.h"
 #include "proto/log.h"
+#include "proto/wait.h"
 
 #include <stdlib.h>
-#include <time.h>
 
 void history_note(struct history *history, const char *why)
 {
@@ -53,27 +53,6 @@ static bool settle(struct history *history, enum status status, size_t count)
     writer->retry_ms = clock_ms() + backoff_ms(writer->failures, DB_BACKOFF_MS, DB_BACKOFF_MAX_MS);
     writer->failures++;
     return false;
-}
-
-/* Under the mutex: until `until_ms`, or until something changes. */
-static void wait_until(struct history *history, uint64_t until_ms)
-{
-    uint64_t now_ms = clock_ms();
-    uint64_t wait_ms = until_ms > now_ms ? until_ms - now_ms : 0;
-    struct timespec until;
-
-    if (until_ms == UINT64_MAX) {
-        (void)pthread_cond_wait(&history->changed, &history->mutex);
-        return;
-    }
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += (time_t)(wait_ms / 1000);
-    until.tv_nsec += (long)(wait_ms % 1000) * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
-    (void)pthread_cond_timedwait(&history->changed, &history->mutex, &until);
 }
 
 static bool has_spooled(const struct history *history)
@@ -155,7 +134,7 @@ static bool wait_for_work(struct history *history)
         if (history->closing && next_ms > writer->give_up_ms) {
             next_ms = writer->give_up_ms;
         }
-        wait_until(history, next_ms);
+        wait_until(&history->changed, &history->mutex, next_ms);
     }
 }
 

@@ -6,6 +6,7 @@
 #define MODERATOR_HISTORY_WRITER_H
 
 #include "moderator/history.h"
+#include "moderator/history_lookup.h"
 #include "moderator/history_queue.h"
 #include "moderator/history_spool.h"
 #include "proto/secret.h"
@@ -27,6 +28,7 @@ struct history {
     const struct settings *settings;
     struct history_store *store; /* the thread's alone */
     struct history_spool *spool; /* the thread's alone; NULL = none */
+    struct history_lookup *lookup; /* the review's */
     struct writer writer;        /* the thread's alone */
     unsigned char hash_key[SECRET_HASH_KEY_BYTES];
     _Atomic(const char *) *note; /* NULL = nobody asks */

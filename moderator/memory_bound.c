@@ -9,6 +9,7 @@
 enum {
     MODEL_BYTES = 4 << MODEL_TABLE_BITS_MAX, /* its table, and as much for its file while it is read */
     CALL_BYTES = 2 * REVIEW_REQUEST_BYTES_MAX + REVIEW_ANSWER_BYTES_MAX + MEMORY_TRANSFER_BYTES,
+    LOOKUP_BYTES = (HISTORY_QUESTIONS_MAX + 2) * (SEGMENTS_MAX * (TEXT_HASH_BYTES + sizeof(struct bytes)) + 2 * KIB),
     TEXTS_OF_A_THREAD = 2, /* as received, and folded pieces of it */
     KEYWORD_FACTOR = 64,   /* bytes of a compiled list for one of its file */
 };
@@ -62,7 +63,7 @@ void memory_bound_reckon(const struct settings *settings, struct memory_bound *o
     memory_bound_add_each(out, "reviews", "profiles.*.review.concurrency", reviews * gateways, text_bytes + CALL_BYTES);
     memory_bound_add_each(out, "models, each twice while one is renewed", NULL, 2 * models, MODEL_BYTES);
     memory_bound_add(out, "keywords, twice while they are renewed", NULL, 2 * keywords);
-    memory_bound_add(out, "labels on their way to the database", NULL,
-                     settings->database.url[0] == '\0' ? 0 : 2 * (uint64_t)HISTORY_QUEUE_BYTES_MAX);
+    memory_bound_add(out, "labels on their way to the database and from it", NULL,
+                     settings->database.url[0] == '\0' ? 0 : 2 * (uint64_t)HISTORY_QUEUE_BYTES_MAX + LOOKUP_BYTES);
     memory_bound_add(out, "log and metrics", NULL, LOG_QUEUE_BYTES_MAX + MEMORY_METRICS_BYTES);
 }

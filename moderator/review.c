@@ -1,30 +1,29 @@
-/* review: one poll over slots and HTTP calls; a task becomes a call, an ended call becomes a verdict and labels. */
+/* review: one poll over slots and HTTP calls; a task joins a flight, whose verdict answers all that joined it. */
 #include "moderator/review.h"
 
-#include "moderator/review_answer.h"
 #include "moderator/review_call.h"
+#include "moderator/review_flights.h"
 #include "moderator/review_profile.h"
-#include "moderator/review_request.h"
 #include "moderator/worker_slots.h"
 #include "proto/clock.h"
 #include "proto/limits.h"
 #include "proto/log.h"
 
 #include <assert.h>
-#include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-enum { HTTP_OK = 200, SLOT_ITEMS = 2 };
+enum { SLOT_ITEMS = 3 };
 
-/* What a slot's call is about; a slot's number is the place of its call. */
+/* What a slot's task is about. */
 struct job {
-    const struct review_profile *profile; /* of the slot that has the task */
-    struct message_task task;             /* lent by the slot while it is WORKING */
+    struct review_profile *profile; /* of the slot that has the task */
+    struct message_task task;       /* lent by the slot while it is WORKING */
     uint64_t started_us;
-    bool running;
+    uint64_t due_ms; /* when it is given up; UINT64_MAX: there is none */
+    size_t flight;
 };
 
 struct review {
@@ -34,11 +33,11 @@ struct review {
     struct addresses gateways;
     size_t want_count;
     struct slot_want *wants;                      /* one a profile that has a review */
-    const struct review_profile **want_profiles; /* of each want */
+    struct review_profile **want_profiles; /* of each want */
     struct worker_slots set;
     struct job *jobs; /* one a place of the set */
-    struct review_calls *calls;
-    zmq_pollitem_t *items; /* [0] = stop, [1] = watch, then the slots, then the sockets of the calls */
+    struct review_flights *flights;
+    zmq_pollitem_t *items; /* [0] = stop, [1] = watch, [2] = look-ups, then the slots, then the sockets of the calls */
     struct series *seconds;
     int stop; /* eventfd: readable from review_leave on */
     pthread_t thread;
@@ -55,30 +54,13 @@ bool review_wanted(const struct settings *settings)
     return false;
 }
 
-/* Labels of an answer that says for certain which texts it is about. What cannot be kept is counted by history. */
-static void keep_labels(struct review *review, const struct job *job, const struct review_answer *answer)
+static uint64_t earlier(uint64_t left_ms, uint64_t right_ms)
 {
-    struct history_label label = {
-        .profile = (size_t)(job->profile - review->profiles),
-        .violation = answer->violation,
-        .drawn = job->task.head.drawn,
-        .category = bytes_of(answer->category),
-    };
-    struct bytes rest = job->task.segments;
-    struct segment segment;
-
-    if (review->parts.history == NULL || (answer->violation && job->task.segment_count != 1)) {
-        return;
-    }
-    while (message_next_segment(&rest, &segment) == STATUS_OK) {
-        label.text = segment.text;
-        if (history_keep(review->parts.history, &label) != STATUS_OK) {
-            return;
-        }
-    }
+    return left_ms < right_ms ? left_ms : right_ms;
 }
 
-static void answer_slot(struct review *review, size_t place, enum review_result result, const struct review_answer *answer)
+/* `decided` is NULL without a verdict. */
+static void answer_slot(struct review *review, size_t place, enum review_result result, const struct review_verdict *decided)
 {
     struct job *job = &review->jobs[place];
     uint64_t took_us = clock_us() - job->started_us;
@@ -95,85 +77,67 @@ static void answer_slot(struct review *review, size_t place, enum review_result 
         .unsure = BYTES("\x01"), /* as one is named; the gateway knows which it asked about */
     };
 
-    if (answer != NULL) {
-        verdict.outcome = answer->violation ? OUTCOME_BLOCK : OUTCOME_ALLOW;
+    if (decided != NULL) {
+        verdict.outcome = decided->answer.violation ? OUTCOME_BLOCK : OUTCOME_ALLOW;
         verdict.fallback = OUTCOME_ALLOW;
         verdict.drawn = DRAWN_UNSURE;
-        verdict.source = SOURCE_REVIEW;
-        verdict.category = bytes_of(answer->category);
+        verdict.source = decided->source;
+        verdict.category = bytes_of(decided->answer.category);
         verdict.unsure = BYTES("");
     }
     series_add(job->profile->results[result], 1);
     series_observe(review->seconds, (double)took_us / 1e6);
-    job->running = false;
+    job->due_ms = UINT64_MAX;
     slot_verdict(&review->set.slots[place], clock_ms(), &verdict);
 }
 
-/* What an ended call says; a failure is told, with numbers only. */
-static enum review_result read_result(struct review *review, size_t place, struct review_answer *out)
+static bool is_running(const struct job *job)
 {
-    const char *name = review->jobs[place].profile->settings->name;
-    enum review_result result = REVIEW_FAILED;
-    unsigned http_status = 0;
-    struct bytes body = {NULL, 0};
-    enum status status = review_call_result(review->calls, place, &http_status, &body);
+    return job->due_ms != UINT64_MAX;
+}
 
-    if (status == STATUS_TIMEOUT) {
-        result = REVIEW_TIMEOUT;
-    } else if (status == STATUS_OK && http_status != HTTP_OK) {
-        result = REVIEW_HTTP_ERROR;
-    } else if (status == STATUS_OK) {
-        status = review_answer_read(body, out);
-        if (status == STATUS_OK) {
-            return out->violation ? REVIEW_BLOCK : REVIEW_ALLOW;
+/* What the flight found, to every task that waits for it. */
+static void finish(struct review *review, size_t flight, const struct review_verdict *verdict)
+{
+    for (size_t place = 0; place < review->set.count; place++) {
+        if (is_running(&review->jobs[place]) && review->jobs[place].flight == flight) {
+            answer_slot(review, place, verdict->result, verdict->decided ? verdict : NULL);
         }
-        result = REVIEW_NO_VERDICT;
     }
-    log_event_limited(LOG_WARN, "review_failed", LOG_TEXT("profile", name), LOG_TEXT("result", review_result_name(result)),
-                      LOG_STATUS("status", status), LOG_NUMBER("http_status", http_status), LOG_NUMBER("bytes", body.count));
-    return result;
+    review_flights_end(review->flights, flight);
 }
 
-static void finish(struct review *review, size_t place)
+/* The task's time is over, whatever others still wait for. */
+static void give_up(struct review *review, size_t place)
 {
-    struct review_answer answer = {0};
-    enum review_result result = read_result(review, place, &answer);
-    bool verdict = result == REVIEW_ALLOW || result == REVIEW_BLOCK;
+    const struct message_task *heir = NULL;
+    struct job *job = &review->jobs[place];
 
-    review_call_end(review->calls, place);
-    if (verdict) {
-        keep_labels(review, &review->jobs[place], &answer);
+    answer_slot(review, place, REVIEW_TIMEOUT, NULL);
+    for (size_t other = 0; heir == NULL && other < review->set.count; other++) {
+        if (is_running(&review->jobs[other]) && review->jobs[other].flight == job->flight) {
+            heir = &review->jobs[other].task;
+        }
     }
-    answer_slot(review, place, result, verdict ? &answer : NULL);
+    review_flights_leave(review->flights, job->flight, heir);
 }
 
-/* The call for a task that was just taken. */
-static enum review_result begin(struct review *review, size_t place)
+/* Joins a flight. It ends early enough for the answer to reach the gateway in time; what it was late with is given up between. */
+static void begin(struct review *review, size_t place)
 {
     struct job *job = &review->jobs[place];
-    const struct review_settings *settings = &job->profile->settings->review;
-    uint64_t timeout_ms = settings->timeout_ms < job->task.head.remaining_ms ? settings->timeout_ms : job->task.head.remaining_ms;
-    struct buffer body;
-    enum status status;
+    uint64_t left_ms = job->task.head.remaining_ms;
+    uint64_t margin_ms = earlier(left_ms / 10, REVIEW_MARGIN_MS);
+    uint64_t deadline_ms = clock_ms() + left_ms - margin_ms;
 
-    buffer_init(&body, REVIEW_REQUEST_BYTES_MAX);
-    status = review_request_write(settings->models[0], job->profile->policy, &job->task, &body);
-    if (status == STATUS_OK) {
-        status = review_call_start(review->calls, place, job->profile->target, &body, timeout_ms);
-    }
-    buffer_free(&body);
-    if (status == STATUS_OK) {
-        job->running = true;
-        return REVIEW_ALLOW; /* not yet known; anything but a failure */
-    }
-    return status == STATUS_TOO_LARGE ? REVIEW_TOO_LARGE : REVIEW_FAILED;
+    job->due_ms = deadline_ms + margin_ms / 2;
+    job->flight = review_flights_join(review->flights, job->profile, &job->task, deadline_ms);
 }
 
 static void take(struct review *review, size_t place)
 {
     struct slot *slot = &review->set.slots[place];
     struct job *job = &review->jobs[place];
-    enum review_result result;
 
     if (slot_take(slot, clock_ms(), &job->task) != STATUS_OK) {
         return;
@@ -185,23 +149,48 @@ static void take(struct review *review, size_t place)
     } else if (job->task.head.remaining_ms == 0) {
         slot_busy(slot, clock_ms(), &job->task.head, BUSY_EXPIRED);
     } else {
-        result = begin(review, place);
-        if (!job->running) {
-            answer_slot(review, place, result, NULL);
+        begin(review, place);
+    }
+}
+
+static uint64_t jobs_due_ms(const struct review *review)
+{
+    uint64_t due_ms = UINT64_MAX;
+
+    for (size_t place = 0; place < review->set.count; place++) {
+        due_ms = earlier(due_ms, review->jobs[place].due_ms);
+    }
+    return due_ms;
+}
+
+/* What calls, look-ups and time have brought. */
+static void settle(struct review *review)
+{
+    struct review_verdict verdict;
+    uint64_t now_ms = clock_ms();
+    size_t flight;
+
+    review_flights_turn(review->flights);
+    while (review_flights_next(review->flights, &flight, &verdict)) {
+        finish(review, flight, &verdict);
+    }
+    for (size_t place = 0; place < review->set.count; place++) {
+        if (now_ms >= review->jobs[place].due_ms) {
+            give_up(review, place);
         }
     }
 }
 
 static void turn(struct review *review, uint64_t until_ms)
 {
+    struct review_calls *calls = review_flights_calls(review->flights);
     uint64_t now_ms = clock_ms();
     uint64_t due_ms = worker_slots_turn(&review->set, now_ms);
     zmq_pollitem_t *sockets = review->items + SLOT_ITEMS + review->set.count;
-    size_t socket_count = review_calls_poll(review->calls, sockets);
-    size_t place;
+    size_t socket_count = review_calls_poll(calls, sockets);
 
-    due_ms = until_ms < due_ms ? until_ms : due_ms;
-    due_ms = review_calls_due_ms(review->calls) < due_ms ? review_calls_due_ms(review->calls) : due_ms;
+    due_ms = earlier(earlier(due_ms, until_ms), earlier(review_calls_due_ms(calls), review_flights_due_ms(review->flights)));
+    due_ms = earlier(due_ms, jobs_due_ms(review));
     worker_slots_poll(&review->set, review->items + SLOT_ITEMS);
     if (zmq_poll(review->items, (int)(SLOT_ITEMS + review->set.count + socket_count), worker_slots_wait_ms(now_ms, due_ms)) < 0) {
         return; /* a signal */
@@ -213,16 +202,14 @@ static void turn(struct review *review, uint64_t until_ms)
             slot_join(&review->set.slots[index], clock_ms());
         }
     }
-    review_calls_turn(review->calls, sockets, socket_count);
-    while (review_calls_next(review->calls, &place)) {
-        finish(review, place);
-    }
+    review_calls_turn(calls, sockets, socket_count);
+    settle(review);
 }
 
 static bool any_running(const struct review *review)
 {
     for (size_t place = 0; place < review->set.count; place++) {
-        if (review->jobs[place].running) {
+        if (is_running(&review->jobs[place])) {
             return true;
         }
     }
@@ -261,7 +248,7 @@ static void *run(void *context)
     return NULL;
 }
 
-static void add_want(struct review *review, const struct review_profile *profile)
+static void add_want(struct review *review, struct review_profile *profile)
 {
     review->want_profiles[review->want_count] = profile;
     review->wants[review->want_count++] = (struct slot_want){
@@ -284,7 +271,8 @@ static enum status open_profiles(struct review *review, FILE *errors)
         if (settings->profiles[index].review.url[0] == '\0') {
             continue;
         }
-        status = review_profile_open(&review->profiles[index], &settings->profiles[index], review->parts.metrics, errors);
+        status = review_profile_open(&review->profiles[index], &settings->profiles[index],
+                                     &settings->gateway.allow_private_upstreams, review->parts.metrics, errors);
         if (status == STATUS_OK) {
             add_want(review, &review->profiles[index]);
         }
@@ -314,10 +302,15 @@ static enum status prepare(struct review *review, FILE *errors)
     if (review->jobs == NULL) {
         return STATUS_NO_MEMORY;
     }
+    for (size_t place = 0; place < room; place++) {
+        review->jobs[place].due_ms = UINT64_MAX;
+    }
     status = worker_slots_open(&review->set, review->wants, review->want_count, SLOT_REVIEW, review->parts.security,
                                review->parts.metrics);
     if (status == STATUS_OK) {
-        status = review_calls_open(&review->calls, room);
+        const struct review_flights_parts flights = {settings, review->profiles, review->parts.history, room};
+
+        status = review_flights_open(&review->flights, &flights);
     }
     if (status == STATUS_OK) {
         status = lookup_watch_open(&review->watch, review->parts.gateways);
@@ -325,13 +318,15 @@ static enum status prepare(struct review *review, FILE *errors)
     if (status != STATUS_OK) {
         return status;
     }
-    review->items = calloc(SLOT_ITEMS + room + review_calls_items_max(review->calls), sizeof *review->items);
+    room += SLOT_ITEMS + review_calls_items_max(review_flights_calls(review->flights));
+    review->items = calloc(room, sizeof *review->items);
     review->stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (review->items == NULL || review->stop < 0) {
         return review->items == NULL ? STATUS_NO_MEMORY : STATUS_UNAVAILABLE;
     }
     review->items[0] = (zmq_pollitem_t){.fd = review->stop, .events = ZMQ_POLLIN};
     review->items[1] = (zmq_pollitem_t){.fd = lookup_watch_fd(review->watch), .events = ZMQ_POLLIN};
+    review->items[2] = (zmq_pollitem_t){.fd = review_flights_lookup_fd(review->flights), .events = ZMQ_POLLIN};
     review->seconds = metrics_series(review->parts.metrics, METRIC_HISTOGRAM, "prismguard_moderator_review_seconds",
                                      "Time of a review, answered or not", NULL, 0);
     return STATUS_OK;
@@ -376,7 +371,7 @@ void review_close(struct review **review)
         review_leave(*review);
         (void)pthread_join((*review)->thread, NULL);
     }
-    review_calls_close(&(*review)->calls);
+    review_flights_close(&(*review)->flights);
     worker_slots_close(&(*review)->set);
     lookup_watch_close(&(*review)->watch);
     for (size_t index = 0; (*review)->profiles != NULL && index < (*review)->parts.settings->profile_count; index++) {

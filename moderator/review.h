@@ -1,14 +1,13 @@
 /* review: the thread that asks reviewing LLMs: review slots on one side, HTTP calls on the other, in one poll.
  *
- *   gateway ──TASK (review)──> slot n ──POST──> LLM ──answer──> strict verdict ──VERDICT──> slot n
- *                                                      └─> labels to history
+ *   gateway ──TASK (review)──> slot n ──joins──> flight ──POST──> LLM ──answer──> strict verdict ──VERDICT──> slots that joined
+ *                                                  └─ earlier labels from history        └─> labels to history
  *
- * For every profile with a review and every gateway address it holds review.concurrency slots; a slot has at most one call. A
- * call ends with the shorter of review.timeout and the task's own time. Whatever is not a strict verdict (a refusal, a timeout,
- * an HTTP error, too much text) is answered with OUTCOME_UNSURE: the gateway then does what the first verdict's fallback says.
- *
- * A label is kept only when the answer says for certain which text it is about: no violation labels every text reviewed, a
- * violation labels the text when there was only one.
+ * For every profile with a review and every gateway address it holds review.concurrency slots; a slot has at most one task, and
+ * a review at most one call at a time (moderator/review_flights). Nothing queues: the gateway sends a task to an idle slot or
+ * does without. A review ends REVIEW_MARGIN_MS before the task's own time. Whatever is not a strict verdict (a refusal, a
+ * timeout, an HTTP error, too much text) is answered with OUTCOME_UNSURE: the gateway then does what the first verdict's
+ * fallback says.
  *
  * Thread: its own; open and close main.
  */

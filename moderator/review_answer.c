@@ -2,6 +2,7 @@
 #include "moderator/review_answer.h"
 
 #include "proto/json.h"
+#include "proto/sse.h"
 
 #include <assert.h>
 
@@ -19,19 +20,18 @@ static const struct json_token *member_of_type(const struct json *json, const st
     return value != NULL && value->type == type ? value : NULL;
 }
 
-/* choices[0].message.content of an answer with exactly one choice, or NULL. */
-static const struct json_token *find_content(const struct json *json)
+/* The one choice of a completion (`within` is "message") or of a part of one ("delta"), or NULL. */
+static const struct json_token *find_choice(const struct json *json, const char *within)
 {
     const struct json_token *choices = member_of_type(json, &json->tokens[0], "choices", JSON_ARRAY);
 
     if (choices == NULL || choices->count != 1) {
         return NULL;
     }
-    return member_of_type(json, member_of_type(json, json_first(json, choices), "message", JSON_OBJECT), "content",
-                          JSON_STRING);
+    return member_of_type(json, json_first(json, choices), within, JSON_OBJECT);
 }
 
-static void write_category(struct bytes answered, char out[CATEGORY_BYTES_MAX + 1])
+void review_answer_category(struct bytes answered, char out[CATEGORY_BYTES_MAX + 1])
 {
     bool sound = answered.count > 0 && answered.count <= CATEGORY_BYTES_MAX;
 
@@ -79,7 +79,7 @@ static enum status read_verdict(struct json *json, struct bytes content, struct 
         buffer_init(&scratch, REVIEW_ANSWER_BYTES_MAX);
         status = json_string(json, category, &scratch, &text);
         if (status == STATUS_OK) {
-            write_category(text, answer.category);
+            review_answer_category(text, answer.category);
         }
         buffer_free(&scratch);
     }
@@ -89,9 +89,90 @@ static enum status read_verdict(struct json *json, struct bytes content, struct 
     return status;
 }
 
+static enum status read_completion(struct json *json, struct bytes body, struct buffer *scratch, struct bytes *out)
+{
+    const struct json_token *content;
+    enum status status = json_read(json, body, JSON_REFUSE_DUPLICATES);
+
+    if (status != STATUS_OK) {
+        return status;
+    }
+    content = member_of_type(json, find_choice(json, "message"), "content", JSON_STRING);
+    return content == NULL ? STATUS_MALFORMED : json_string(json, content, scratch, out);
+}
+
+/* One event's share of the content. The last one may have no choice (usage), many have no content (role, end). */
+static enum status read_event(struct json *json, struct bytes data, struct buffer *content)
+{
+    const struct json_token *choices;
+    const struct json_token *delta;
+    const struct json_token *more;
+    struct buffer scratch;
+    struct bytes text;
+    enum status status = json_read(json, data, JSON_REFUSE_DUPLICATES);
+
+    if (status != STATUS_OK) {
+        return status;
+    }
+    choices = member_of_type(json, &json->tokens[0], "choices", JSON_ARRAY);
+    if (choices != NULL && choices->count == 0) {
+        return STATUS_OK;
+    }
+    delta = find_choice(json, "delta");
+    if (delta == NULL) {
+        return STATUS_MALFORMED; /* an error, or something that is no completion */
+    }
+    more = member_of_type(json, delta, "content", JSON_STRING);
+    if (more == NULL) {
+        return STATUS_OK;
+    }
+    buffer_init(&scratch, REVIEW_ANSWER_BYTES_MAX);
+    status = json_string(json, more, &scratch, &text);
+    if (status == STATUS_OK) {
+        status = buffer_append(content, text);
+    }
+    buffer_free(&scratch);
+    return status;
+}
+
+static enum status next_event(struct sse *sse, struct bytes *body, struct sse_event *out)
+{
+    enum status status = sse_next(sse, body, out);
+
+    return status == STATUS_AGAIN ? sse_rest(sse, out) : status; /* some leave the last blank line out */
+}
+
+static enum status read_stream(struct json *json, struct bytes body, struct buffer *content, struct bytes *out)
+{
+    struct sse_event event;
+    struct sse *sse = NULL;
+    bool done = false;
+    enum status status = sse_open(&sse, REVIEW_ANSWER_BYTES_MAX);
+
+    while (status == STATUS_OK && !done) {
+        status = next_event(sse, &body, &event);
+        if (status == STATUS_OK) {
+            done = bytes_equal(event.data, BYTES("[DONE]"));
+            status = done ? STATUS_OK : read_event(json, event.data, content);
+        }
+    }
+    sse_close(&sse);
+    *out = buffer_view(content);
+    return status;
+}
+
+static bool is_object(struct bytes body)
+{
+    size_t at = 0;
+
+    while (at < body.count && (body.data[at] == ' ' || (body.data[at] >= '\t' && body.data[at] <= '\r'))) {
+        at++;
+    }
+    return at < body.count && body.data[at] == '{';
+}
+
 enum status review_answer_read(struct bytes body, struct review_answer *out)
 {
-    const struct json_token *token;
     struct buffer scratch;
     struct bytes content;
     struct json outer;
@@ -101,11 +182,7 @@ enum status review_answer_read(struct bytes body, struct review_answer *out)
     json_init(&outer);
     json_init(&inner);
     buffer_init(&scratch, REVIEW_ANSWER_BYTES_MAX);
-    status = json_read(&outer, body, JSON_REFUSE_DUPLICATES);
-    if (status == STATUS_OK) {
-        token = find_content(&outer);
-        status = token == NULL ? STATUS_MALFORMED : json_string(&outer, token, &scratch, &content);
-    }
+    status = is_object(body) ? read_completion(&outer, body, &scratch, &content) : read_stream(&outer, body, &scratch, &content);
     if (status == STATUS_OK) {
         status = read_verdict(&inner, content, out);
     }

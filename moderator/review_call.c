@@ -1,6 +1,7 @@
 /* review_call: libcurl's multi_socket interface under zmq_poll. */
 #include "moderator/review_call.h"
 
+#include "proto/address_guard.h"
 #include "proto/clock.h"
 #include "proto/limits.h"
 #include "proto/secret.h"
@@ -10,12 +11,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 /* A call can wait for two addresses at once and for its resolver. */
 enum { SOCKETS_PER_CALL = 4 };
 
 struct review_target {
     char url[PATH_BYTES_MAX + 1];
+    bool allow_private;
     struct curl_slist *fields; /* of every request; holds the key */
 };
 
@@ -24,7 +28,9 @@ enum call_state { CALL_FREE, CALL_RUNNING, CALL_ENDED };
 struct call {
     enum call_state state;
     bool told; /* by review_calls_next */
+    bool denied; /* an address was refused */
     CURL *easy;
+    const struct review_target *target; /* borrowed */
     CURLcode result; /* when ENDED */
     struct buffer body;
     size_t sent; /* of body */
@@ -75,7 +81,27 @@ static enum status add_key(struct curl_slist **fields, struct bytes key)
     return status;
 }
 
-enum status review_target_open(struct review_target **out, const char *url, struct bytes key)
+/* The URL as libcurl will read it. STATUS_MALFORMED: it has no host, or another scheme. */
+static enum status read_url(struct review_target *target, const struct private_hosts *hosts)
+{
+    CURLU *url = curl_url();
+    char *host = NULL;
+    enum status status = STATUS_MALFORMED;
+
+    if (url == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    if (curl_url_set(url, CURLUPART_URL, target->url, 0) == CURLUE_OK &&
+        curl_url_get(url, CURLUPART_HOST, &host, 0) == CURLUE_OK) {
+        target->allow_private = settings_allows_private(hosts, bytes_of(host));
+        status = STATUS_OK;
+    }
+    curl_free(host);
+    curl_url_cleanup(url);
+    return status;
+}
+
+enum status review_target_open(struct review_target **out, const char *url, struct bytes key, const struct private_hosts *hosts)
 {
     struct review_target *target = calloc(1, sizeof *target);
     enum status status;
@@ -89,10 +115,13 @@ enum status review_target_open(struct review_target **out, const char *url, stru
         status = STATUS_MALFORMED;
     }
     if (status == STATUS_OK) {
+        status = read_url(target, hosts);
+    }
+    if (status == STATUS_OK) {
         status = add_field(&target->fields, "Content-Type: application/json");
     }
     if (status == STATUS_OK) {
-        status = add_field(&target->fields, "Accept: application/json");
+        status = add_field(&target->fields, "Accept: application/json, text/event-stream");
     }
     if (status == STATUS_OK) {
         status = add_field(&target->fields, "Expect:"); /* libcurl would wait a second for "100 Continue" */
@@ -231,9 +260,22 @@ static size_t on_write(char *data, size_t size, size_t items, void *context)
     return size * items;
 }
 
-/* libcurl copies what it needs; only `call` and the target's fields are lent. */
-static bool set_options(struct call *call, const struct review_target *target, uint64_t timeout_ms)
+static curl_socket_t on_open(void *context, curlsocktype purpose, struct curl_sockaddr *address)
 {
+    struct call *call = context;
+
+    (void)purpose;
+    if (!address_guard_allows(&address->addr, call->target->allow_private)) {
+        call->denied = true;
+        return CURL_SOCKET_BAD;
+    }
+    return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+}
+
+/* libcurl copies what it needs; only `call` and the target's fields are lent. */
+static bool set_options(struct call *call, uint64_t timeout_ms)
+{
+    const struct review_target *target = call->target;
     CURL *easy = call->easy;
 
     return curl_easy_setopt(easy, CURLOPT_URL, target->url) == CURLE_OK &&
@@ -254,6 +296,8 @@ static bool set_options(struct call *call, const struct review_target *target, u
            curl_easy_setopt(easy, CURLOPT_SEEKDATA, call) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_write) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_WRITEDATA, call) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, call) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_PRIVATE, call) == CURLE_OK;
 }
 
@@ -263,9 +307,9 @@ enum status review_call_start(struct review_calls *calls, size_t place, const st
     struct call *call = &calls->calls[place];
 
     assert(place < calls->room && call->state == CALL_FREE && timeout_ms > 0);
-    *call = (struct call){.state = CALL_RUNNING, .body = *body, .easy = curl_easy_init()};
+    *call = (struct call){.state = CALL_RUNNING, .body = *body, .target = target, .easy = curl_easy_init()};
     buffer_init(&call->answer, REVIEW_ANSWER_BYTES_MAX);
-    if (call->easy == NULL || !set_options(call, target, timeout_ms) ||
+    if (call->easy == NULL || !set_options(call, timeout_ms) ||
         curl_multi_add_handle(calls->multi, call->easy) != CURLM_OK) {
         curl_easy_cleanup(call->easy);
         *call = (struct call){.state = CALL_FREE};
@@ -353,7 +397,7 @@ enum status review_call_result(const struct review_calls *calls, size_t place, u
     case CURLE_OUT_OF_MEMORY:
         return STATUS_NO_MEMORY;
     default:
-        return STATUS_UNAVAILABLE;
+        return call->denied ? STATUS_DENIED : STATUS_UNAVAILABLE;
     }
     if (curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &http_status) != CURLE_OK || http_status < 0) {
         return STATUS_UNAVAILABLE;
@@ -361,6 +405,18 @@ enum status review_call_result(const struct review_calls *calls, size_t place, u
     *out_http_status = (unsigned)http_status;
     *out_body = buffer_view(&call->answer);
     return STATUS_OK;
+}
+
+uint64_t review_call_pause_ms(const struct review_calls *calls, size_t place)
+{
+    const struct call *call = &calls->calls[place];
+    curl_off_t pause_s = 0;
+
+    assert(place < calls->room && call->state == CALL_ENDED);
+    if (curl_easy_getinfo(call->easy, CURLINFO_RETRY_AFTER, &pause_s) != CURLE_OK || pause_s <= 0) {
+        return 0;
+    }
+    return 1000 * (uint64_t)(pause_s < RETRY_AFTER_S_MAX ? pause_s : RETRY_AFTER_S_MAX);
 }
 
 void review_call_end(struct review_calls *calls, size_t place)

@@ -8,12 +8,14 @@
  *
  * HTTP/1.1, http and https only, certificates checked, no redirects, no proxies, no netrc, no cookies, an empty Expect field; a
  * connection that dies under a call fails it: libcurl must never send a paid POST twice. An answer longer than
- * REVIEW_ANSWER_BYTES_MAX fails. Thread: one. Source of the rule: house.md D10, spec/libraries.md 3.
+ * REVIEW_ANSWER_BYTES_MAX fails. An address that proto/address_guard refuses is never connected to. Thread: one.
+ * Source of the rule: house.md D10, spec/libraries.md 3.
  */
 #ifndef MODERATOR_REVIEW_CALL_H
 #define MODERATOR_REVIEW_CALL_H
 
 #include "proto/bytes.h"
+#include "proto/settings.h"
 #include "proto/status.h"
 
 #include <stdbool.h>
@@ -27,9 +29,11 @@ struct review_target;
 /* Once, by main(), before threads. */
 MUST_CHECK enum status review_call_start_library(void);
 
-/* Where to send and with which key (a Bearer token; empty = none). Copies both; the key is wiped at the end.
- * STATUS_NO_MEMORY, STATUS_MALFORMED (no http or https URL). */
-MUST_CHECK enum status review_target_open(struct review_target **out, const char *url, struct bytes key);
+/* Where to send and with which key (a Bearer token; empty = none). Copies both; the key is wiped at the end. The address may be
+ * a private one if `hosts` says so of the URL's host, as of an upstream. STATUS_NO_MEMORY, STATUS_MALFORMED (no http or https
+ * URL). */
+MUST_CHECK enum status review_target_open(struct review_target **out, const char *url, struct bytes key,
+                                          const struct private_hosts *hosts);
 void review_target_close(struct review_target **target);
 
 MUST_CHECK enum status review_calls_open(struct review_calls **out, size_t room);
@@ -58,8 +62,11 @@ void review_calls_turn(struct review_calls *calls, const zmq_pollitem_t *items, 
 bool review_calls_next(struct review_calls *calls, size_t *out_place);
 
 /* What came of an ended call: STATUS_OK with the HTTP status and the body (lent until review_call_end), STATUS_TIMEOUT,
- * STATUS_TOO_LARGE, STATUS_UNAVAILABLE. */
+ * STATUS_TOO_LARGE, STATUS_DENIED (the address), STATUS_UNAVAILABLE. */
 enum status review_call_result(const struct review_calls *calls, size_t place, unsigned *out_http_status, struct bytes *out_body);
+
+/* How long an ended call's answer asks to be left alone (Retry-After); 0 = it says nothing. */
+uint64_t review_call_pause_ms(const struct review_calls *calls, size_t place);
 
 /* Frees the place, also when its call is still running. */
 void review_call_end(struct review_calls *calls, size_t place);

@@ -13,7 +13,7 @@ const char *review_result_name(enum review_result result)
     static const char *const names[REVIEW_RESULTS] = {
         [REVIEW_ALLOW] = "allow",           [REVIEW_BLOCK] = "block",   [REVIEW_NO_VERDICT] = "no_verdict",
         [REVIEW_HTTP_ERROR] = "http_error", [REVIEW_TIMEOUT] = "timeout", [REVIEW_FAILED] = "failed",
-        [REVIEW_TOO_LARGE] = "too_large",
+        [REVIEW_TOO_LARGE] = "too_large",  [REVIEW_UNREACHABLE] = "unreachable", [REVIEW_HISTORY] = "history",
     };
 
     assert((unsigned)result < REVIEW_RESULTS);
@@ -50,7 +50,7 @@ static enum status read_policy(struct review_profile *profile, FILE *errors)
     return STATUS_OK;
 }
 
-static enum status make_target(struct review_profile *profile, FILE *errors)
+static enum status make_target(struct review_profile *profile, const struct private_hosts *hosts, FILE *errors)
 {
     const struct review_settings *review = &profile->settings->review;
     struct secret key = {0};
@@ -62,31 +62,46 @@ static enum status make_target(struct review_profile *profile, FILE *errors)
             return tell(errors, review->key_file, "key of a review", status);
         }
     }
-    status = review_target_open(&profile->target, review->url, secret_view(&key));
+    status = review_target_open(&profile->target, review->url, secret_view(&key), hosts);
     secret_free(&key);
     return status == STATUS_OK ? status : tell(errors, review->url, "address of a review", status);
 }
 
-enum status review_profile_open(struct review_profile *out, const struct profile_settings *settings, struct metrics *metrics,
-                                FILE *errors)
+static void find_series(struct review_profile *profile, struct metrics *metrics)
+{
+    const struct metric_label labels[] = {{"profile", profile->settings->name}};
+
+    for (int result = 0; result < REVIEW_RESULTS; result++) {
+        const struct metric_label both[] = {labels[0], {"result", review_result_name((enum review_result)result)}};
+
+        profile->results[result] = metrics_series(metrics, METRIC_COUNTER, "prismguard_moderator_reviews_total",
+                                                  "Reviews by how they ended", both, 2);
+        if (result < REVIEW_TOO_LARGE) {
+            profile->calls[result] = metrics_series(metrics, METRIC_COUNTER, "prismguard_moderator_review_calls_total",
+                                                    "Calls to reviewing models by how they ended", both, 2);
+        }
+    }
+    profile->shared = metrics_series(metrics, METRIC_COUNTER, "prismguard_moderator_reviews_shared_total",
+                                     "Reviews that joined one of the same texts under way", labels, 1);
+    profile->circuits_open = metrics_series(metrics, METRIC_GAUGE, "prismguard_moderator_review_circuits_open",
+                                            "Reviewing models that are left alone", labels, 1);
+}
+
+enum status review_profile_open(struct review_profile *out, const struct profile_settings *settings,
+                                const struct private_hosts *hosts, struct metrics *metrics, FILE *errors)
 {
     struct review_profile profile = {.settings = settings};
     enum status status = read_policy(&profile, errors);
 
     if (status == STATUS_OK) {
-        status = make_target(&profile, errors);
+        status = make_target(&profile, hosts, errors);
     }
     if (status != STATUS_OK) {
         review_profile_close(&profile);
         return status;
     }
-    for (int result = 0; result < REVIEW_RESULTS; result++) {
-        const struct metric_label labels[] = {{"profile", settings->name},
-                                              {"result", review_result_name((enum review_result)result)}};
-
-        profile.results[result] = metrics_series(metrics, METRIC_COUNTER, "prismguard_moderator_reviews_total",
-                                                 "Reviews by how they ended", labels, 2);
-    }
+    find_series(&profile, metrics);
+    review_models_init(&profile.models, settings->review.model_count);
     *out = profile;
     return STATUS_OK;
 }

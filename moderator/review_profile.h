@@ -1,26 +1,29 @@
 /* review_profile: what a review of one profile needs beside the settings: its policy text and its target with the key.
  *
- * Internal to moderator/review. Thread: opened by main, then constant.
+ * Internal to moderator/review. Thread: opened by main, then the review thread's.
  */
 #ifndef MODERATOR_REVIEW_PROFILE_H
 #define MODERATOR_REVIEW_PROFILE_H
 
 #include "moderator/review_call.h"
+#include "moderator/review_models.h"
 #include "proto/metrics.h"
 #include "proto/secret.h"
 #include "proto/settings.h"
 
 #include <stdio.h>
 
-/* How a review ended; the label of prismguard_moderator_reviews_total. */
+/* How a review, or one call of it, ended; the label of prismguard_moderator_reviews_total. */
 enum review_result {
     REVIEW_ALLOW,
     REVIEW_BLOCK,
-    REVIEW_NO_VERDICT, /* an answer that is not strict */
+    REVIEW_NO_VERDICT, /* an answer that is not strict, or beyond its bound */
     REVIEW_HTTP_ERROR, /* another status than 200 */
     REVIEW_TIMEOUT,
-    REVIEW_FAILED, /* no connection, or it broke; an answer beyond its bound */
-    REVIEW_TOO_LARGE, /* the texts do not fit the request */
+    REVIEW_FAILED, /* no connection, or it broke */
+    REVIEW_TOO_LARGE, /* a text does not fit the request */
+    REVIEW_UNREACHABLE, /* every model is left alone: it failed too often, or asked for a pause that is too long */
+    REVIEW_HISTORY, /* earlier labels decided */
     REVIEW_RESULTS,
 };
 
@@ -30,11 +33,16 @@ struct review_profile {
     struct bytes policy;
     struct review_target *target;
     struct series *results[REVIEW_RESULTS];
+    struct series *calls[REVIEW_RESULTS];
+    struct series *shared;
+    struct series *circuits_open;
+    struct review_models models; /* the review thread's */
 };
 
-/* STATUS_MALFORMED with a line on `errors` that names the file or the URL; STATUS_NO_MEMORY. */
+/* `hosts`: whose addresses may be private. STATUS_MALFORMED with a line on `errors` that names the file or the URL;
+ * STATUS_NO_MEMORY. */
 MUST_CHECK enum status review_profile_open(struct review_profile *out, const struct profile_settings *settings,
-                                           struct metrics *metrics, FILE *errors);
+                                           const struct private_hosts *hosts, struct metrics *metrics, FILE *errors);
 void review_profile_close(struct review_profile *profile);
 
 /* A digest of all that reviews and their labels are made from: names, stores and review settings of the profiles, prompts and

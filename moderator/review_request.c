@@ -22,23 +22,20 @@ struct bytes review_request_default_policy(void)
     return BYTES(default_policy);
 }
 
-static enum status write_texts(const struct message_task *task, struct buffer *out)
+static enum status write_texts(const struct bytes *texts, size_t count, struct buffer *out)
 {
-    struct bytes rest = task->segments;
     struct json_writer writer;
-    struct segment segment;
-    enum status status;
 
     json_writer_init(&writer, out);
     json_write_object_begin(&writer);
     json_write_key(&writer, "texts");
     json_write_array_begin(&writer);
-    while ((status = message_next_segment(&rest, &segment)) == STATUS_OK) {
-        json_write_string(&writer, segment.text);
+    for (size_t index = 0; index < count; index++) {
+        json_write_string(&writer, texts[index]);
     }
     json_write_array_end(&writer);
     json_write_object_end(&writer);
-    return status == STATUS_NOT_FOUND ? writer.status : status;
+    return writer.status;
 }
 
 static void write_message(struct json_writer *writer, const char *role, struct bytes content)
@@ -75,7 +72,8 @@ static enum status write_body(const char *model, struct bytes system, struct byt
     return writer.status;
 }
 
-enum status review_request_write(const char *model, struct bytes policy, const struct message_task *task, struct buffer *out)
+enum status review_request_write(const char *model, struct bytes policy, const struct bytes *texts, size_t count,
+                                 struct buffer *out)
 {
     size_t count_before = out->count;
     struct buffer system;
@@ -89,7 +87,7 @@ enum status review_request_write(const char *model, struct bytes policy, const s
         status = buffer_append_text(&system, answer_rules);
     }
     if (status == STATUS_OK) {
-        status = write_texts(task, &user);
+        status = write_texts(texts, count, &user);
     }
     if (status == STATUS_OK) {
         status = write_body(model, buffer_view(&system), buffer_view(&user), out);

@@ -260,7 +260,17 @@ enum {
     /* The reviewing LLM */
     REVIEW_ANSWER_BYTES_MAX = 64 * KIB,
     REVIEW_PROMPT_BYTES_MAX = 64 * KIB,
-    REVIEW_REQUEST_BYTES_MAX = MIB, /* the JSON sent; more text than a reviewing model reads at once is not sent to it */
+    REVIEW_REQUEST_BYTES_MAX = MIB, /* the JSON sent; a text that does not fit is not reviewed */
+    REVIEW_PART_BYTES = 256 * KIB,  /* texts of one request: what a reviewing model reads at once; a longer one goes alone */
+    REVIEW_PART_TEXTS_MAX = 256,
+    REVIEW_MARGIN_MS = 50,          /* an answer leaves so long before the gateway gives the task up, or a tenth of its time */
+    REVIEW_RETRY_MS = 100,          /* before the second call; doubled, with jitter */
+    REVIEW_RETRY_MAX_MS = 2000,
+    REVIEW_CIRCUIT_FAILURES = 5,    /* in a row within REVIEW_CIRCUIT_MS: a model is left alone */
+    REVIEW_CIRCUIT_MS = 10000,
+    REVIEW_OPEN_MS = 2000,          /* until it is probed; doubled with each failed probe */
+    REVIEW_OPEN_MAX_MS = 30000,
+    REVIEW_REST_MAX_MS = 60000,     /* of a Retry-After */
 
     /* Keywords */
     KEYWORD_FILE_BYTES_MAX = 4 * MIB,
@@ -293,6 +303,8 @@ enum {
     FEED_SILENCE_MS = 5000,  /* no announcement for so long: look into the table, and say that the feed is stale */
     DB_BACKOFF_MS = 100,
     DB_BACKOFF_MAX_MS = 5000,
+    HISTORY_LOOKUP_MS = 500,     /* an earlier label is waited for no longer: the review goes on without */
+    HISTORY_QUESTIONS_MAX = 64,  /* look-ups that wait for the database; more are not made */
     HISTORY_FLUSH_MS = 200,  /* the first queued label waits no longer for company */
     HISTORY_HANG_MS = 1000,  /* a statement that takes longer may take very long: labels go to the disk meanwhile */
     HISTORY_DRAIN_MS = 5000, /* at the end of the process */

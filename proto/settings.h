@@ -164,6 +164,7 @@ struct review_settings {
     char prompt_file[PATH_BYTES_MAX + 1]; /* empty = built in; absolute once read: profiles/NAME/ beside the file is prefixed */
     double sample_rate;                   /* 0 to 1 */
     uint64_t timeout_ms;
+    uint64_t retries; /* calls after the first, for one request */
     uint64_t concurrency;
     enum when_full when_full;
 };

@@ -17,7 +17,6 @@ static const struct setting_planned planned[] = {
     {"profiles.*.responses", "answers are not judged"},
     {"profiles.*.images", "images and audio are not judged, and let through"},
     {"profiles.*.scope.since", "all messages of a request are judged"},
-    {"profiles.*.review.retries", "a review that fails is not repeated"},
     {"profiles.*.cache", "every text is judged anew"},
     {"profiles.*.retention", "samples are kept"},
     {"profiles.*.training.sampling", "samples are drawn balanced"},

@@ -98,7 +98,7 @@ def figures_of(options, before, sent, agreed):
         return total(after, "prismguard_gateway_requests_total", f'source="{source}"') - \
             total(before, "prismguard_gateway_requests_total", f'source="{source}"')
     reviewed = decided("review")
-    local = max(0, sent - reviewed)
+    local = max(0, sent - reviewed - decided("history"))
     version = max(greatest(metrics(a), "prismguard_moderator_model_version") for a in options.moderator_admin)
     auc = greatest(metrics(options.trainer_admin), "prismguard_trainer_auc")
     return (sent, int(reviewed), int(local), f"{100 * local / max(1, sent):.1f}", f"{agreed / max(1, sent):.3f}",

@@ -105,7 +105,7 @@ struct errors_place {
 };
 
 /* Appends the event or events that say that a stream is broken. They must begin on a fresh line: see sse_boundary_gap() in
- * gateway/sse. The message is our own and has no braces (Gemini's SDK for JavaScript counts them). Statuses of errors_body. */
+ * proto/sse. The message is our own and has no braces (Gemini's SDK for JavaScript counts them). Statuses of errors_body. */
 MUST_CHECK enum status errors_stream_event(enum dialect dialect, enum error_kind kind, struct bytes message,
                                            const struct errors_place *place, struct buffer *out);
 

@@ -7,6 +7,7 @@
 #include "gateway/resolve.h"
 #include "gateway/route.h"
 #include "proto/address.h"
+#include "proto/address_guard.h"
 
 #include <arpa/inet.h>
 
@@ -71,15 +72,15 @@ static void hold_address(struct bytes text)
     }
     memcpy(&six.sin6_addr, text.data, sizeof six.sin6_addr);
     memcpy(&four.sin_addr, text.data, sizeof four.sin_addr);
-    fuzz_hold(!resolve_allows((struct sockaddr *)&six, false) || resolve_allows((struct sockaddr *)&six, true));
+    fuzz_hold(!address_guard_allows((struct sockaddr *)&six, false) || address_guard_allows((struct sockaddr *)&six, true));
     for (int private = 0; private < 2; private++) {
         struct sockaddr_in6 mapped = {.sin6_family = AF_INET6};
-        bool allowed = resolve_allows((struct sockaddr *)&four, private != 0);
+        bool allowed = address_guard_allows((struct sockaddr *)&four, private != 0);
         uint32_t number = ntohl(four.sin_addr.s_addr);
 
         mapped.sin6_addr.s6_addr[10] = mapped.sin6_addr.s6_addr[11] = 0xFF;
         memcpy(&mapped.sin6_addr.s6_addr[12], &four.sin_addr, sizeof four.sin_addr);
-        fuzz_hold(!resolve_allows((struct sockaddr *)&mapped, private != 0) || allowed);
+        fuzz_hold(!address_guard_allows((struct sockaddr *)&mapped, private != 0) || allowed);
         fuzz_hold(!allowed || private != 0 || (number >> 24 != 127 && number >> 24 != 10));
         fuzz_hold(!allowed || number >> 16 != 0xA9FE);
     }

@@ -1,7 +1,7 @@
 /* sse: a stream's events are the same however it is cut; an event that is written is read back; a gap completes any stream. */
 #include "fuzz/fuzz.h"
 
-#include "gateway/sse.h"
+#include "proto/sse.h"
 #include "proto/utf8.h"
 
 enum { EVENT_BYTES_MAX = 512 };

@@ -6,7 +6,7 @@
 #include "gateway/format/body.h"
 #include "gateway/inflate.h"
 #include "gateway/request.h"
-#include "gateway/sse.h"
+#include "proto/sse.h"
 #include "proto/json.h"
 #include "proto/message.h"
 #include "proto/settings.h"

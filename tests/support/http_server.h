@@ -5,6 +5,9 @@
  *   http_server_url(&server, "/v1", url);
  *   http_server_await(&server, 1);                 until so many requests have come in whole
  *   http_server_last(&server, &request);           the newest, head and body, copied
+ *   http_server_script(&server, answers, 3);       the next three get these in turn, and later ones the last of them
+ *   http_server_hold(&server, true);               requests come in, and nobody is answered until it is false
+ *   http_server_count(&server, "\"model\":\"a\"")   how often that stands in all requests together
  */
 #ifndef TESTS_SUPPORT_HTTP_SERVER_H
 #define TESTS_SUPPORT_HTTP_SERVER_H
@@ -47,11 +50,15 @@ struct http_server {
     pthread_mutex_t mutex; /* guards what follows */
     pthread_cond_t changed;
     const char *answer; /* a literal */
+    const char *const *script; /* answers that come before it */
+    size_t script_count;
+    bool held;
     enum http_server_mode mode;
     unsigned accepted_count;
     unsigned request_count;
     unsigned closed_count; /* by the client */
     struct buffer last;
+    struct buffer all; /* as far as it holds them */
 };
 
 /* The bytes of the first whole request in `in`, or 0. */
@@ -105,10 +112,20 @@ static inline void http_server_serve(struct http_server *server, struct http_ser
         (void)pthread_mutex_lock(&server->mutex);
         buffer_clear(&server->last);
         assert_status(STATUS_OK, buffer_append(&server->last, bytes_first(buffer_view(&connection->in), count)));
+        if (buffer_append(&server->all, bytes_first(buffer_view(&connection->in), count)) != STATUS_OK) {
+            buffer_clear(&server->all);
+        }
         server->request_count++;
+        (void)pthread_cond_broadcast(&server->changed);
+        while (server->held) {
+            (void)pthread_cond_wait(&server->changed, &server->mutex);
+        }
         mode = server->mode;
         answer = server->answer;
-        (void)pthread_cond_broadcast(&server->changed);
+        if (server->script_count > 0) {
+            server->answer = answer = *server->script++;
+            server->script_count--;
+        }
         (void)pthread_mutex_unlock(&server->mutex);
         buffer_consume(&connection->in, count);
         if (mode == HTTP_SERVER_ANSWER || mode == HTTP_SERVER_CLOSE) {
@@ -193,6 +210,7 @@ static inline void http_server_open(struct http_server *server)
     (void)pthread_mutex_init(&server->mutex, NULL);
     (void)pthread_cond_init(&server->changed, NULL);
     buffer_init(&server->last, HTTP_SERVER_REQUEST_BYTES_MAX);
+    buffer_init(&server->all, HTTP_SERVER_REQUEST_BYTES_MAX);
     server->stop = eventfd(0, EFD_CLOEXEC);
     server->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_true(server->stop >= 0 && server->listener >= 0);
@@ -203,8 +221,11 @@ static inline void http_server_open(struct http_server *server)
     assert_int_equal(0, pthread_create(&server->thread, NULL, http_server_run, server));
 }
 
+static inline void http_server_hold(struct http_server *server, bool held);
+
 static inline void http_server_close(struct http_server *server)
 {
+    http_server_hold(server, false);
     assert_int_equal(0, eventfd_write(server->stop, 1));
     assert_int_equal(0, pthread_join(server->thread, NULL));
     for (size_t place = 0; place < HTTP_SERVER_CONNECTIONS; place++) {
@@ -215,6 +236,7 @@ static inline void http_server_close(struct http_server *server)
     (void)close(server->listener);
     (void)close(server->stop);
     buffer_free(&server->last);
+    buffer_free(&server->all);
     (void)pthread_cond_destroy(&server->changed);
     (void)pthread_mutex_destroy(&server->mutex);
 }
@@ -226,6 +248,39 @@ static inline void http_server_answer(struct http_server *server, const char *an
     server->answer = answer;
     server->mode = mode;
     (void)pthread_mutex_unlock(&server->mutex);
+}
+
+/* `answers` is borrowed until they are used up. */
+static inline void http_server_script(struct http_server *server, const char *const *answers, size_t count)
+{
+    (void)pthread_mutex_lock(&server->mutex);
+    server->script = answers;
+    server->script_count = count;
+    server->mode = HTTP_SERVER_ANSWER;
+    (void)pthread_mutex_unlock(&server->mutex);
+}
+
+static inline void http_server_hold(struct http_server *server, bool held)
+{
+    (void)pthread_mutex_lock(&server->mutex);
+    server->held = held;
+    (void)pthread_cond_broadcast(&server->changed);
+    (void)pthread_mutex_unlock(&server->mutex);
+}
+
+static inline unsigned http_server_count(struct http_server *server, const char *text)
+{
+    unsigned count = 0;
+
+    (void)pthread_mutex_lock(&server->mutex);
+    for (struct bytes rest = buffer_view(&server->all); rest.count > 0;) {
+        const char *found = memmem(rest.data, rest.count, text, strlen(text));
+
+        count += found != NULL;
+        rest = found == NULL ? (struct bytes){NULL, 0} : bytes_from(rest, (size_t)(found - rest.data) + 1);
+    }
+    (void)pthread_mutex_unlock(&server->mutex);
+    return count;
 }
 
 /* Into `out` of PATH_BYTES_MAX + 1. */

@@ -1,11 +1,14 @@
 """A scripted LLM API on loopback that records what reaches it byte for byte and misbehaves on demand.
 
 A request chooses its script by the model it names: "answer", "stream", "endless", "dies", "flood", "silent", "reviewer", ...
+
+Models whose name begins with "reviewer" judge: what reaches them is in `reviews`, not among the exchanges.
 Every event a test waits for (a request came, a connection was closed by the gateway) is a condition, not a sleep.
 """
 import contextlib
 import gzip
 import json
+import re
 import socket
 import struct
 import threading
@@ -54,6 +57,7 @@ class Upstream:
         self.port = self.listener.getsockname()[1]
         self.changed = threading.Condition()
         self.exchanges = []
+        self.reviews = []  # the texts of each request to a reviewer, stripped
         self.connections = 0
         self.labels = {}
         self.gate = threading.Event()
@@ -75,6 +79,7 @@ class Upstream:
     def forget(self):
         with self.changed:
             self.exchanges.clear()
+            self.reviews.clear()
         self.gate.clear()
 
     def _accept(self):
@@ -109,8 +114,10 @@ class Upstream:
                     request = {}
                 model = dialects.model_of(exchange.path) or (request.get("model") if isinstance(request, dict) else None)
                 with self.changed:
-                    if model != "reviewer":
+                    if not str(model).startswith("reviewer"):
                         self.exchanges.append(exchange)
+                    else:
+                        self.reviews.append([text.strip() for text in self._texts_under_review(request)])
                     self.changed.notify_all()
                 script = getattr(self, "_script_" + str(model).replace("-", "_"), self._script_answer)
                 if script(connection, exchange, request) == "close":
@@ -142,12 +149,43 @@ class Upstream:
         self._send_json(connection, self.completion("hello from upstream"))
 
     def _script_reviewer(self, connection, exchange, request):
+        self._send_json(connection, self.completion(self._verdict(request), "reviewer"))
+
+    @staticmethod
+    def _texts_under_review(request):
         content = request["messages"][-1]["content"]
-        texts = json.loads(content[content.index("["):content.rindex("]") + 1])
-        texts = [text if isinstance(text, str) else text["text"] for text in texts]
-        violation = any(self.labels.get(text.strip(), 0) for text in texts)
-        verdict = {"violation": violation, "category": "abuse" if violation else "", "reason": "scripted"}
-        self._send_json(connection, self.completion(json.dumps(verdict), "reviewer"))
+        return json.loads(content[content.index("["):content.rindex("]") + 1])
+
+    def _verdict(self, request):
+        violation = any(self.labels.get(text.strip(), 0) for text in self._texts_under_review(request))
+        return json.dumps({"violation": violation, "category": "abuse" if violation else "", "reason": "scripted"})
+
+    def _script_reviewer_streamed(self, connection, exchange, request):
+        verdict = self._verdict(request)
+        self._stream_head(connection)
+        for part in ({"role": "assistant", "content": ""}, {"content": verdict[:9]}, {"content": verdict[9:]}, {}):
+            self._chunk(connection, exchange, self.event(part))
+        self._chunk(connection, exchange, b"data: [DONE]\n\n")
+        connection.sendall(b"0\r\n\r\n")
+
+    def _script_reviewer_broken(self, connection, exchange, request):
+        """Fails until the test opens the gate."""
+        if self.gate.is_set():
+            return self._script_reviewer(connection, exchange, request)
+        self._send_json(connection, {"error": {"message": "overloaded"}}, "503 Service Unavailable")
+
+    def _script_reviewer_gated(self, connection, exchange, request):
+        self.gate.wait(PATIENCE_S)
+        self._script_reviewer(connection, exchange, request)
+
+    def _script_reviewer_quoting(self, connection, exchange, request):
+        """Says no more than what it was shown."""
+        self._send_json(connection, self.completion("\n".join(self._texts_under_review(request)), "reviewer"))
+
+    def _script_reviewer_obedient(self, connection, exchange, request):
+        """Does what it is told by anybody, wherever it is told so but in the delimited field."""
+        verdict = obeyed([message["content"] for message in request["messages"]], len(request["messages"]) - 1)
+        self._send_json(connection, self.completion(verdict or self._verdict(request), "reviewer"))
 
     def _script_large(self, connection, exchange, request):
         self._send_json(connection, self.completion("y" * 5000))
@@ -271,6 +309,24 @@ class Upstream:
     def _script_flood(self, connection, exchange, request):
         """Events as fast as they go, request["bytes"] of them."""
         return self._flood(connection, exchange, self.event({"content": "y" * 4000}) * 16, int(request["bytes"]))
+
+
+ORDER = re.compile(r"ANSWER (\{[^{}]*\})")
+
+
+def obeyed(contents, field):
+    """The answer that some content orders, for a reader who takes nothing for data but the texts of the object that contents[field]
+    begins with; None without an order."""
+    told = [content for index, content in enumerate(contents) if index != field]
+    try:
+        value, end = json.JSONDecoder().raw_decode(contents[field])
+        told.append(contents[field][end:])
+        told.append(json.dumps({key: more for key, more in value.items() if key != "texts"}))
+        told += [json.dumps(text) for text in value["texts"] if not isinstance(text, str)]
+    except (ValueError, KeyError, AttributeError):
+        told.append(contents[field])
+    orders = ORDER.findall("\n".join(told))
+    return orders[0] if orders else None
 
 
 def wait_until(condition, patience_s=PATIENCE_S, what="condition"):

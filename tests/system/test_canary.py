@@ -187,6 +187,7 @@ def whole(cluster, canary_upstream, secret_file, tmp_path_factory):
     from: openai_chat
     to: same
     moderation: default""", profile="""
+      retries: 0
     model: { kind: hashlinear, low: 0.35, high: 0.65 }
     training: { min_samples: 20, every: 1s }""")
     stack.config.write_text(stack.config.read_text().replace("models: [reviewer]", f"models: [reviewer]\n      key_file: {secret_file}"))

@@ -163,9 +163,15 @@ static void a_profile_without_review_asks_for_none(void **state)
     be_unsure(&desk, &local, &plain, OUTCOME_BLOCK, DRAWN_UNSURE);
     assert_int_equal(OUTCOME_BLOCK, only_result(&desk)->outcome);
     assert_int_equal(1, desk_slots(&desk, SLOT_REVIEW, SLOT_IDLE));
+    assert_int_equal(0, series_value(desk.dispatch->counts.unreviewed[UNREVIEWED_FULL])); /* none was wanted */
     scripted_close(&local);
     scripted_close(&review);
     desk_close(&desk);
+}
+
+static int64_t unreviewed(const struct desk *desk, enum pool_unreviewed why)
+{
+    return series_value(desk->dispatch->counts.unreviewed[why]);
 }
 
 static void when_all_reviewers_are_busy_a_strict_profile_blocks(void **state)
@@ -190,6 +196,8 @@ static void when_all_reviewers_are_busy_a_strict_profile_blocks(void **state)
     desk_until(&desk, desk.finished_count == 2);
     assert_int_equal(OUTCOME_ALLOW, desk.finished[1]->result.outcome);
     assert_int_equal(SOURCE_MODEL, desk.finished[1]->result.source);
+    assert_int_equal(2, unreviewed(&desk, UNREVIEWED_FULL));
+    assert_int_equal(0, unreviewed(&desk, UNREVIEWED_NO_VERDICT));
     scripted_close(&local);
     scripted_close(&review);
     desk_close(&desk);
@@ -244,6 +252,8 @@ static void a_review_that_knows_no_better_leaves_the_fallback(void **state)
         assert_int_equal(OUTCOME_BLOCK, result->outcome);
         assert_int_equal(SOURCE_MODEL, result->source);
         assert_string_equal("nearer", result->category);
+        assert_int_equal(1, unreviewed(&desk, UNREVIEWED_NO_VERDICT));
+        assert_int_equal(0, unreviewed(&desk, UNREVIEWED_FULL));
         scripted_close(&local);
         if (how != 3) {
             scripted_close(&review);

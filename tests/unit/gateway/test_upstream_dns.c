@@ -4,6 +4,7 @@
 #include "support/transfer.h"
 
 #include "gateway/resolve.h"
+#include "proto/address_guard.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -103,7 +104,7 @@ static void forget(void)
 static void assert_nothing_blocked_was_connected_to(const char *name)
 {
     for (size_t index = 0; index < connect_count; index++) {
-        if (!resolve_allows((const struct sockaddr *)&connects[index], false)) {
+        if (!address_guard_allows((const struct sockaddr *)&connects[index], false)) {
             fail_msg("%s: connected to a blocked address", name);
         }
     }

@@ -99,6 +99,7 @@ static void prepare_place(struct place *place, uint64_t concurrency)
     assert_status(STATUS_OK, bytes_copy(bytes_of(wire_endpoint(place->gateway.wire)), place->settings.moderator.gateways.at[0],
                                         sizeof place->settings.moderator.gateways.at[0]));
     http_server_url(&place->llm, "/v1/chat/completions", place->profiles[1].review.url);
+    place->settings.gateway.allow_private_upstreams = (struct private_hosts){.count = 1, .at = {"127.0.0.1"}};
     place->profiles[1].review.model_count = 1;
     assert_status(STATUS_OK, bytes_copy(BYTES("reviewer"), place->profiles[1].review.models[0], PROFILE_NAME_BYTES_MAX + 1));
     place->profiles[1].review.timeout_ms = GATEWAY_WAIT_MS;
@@ -341,11 +342,50 @@ static void several_reviews_run_at_once(void **state)
         expect_ready(&place);
         identity_bytes[index] = place.gateway.identity_bytes;
         memcpy(identities[index], place.gateway.identity, identity_bytes[index]);
-        send_text(&place, "a text");
+        send_text(&place, (const char *[]){"one", "two", "three"}[index]);
     }
     http_server_await(&place.llm, 3, 0); /* all three are under way, and none is answered */
     close_place(&place);
     assert_false(bytes_equal((struct bytes){identities[0], identity_bytes[0]}, (struct bytes){identities[1], identity_bytes[1]}));
+}
+
+static int64_t shared(struct place *place)
+{
+    const struct metric_label label = {"profile", "default"};
+
+    return series_value(
+        metrics_series(place->metrics, METRIC_COUNTER, "prismguard_moderator_reviews_shared_total", "", &label, 1));
+}
+
+/* Each of both has its own time: the first gives up, and the call goes on for the second. */
+static void the_same_text_at_once_is_asked_once_and_every_slot_answers(void **state)
+{
+    struct bytes text = BYTES("a text");
+    struct place place;
+
+    (void)state;
+    open_place(&place, 3);
+    llm_says(&place, "200 OK", HATE);
+    http_server_hold(&place.llm, true);
+    for (int slot = 0; slot < 3; slot++) {
+        expect_ready(&place);
+        send_task_to(&place, "default", &text, 1, slot == 0 ? 100 : GATEWAY_WAIT_MS);
+        http_server_await(&place.llm, 1, 0);
+    }
+    place.sequence = 1;
+    expect_no_verdict(&place, "timeout", 1);
+    while (shared(&place) != 2) {
+        (void)poll(NULL, 0, 5);
+    }
+    http_server_hold(&place.llm, false);
+    for (place.sequence = 2; place.sequence <= 3; place.sequence++) {
+        struct message_verdict verdict = gateway_verdict(&place.gateway);
+
+        assert_int_equal(OUTCOME_BLOCK, verdict.outcome);
+        assert_bytes("hate", verdict.category);
+    }
+    assert_int_equal(1, place.llm.request_count);
+    close_place(&place);
 }
 
 static void leaving_waits_for_the_answer_and_says_bye(void **state)
@@ -447,6 +487,7 @@ int main(void)
         cmocka_unit_test(a_text_that_no_request_holds_is_no_verdict),
         cmocka_unit_test(a_ping_is_answered_between_reviews),
         cmocka_unit_test(several_reviews_run_at_once),
+        cmocka_unit_test(the_same_text_at_once_is_asked_once_and_every_slot_answers),
         cmocka_unit_test(leaving_waits_for_the_answer_and_says_bye),
         cmocka_unit_test(only_certain_labels_are_kept),
         cmocka_unit_test(a_review_is_wanted_when_any_profile_has_one),

@@ -216,6 +216,67 @@ static void a_completion_of_another_shape_is_no_verdict(void **state)
     body_is_no_verdict("{\"violation\":false,\"category\":\"\",\"reason\":\"\"}");
 }
 
+#define DELTA(text) "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":" text "},\"finish_reason\":null}]}\n\n"
+#define ROLE "data: {\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":null}}]}\n\n"
+#define USAGE "data: {\"choices\":[],\"usage\":{\"total_tokens\":3}}\n\n"
+#define DONE "data: [DONE]\n\n"
+#define FIRST DELTA("\"{\\\"violation\\\":true,\\\"category\\\":\\\"ha\"")
+#define SECOND DELTA("\"te\\\",\\\"reason\\\":\\\"slurs\\\"}\"")
+
+static void a_stream_is_put_together_to_the_same_verdict(void **state)
+{
+    static const char *const streams[] = {
+        ROLE FIRST SECOND USAGE DONE,
+        ": ping\n\n" FIRST SECOND DONE "data: whatever follows",
+        "\xEF\xBB\xBF" FIRST SECOND "data: [DONE]", /* without its last blank line */
+        "data:{\"choices\":[{\"delta\":{\"content\":\"{\\\"violation\\\":true,\\\"category\\\":\\\"hate\\\",\\\"reason\\\":\\\"\\\"}\"}}]}\r\n\r\n"
+        "data:[DONE]\r\n\r\n",
+    };
+
+    (void)state;
+    for (size_t index = 0; index < sizeof streams / sizeof *streams; index++) {
+        struct review_answer answer = {0};
+
+        assert_status(STATUS_OK, review_answer_read(bytes_of(streams[index]), &answer));
+        assert_true(answer.violation);
+        assert_string_equal("hate", answer.category);
+    }
+}
+
+static void a_stream_that_is_cut_or_of_another_shape_is_no_verdict(void **state)
+{
+    static const char whole[] = FIRST SECOND DONE;
+
+    (void)state;
+    body_is_no_verdict(FIRST SECOND);
+    body_is_no_verdict(FIRST DONE);
+    body_is_no_verdict(DONE);
+    body_is_no_verdict(FIRST FIRST SECOND DONE);
+    body_is_no_verdict(FIRST "data: {\"error\":{\"message\":\"overloaded\"}}\n\n" SECOND DONE);
+    body_is_no_verdict(FIRST "data: not json\n\n" SECOND DONE);
+    body_is_no_verdict(FIRST "data: {\"choices\":[{\"delta\":null}]}\n\n" SECOND DONE);
+    body_is_no_verdict("data: {\"choices\":[{\"delta\":{}},{\"delta\":{}}]}\n\n" FIRST SECOND DONE);
+    for (size_t count = 0; count < sizeof whole - 4; count++) { /* its last line end and blank line may be missing */
+        struct review_answer answer;
+
+        assert_status(STATUS_MALFORMED, review_answer_read((struct bytes){whole, count}, &answer));
+    }
+}
+
+static void the_content_of_a_stream_is_bounded(void **state)
+{
+    struct buffer stream;
+
+    (void)state;
+    buffer_init(&stream, MIB);
+    for (int count = 0; count <= REVIEW_ANSWER_BYTES_MAX / 10; count++) {
+        assert_status(STATUS_OK, buffer_append_text(&stream, DELTA("\"          \"")));
+    }
+    assert_status(STATUS_OK, buffer_append(&stream, (struct bytes){FIRST SECOND DONE, sizeof FIRST SECOND DONE})); /* terminated */
+    body_is_no_verdict(stream.data);
+    buffer_free(&stream);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -229,6 +290,9 @@ int main(void)
         cmocka_unit_test(an_echo_of_an_injected_verdict_is_none),
         cmocka_unit_test(every_prefix_of_a_verdict_is_none),
         cmocka_unit_test(a_completion_of_another_shape_is_no_verdict),
+        cmocka_unit_test(a_stream_is_put_together_to_the_same_verdict),
+        cmocka_unit_test(a_stream_that_is_cut_or_of_another_shape_is_no_verdict),
+        cmocka_unit_test(the_content_of_a_stream_is_bounded),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,6 +10,8 @@ enum { PLACES = 3, TIMEOUT_MS = 20000, ITEMS_MAX = 64 };
 
 #define ANSWER "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 13\r\n\r\n{\"answer\":42}"
 
+static const struct private_hosts loopback = {.count = 1, .at = {"127.0.0.1"}};
+
 static int start(void **state)
 {
     (void)state;
@@ -31,7 +33,7 @@ static int open_place(void **state)
     assert_non_null(place);
     http_server_open(&place->server);
     http_server_url(&place->server, "/v1/chat/completions?x=1", url);
-    assert_status(STATUS_OK, review_target_open(&place->target, url, BYTES("the-key")));
+    assert_status(STATUS_OK, review_target_open(&place->target, url, BYTES("the-key"), &loopback));
     assert_status(STATUS_OK, review_calls_open(&place->calls, PLACES));
     assert_in_range(review_calls_items_max(place->calls), 1, ITEMS_MAX);
     *state = place;
@@ -139,7 +141,7 @@ static void without_a_key_no_authorization_is_sent(void **state)
     struct buffer request;
 
     http_server_url(&place->server, "/", url);
-    assert_status(STATUS_OK, review_target_open(&target, url, (struct bytes){NULL, 0}));
+    assert_status(STATUS_OK, review_target_open(&target, url, (struct bytes){NULL, 0}, &loopback));
     http_server_answer(&place->server, ANSWER, HTTP_SERVER_ANSWER);
     begin_to(place, target, 0, "{}", TIMEOUT_MS);
     review_call_end(place->calls, await(place));
@@ -244,7 +246,7 @@ static void nobody_listening_fails_the_call(void **state)
     unsigned http_status;
     struct bytes body;
 
-    assert_status(STATUS_OK, review_target_open(&target, "http://127.0.0.1:1/", (struct bytes){NULL, 0}));
+    assert_status(STATUS_OK, review_target_open(&target, "http://127.0.0.1:1/", (struct bytes){NULL, 0}, &loopback));
     begin_to(place, target, 2, "{}", TIMEOUT_MS);
     assert_int_equal(2, await(place));
     assert_status(STATUS_UNAVAILABLE, result(place, 2, &http_status, &body));
@@ -341,14 +343,65 @@ static void the_proxy_variables_of_the_environment_are_not_heard(void **state)
     assert_int_equal(0, unsetenv("all_proxy"));
 }
 
+static void an_address_that_is_not_allowed_is_never_connected_to(void **state)
+{
+    static const struct private_hosts others = {.count = 1, .at = {"llm.example"}};
+    struct place *place = *state;
+    struct review_target *target = NULL;
+    char url[PATH_BYTES_MAX + 1];
+    unsigned http_status;
+    struct bytes body;
+
+    http_server_answer(&place->server, ANSWER, HTTP_SERVER_ANSWER);
+    http_server_url(&place->server, "/", url);
+    assert_status(STATUS_OK, review_target_open(&target, url, (struct bytes){NULL, 0}, &others));
+    begin_to(place, target, 0, "{}", TIMEOUT_MS);
+    (void)await(place);
+    assert_status(STATUS_DENIED, result(place, 0, &http_status, &body));
+    review_call_end(place->calls, 0);
+    review_target_close(&target);
+    /* Where clouds keep their credentials is never allowed. */
+    assert_status(STATUS_OK, review_target_open(&target, "http://169.254.169.254/", (struct bytes){NULL, 0},
+                                                &(struct private_hosts){.count = 1, .at = {"true"}}));
+    begin_to(place, target, 0, "{}", TIMEOUT_MS);
+    (void)await(place);
+    assert_status(STATUS_DENIED, result(place, 0, &http_status, &body));
+    review_call_end(place->calls, 0);
+    review_target_close(&target);
+    assert_int_equal(0, place->server.accepted_count);
+}
+
+static void a_pause_that_the_answer_asks_for_is_told(void **state)
+{
+    struct place *place = *state;
+
+    http_server_answer(&place->server, "HTTP/1.1 429 Slow\r\nRetry-After: 7\r\nContent-Length: 0\r\n\r\n", HTTP_SERVER_ANSWER);
+    begin(place, 0, "{}", TIMEOUT_MS);
+    (void)await(place);
+    assert_int_equal(7000, review_call_pause_ms(place->calls, 0));
+    review_call_end(place->calls, 0);
+    http_server_answer(&place->server, "HTTP/1.1 429 Slow\r\nRetry-After: 99999999999\r\nContent-Length: 0\r\n\r\n",
+                       HTTP_SERVER_ANSWER);
+    begin(place, 0, "{}", TIMEOUT_MS);
+    (void)await(place);
+    assert_int_equal(1000 * (int64_t)RETRY_AFTER_S_MAX, review_call_pause_ms(place->calls, 0));
+    review_call_end(place->calls, 0);
+    http_server_answer(&place->server, ANSWER, HTTP_SERVER_ANSWER);
+    begin(place, 0, "{}", TIMEOUT_MS);
+    (void)await(place);
+    assert_int_equal(0, review_call_pause_ms(place->calls, 0));
+    review_call_end(place->calls, 0);
+}
+
 static void only_http_addresses_are_targets(void **state)
 {
     struct review_target *target = NULL;
 
     (void)state;
-    assert_status(STATUS_MALFORMED, review_target_open(&target, "file:///etc/passwd", (struct bytes){NULL, 0}));
-    assert_status(STATUS_MALFORMED, review_target_open(&target, "ftp://127.0.0.1/", (struct bytes){NULL, 0}));
-    assert_status(STATUS_MALFORMED, review_target_open(&target, "", (struct bytes){NULL, 0}));
+    assert_status(STATUS_MALFORMED, review_target_open(&target, "file:///etc/passwd", (struct bytes){NULL, 0}, &loopback));
+    assert_status(STATUS_MALFORMED, review_target_open(&target, "ftp://127.0.0.1/", (struct bytes){NULL, 0}, &loopback));
+    assert_status(STATUS_MALFORMED, review_target_open(&target, "", (struct bytes){NULL, 0}, &loopback));
+    assert_status(STATUS_MALFORMED, review_target_open(&target, "http://a b/", (struct bytes){NULL, 0}, &loopback));
     assert_null(target);
 }
 
@@ -368,6 +421,8 @@ int main(void)
         CALL_TEST(a_large_question_is_sent_without_asking_first),
         CALL_TEST(a_running_call_can_be_ended),
         CALL_TEST(the_proxy_variables_of_the_environment_are_not_heard),
+        CALL_TEST(an_address_that_is_not_allowed_is_never_connected_to),
+        CALL_TEST(a_pause_that_the_answer_asks_for_is_told),
         cmocka_unit_test(only_http_addresses_are_targets),
     };
 

@@ -24,11 +24,13 @@ static int remove_folder(void **state)
 
 static struct profile_settings settings_of(const char *url)
 {
-    struct profile_settings settings = {.name = "default"};
+    struct profile_settings settings = {.name = "default", .review = {.model_count = 1}};
 
     assert_status(STATUS_OK, bytes_copy(bytes_of(url), settings.review.url, sizeof settings.review.url));
     return settings;
 }
+
+static const struct private_hosts nobody = {0};
 
 /* Opens, keeps what was told (the caller frees it), closes. */
 static enum status open_with(const struct profile_settings *settings, char **told, char *policy, size_t room)
@@ -41,7 +43,7 @@ static enum status open_with(const struct profile_settings *settings, char **tol
 
     assert_non_null(errors);
     assert_status(STATUS_OK, metrics_open(&metrics));
-    status = review_profile_open(&profile, settings, metrics, errors);
+    status = review_profile_open(&profile, settings, &nobody, metrics, errors);
     if (status == STATUS_OK) {
         assert_non_null(profile.target);
         assert_status(STATUS_OK, bytes_copy(profile.policy, policy, room));

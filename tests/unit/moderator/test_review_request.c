@@ -1,13 +1,11 @@
 /* test_review_request: what is sent, that no text breaks out of its field, and the bound. Read back by yyjson. */
-#include "support/task.h"
 #include "support/unit.h"
 
 #include "moderator/review_request.h"
+#include "proto/limits.h"
 
 #include <stdlib.h>
 #include <yyjson.h>
-
-static const struct message_task_head review = {.kind = SLOT_REVIEW, .remaining_ms = 1000};
 
 /* The user message's content, parsed; the caller frees the document. */
 static yyjson_doc *texts_sent(struct buffer *body, const char *system_prefix)
@@ -48,15 +46,13 @@ static void texts_arrive_as_they_were_whatever_they_hold(void **state)
         BYTES("\xe6\x9a\xb4 \xf0\x9f\x98\x80"),
         BYTES(""),
     };
-    struct buffer packed;
-    struct message_task task = task_make(&packed, &review, "default", texts, 5);
     struct buffer body;
     yyjson_doc *doc;
     yyjson_val *sent;
 
     (void)state;
     buffer_init(&body, REVIEW_REQUEST_BYTES_MAX);
-    assert_status(STATUS_OK, review_request_write("reviewer", BYTES("The policy."), &task, &body));
+    assert_status(STATUS_OK, review_request_write("reviewer", BYTES("The policy."), texts, 5, &body));
     doc = texts_sent(&body, "The policy.\n\n");
     sent = yyjson_obj_get(yyjson_doc_get_root(doc), "texts");
     assert_int_equal(5, yyjson_arr_size(sent));
@@ -68,7 +64,6 @@ static void texts_arrive_as_they_were_whatever_they_hold(void **state)
     }
     yyjson_doc_free(doc);
     buffer_free(&body);
-    buffer_free(&packed);
 }
 
 static void the_default_policy_speaks_of_violations(void **state)
@@ -80,42 +75,35 @@ static void the_default_policy_speaks_of_violations(void **state)
 static void a_request_of_the_bound_is_written_and_one_byte_more_is_refused(void **state)
 {
     struct bytes text = BYTES("the same text");
-    struct buffer packed;
-    struct message_task task = task_make(&packed, &review, "default", &text, 1);
     struct buffer body;
     size_t count;
 
     (void)state;
     buffer_init(&body, REVIEW_REQUEST_BYTES_MAX);
-    assert_status(STATUS_OK, review_request_write("reviewer", BYTES("P"), &task, &body));
+    assert_status(STATUS_OK, review_request_write("reviewer", BYTES("P"), &text, 1, &body));
     count = body.count;
     buffer_free(&body);
     buffer_init(&body, count);
-    assert_status(STATUS_OK, review_request_write("reviewer", BYTES("P"), &task, &body));
+    assert_status(STATUS_OK, review_request_write("reviewer", BYTES("P"), &text, 1, &body));
     assert_int_equal(count, body.count);
     buffer_free(&body);
     buffer_init(&body, count - 1);
-    assert_status(STATUS_TOO_LARGE, review_request_write("reviewer", BYTES("P"), &task, &body));
+    assert_status(STATUS_TOO_LARGE, review_request_write("reviewer", BYTES("P"), &text, 1, &body));
     assert_int_equal(0, body.count);
     buffer_free(&body);
-    buffer_free(&packed);
 }
 
 static void a_text_beyond_the_bound_costs_no_more_than_the_bound(void **state)
 {
     struct bytes text = {calloc(1, 4 * MIB), 4 * MIB};
-    struct buffer packed;
-    struct message_task task;
     struct buffer body;
 
     (void)state;
     assert_non_null(text.data);
-    task = task_make(&packed, &review, "default", &text, 1);
     buffer_init(&body, REVIEW_REQUEST_BYTES_MAX);
-    assert_status(STATUS_TOO_LARGE, review_request_write("reviewer", BYTES("P"), &task, &body));
+    assert_status(STATUS_TOO_LARGE, review_request_write("reviewer", BYTES("P"), &text, 1, &body));
     assert_int_equal(0, body.count);
     buffer_free(&body);
-    buffer_free(&packed);
     free((char *)(uintptr_t)text.data);
 }
 

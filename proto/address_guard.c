@@ -1,5 +1,5 @@
-/* resolve_guard: which addresses an upstream may have: the special ranges of RFC 6890, inner addresses unwrapped. */
-#include "gateway/resolve.h"
+/* address_guard: which addresses an upstream may have: the special ranges of RFC 6890, inner addresses unwrapped. */
+#include "proto/address_guard.h"
 
 #include <netinet/in.h>
 #include <stdint.h>
@@ -90,7 +90,7 @@ static const struct range *range_of(const struct address *address)
     return NULL;
 }
 
-bool resolve_allows(const struct sockaddr *sockaddr, bool allow_private)
+bool address_guard_allows(const struct sockaddr *sockaddr, bool allow_private)
 {
     struct address address = mapped;
     const struct range *range;

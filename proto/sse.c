@@ -1,5 +1,5 @@
 /* sse: follows, reads and writes event streams. */
-#include "gateway/sse.h"
+#include "proto/sse.h"
 
 #include "proto/limits.h"
 #include "proto/utf8.h"

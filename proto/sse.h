@@ -10,8 +10,8 @@
  *
  * Thread: any, one at a time for each object.
  */
-#ifndef GATEWAY_SSE_H
-#define GATEWAY_SSE_H
+#ifndef PROTO_SSE_H
+#define PROTO_SSE_H
 
 #include "proto/bytes.h"
 #include "proto/status.h"

@@ -1,7 +1,7 @@
-/* resolve_guard: both ends of every special range are refused, their neighbours are not, however the address is wrapped. */
+/* address_guard: both ends of every special range are refused, their neighbours are not, however the address is wrapped. */
 #include "support/file.h"
 
-#include "gateway/resolve.h"
+#include "proto/address_guard.h"
 
 #include <arpa/inet.h>
 
@@ -26,7 +26,7 @@ static void check(bool allowed, const char *text, bool allow_private)
 {
     union address address = parse(text);
 
-    if (resolve_allows(&address.any, allow_private) != allowed) {
+    if (address_guard_allows(&address.any, allow_private) != allowed) {
         fail_msg("%s must be %s", text, allowed ? "allowed" : "refused");
     }
 }
@@ -118,7 +118,7 @@ static void every_range_of_the_published_list_is_refused_at_both_ends(void **sta
             } else {
                 fill_host_bits(address.wide.sin6_addr.s6_addr, 16, (unsigned)prefix_bits, bit);
             }
-            if (resolve_allows(&address.any, false)) {
+            if (address_guard_allows(&address.any, false)) {
                 fail_msg("%s: end %u is allowed", text, bit);
             }
         }
@@ -133,7 +133,7 @@ static void other_families_are_refused(void **state)
     const struct sockaddr address = {.sa_family = AF_UNIX};
 
     (void)state;
-    assert_false(resolve_allows(&address, true));
+    assert_false(address_guard_allows(&address, true));
 }
 
 int main(void)

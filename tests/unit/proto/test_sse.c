@@ -3,7 +3,7 @@
 #include "support/file.h"
 #include "support/unit.h"
 
-#include "gateway/sse.h"
+#include "proto/sse.h"
 #include "proto/limits.h"
 
 #include <stdbool.h>

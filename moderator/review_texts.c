@@ -1,0 +1,44 @@
+/* review_texts: walks over the segments of a task. */
+#include "moderator/review_texts.h"
+
+#include <assert.h>
+#include <string.h>
+
+size_t review_texts_collect(const struct message_task *task, struct bytes passed, size_t start, size_t count_max,
+                            struct bytes texts[REVIEW_PART_TEXTS_MAX], size_t *out_end)
+{
+    struct bytes rest = task->segments;
+    struct segment segment;
+    size_t count = 0;
+    size_t bytes = 0;
+    size_t index = 0;
+
+    assert(count_max >= 1 && count_max <= REVIEW_PART_TEXTS_MAX);
+    for (; message_next_segment(&rest, &segment) == STATUS_OK; index++) {
+        if (index < start || message_unsure_has(passed, index)) {
+            continue;
+        }
+        if (count == count_max || (count > 0 && bytes + segment.text.count > REVIEW_PART_BYTES)) {
+            break;
+        }
+        texts[count++] = segment.text;
+        bytes += segment.text.count;
+    }
+    *out_end = index;
+    return count;
+}
+
+/* Each by its own digest first, so that no two lists of texts can be taken for each other. */
+void review_texts_digest(const struct message_task *task, unsigned char out[SHA256_BYTES])
+{
+    unsigned char chain[2 * SHA256_BYTES] = {0};
+    struct bytes rest = task->segments;
+    struct segment segment;
+
+    memset(out, 0, SHA256_BYTES);
+    while (message_next_segment(&rest, &segment) == STATUS_OK) {
+        memcpy(chain, out, SHA256_BYTES);
+        secret_sha256(chain + SHA256_BYTES, segment.text);
+        secret_sha256(out, (struct bytes){(const char *)chain, sizeof chain});
+    }
+}

@@ -1,0 +1,21 @@
+/* review_texts: the texts of a task as reviews see them: in parts that go into one request each, and by one name for all.
+ *
+ * Internal to moderator/review. Thread: any.
+ */
+#ifndef MODERATOR_REVIEW_TEXTS_H
+#define MODERATOR_REVIEW_TEXTS_H
+
+#include "proto/limits.h"
+#include "proto/message.h"
+#include "proto/secret.h"
+
+/* Collects the texts from the one of index `start` on whose bit in `passed` is not set (message_unsure_has): at most `count_max`
+ * (1 to REVIEW_PART_TEXTS_MAX), and REVIEW_PART_BYTES unless it is one text alone. Returns how many; *out_end is where the next
+ * part starts. They are views of the task's. */
+size_t review_texts_collect(const struct message_task *task, struct bytes passed, size_t start, size_t count_max,
+                            struct bytes texts[REVIEW_PART_TEXTS_MAX], size_t *out_end);
+
+/* A name that only the same texts in the same order have, within a profile. */
+void review_texts_digest(const struct message_task *task, unsigned char out[SHA256_BYTES]);
+
+#endif
