@@ -123,7 +123,7 @@ void connection_refuse(struct connection *connection, enum request_refusal refus
 /* An interim answer, which is no part of the answer at hand. */
 static void say_continue(struct connection *connection)
 {
-    if (out_append(&connection->out, BYTES("HTTP/1.1 100 Continue\r\n\r\n")) != STATUS_OK) {
+    if (out_append(&connection->out, &BYTES("HTTP/1.1 100 Continue\r\n\r\n"), 1) != STATUS_OK) {
         mark_lost(connection, BY_CLIENT);
     }
     want_turn(connection);
@@ -441,7 +441,7 @@ void connection_go_on(struct connection *connection)
     want_turn(connection);
 }
 
-enum status connection_write(struct connection *connection, struct bytes bytes)
+enum status connection_write_pieces(struct connection *connection, const struct bytes *pieces, size_t count)
 {
     enum status status;
 
@@ -452,7 +452,7 @@ enum status connection_write(struct connection *connection, struct bytes bytes)
     if (state_of(connection) == HALF) {
         enter(connection, BUSY);
     }
-    status = out_append(&connection->out, bytes);
+    status = out_append(&connection->out, pieces, count);
     if (status == STATUS_FULL || status == STATUS_CLOSED) {
         mark_lost(connection, status == STATUS_FULL ? BY_STREAM_BUDGET : BY_CLIENT);
         status = STATUS_CLOSED;

@@ -65,10 +65,14 @@ struct connection_events {
 void connection_hold(struct connection *connection);
 void connection_go_on(struct connection *connection);
 
-/* Copies. STATUS_CLOSED when the client is gone (or cut, because limits.stream_budget has no room), STATUS_TOO_LARGE when the
- * unsent bytes would pass the connection's bound of relay_buffer + UPSTREAM_CHUNK_BYTES + REPLY_HEAD_BYTES_MAX (the caller did
- * not pause in time: an error of ours). */
-MUST_CHECK enum status connection_write(struct connection *connection, struct bytes bytes);
+/* Copies `count` pieces as if they were one: all of them or none. STATUS_CLOSED when the client is gone (or cut, because
+ * limits.stream_budget has no room), STATUS_TOO_LARGE when the unsent bytes would pass the connection's bound of relay_buffer +
+ * UPSTREAM_CHUNK_BYTES + REPLY_HEAD_BYTES_MAX (the caller did not pause in time: an error of ours). */
+MUST_CHECK enum status connection_write_pieces(struct connection *connection, const struct bytes *pieces, size_t count);
+MUST_CHECK static inline enum status connection_write(struct connection *connection, struct bytes bytes)
+{
+    return connection_write_pieces(connection, &bytes, 1);
+}
 
 /* Bytes written and not yet taken by the socket. */
 size_t connection_unsent(const struct connection *connection);

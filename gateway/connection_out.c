@@ -105,21 +105,25 @@ static enum status reserve(struct connection_out *out, size_t more)
     return status;
 }
 
-enum status out_append(struct connection_out *out, struct bytes bytes)
+enum status out_append(struct connection_out *out, const struct bytes *pieces, size_t count)
 {
+    size_t more = 0;
     enum status status;
 
-    if (bytes.count > out->waiting.max - out_unsent(out)) {
+    for (size_t index = 0; index < count; index++) {
+        more += pieces[index].count; /* of memory that somebody holds: the sum cannot wrap */
+    }
+    if (more > out->waiting.max - out_unsent(out)) {
         return STATUS_TOO_LARGE;
     }
-    status = reserve(out, bytes.count);
-    if (status == STATUS_OK) {
-        status = buffer_append(&out->waiting, bytes);
+    status = reserve(out, more);
+    for (size_t index = 0; status == STATUS_OK && index < count; index++) {
+        status = buffer_append(&out->waiting, pieces[index]);
     }
     if (status != STATUS_OK) {
         return status;
     }
-    out->appended += bytes.count;
+    out->appended += more;
     return out->waiting.count >= CORK_BYTES ? out_flush(out) : STATUS_OK;
 }
 

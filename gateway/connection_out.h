@@ -37,9 +37,9 @@ void out_init(struct connection_out *out, uv_stream_t *stream, struct account *a
 /* After the stream has been closed. */
 void out_free(struct connection_out *out);
 
-/* Copies. STATUS_TOO_LARGE (nothing taken) past the bound, STATUS_FULL past the account's limit, STATUS_NO_MEMORY,
- * STATUS_CLOSED when the socket is broken. */
-MUST_CHECK enum status out_append(struct connection_out *out, struct bytes bytes);
+/* Copies `count` pieces as if they were one. STATUS_TOO_LARGE (nothing taken) past the bound, STATUS_FULL past the account's
+ * limit, STATUS_NO_MEMORY, STATUS_CLOSED when the socket is broken. */
+MUST_CHECK enum status out_append(struct connection_out *out, const struct bytes *pieces, size_t count);
 
 /* Offers what waits to the socket. STATUS_CLOSED when it is broken. */
 MUST_CHECK enum status out_flush(struct connection_out *out);

@@ -80,10 +80,11 @@ static void put(const struct reply *reply, enum status *status, struct bytes byt
 
 static void put_field(const struct reply *reply, enum status *status, struct bytes name, struct bytes value)
 {
-    put(reply, status, name);
-    put(reply, status, BYTES(": "));
-    put(reply, status, value);
-    put(reply, status, BYTES("\r\n"));
+    const struct bytes pieces[] = {name, BYTES(": "), value, BYTES("\r\n")};
+
+    if (*status == STATUS_OK) {
+        *status = connection_write_pieces(reply->connection, pieces, sizeof pieces / sizeof pieces[0]);
+    }
 }
 
 static void put_fields(const struct reply *reply, enum status *status, const struct fields *fields)
@@ -133,11 +134,24 @@ enum status reply_head(struct reply *reply, unsigned status, const struct fields
     return written;
 }
 
+static enum status put_chunk(const struct reply *reply, struct bytes part)
+{
+    char line[2 * sizeof part.count + sizeof "\r\n" - 1]; /* its size in hexadecimal digits */
+    char *at = line + sizeof line;
+    struct bytes pieces[] = {{NULL, 0}, part, BYTES("\r\n")};
+
+    *--at = '\n';
+    *--at = '\r';
+    for (size_t left = part.count; left > 0; left /= 16) {
+        *--at = "0123456789abcdef"[left % 16];
+    }
+    pieces[0] = (struct bytes){at, (size_t)(line + sizeof line - at)};
+    return connection_write_pieces(reply->connection, pieces, sizeof pieces / sizeof pieces[0]);
+}
+
 enum status reply_body(struct reply *reply, struct bytes part)
 {
     enum status written = STATUS_OK;
-    char size[24];
-    int count;
 
     assert(reply->head_written);
     if (part.count == 0 || reply->framing == REPLY_NONE) {
@@ -152,10 +166,7 @@ enum status reply_body(struct reply *reply, struct bytes part)
         reply->left_bytes -= part.count;
         break;
     case REPLY_CHUNKED:
-        count = snprintf(size, sizeof size, "%zx\r\n", part.count);
-        put(reply, &written, (struct bytes){size, (size_t)count});
-        put(reply, &written, part);
-        put(reply, &written, BYTES("\r\n"));
+        written = put_chunk(reply, part);
         break;
     default:
         put(reply, &written, part);

@@ -175,7 +175,10 @@ static bool is_dot_segment(struct bytes segment)
 
 static size_t separator_bytes(struct bytes path)
 {
-    return bytes_starts_with(path, BYTES("/")) ? 1 : bytes_equal_nocase(bytes_first(path, 3), BYTES("%2F")) ? 3 : 0;
+    if (path.count > 0 && path.data[0] == '/') {
+        return 1;
+    }
+    return path.count > 0 && path.data[0] == '%' && bytes_equal_nocase(bytes_first(path, 3), BYTES("%2F")) ? 3 : 0;
 }
 
 static struct bytes first_segment(struct bytes path)

@@ -92,6 +92,7 @@ struct transfer {
     struct curl_slist *lines; /* nodes that point into `text` */
     size_t lines_room;
     size_t line_count;
+    CURLU *url; /* of the text, until connected: a text that libcurl reads itself it also writes anew, byte by byte */
     struct upstream_way *way; /* NULL before the look-up has ended, and once connected */
     unsigned attempt; /* to connect; 0 is the first */
     unsigned opened;  /* sockets, in this attempt */
@@ -191,7 +192,7 @@ MUST_CHECK enum status upstream_options_init(struct transfer *transfer);
 MUST_CHECK enum status upstream_options_set(struct transfer *transfer, const struct transfer_request *request);
 /* Takes the addresses of resolve_name (copied) for all attempts to connect. STATUS_NO_MEMORY. */
 MUST_CHECK enum status upstream_options_way(struct transfer *transfer, struct bytes addresses);
-/* It is connected, or over: frees them. Harmless when there are none. */
+/* It is connected, or over: frees them and what was read of the URL. Harmless when there are none. */
 void upstream_options_arrived(struct transfer *transfer);
 /* The addresses of the next attempt to connect, at most one of each family, and its part of the time that is left. libcurl
  * 7.88 races two families well, but of two addresses of one family it tries the second only when some timer wakes it.

@@ -272,6 +272,25 @@ static enum status set_body(struct transfer *transfer, const struct transfer_req
     return STATUS_OK;
 }
 
+static enum status set_url(struct transfer *transfer, const char *url)
+{
+    CURLUcode code;
+
+    if (transfer->url == NULL) {
+        transfer->url = curl_url();
+    }
+    if (transfer->url == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    code = curl_url_set(transfer->url, CURLUPART_URL, url, CURLU_DISALLOW_USER | CURLU_PATH_AS_IS);
+    if (code != CURLUE_OK) {
+        return code == CURLUE_OUT_OF_MEMORY ? STATUS_NO_MEMORY : STATUS_MALFORMED;
+    }
+    SET(transfer->easy, CURLOPT_URL, url);
+    SET(transfer->easy, CURLOPT_CURLU, transfer->url);
+    return STATUS_OK;
+}
+
 enum status upstream_options_set(struct transfer *transfer, const struct transfer_request *request)
 {
     CURL *easy = transfer->easy;
@@ -288,7 +307,10 @@ enum status upstream_options_set(struct transfer *transfer, const struct transfe
     }
     transfer->repeatable = is_safe(request->method);
     SET(easy, CURLOPT_BUFFERSIZE, (long)(request->expects_stream ? UPSTREAM_STREAM_READ_BYTES : UPSTREAM_READ_BYTES));
-    SET(easy, CURLOPT_URL, append(transfer, request->url, none, none));
+    status = set_url(transfer, append(transfer, request->url, none, none));
+    if (status != STATUS_OK) {
+        return status;
+    }
     set_lines(transfer, request->fields);
     SET(easy, CURLOPT_HTTPHEADER, transfer->lines);
     status = set_body(transfer, request);
@@ -348,11 +370,13 @@ enum status upstream_options_way(struct transfer *transfer, struct bytes address
 
 void upstream_options_arrived(struct transfer *transfer)
 {
-    if (transfer->way != NULL) {
-        (void)curl_easy_setopt(transfer->easy, CURLOPT_RESOLVE, NULL); /* setting a pointer cannot fail */
-        free(transfer->way);
-        transfer->way = NULL;
-    }
+    /* Setting a pointer cannot fail. */
+    (void)curl_easy_setopt(transfer->easy, CURLOPT_RESOLVE, NULL);
+    (void)curl_easy_setopt(transfer->easy, CURLOPT_CURLU, NULL);
+    free(transfer->way);
+    curl_url_cleanup(transfer->url);
+    transfer->way = NULL;
+    transfer->url = NULL;
 }
 
 enum status upstream_options_attempt(struct transfer *transfer, uint64_t left_ms)

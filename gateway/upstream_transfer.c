@@ -151,6 +151,7 @@ static void on_transfer_closed(uv_handle_t *handle)
 static void free_parts(struct transfer *transfer)
 {
     curl_easy_cleanup(transfer->easy);
+    curl_url_cleanup(transfer->url);
     fields_close(&transfer->fields);
     buffer_free(&transfer->text);
     free(transfer->lines);

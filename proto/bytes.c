@@ -10,12 +10,6 @@
 
 enum { BUFFER_FIRST_BYTES = 256 }; /* the first reservation; below it growing by halves would only churn */
 
-struct bytes bytes_of(const char *text)
-{
-    assert(text != NULL);
-    return (struct bytes){text, strlen(text)};
-}
-
 bool bytes_equal(struct bytes left, struct bytes right)
 {
     return left.count == right.count && (left.count == 0 || memcmp(left.data, right.data, left.count) == 0);
@@ -26,13 +20,10 @@ static char lower(char byte)
     return byte >= 'A' && byte <= 'Z' ? (char)(byte - 'A' + 'a') : byte;
 }
 
-bool bytes_equal_nocase(struct bytes left, struct bytes right)
+bool bytes_same_nocase(const char *left, const char *right, size_t count)
 {
-    if (left.count != right.count) {
-        return false;
-    }
-    for (size_t index = 0; index < left.count; index++) {
-        if (lower(left.data[index]) != lower(right.data[index])) {
+    for (size_t index = 0; index < count; index++) {
+        if (lower(left[index]) != lower(right[index])) {
             return false;
         }
     }
@@ -47,19 +38,6 @@ bool bytes_starts_with(struct bytes whole, struct bytes prefix)
 bool bytes_ends_with(struct bytes whole, struct bytes suffix)
 {
     return whole.count >= suffix.count && bytes_equal(bytes_from(whole, whole.count - suffix.count), suffix);
-}
-
-struct bytes bytes_from(struct bytes whole, size_t from)
-{
-    if (from >= whole.count) {
-        return (struct bytes){NULL, 0};
-    }
-    return (struct bytes){whole.data + from, whole.count - from};
-}
-
-struct bytes bytes_first(struct bytes whole, size_t count)
-{
-    return (struct bytes){whole.data, count < whole.count ? count : whole.count};
 }
 
 ptrdiff_t bytes_find(struct bytes whole, char byte)
@@ -190,7 +168,7 @@ void buffer_used(struct buffer *buffer, size_t more)
     buffer->count += more;
 }
 
-enum status buffer_append(struct buffer *buffer, struct bytes more)
+enum status buffer_append_growing(struct buffer *buffer, struct bytes more)
 {
     char *at;
     enum status status;

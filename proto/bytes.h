@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 
 struct bytes {
     const char *data; /* may be NULL when count is 0; not terminated */
@@ -22,21 +23,35 @@ struct bytes {
 #define BYTES(literal) ((struct bytes){(literal), sizeof(literal) - 1})
 
 /* Borrows a terminated string for as long as the view lives. */
-struct bytes bytes_of(const char *text);
+static inline struct bytes bytes_of(const char *text)
+{
+    return (struct bytes){text, strlen(text)};
+}
 
 bool bytes_equal(struct bytes left, struct bytes right);
 
-/* ASCII letters compare without regard to case (RFC 9110, field names). */
-bool bytes_equal_nocase(struct bytes left, struct bytes right);
+/* ASCII letters compare without regard to case (RFC 9110, field names). A request's fields are compared with some hundred names,
+ * nearly all of another length. */
+bool bytes_same_nocase(const char *left, const char *right, size_t count);
+static inline bool bytes_equal_nocase(struct bytes left, struct bytes right)
+{
+    return left.count == right.count && bytes_same_nocase(left.data, right.data, left.count);
+}
+
+/* The part of `whole` from `from` to its end; empty when `from` is at or past the end. */
+static inline struct bytes bytes_from(struct bytes whole, size_t from)
+{
+    return from >= whole.count ? (struct bytes){NULL, 0} : (struct bytes){whole.data + from, whole.count - from};
+}
+
+/* The first `count` bytes, or all of them when there are fewer. */
+static inline struct bytes bytes_first(struct bytes whole, size_t count)
+{
+    return (struct bytes){whole.data, count < whole.count ? count : whole.count};
+}
 
 bool bytes_starts_with(struct bytes whole, struct bytes prefix);
 bool bytes_ends_with(struct bytes whole, struct bytes suffix);
-
-/* The part of `whole` from `from` to its end; empty when `from` is at or past the end. */
-struct bytes bytes_from(struct bytes whole, size_t from);
-
-/* The first `count` bytes, or all of them when there are fewer. */
-struct bytes bytes_first(struct bytes whole, size_t count);
 
 /* Position of `byte`, or -1. */
 ptrdiff_t bytes_find(struct bytes whole, char byte);
@@ -71,7 +86,16 @@ void buffer_free(struct buffer *buffer);
 void buffer_clear(struct buffer *buffer);
 
 /* STATUS_TOO_LARGE when count would pass max, STATUS_NO_MEMORY; the content is untouched in both cases. */
-MUST_CHECK enum status buffer_append(struct buffer *buffer, struct bytes more);
+MUST_CHECK enum status buffer_append_growing(struct buffer *buffer, struct bytes more);
+MUST_CHECK static inline enum status buffer_append(struct buffer *buffer, struct bytes more)
+{
+    if (more.count == 0 || more.count > buffer->room - buffer->count) {
+        return buffer_append_growing(buffer, more);
+    }
+    memcpy(buffer->data + buffer->count, more.data, more.count);
+    buffer->count += more.count;
+    return STATUS_OK;
+}
 MUST_CHECK enum status buffer_append_text(struct buffer *buffer, const char *text);
 MUST_CHECK enum status buffer_append_format(struct buffer *buffer, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

@@ -163,18 +163,24 @@ static enum status append_value(struct buffer *line, const struct log_field *fie
     return STATUS_MALFORMED;
 }
 
+static enum status append_all(struct buffer *line, const struct bytes *parts, size_t count)
+{
+    enum status status = STATUS_OK;
+
+    for (size_t index = 0; index < count && status == STATUS_OK; index++) {
+        status = buffer_append(line, parts[index]);
+    }
+    return status;
+}
+
 /* All of it or nothing of it. */
 static enum status append_field(struct buffer *line, enum log_format format, const struct log_field *field)
 {
+    const struct bytes text[] = {BYTES(" "), bytes_of(field->name), BYTES("=")};
+    const struct bytes json[] = {BYTES(",\""), bytes_of(field->name), BYTES("\":")};
     size_t before = line->count;
-    enum status status = buffer_append_text(line, format == LOG_FORMAT_JSON ? ",\"" : " ");
+    enum status status = append_all(line, format == LOG_FORMAT_JSON ? json : text, sizeof text / sizeof text[0]);
 
-    if (status == STATUS_OK) {
-        status = buffer_append_text(line, field->name);
-    }
-    if (status == STATUS_OK) {
-        status = buffer_append_text(line, format == LOG_FORMAT_JSON ? "\":" : "=");
-    }
     if (status == STATUS_OK) {
         status = append_value(line, field);
     }
@@ -208,16 +214,6 @@ static struct bytes format_time(char out[TIME_BYTES], uint64_t wall_us)
     put_digits(out + 19, 2, (unsigned)parts.tm_sec);
     put_digits(out + 26, 6, (unsigned)(wall_us % 1000000u));
     return (struct bytes){out, TIME_BYTES};
-}
-
-static enum status append_all(struct buffer *line, const struct bytes *parts, size_t count)
-{
-    enum status status = STATUS_OK;
-
-    for (size_t index = 0; index < count && status == STATUS_OK; index++) {
-        status = buffer_append(line, parts[index]);
-    }
-    return status;
 }
 
 static enum status append_head(struct buffer *line, enum log_format format, const char *service, enum log_level level,

@@ -116,7 +116,9 @@ def test_a_gigabyte_passes_and_memory_stays_flat(upstream, tmp_path, model):
 
 
 def test_a_live_stream_holds_no_more_than_20_kib(upstream, tmp_path):
-    stack = Stack(tmp_path, upstream, review=False, programs=RELEASE, limits="\n    connections_per_address: 400")
+    stack = Stack(tmp_path, upstream, review=False, programs=RELEASE, limits="""
+    connections_per_address: 400
+    upstream_connections: 400""")
     with contextlib.ExitStack() as connections:
         connections.callback(stack.close)
 
