@@ -24,10 +24,24 @@
 #include <string.h>
 #include <unistd.h>
 
+/* Reads and compiles the keyword lists as a start would. */
+static enum status check_keywords(const struct settings *settings, FILE *errors)
+{
+    struct rules *rules = NULL;
+    enum status status = rules_open(&rules, settings, errors);
+
+    if (status != STATUS_OK && status != STATUS_MALFORMED) { /* which has said where */
+        (void)fprintf(errors, "%s: the keywords cannot be used: %s\n", settings->file, status_sentence(status));
+    }
+    rules_release(&rules);
+    return status;
+}
+
 static const struct program_service service = {
     .name = "moderator",
     .purpose = "judges texts for the gateways by keywords, a local model and a reviewing LLM",
     .memory = memory_bound_reckon,
+    .check = check_keywords,
 };
 
 enum { WHAT_BYTES = PATH_BYTES_MAX + 64 };

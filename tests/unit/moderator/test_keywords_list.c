@@ -187,6 +187,41 @@ static void a_list_of_the_bound_is_read_and_one_keyword_more_is_refused(void **s
     skeleton_close(&source.skeleton);
 }
 
+static void expressions_of_the_bound_are_read_and_one_more_is_refused(void **state)
+{
+    char files[1][PATH_BYTES_MAX + 1];
+    struct keyword_source source = {.files = (const char(*)[PATH_BYTES_MAX + 1])files};
+    struct keywords_list list = {0};
+    struct buffer content;
+    char *told = NULL;
+    size_t told_count;
+
+    source.errors = open_memstream(&told, &told_count);
+    assert_non_null(source.errors);
+    assert_status(STATUS_OK, fold_open(&source.fold));
+    assert_status(STATUS_OK, skeleton_open(&source.skeleton));
+    buffer_init(&content, KEYWORD_FILE_BYTES_MAX);
+    for (size_t index = 0; index < EXPRESSIONS_MAX; index++) {
+        assert_status(STATUS_OK, buffer_append_text(&content, "re:k\n"));
+    }
+    folder_write(*state, "many.txt", buffer_view(&content));
+    folder_path(*state, "many.txt", files[0]);
+    assert_status(STATUS_OK, keywords_list_read(&list, &source, 0));
+    assert_int_equal(list.expression_count, EXPRESSIONS_MAX);
+    assert_int_equal(list.error_count, 0);
+    folder_write(*state, "many.txt", BYTES("keyword\nre:k\n"));
+    assert_status(STATUS_OK, keywords_list_read(&list, &source, 0));
+    assert_int_equal(list.expression_count, EXPRESSIONS_MAX);
+    assert_int_equal(list.count, EXPRESSIONS_MAX + 1);
+    assert_int_equal(fclose(source.errors), 0);
+    assert_non_null(strstr(told, "many.txt:2: more than 2000 regular expressions in one profile"));
+    free(told);
+    buffer_free(&content);
+    keywords_list_free(&list);
+    fold_close(&source.fold);
+    skeleton_close(&source.skeleton);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -199,6 +234,7 @@ int main(void)
         cmocka_unit_test(a_line_of_the_bound_is_accepted_and_one_byte_more_is_refused),
         cmocka_unit_test(a_file_of_the_bound_is_accepted_and_one_byte_more_is_refused),
         cmocka_unit_test(a_list_of_the_bound_is_read_and_one_keyword_more_is_refused),
+        cmocka_unit_test(expressions_of_the_bound_are_read_and_one_more_is_refused),
     };
 
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
