@@ -174,9 +174,25 @@ static void hear_all(struct feed *feed)
     } while (status == STATUS_OK || status == STATUS_MALFORMED);
 }
 
+/* libzmq never comes back by itself to one that broke its protocol, as by a message that is too long. */
+static void attach_anew(struct feed *feed)
+{
+    for (size_t index = 0; index < feed->trainers.count; index++) {
+        enum status status = wire_detach(feed->wire, feed->trainers.at[index]);
+
+        if (status == STATUS_OK || status == STATUS_NOT_FOUND) {
+            status = wire_attach(feed->wire, feed->trainers.at[index]);
+        }
+        if (status != STATUS_OK) {
+            log_event_limited(LOG_WARN, "trainer_unusable", LOG_STATUS("status", status));
+        }
+    }
+}
+
 /* A lost announcement, a lost trainer: the table tells what we missed. */
 static void note_silence(struct feed *feed, uint64_t now_ms)
 {
+    attach_anew(feed);
     series_set(feed->stale, 1);
     log_event_limited(LOG_WARN, "model_feed_stale", LOG_NUMBER("epoch", feed->epoch));
     feed->silence_ms = now_ms + FEED_SILENCE_MS;

@@ -233,6 +233,13 @@ const char *db_sqlstate(const struct db *db)
     return db->sqlstate;
 }
 
+/* The bytes of a value that is not NULL. */
+static struct bytes value_of(const struct db_rows *rows, size_t row, size_t column)
+{
+    return (struct bytes){PQgetvalue(rows->result, (int)row, (int)column),
+                          (size_t)PQgetlength(rows->result, (int)row, (int)column)};
+}
+
 static enum status take_rows(PGresult *result, struct db_rows **out)
 {
     struct db_rows *rows = calloc(1, sizeof *rows);
@@ -338,7 +345,7 @@ int64_t db_bigint(const struct db_rows *rows, size_t row, size_t column)
     if (db_is_null(rows, row, column)) {
         return 0;
     }
-    return db_value_bigint(PQftype(rows->result, (int)column), PQgetvalue(rows->result, (int)row, (int)column));
+    return db_value_bigint(PQftype(rows->result, (int)column), value_of(rows, row, column));
 }
 
 double db_real(const struct db_rows *rows, size_t row, size_t column)
@@ -346,17 +353,13 @@ double db_real(const struct db_rows *rows, size_t row, size_t column)
     if (db_is_null(rows, row, column)) {
         return (double)NAN;
     }
-    return db_value_real(PQftype(rows->result, (int)column), PQgetvalue(rows->result, (int)row, (int)column));
+    return db_value_real(PQftype(rows->result, (int)column), value_of(rows, row, column));
 }
 
 struct bytes db_bytes(const struct db_rows *rows, size_t row, size_t column)
 {
     assert(db_value_is_bytes(PQftype(rows->result, (int)column)));
-    if (db_is_null(rows, row, column)) {
-        return (struct bytes){NULL, 0};
-    }
-    return (struct bytes){PQgetvalue(rows->result, (int)row, (int)column),
-                          (size_t)PQgetlength(rows->result, (int)row, (int)column)};
+    return db_is_null(rows, row, column) ? (struct bytes){NULL, 0} : value_of(rows, row, column);
 }
 
 void db_rows_close(struct db_rows **rows)

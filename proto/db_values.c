@@ -2,6 +2,7 @@
 #include "proto/db_values.h"
 
 #include <assert.h>
+#include <math.h>
 #include <limits.h>
 #include <string.h>
 
@@ -186,35 +187,38 @@ static uint64_t get_number(const char *data, size_t bytes)
     return number;
 }
 
-int64_t db_value_bigint(unsigned oid, const char *data)
+int64_t db_value_bigint(unsigned oid, struct bytes data)
 {
     switch (oid) {
     case OID_BOOL:
-        return data[0];
+        return data.count == 1 ? data.data[0] : 0;
     case OID_SMALLINT:
-        return (int16_t)get_number(data, sizeof(int16_t));
+        return data.count == sizeof(int16_t) ? (int16_t)get_number(data.data, sizeof(int16_t)) : 0;
     case OID_INT:
-        return (int32_t)get_number(data, sizeof(int32_t));
+        return data.count == sizeof(int32_t) ? (int32_t)get_number(data.data, sizeof(int32_t)) : 0;
     default:
         assert(oid == OID_BIGINT);
-        return (int64_t)get_number(data, sizeof(int64_t));
+        return data.count == sizeof(int64_t) ? (int64_t)get_number(data.data, sizeof(int64_t)) : 0;
     }
 }
 
-double db_value_real(unsigned oid, const char *data)
+double db_value_real(unsigned oid, struct bytes data)
 {
     uint64_t wide;
     uint32_t narrow;
     double real;
     float small;
 
+    assert(oid == OID_REAL || oid == OID_DOUBLE);
+    if (data.count != (oid == OID_REAL ? sizeof small : sizeof real)) {
+        return (double)NAN;
+    }
     if (oid == OID_REAL) {
-        narrow = (uint32_t)get_number(data, sizeof narrow);
+        narrow = (uint32_t)get_number(data.data, sizeof narrow);
         memcpy(&small, &narrow, sizeof small);
         return (double)small;
     }
-    assert(oid == OID_DOUBLE);
-    wide = get_number(data, sizeof wide);
+    wide = get_number(data.data, sizeof wide);
     memcpy(&real, &wide, sizeof real);
     return real;
 }

@@ -30,9 +30,9 @@ MUST_CHECK enum status db_parameters_init(struct db_parameters *parameters, cons
 void db_parameters_free(struct db_parameters *parameters);
 
 /* A value of a result whose column has the type `oid`. Asserts that the type is one of those db.h names: the SQL text
- * that chose it is ours. */
-int64_t db_value_bigint(unsigned oid, const char *data);
-double db_value_real(unsigned oid, const char *data);
+ * that chose it is ours. The bytes are a socket's: a length that is not the type's reads as NULL does, 0 or NaN. */
+int64_t db_value_bigint(unsigned oid, struct bytes data);
+double db_value_real(unsigned oid, struct bytes data);
 bool db_value_is_bytes(unsigned oid);
 
 #endif

@@ -51,7 +51,7 @@ static int64_t roll_seed(uint64_t *dice)
 static bool is_sound(const struct sampler *sampler, const struct store_sample *row)
 {
     return row->hash.count == TEXT_HASH_BYTES && row->label == sampler->place.label && row->text_bytes > 0 &&
-           row->text_bytes <= SAMPLE_TEXT_BYTES_MAX;
+           row->text_bytes <= SAMPLE_TEXT_BYTES_MAX && row->text.count == (uint64_t)row->text_bytes;
 }
 
 /* Selection sampling (Knuth's algorithm S): each row ahead is taken with the chance that makes the wanted ones come out

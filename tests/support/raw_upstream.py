@@ -45,33 +45,38 @@ class RawUpstream:
     def _serve(self, connection):
         with connection, contextlib.suppress(OSError):
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if not self._read(connection):
+            body = self._read(connection)
+            if body is None:
                 return
             self._count(1)
             try:
-                self._send(connection)
+                self._send(connection, self.answer_to(body))
             finally:
                 connection.close()
                 self._count(-1)
 
     @staticmethod
     def _read(connection):
-        """A whole request; False when the connection ends before."""
+        """The body of a whole request; None when the connection ends before."""
         data, length = b"", None
         while length is None or len(data) < length:
             more = connection.recv(65536)
             if not more:
-                return False
+                return None
             data += more
             if length is None and b"\r\n\r\n" in data:
                 head, data = data.split(b"\r\n\r\n", 1)
                 announced_bytes = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
                 length = int(announced_bytes.group(1)) if announced_bytes else 0
-        return True
+        return data
 
-    def _send(self, connection):
+    def answer_to(self, body):
+        """What is sent to this request; for those who want more than the same to all."""
+        return self.answer
+
+    def _send(self, connection, answer):
         try:
-            for piece in self.answer:
+            for piece in answer:
                 connection.sendall(piece)
         except OSError:
             self.cut.release()

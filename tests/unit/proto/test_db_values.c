@@ -96,14 +96,28 @@ static void an_array_beyond_its_bound_is_refused(void **state)
 static void results_keep_their_sign_and_size(void **state)
 {
     (void)state;
-    assert_int_equal(-1, db_value_bigint(21, "\xff\xff"));
-    assert_int_equal(-2, db_value_bigint(23, "\xff\xff\xff\xfe"));
-    assert_true(db_value_bigint(20, "\x80\0\0\0\0\0\0\0") == INT64_MIN);
-    assert_int_equal(1, db_value_bigint(16, "\1"));
-    assert_true(db_value_real(700, "\x3f\x80\0\0") == 1.0);
-    assert_true(db_value_real(701, "\xc0\0\0\0\0\0\0\0") == -2.0);
-    assert_true(isnan(db_value_real(701, "\x7f\xf8\0\0\0\0\0\0")));
+    assert_int_equal(-1, db_value_bigint(21, BYTES("\xff\xff")));
+    assert_int_equal(-2, db_value_bigint(23, BYTES("\xff\xff\xff\xfe")));
+    assert_true(db_value_bigint(20, BYTES("\x80\0\0\0\0\0\0\0")) == INT64_MIN);
+    assert_int_equal(1, db_value_bigint(16, BYTES("\1")));
+    assert_true(db_value_real(700, BYTES("\x3f\x80\0\0")) == 1.0);
+    assert_true(db_value_real(701, BYTES("\xc0\0\0\0\0\0\0\0")) == -2.0);
+    assert_true(isnan(db_value_real(701, BYTES("\x7f\xf8\0\0\0\0\0\0"))));
     assert_true(db_value_is_bytes(17) && db_value_is_bytes(25) && !db_value_is_bytes(20));
+}
+
+static void a_length_that_is_not_the_type_s_reads_as_null(void **state)
+{
+    static const unsigned numbers[] = {16, 21, 23, 20};
+
+    (void)state;
+    for (size_t index = 0; index < sizeof numbers / sizeof numbers[0]; index++) {
+        assert_int_equal(0, db_value_bigint(numbers[index], BYTES("")));
+        assert_int_equal(0, db_value_bigint(numbers[index], BYTES("123")));
+        assert_int_equal(0, db_value_bigint(numbers[index], BYTES("123456789")));
+    }
+    assert_true(isnan(db_value_real(700, BYTES("123"))) && isnan(db_value_real(700, BYTES("12345"))));
+    assert_true(isnan(db_value_real(701, BYTES(""))) && isnan(db_value_real(701, BYTES("1234567"))));
 }
 
 int main(void)
@@ -114,6 +128,7 @@ int main(void)
         cmocka_unit_test(arrays_carry_their_type_and_their_nulls),
         cmocka_unit_test(an_array_beyond_its_bound_is_refused),
         cmocka_unit_test(results_keep_their_sign_and_size),
+        cmocka_unit_test(a_length_that_is_not_the_type_s_reads_as_null),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
