@@ -3,10 +3,10 @@
  *   trainer ──PUB {epoch, change}──> feed ──rows of `models`, live, change > last seen──> check ──> live
  *
  * An announcement carries no model, only how far the table has come, so a lost one costs a second. The table is read at start,
- * after an announcement with a greater change or a new epoch, and every FEED_SILENCE_MS without an announcement, when the trainers
- * are connected to anew, too; one of a lower epoch than was seen comes from a leader that was replaced, and is ignored. A model
- * that fails its checks (size, SHA-256, format, feature version, kind, self-test) is refused, counted and logged, and the last good
- * one serves on. While the database is away the models in use serve on, and it is asked again with a jittered back-off.
+ * after an announcement with a greater change or a new epoch, and every FEED_SILENCE_MS without an announcement, when the
+ * trainers are connected to anew, too; one of a lower epoch than was seen comes from a leader that was replaced, and is ignored.
+ * A model that fails its checks (size, SHA-256, format, feature version, kind, self-test) is refused, counted and logged, and the
+ * last good one serves on. While the database is away the models in use serve on, and it is asked again with a jittered back-off.
  *
  * Thread: its own; open and close main. Source of the rule: house.md D11, spec/zeromq.md.
  */
