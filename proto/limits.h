@@ -228,12 +228,15 @@ enum {
     LEADER_IN_TRANSACTION_MS = 10000, /* and a trainer's session that says nothing inside of a transaction */
     LEADER_STANDBY_MS = 2000,        /* a standby tries the lock at least once in this time */
     LEADER_TAKE_OVER_MS = 20000,     /* from a leader's hang to its successor's first announcement; the sum of what is above */
+    UPKEEP_EVERY_MS = 60000,         /* all profiles are looked through for what is to be deleted so often */
+    UPKEEP_RETENTION_S = 30 * 24 * 3600, /* of samples of a profile that no file names any more: the default of `retention` */
+    UPKEEP_TURN_MS = 200,            /* of each of the leader's turns, and the batch at hand */
     ANNOUNCE_EVERY_MS = 1000,
     SUBSCRIPTION_BYTES_MAX = 4 * KIB, /* what a subscriber may send: a subscription has a byte, a CURVE handshake some hundred */
     PUBLISH_TURN_MS = 5000,          /* an announcing loop that has not turned for so long is dead */
 
     /* The database (spec/postgres.md) */
-    SCHEMA_VERSION = 3,              /* files in trainer/schema; who meets another version writes nothing */
+    SCHEMA_VERSION = 4,              /* files in trainer/schema; who meets another version writes nothing */
     SAMPLE_BATCH_MAX = 256,
     HISTORY_QUEUE_BYTES_MAX = 8 * MIB,
     DB_CONNECT_S = 5,

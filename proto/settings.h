@@ -145,6 +145,7 @@ enum when_unavailable { WHEN_UNAVAILABLE_BLOCK, WHEN_UNAVAILABLE_ALLOW };
 enum when_full { WHEN_FULL_UNDECIDED, WHEN_FULL_BLOCK };
 enum model_kind { MODEL_KIND_NONE, MODEL_KIND_HASHLINEAR };
 enum store_choice { STORE_TEXT, STORE_HASH, STORE_OFF };
+enum sampling_choice { SAMPLING_BALANCED, SAMPLING_LATEST, SAMPLING_RANDOM };
 enum unknown_choice { UNKNOWN_SCAN, UNKNOWN_BLOCK };
 
 /* Whose words are judged: a bit a role (spec/wire-formats.md section 5). */
@@ -173,6 +174,8 @@ struct training_settings {
     uint64_t min_samples;
     uint64_t every_ms;
     uint64_t max_samples;
+    enum sampling_choice sampling;
+    uint64_t keep_samples;
     double min_auc;
     double max_regression;
 };
@@ -190,6 +193,7 @@ struct profile_settings {
     double high; /* above: violation */
     struct review_settings review;
     enum store_choice store;
+    uint64_t retention_ms; /* of a text and its label */
     struct training_settings training;
     unsigned line;
 };

@@ -11,7 +11,8 @@ enum status setting_number(enum setting_type type, uint64_t number, struct buffe
         uint64_t factor;
         const char *unit;
     } units[] = {
-        {SETTING_BYTES, MIB, "MiB"}, {SETTING_BYTES, KIB, "KiB"},   {SETTING_BYTES, 1, "B"}, {SETTING_TIME, 3600000, "h"},
+        {SETTING_BYTES, MIB, "MiB"}, {SETTING_BYTES, KIB, "KiB"},   {SETTING_BYTES, 1, "B"},
+        {SETTING_TIME, 86400000, "d"}, {SETTING_TIME, 3600000, "h"},
         {SETTING_BYTE_RATE, MIB, "MiB/s"}, {SETTING_BYTE_RATE, KIB, "KiB/s"}, {SETTING_BYTE_RATE, 1, "B/s"},
         {SETTING_TIME, 60000, "m"},  {SETTING_TIME, 1000, "s"}, {SETTING_TIME, 1, "ms"},
     };
@@ -38,7 +39,7 @@ static enum status append_range(const struct setting *row, struct buffer *out)
     if (status == STATUS_OK && row->type != SETTING_NUMBER) {
         status = buffer_append_text(out, row->type == SETTING_BYTES       ? " (units B, KiB, MiB)"
                                          : row->type == SETTING_BYTE_RATE ? " (units B/s, KiB/s, MiB/s)"
-                                                                          : " (units ms, s, m, h)");
+                                                                          : " (units ms, s, m, h, d)");
     }
     return status;
 }

@@ -306,6 +306,9 @@ static void check_profile(const struct check *check, const struct profile_settin
     (void)snprintf(other, sizeof other, "profiles.%s.training.min_samples", profile->name);
     check_at_least(check, SETTING_NUMBER, path, profile->training.max_samples, profile->training.min_samples, other,
                    "min_samples are needed to train");
+    (void)snprintf(path, sizeof path, "profiles.%s.training.keep_samples", profile->name);
+    check_at_least(check, SETTING_NUMBER, path, profile->training.keep_samples, profile->training.min_samples, other,
+                   "min_samples are needed to train");
 }
 
 void settings_check(const struct settings *settings, const struct settings_document *document, struct settings_errors *errors)

@@ -223,8 +223,13 @@ static void explain_samples(const struct settings *settings, const struct profil
                 profile->store == STORE_OFF ? "store: off" : "there is no database.url");
         return;
     }
-    fprintf(out, "  Samples: %s in the database, from reviews.\n",
+    fprintf(out, "  Samples: %s in the database, from reviews, for ",
             profile->store == STORE_TEXT ? "text and verdict are kept" : "a keyed hash and the verdict are kept, no text,");
+    print_time(out, profile->retention_ms);
+    if (profile->store == STORE_TEXT) {
+        fprintf(out, ", at most %llu", (unsigned long long)profile->training.keep_samples);
+    }
+    fprintf(out, ".\n");
     if (has_model(profile) && profile->store == STORE_TEXT) {
         fprintf(out, "  Training: after %llu new samples, every ", (unsigned long long)profile->training.min_samples);
         print_time(out, profile->training.every_ms);

@@ -18,6 +18,7 @@ enum {
     SECOND = 1000,
     MINUTE = 60 * SECOND,
     HOUR = 60 * MINUTE,
+    DAY = 24 * HOUR,
     COUNT_MAX = 1000000, /* of connections and the like: more is a slip of the finger */
 };
 
@@ -54,6 +55,8 @@ static const struct setting_choice when_full_choices[] = {
     {"undecided", WHEN_FULL_UNDECIDED}, {"block", WHEN_FULL_BLOCK}, {NULL, 0}};
 static const struct setting_choice store_choices[] = {
     {"text", STORE_TEXT}, {"hash", STORE_HASH}, {"off", STORE_OFF}, {NULL, 0}};
+static const struct setting_choice sampling_choices[] = {
+    {"balanced", SAMPLING_BALANCED}, {"latest", SAMPLING_LATEST}, {"random", SAMPLING_RANDOM}, {NULL, 0}};
 static const struct setting_choice level_choices[] = {
     {"debug", LOG_DEBUG}, {"info", LOG_INFO}, {"warn", LOG_WARN}, {"error", LOG_ERROR}, {NULL, 0}};
 static const struct setting_choice log_format_choices[] = {
@@ -233,12 +236,20 @@ static const struct setting rows[] = {
      PROFILE(review.when_full), .sentence = "All review slots are busy: as `undecided` says, or block."},
     {"profiles.*.store", SETTING_CHOICE, .choices = store_choices, .fallback = "text", PROFILE(store),
      .sentence = "Samples kept in the database: with their text, by hash only, or none."},
+    {"profiles.*.retention", SETTING_TIME, .min = HOUR, .max = 3650ULL * DAY, .fallback = "30d", PROFILE(retention_ms),
+     .sentence = "A text and its label are deleted so long after they were stored, whoever labelled it."},
     {"profiles.*.training.min_samples", SETTING_NUMBER, .min = 1, .max = COUNT_MAX, .fallback = "200",
      PROFILE(training.min_samples), .sentence = "New samples before a model is trained."},
     {"profiles.*.training.every", SETTING_TIME, .min = 100, .max = 720ULL * HOUR, .fallback = "60m", PROFILE(training.every_ms),
      .sentence = "A model is trained at most so often."},
     {"profiles.*.training.max_samples", SETTING_NUMBER, .min = 1, .max = COUNT_MAX, .fallback = "50000",
      PROFILE(training.max_samples), .sentence = "Samples drawn for one training; memory follows this."},
+    {"profiles.*.training.sampling", SETTING_CHOICE, .choices = sampling_choices, .fallback = "balanced",
+     PROFILE(training.sampling),
+     .sentence = "Which: as many of each label, the newest, or any; half may be those that people labelled, but for the newest."},
+    {"profiles.*.training.keep_samples", SETTING_NUMBER, .min = 1, .max = COUNT_MAX, .fallback = "100000",
+     PROFILE(training.keep_samples),
+     .sentence = "Samples kept; of more the oldest of the larger label are deleted, those that people labelled last."},
     {"profiles.*.training.gate.min_auc", SETTING_SHARE, .max = 1, .fallback = "0.80", PROFILE(training.min_auc),
      .sentence = "A model worse than that on held-out samples is not published."},
     {"profiles.*.training.gate.max_regression", SETTING_SHARE, .max = 1, .fallback = "0.005",

@@ -28,6 +28,7 @@ static uint64_t unit_factor(enum setting_type type, struct bytes unit)
         {SETTING_NUMBER, "", 1},  {SETTING_BYTES, "B", 1},  {SETTING_BYTES, "KiB", KIB}, {SETTING_BYTES, "MiB", MIB},
         {SETTING_BYTE_RATE, "B/s", 1}, {SETTING_BYTE_RATE, "KiB/s", KIB}, {SETTING_BYTE_RATE, "MiB/s", MIB},
         {SETTING_TIME, "ms", 1},  {SETTING_TIME, "s", 1000}, {SETTING_TIME, "m", 60000},  {SETTING_TIME, "h", 3600000},
+        {SETTING_TIME, "d", 86400000},
     };
 
     for (size_t index = 0; index < sizeof units / sizeof units[0]; index++) {

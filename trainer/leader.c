@@ -8,6 +8,7 @@
 #include "proto/log.h"
 #include "trainer/schedule.h"
 #include "trainer/store.h"
+#include "trainer/upkeep.h"
 
 #include <poll.h>
 #include <pthread.h>
@@ -25,6 +26,7 @@ struct leader {
     const struct settings *settings;
     struct publish *publish;
     struct schedule *schedule;
+    struct upkeep *upkeep;
     struct series *leading;
     struct series *epoch_series;
     struct series *losses;
@@ -198,6 +200,39 @@ static enum step take_over(struct leader *leader)
     return STEP_LEAD;
 }
 
+static enum status take_schedule_turn(struct leader *leader)
+{
+    return schedule_turn(leader->schedule, leader->store, leader->epoch);
+}
+
+static enum status take_upkeep_turn(struct leader *leader)
+{
+    return upkeep_turn(leader->upkeep, leader->store, leader->epoch);
+}
+
+/* What a leader does beside leading. */
+static const struct {
+    const char *name;
+    enum status (*take)(struct leader *leader);
+} duties[] = {{"schedule", take_schedule_turn}, {"upkeep", take_upkeep_turn}};
+
+static enum step lead_on(struct leader *leader)
+{
+    for (size_t index = 0; index < sizeof duties / sizeof duties[0]; index++) {
+        enum status status = duties[index].take(leader);
+
+        if (status != STATUS_OK && !store_alive(leader->store)) {
+            return fail(leader, duties[index].name, status);
+        }
+        if (status != STATUS_OK) {
+            /* Leading goes on: what is live can be announced without it. */
+            log_event_limited(LOG_ERROR, "leader_duty_failed", LOG_TEXT("duty", duties[index].name),
+                              LOG_STATUS("status", status), LOG_TEXT("sqlstate", store_sqlstate(leader->store)));
+        }
+    }
+    return wait_for(leader, LEADER_CHECK_MS, STEP_LEAD);
+}
+
 static enum step lead(struct leader *leader)
 {
     /* The lease runs from before the question: that is when the answer was certainly still true. */
@@ -220,16 +255,7 @@ static enum step lead(struct leader *leader)
         return fail(leader, "add profiles", status);
     }
     leader->failures = 0;
-    status = schedule_turn(leader->schedule, leader->store, leader->epoch);
-    if (status != STATUS_OK && !store_alive(leader->store)) {
-        return fail(leader, "schedule", status);
-    }
-    if (status != STATUS_OK) {
-        /* Leading goes on: what is live can be announced without the question what is due. */
-        log_event_limited(LOG_ERROR, "schedule_failed", LOG_STATUS("status", status),
-                          LOG_TEXT("sqlstate", store_sqlstate(leader->store)));
-    }
-    return wait_for(leader, LEADER_CHECK_MS, STEP_LEAD);
+    return lead_on(leader);
 }
 
 /* Leaves the lead, if it was ours, and the session with its lock. */
@@ -280,6 +306,7 @@ static void change_settings(struct leader *leader)
         return;
     }
     schedule_use(leader->schedule, next);
+    upkeep_use(leader->upkeep, next);
     leader->settings = next;
     leader->profiles_added = false;
     settings_close(&leader->owned);
@@ -327,6 +354,7 @@ static void free_leader(struct leader **leader)
 
     settings_close(&unused);
     settings_close(&(*leader)->owned);
+    upkeep_close(&(*leader)->upkeep);
     if ((*leader)->wake_fd >= 0) {
         (void)close((*leader)->wake_fd);
     }
@@ -355,6 +383,9 @@ enum status leader_open(struct leader **out, const struct settings *settings, st
     leader->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (leader->wake_fd < 0) {
         status = STATUS_IO;
+    }
+    if (status == STATUS_OK) {
+        status = upkeep_open(&leader->upkeep, settings, metrics);
     }
     if (status == STATUS_OK) {
         status = schedule_open(&leader->schedule, settings, metrics, wake, leader);

@@ -101,6 +101,23 @@ MUST_CHECK enum status store_count(struct store *store, struct store_place place
 MUST_CHECK enum status store_hash_at(struct store *store, struct store_place place, int64_t index,
                                      unsigned char out[TEXT_HASH_BYTES]);
 
+/* What leaves the tables stands in trainer/store_keep.c. */
+struct store_profile {
+    int64_t profile_id;
+    bool is_known; /* it is one of the names */
+    size_t name;   /* its index then */
+};
+/* The profiles of the database behind `after_id`, in the order of their ids, at most `room`. */
+MUST_CHECK enum status store_list_profiles(struct store *store, const struct bytes *names, size_t name_count, int64_t after_id,
+                                           struct store_profile *out, size_t room, size_t *out_count);
+
+/* Deletes at most SAMPLE_BATCH_MAX texts, with what is known of them, that were stored, or else labelled, more than `age_ms`
+ * ago; STATUS_STALE, STATUS_TIMEOUT when others hold some of them just then. */
+MUST_CHECK enum status store_expire(struct store *store, int64_t epoch, int64_t profile_id, int64_t age_ms, int64_t *out_deleted);
+/* The same of the oldest of a place, at most `rows`; people's labels go last. */
+MUST_CHECK enum status store_prune(struct store *store, int64_t epoch, struct store_place place, int64_t rows,
+                                   int64_t *out_deleted);
+
 /* The leaf that holds the place: its number (0 to 15), and its size. */
 struct store_leaf {
     int label;

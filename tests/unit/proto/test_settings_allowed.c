@@ -23,6 +23,7 @@ static void numbers_are_written_with_the_largest_unit_that_fits(void **state)
         {SETTING_BYTE_RATE, 1536, "1536B/s"}, {SETTING_BYTE_RATE, 1024, "1KiB/s"}, {SETTING_BYTE_RATE, MIB, "1MiB/s"},
         {SETTING_TIME, 1, "1ms"},           {SETTING_TIME, 1000, "1s"},         {SETTING_TIME, 1001, "1001ms"},
         {SETTING_TIME, 90000, "90s"},       {SETTING_TIME, 60000, "1m"},        {SETTING_TIME, 3600000, "1h"},
+        {SETTING_TIME, 25 * 3600000, "25h"}, {SETTING_TIME, 48 * 3600000, "2d"},
     };
     struct buffer text;
 
@@ -49,7 +50,7 @@ static void every_row_says_what_is_allowed(void **state)
     assert_status(STATUS_OK, setting_allowed(settings_table_find(BYTES("gateway.limits.body_budget")), &text));
     assert_text("1MiB to 65536MiB (units B, KiB, MiB)", &text);
     assert_status(STATUS_OK, setting_allowed(settings_table_find(BYTES("gateway.limits.drain")), &text));
-    assert_text("0 to 1h (units ms, s, m, h)", &text);
+    assert_text("0 to 1h (units ms, s, m, h, d)", &text);
     buffer_free(&text);
 }
 

@@ -223,6 +223,10 @@ static void training_may_draw_as_many_as_it_needs(void **state)
 {
     (void)state;
     assert_accepted("profiles: { a: { training: { min_samples: 9, max_samples: 9 } } }\n");
+    assert_accepted("profiles: { a: { training: { min_samples: 9, keep_samples: 9 } } }\n");
+    assert_refused("prismguard.yaml:1: profiles.a.training.keep_samples: found 8, allowed is at least 9: min_samples are needed "
+                   "to train\n",
+                   "profiles: { a: { training: { min_samples: 9, keep_samples: 8 } } }\n");
     assert_refused("prismguard.yaml:1: profiles.a.training.max_samples: found 8, allowed is at least 9: min_samples are needed to "
                    "train\n",
                    "profiles: { a: { training: { min_samples: 9, max_samples: 8 } } }\n");

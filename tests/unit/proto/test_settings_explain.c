@@ -134,11 +134,12 @@ static void it_says_who_reviews_and_where_samples_go(void **state)
                      PIECES("Asks https://r.example/v1 what the model is unsure of", "and 5 % of all texts;",
                             "at most 3 at once for each moderator; when all are busy: undecided.",
                             "Undecided (unsure, and the reviewer is busy or gives no answer)",
-                            "Samples: text and verdict are kept in the database",
+                            "Samples: text and verdict are kept in the database, from reviews, for 30d, at most 100000.",
                             "after 200 new samples, every 1h at most, from at most 50000; published from AUC 0.8 up."),
                      PIECES("no review is configured", "hunter2"));
     assert_explained("profiles: { a: { store: hash } }\ndatabase: { url: host=/tmp }\n",
-                     PIECES("a keyed hash and the verdict are kept, no text, in the database"), PIECES("Training"));
+                     PIECES("a keyed hash and the verdict are kept, no text, in the database, from reviews, for 30d.\n"),
+                     PIECES("Training", "at most 100000"));
     assert_explained("profiles: { a: { store: off } }\ndatabase: { url: host=/tmp }\n",
                      PIECES("Samples: none are kept (store: off)"), PIECES("Training"));
 }

@@ -30,7 +30,7 @@ static void a_key_that_only_looks_like_a_path_is_unknown(void **state)
                    "moderator, trainer, database, curve, log\n",
                    "gateway.threads: 2\n");
     assert_refused("prismguard.yaml:1: profiles.a.model.kind: unknown key; allowed here are when_unavailable, undecided, "
-                   "unknown, scope, keywords, model, review, store, training\n",
+                   "unknown, scope, keywords, model, review, store, retention, training\n",
                    "profiles: { a: { model.kind: none } }\n");
     assert_refused("prismguard.yaml:1: routes[]: unknown key; allowed here are gateway, routes, moderation, profiles, "
                    "moderator, trainer, database, curve, log\n",
@@ -80,7 +80,7 @@ static void each_type_tells_its_bad_forms(void **state)
                    "prismguard.yaml:4: gateway.admin_listen: found 'on', allowed is off or host:port, such as 127.0.0.1:8080 or "
                    "[::]:8080 (at most 512 bytes)\n"
                    "prismguard.yaml:6: gateway.limits.header_line: found '8KB', allowed is 1KiB to 64KiB (units B, KiB, MiB)\n"
-                   "prismguard.yaml:7: gateway.limits.connect: found '5', allowed is 10ms to 1h (units ms, s, m, h)\n"
+                   "prismguard.yaml:7: gateway.limits.connect: found '5', allowed is 10ms to 1h (units ms, s, m, h, d)\n"
                    "prismguard.yaml:8: gateway.limits.in_flight: found '-1', allowed is 1 to 65536\n",
                    "gateway: { threads: two,\n open: yes,\n listen: 8080,\n admin_listen: on,\n limits: {\n header_line: 8KB,\n"
                    " connect: 5,\n in_flight: -1 } }\n");
