@@ -2,8 +2,11 @@
 #include "trainer/sample.h"
 #include "trainer/sample_seen.h"
 
+#include "proto/utf8.h"
+
 #include <assert.h>
 #include <math.h>
+#include <string.h>
 
 enum {
     SAMPLE_DRAWS_MAX = 5,
@@ -11,6 +14,9 @@ enum {
     SAMPLE_DRAW_PAGES_MIN = 4, /* a draw of a fraction of a page would mostly draw nothing */
     SAMPLE_SHARE_DIVISOR = 16, /* below 1/16 of its leaf, pages hold too few rows of the profile to be worth reading */
     SAMPLE_PIVOTS_COUNT = 16,
+    SAMPLE_PIVOT_WALKS_MAX = 4,
+    SAMPLE_PEOPLE_SHARE = 2, /* half of the wanted rows at most */
+    SOURCE_PERSON = 3,       /* verdicts.source in trainer/schema */
     PIVOT_BITS = 64 - 4, /* 16 stretches of the 64 leading bits of a hash */
 };
 
@@ -23,6 +29,9 @@ struct sampler {
     struct store_place place;
     const struct sample_taker *taker;
     struct sample_figures *figures;
+    /* store_read_hashes, or store_read_people */
+    enum status (*read_hashes)(struct store *store, struct store_place place, struct bytes hash, int64_t limit,
+                               const struct store_reader *reader);
     struct sample_seen *seen; /* NULL where no row can come twice */
     uint64_t dice;
     int64_t wanted;     /* rows still wanted */
@@ -48,10 +57,16 @@ static int64_t roll_seed(uint64_t *dice)
     return (int64_t)(roll(dice) >> 33);
 }
 
+/* A NUL ends a text for many who read it; whoever stored one did not mean it to be read whole. */
+static bool is_text(struct bytes text)
+{
+    return utf8_sound_bytes(text) == text.count && memchr(text.data, '\0', text.count) == NULL;
+}
+
 static bool is_sound(const struct sampler *sampler, const struct store_sample *row)
 {
     return row->hash.count == TEXT_HASH_BYTES && row->label == sampler->place.label && row->text_bytes > 0 &&
-           row->text_bytes <= SAMPLE_TEXT_BYTES_MAX && row->text.count == (uint64_t)row->text_bytes;
+           row->text_bytes <= SAMPLE_TEXT_BYTES_MAX && row->text.count == (uint64_t)row->text_bytes && is_text(row->text);
 }
 
 /* Selection sampling (Knuth's algorithm S): each row ahead is taken with the chance that makes the wanted ones come out
@@ -66,7 +81,8 @@ static bool is_chosen(struct sampler *sampler)
 static enum status take_row(void *context, const struct store_sample *row)
 {
     struct sampler *sampler = context;
-    const struct sample sample = {.hash = row->hash, .text = row->text, .label = sampler->place.label};
+    const struct sample sample = {.hash = row->hash, .text = row->text, .label = sampler->place.label,
+                                  .by_person = row->source == SOURCE_PERSON};
     enum status status = STATUS_OK;
 
     sampler->read++;
@@ -92,6 +108,7 @@ static enum status take_row(void *context, const struct store_sample *row)
     if (status == STATUS_OK) {
         sampler->wanted--;
         sampler->figures->drawn++;
+        sampler->figures->people += sample.by_person;
         sampler->bytes_left -= row->text_bytes;
     }
     return status;
@@ -108,12 +125,20 @@ static enum status read_hashes(struct sampler *sampler, struct bytes from, int64
     const struct store_reader reader = {take_row, sampler};
 
     sampler->read = 0;
-    return end_stream(sampler, store_read_hashes(sampler->store, sampler->place, from, limit, &reader));
+    return end_stream(sampler, sampler->read_hashes(sampler->store, sampler->place, from, limit, &reader));
+}
+
+static enum status draw_latest(struct sampler *sampler)
+{
+    const struct store_reader reader = {take_row, sampler};
+
+    sampler->ahead = 0; /* every row is chosen */
+    return end_stream(sampler, store_read_latest(sampler->store, sampler->place, sampler->wanted, &reader));
 }
 
 static enum status draw_by_index(struct sampler *sampler)
 {
-    sampler->ahead = sampler->figures->existing;
+    sampler->ahead = sampler->figures->existing - sampler->figures->drawn;
     return read_hashes(sampler, BYTES(""), sampler->figures->existing);
 }
 
@@ -165,7 +190,7 @@ static enum status walk_stretch(struct sampler *sampler, uint64_t pivot, int64_t
     return read_hashes(sampler, BYTES(""), rows - sampler->read);
 }
 
-static enum status draw_by_pivots(struct sampler *sampler)
+static enum status walk_pivots(struct sampler *sampler)
 {
     /* One offset for all: the stretches lie evenly apart and, the rows being more than twice those wanted, do not meet.
      */
@@ -182,16 +207,47 @@ static enum status draw_by_pivots(struct sampler *sampler)
     return status;
 }
 
+/* Rows that are drawn already, or broken, leave some wanted: then from other pivots. */
+static enum status draw_by_pivots(struct sampler *sampler)
+{
+    enum status status = STATUS_OK;
+
+    for (int walks = 0; walks < SAMPLE_PIVOT_WALKS_MAX && status == STATUS_OK && sampler->wanted > 0 && !sampler->full; walks++) {
+        status = walk_pivots(sampler);
+    }
+    return status;
+}
+
+/* One stretch, from anywhere. */
+static enum status draw_people(struct sampler *sampler)
+{
+    enum status status;
+
+    sampler->ahead = 0; /* every row is chosen */
+    sampler->read_hashes = store_read_people;
+    status = walk_stretch(sampler, roll(&sampler->dice), sampler->wanted / SAMPLE_PEOPLE_SHARE);
+    sampler->read_hashes = store_read_hashes;
+    return status;
+}
+
 static enum status draw_label(struct sampler *sampler)
 {
     enum status status;
 
-    if (sampler->figures->way == SAMPLE_ALL || sampler->figures->way == SAMPLE_PART) {
+    if (sampler->figures->way == SAMPLE_LATEST) {
+        return draw_latest(sampler);
+    }
+    if (sampler->figures->way == SAMPLE_ALL) {
         return draw_by_index(sampler);
     }
     status = sample_seen_open(&sampler->seen, (size_t)sampler->wanted);
     if (status == STATUS_OK) {
-        status = sampler->figures->way == SAMPLE_PAGES ? draw_by_pages(sampler) : draw_by_pivots(sampler);
+        status = draw_people(sampler);
+    }
+    if (status == STATUS_OK && !sampler->full) {
+        status = sampler->figures->way == SAMPLE_PART    ? draw_by_index(sampler)
+                 : sampler->figures->way == SAMPLE_PAGES ? draw_by_pages(sampler)
+                                                         : draw_by_pivots(sampler);
     }
     sample_seen_close(&sampler->seen);
     return status;
@@ -209,7 +265,8 @@ enum status sample_draw(struct store *store, const struct sample_request *reques
             .taker = taker,
             .figures = &figures[label],
             .dice = request->seed + (uint64_t)label,
-            .wanted = request->rows_max / SAMPLE_LABELS,
+            .read_hashes = store_read_hashes,
+            .wanted = figures[label].wanted,
             .bytes_left = request->bytes_max / SAMPLE_LABELS,
         };
 
@@ -218,16 +275,49 @@ enum status sample_draw(struct store *store, const struct sample_request *reques
     return status;
 }
 
+/* One label of the measuring. */
+struct gauge {
+    struct store *store;
+    struct store_place place;
+    uint64_t seed;
+    struct sample_figures *figures;
+    double leaf_rows; /* of all profiles in the label's leaf; 0 = not known yet */
+};
+
+/* A small draw of the leaf says what its pages hold. */
+static enum status measure_leaf(struct gauge *gauge)
+{
+    struct store_draw pilot = {.percent = 100.0, .seed = roll_seed(&gauge->seed)};
+    struct store_leaf leaf;
+    enum status status;
+
+    if (gauge->leaf_rows > 0) {
+        return STATUS_OK;
+    }
+    status = store_find_leaf(gauge->store, gauge->place, &leaf);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    gauge->figures->pages = leaf.pages;
+    if (leaf.pages > SAMPLE_PILOT_PAGES) {
+        pilot.percent = 100.0 * SAMPLE_PILOT_PAGES / (double)leaf.pages;
+    }
+    return store_count_leaf(gauge->store, &leaf, pilot, &gauge->leaf_rows);
+}
+
 /* How many rows a label has, from the hash of its row number `many`: keyed hashes are uniform, so that the part of
  * their space that `many` rows fill tells how many fill it all (to 1/sqrt(many)). Never below what was counted, nor
  * above what the leaf holds, should the hashes of an import not be uniform after all. */
-static enum status estimate(struct store *store, struct store_place place, int64_t many, double leaf_rows, int64_t *out)
+static enum status estimate(struct gauge *gauge, int64_t many)
 {
     unsigned char hash[TEXT_HASH_BYTES];
     uint64_t bits = 0;
     double rows;
-    enum status status = store_hash_at(store, place, many - 1, hash);
+    enum status status = measure_leaf(gauge);
 
+    if (status == STATUS_OK) {
+        status = store_hash_at(gauge->store, gauge->place, many - 1, hash);
+    }
     if (status == STATUS_NOT_FOUND) {
         return STATUS_OK; /* some were deleted since they were counted: about so many there are */
     }
@@ -238,61 +328,91 @@ static enum status estimate(struct store *store, struct store_place place, int64
         bits = bits << 8 | hash[index];
     }
     rows = (double)many * hash_space / ((double)bits + 1);
-    *out = llround(fmax((double)many, fmin(rows, leaf_rows)));
+    gauge->figures->existing = llround(fmax((double)many, fmin(rows, gauge->leaf_rows)));
     return STATUS_OK;
 }
 
-/* More rows than twice those wanted: are its leaf's pages worth reading? A small draw of the leaf says what they hold.
- */
-static enum status measure_many(struct store *store, struct store_place place, int64_t many, uint64_t seed,
-                                struct sample_figures *figures)
+/* Counted, or, where there are more than twice those that may be wanted, estimated. */
+static enum status measure_rows(struct gauge *gauge, int64_t wanted_max)
 {
-    struct store_draw pilot = {.percent = 100.0, .seed = roll_seed(&seed)};
-    struct store_leaf leaf;
-    double leaf_rows = 0;
-    enum status status = store_find_leaf(store, place, &leaf);
+    int64_t many = 2 * wanted_max + 1;
+    enum status status = store_count(gauge->store, gauge->place, many, &gauge->figures->existing);
 
-    if (status != STATUS_OK) {
-        return status;
+    return status == STATUS_OK && gauge->figures->existing == many ? estimate(gauge, many) : status;
+}
+
+/* More rows than twice those wanted: are its leaf's pages worth reading? */
+static enum status choose_way(struct gauge *gauge)
+{
+    struct sample_figures *figures = gauge->figures;
+    enum status status;
+
+    if (figures->existing <= 2 * figures->wanted) {
+        figures->way = figures->existing <= figures->wanted ? SAMPLE_ALL : SAMPLE_PART;
+        return STATUS_OK;
     }
-    figures->pages = leaf.pages;
-    if (leaf.pages > SAMPLE_PILOT_PAGES) {
-        pilot.percent = 100.0 * SAMPLE_PILOT_PAGES / (double)leaf.pages;
+    status = measure_leaf(gauge);
+    figures->way = (double)figures->existing * SAMPLE_SHARE_DIVISOR < gauge->leaf_rows ? SAMPLE_PIVOTS : SAMPLE_PAGES;
+    return status;
+}
+
+/* At least the minimum, as far as there are so many. */
+static int64_t at_least(int64_t wanted, int64_t existing)
+{
+    int64_t least = existing < SAMPLE_LABEL_ROWS_MIN ? existing : SAMPLE_LABEL_ROWS_MIN;
+
+    return wanted < least ? least : wanted;
+}
+
+static enum status measure_latest(struct store *store, const struct sample_request *request,
+                                  struct sample_figures out[SAMPLE_LABELS])
+{
+    int64_t count[SAMPLE_LABELS] = {0};
+    enum status status = store_count_latest(store, request->profile_id, request->rows_max, count);
+
+    for (int label = 0; label < SAMPLE_LABELS && status == STATUS_OK; label++) {
+        const struct store_place place = {.profile_id = request->profile_id, .label = label};
+
+        out[label] = (struct sample_figures){.way = SAMPLE_LATEST};
+        status = store_count(store, place, SAMPLE_LABEL_ROWS_MIN, &out[label].existing);
+        out[label].wanted = at_least(count[label], out[label].existing);
+        out[label].existing = count[label] > 0 ? count[label] : out[label].existing;
     }
-    status = store_count_leaf(store, &leaf, pilot, &leaf_rows);
-    if (status == STATUS_OK) {
-        status = estimate(store, place, many, leaf_rows, &figures->existing);
-    }
-    figures->way = (double)figures->existing * SAMPLE_SHARE_DIVISOR < leaf_rows ? SAMPLE_PIVOTS : SAMPLE_PAGES;
     return status;
 }
 
 enum status sample_measure(struct store *store, const struct sample_request *request,
                            struct sample_figures out[SAMPLE_LABELS])
 {
-    int64_t wanted = request->rows_max / SAMPLE_LABELS;
-    int64_t many = 2 * wanted + 1;
+    int64_t wanted_max = request->sampling == SAMPLING_RANDOM ? request->rows_max : request->rows_max / SAMPLE_LABELS;
+    struct gauge gauges[SAMPLE_LABELS];
+    double all = 0;
     enum status status = STATUS_OK;
 
     assert(request->rows_max >= 0 && request->bytes_max >= 0);
+    if (request->sampling == SAMPLING_LATEST) {
+        return measure_latest(store, request, out);
+    }
     for (int label = 0; label < SAMPLE_LABELS && status == STATUS_OK; label++) {
-        const struct store_place place = {.profile_id = request->profile_id, .label = label};
-        struct sample_figures *figures = &out[label];
-
-        *figures = (struct sample_figures){0};
-        status = store_count(store, place, many, &figures->existing);
-        if (status == STATUS_OK && figures->existing < many) {
-            figures->way = figures->existing <= wanted ? SAMPLE_ALL : SAMPLE_PART;
-        } else if (status == STATUS_OK) {
-            status = measure_many(store, place, many, request->seed, figures);
+        out[label] = (struct sample_figures){.wanted = wanted_max};
+        gauges[label] = (struct gauge){
+            .store = store, .place = {request->profile_id, label}, .seed = request->seed, .figures = &out[label]};
+        status = measure_rows(&gauges[label], wanted_max);
+        all += (double)out[label].existing;
+    }
+    for (int label = 0; label < SAMPLE_LABELS && status == STATUS_OK; label++) {
+        if (request->sampling == SAMPLING_RANDOM && all > (double)request->rows_max) {
+            out[label].wanted =
+                at_least(llround((double)request->rows_max * (double)out[label].existing / all), out[label].existing);
         }
+        status = choose_way(&gauges[label]);
     }
     return status;
 }
 
 const char *sample_way_name(enum sample_way way)
 {
-    static const char *const names[] = {"all", "part", "pages", "pivots"};
+    static const char *const names[] = {"latest", "all", "part", "pages", "pivots"};
 
     assert(way >= 0 && (size_t)way < sizeof names / sizeof names[0]);
     return names[way];

@@ -141,6 +141,7 @@ MUST_CHECK enum status store_count_draw(struct store *store, struct store_place 
 struct store_sample {
     struct bytes hash;
     int64_t label;
+    int64_t source;     /* as verdicts.source in trainer/schema */
     int64_t text_bytes; /* the text's true length */
     struct bytes text;  /* empty when longer than SAMPLE_TEXT_BYTES_MAX: such a text never leaves the server */
 };
@@ -154,5 +155,13 @@ MUST_CHECK enum status store_read_draw(struct store *store, struct store_place p
 /* By the primary key, from `hash` on, at most `limit` rows. */
 MUST_CHECK enum status store_read_hashes(struct store *store, struct store_place place, struct bytes hash,
                                          int64_t limit, const struct store_reader *reader);
+/* The same of those that people labelled, by an index of their own. */
+MUST_CHECK enum status store_read_people(struct store *store, struct store_place place, struct bytes hash,
+                                         int64_t limit, const struct store_reader *reader);
+/* The newest, at most `limit`. */
+MUST_CHECK enum status store_read_latest(struct store *store, struct store_place place, int64_t limit,
+                                         const struct store_reader *reader);
+/* How many of a profile's `limit` newest rows have either label. */
+MUST_CHECK enum status store_count_latest(struct store *store, int64_t profile_id, int64_t limit, int64_t out[2]);
 
 #endif

@@ -99,9 +99,11 @@ enum status store_count_leaf(struct store *store, const struct store_leaf *leaf,
 /* The same rows for counting and for reading. The conditions on the keys prune the parent to one leaf. */
 #define DRAW "from samples tablesample system ($3) repeatable ($4) where profile_id = $1::int and label = $2::smallint"
 
+#define BY_HASH "from samples where profile_id = $1::int and label = $2::smallint and text_hash >= $3 "
+
 /* A text longer than any that is stored on purpose stays where it is; its length is known without fetching it. */
 #define COLUMNS                                                                                                        \
-    "select text_hash, label, octet_length(text), case when octet_length(text) <= %d then text else ''::bytea end "
+    "select text_hash, label, source, octet_length(text), case when octet_length(text) <= %d then text else ''::bytea end "
 
 enum status store_count_draw(struct store *store, struct store_place place, struct store_draw draw, int64_t *out)
 {
@@ -121,8 +123,9 @@ static enum status read_row(void *context, const struct db_rows *row)
     const struct store_sample sample = {
         .hash = db_bytes(row, 0, 0),
         .label = db_bigint(row, 0, 1),
-        .text_bytes = db_bigint(row, 0, 2),
-        .text = db_bytes(row, 0, 3),
+        .source = db_bigint(row, 0, 2),
+        .text_bytes = db_bigint(row, 0, 3),
+        .text = db_bytes(row, 0, 4),
     };
 
     return reader->on_sample(reader->context, &sample);
@@ -161,8 +164,42 @@ enum status store_read_hashes(struct store *store, struct store_place place, str
         number(limit),
     };
 
+    return read_rows(store, BY_HASH "order by text_hash limit $4", values, 4, reader);
+}
+
+enum status store_read_people(struct store *store, struct store_place place, struct bytes hash, int64_t limit,
+                              const struct store_reader *reader)
+{
+    const struct db_value values[] = {
+        number(place.profile_id),
+        number(place.label),
+        {.type = DB_BYTEA, .bytes = hash},
+        number(limit),
+    };
+
+    return read_rows(store, BY_HASH "and source = 3 order by text_hash limit $4", values, 4, reader);
+}
+
+enum status store_read_latest(struct store *store, struct store_place place, int64_t limit, const struct store_reader *reader)
+{
+    const struct db_value values[] = {number(place.profile_id), number(place.label), number(limit)};
+
+    /* The hash decides among rows of one moment, so that equal tables are read in equal orders. */
     return read_rows(store,
-                     "from samples where profile_id = $1::int and label = $2::smallint and text_hash >= $3 "
-                     "order by text_hash limit $4",
-                     values, 4, reader);
+                     "from samples where profile_id = $1::int and label = $2::smallint "
+                     "order by created_at desc, text_hash limit $3",
+                     values, 3, reader);
+}
+
+enum status store_count_latest(struct store *store, int64_t profile_id, int64_t limit, int64_t out[2])
+{
+    const struct db_value values[] = {number(profile_id), number(limit)};
+
+    return store_numbers(store,
+                         "select count(*) filter (where label = 0), count(*) filter (where label = 1) from ("
+                         "(select 0 as label, created_at from samples where profile_id = $1::int and label = 0 "
+                         "order by created_at desc limit $2) union all "
+                         "(select 1, created_at from samples where profile_id = $1::int and label = 1 "
+                         "order by created_at desc limit $2) order by created_at desc limit $2) s",
+                         values, 2, out, 2);
 }

@@ -72,6 +72,7 @@ static enum status draw(struct run *run)
     const struct training *training = run->training;
     const struct sample_request request = {
         .profile_id = training->profile_id,
+        .sampling = training->profile->training.sampling,
         .rows_max = (int64_t)training->profile->training.max_samples,
         .bytes_max = TRAIN_BYTES_MAX,
         .seed = training->seed,

@@ -41,8 +41,13 @@ static void start_trainer(struct trainer *trainer, const struct database_setting
     trainer->settings.profiles = &trainer->profile;
     (void)snprintf(trainer->profile.name, sizeof trainer->profile.name, "default");
     trainer->profile.model_kind = MODEL_KIND_HASHLINEAR;
-    trainer->profile.training = (struct training_settings){
-        .min_samples = 2 * ROWS, .every_ms = 0, .max_samples = 1000, .min_auc = 0.8, .max_regression = 0.005};
+    trainer->profile.retention_ms = 1000 * PATIENCE_MS;
+    trainer->profile.training = (struct training_settings){.min_samples = 2 * ROWS,
+                                                           .every_ms = 0,
+                                                           .max_samples = 1000,
+                                                           .keep_samples = 1000,
+                                                           .min_auc = 0.8,
+                                                           .max_regression = 0.005};
     assert_status(STATUS_OK, metrics_open(&trainer->metrics));
     assert_status(STATUS_OK, publish_open(&trainer->publish, "tcp://127.0.0.1:*", NULL, trainer->metrics));
     assert_status(STATUS_OK, wire_open(&trainer->listener, WIRE_LISTEN, ROUTER_MESSAGE_BYTES_MAX));
@@ -272,6 +277,29 @@ static void a_server_that_goes_away_silences_it_until_it_is_back(void **state)
     stop_trainer(&trainer);
 }
 
+static void the_leader_deletes_what_is_too_old(void **state)
+{
+    struct database_settings settings;
+    struct trainer trainer;
+    struct message_model model;
+    struct db *db = samples_create(&server, "tidy", &settings);
+    int64_t profile_id = samples_add_profile(db, "default");
+    uint64_t end_ms = clock_ms() + PATIENCE_MS;
+
+    (void)state;
+    samples_fill(db, profile_id, 0, ROWS, TEXT_BYTES, 2 * PATIENCE_MS);
+    samples_fill(db, profile_id, 1, ROWS, TEXT_BYTES, 0);
+    start_trainer(&trainer, &settings);
+    assert_true(hear(&trainer, PATIENCE_MS, 1, 0, &model));
+    while (samples_number(db, "select count(*) from samples") > ROWS) {
+        assert_true(clock_ms() < end_ms);
+        (void)poll(NULL, 0, 5); /* only keeps the looks apart */
+    }
+    assert_int_equal(ROWS, samples_number(db, "select count(*) from samples where label = 1"));
+    stop_trainer(&trainer);
+    db_close(&db);
+}
+
 static void an_older_schema_is_raised_by_the_leader(void **state)
 {
     struct database_settings settings;
@@ -333,6 +361,7 @@ int main(void)
         cmocka_unit_test(a_model_is_trained_and_announced),
         cmocka_unit_test(new_settings_are_used_while_it_leads_and_by_the_next_session),
         cmocka_unit_test(a_server_that_goes_away_silences_it_until_it_is_back),
+        cmocka_unit_test(the_leader_deletes_what_is_too_old),
         cmocka_unit_test(an_older_schema_is_raised_by_the_leader),
         cmocka_unit_test(a_newer_schema_ends_it),
     };

@@ -25,6 +25,7 @@ static struct database_settings settings;
 static int64_t big_id;    /* MANY pass, SOME violation: both by pages */
 static int64_t small_id;  /* FEW pass beside MANY of the same leaf: by pivots; BETWEEN violation: a part */
 static int64_t little_id; /* LITTLE and none: all */
+static int64_t latest_id, people_ids[3]; /* empty at first */
 
 struct taken {
     struct sample_seen *seen;
@@ -229,6 +230,118 @@ static void broken_rows_are_passed_over_and_counted(void **state)
     db_close(&db);
 }
 
+static void a_text_that_is_none_is_broken(void **state)
+{
+    struct sample_figures figures[SAMPLE_LABELS];
+    struct sample_request request;
+    struct db_value profile = {.type = DB_BIGINT};
+    struct db *db = NULL;
+
+    (void)state;
+    assert_status(STATUS_OK, db_open(&db, &settings, "test"));
+    request = request_of(samples_add_profile(db, "no text"), 1);
+    profile.bigint = request.profile_id;
+    samples_fill(db, request.profile_id, 0, 20, TEXT_BYTES, 0);
+    assert_status(STATUS_OK, db_run(db, "insert into samples (profile_id, label, text_hash, text) select $1, 0, "
+                                        "decode(md5(t::text), 'hex'), t from unnest(array['\\x3020ff'::bytea, "
+                                        "'\\x3020c3', '\\x3020eda080', '\\x302000', '\\x00']) t",
+                                    &profile, 1, NULL));
+    (void)draw(&request, figures);
+    assert_int_equal(20, figures[0].drawn);
+    assert_int_equal(5, figures[0].broken);
+    db_close(&db);
+}
+
+static void any_rows_have_the_shares_of_the_table(void **state)
+{
+    struct sample_figures figures[SAMPLE_LABELS];
+    struct sample_request request = request_of(big_id, 1);
+    int64_t violations = ROWS * SOME / (MANY + SOME);
+
+    (void)state;
+    request.sampling = SAMPLING_RANDOM;
+    (void)draw(&request, figures);
+    assert_string_equal("pages", sample_way_name(figures[0].way));
+    assert_in_range(figures[1].wanted, violations * 9 / 10, violations * 11 / 10);
+    assert_in_range(figures[0].wanted + figures[1].wanted, ROWS - 1, ROWS + 1);
+    assert_int_equal(figures[0].wanted, figures[0].drawn);
+    assert_int_equal(figures[1].wanted, figures[1].drawn);
+    /* A rare label has its minimum, and few rows are taken all. */
+    request.rows_max = 4 * SAMPLE_LABEL_ROWS_MIN;
+    (void)draw(&request, figures);
+    assert_int_equal(SAMPLE_LABEL_ROWS_MIN, figures[1].drawn);
+    request = request_of(small_id, 1);
+    request.sampling = SAMPLING_RANDOM;
+    request.rows_max = FEW + BETWEEN;
+    (void)draw(&request, figures);
+    assert_int_equal(FEW, figures[0].drawn);
+    assert_int_equal(BETWEEN, figures[1].drawn);
+    request.rows_max--;
+    (void)draw(&request, figures);
+    assert_string_equal("part", sample_way_name(figures[0].way));
+    assert_in_range(figures[0].drawn + figures[1].drawn, FEW + BETWEEN - 2, FEW + BETWEEN - 1);
+}
+
+static void the_latest_rows_are_the_newest_of_the_profile(void **state)
+{
+    struct sample_figures figures[SAMPLE_LABELS];
+    struct sample_request request;
+    struct taken taken;
+    struct db *db = NULL;
+
+    (void)state;
+    assert_status(STATUS_OK, db_open(&db, &settings, "test"));
+    request = request_of(latest_id, 1);
+    samples_fill(db, request.profile_id, 1, 1000, TEXT_BYTES, 300);
+    samples_fill(db, request.profile_id, 0, 3000, TEXT_BYTES, 200);
+    samples_fill(db, request.profile_id, 1, 100, TEXT_BYTES, 100);
+    samples_fill(db, request.profile_id, 0, 500, TEXT_BYTES, 50);
+    request.sampling = SAMPLING_LATEST;
+    request.rows_max = 600;
+    taken = draw(&request, figures);
+    assert_string_equal("latest", sample_way_name(figures[0].way));
+    assert_int_equal(500, taken.rows[0]);
+    assert_int_equal(100, taken.rows[1]);
+    assert_int_equal(500, taken.number_max); /* no row of the older ones, whose numbers go up to 3000 */
+    assert_true(taken.fingerprint == draw(&request, figures).fingerprint);
+    request.rows_max = 500;
+    (void)draw(&request, figures);
+    assert_int_equal(500, figures[0].drawn);
+    assert_int_equal(SAMPLE_LABEL_ROWS_MIN, figures[1].drawn);
+    db_close(&db);
+}
+
+static void rows_of_people_come_first_up_to_half(void **state)
+{
+    static const char by_people[] = "update samples set source = 3 where ctid = any (array(select ctid from samples where "
+                                    "profile_id = %lld and label = 0 and source = 2 limit %d)) and profile_id = %lld";
+    struct sample_figures figures[SAMPLE_LABELS];
+    struct db *db = NULL;
+
+    (void)state;
+    assert_status(STATUS_OK, db_open(&db, &settings, "test"));
+    for (int way = 0; way < 3; way++) {
+        static const char *const ways[] = {"pages", "pivots", "part"};
+        struct sample_request request = request_of(people_ids[way], 1);
+        char sql[256];
+
+        samples_fill(db, request.profile_id, 0, way == 2 ? BETWEEN : way == 1 ? FEW : 4 * FEW, TEXT_BYTES, 0);
+        (void)snprintf(sql, sizeof sql, by_people, (long long)request.profile_id, 100, (long long)request.profile_id);
+        assert_status(STATUS_OK, db_script(db, sql));
+        (void)draw(&request, figures);
+        assert_string_equal(ways[way], sample_way_name(figures[0].way));
+        assert_int_equal(100, figures[0].people);
+        assert_in_range(figures[0].drawn, ROWS / 2 * 9 / 10, ROWS / 2); /* five draws of pages may not be enough */
+        /* Of more than half, half: and some of the others by chance. */
+        (void)snprintf(sql, sizeof sql, by_people, (long long)request.profile_id, 500, (long long)request.profile_id);
+        assert_status(STATUS_OK, db_script(db, sql));
+        (void)draw(&request, figures);
+        assert_in_range(figures[0].people, ROWS / 4, ROWS / 4 + 100);
+        assert_in_range(figures[0].drawn, ROWS / 2 * 9 / 10, ROWS / 2);
+    }
+    db_close(&db);
+}
+
 static void a_taker_that_refuses_ends_the_draw(void **state)
 {
     const struct sample_request request = request_of(big_id, 1);
@@ -287,6 +400,10 @@ static int start(void **state)
     big_id = samples_add_profile(db, "big");
     small_id = samples_add_neighbour(db, "small", big_id);
     little_id = samples_add_neighbour(db, "little", big_id);
+    latest_id = samples_add_neighbour(db, "latest", big_id);
+    people_ids[0] = samples_add_profile(db, "by pages");
+    people_ids[1] = samples_add_neighbour(db, "by pivots", big_id);
+    people_ids[2] = samples_add_neighbour(db, "a part", big_id);
     samples_fill(db, big_id, 0, MANY, TEXT_BYTES, 0);
     samples_fill(db, big_id, 1, SOME, TEXT_BYTES, 0);
     samples_fill(db, small_id, 0, FEW, TEXT_BYTES, 0);
@@ -314,8 +431,12 @@ int main(void)
         cmocka_unit_test(fewer_than_twice_the_wanted_rows_are_chosen_on_the_way),
         cmocka_unit_test(few_rows_are_all_taken_and_none_are_no_error),
         cmocka_unit_test(the_bound_of_bytes_cuts_each_label_by_itself),
+        cmocka_unit_test(any_rows_have_the_shares_of_the_table),
+        cmocka_unit_test(the_latest_rows_are_the_newest_of_the_profile),
+        cmocka_unit_test(rows_of_people_come_first_up_to_half),
         cmocka_unit_test(a_taker_that_refuses_ends_the_draw),
         cmocka_unit_test(the_servers_own_plans_show_samples_scans_and_no_sequential_one),
+        cmocka_unit_test(a_text_that_is_none_is_broken),
         cmocka_unit_test(broken_rows_are_passed_over_and_counted),
     };
     return cmocka_run_group_tests(tests, start, stop);
