@@ -3,6 +3,7 @@
 #include "fuzz/fuzz.h"
 
 #include "proto/db_values.h"
+#include "proto/utf8.h"
 #include "trainer/rows.h"
 #include "trainer/sample.h"
 
@@ -39,6 +40,7 @@ static enum status hand_out(struct table *table, struct store_place place, int64
     for (int64_t index = 0; index < limit && table->rest.count > 0 && status == STATUS_OK; index++) {
         unsigned kind = take_byte(table), length = take_byte(table);
         struct store_sample row = {
+            .source = length % 4,
             .hash = take(table, (kind & 7) == 7 ? kind >> 3 : TEXT_HASH_BYTES),
             .label = (kind & 0x18) == 0x18 ? (int64_t)kind - 128 : place.label,
         };
@@ -99,12 +101,32 @@ enum status store_read_hashes(struct store *store, struct store_place place, str
     return hand_out((struct table *)store, place, limit, reader);
 }
 
+enum status store_read_people(struct store *store, struct store_place place, struct bytes hash, int64_t limit,
+                              const struct store_reader *reader)
+{
+    return store_read_hashes(store, place, hash, limit, reader);
+}
+
+enum status store_read_latest(struct store *store, struct store_place place, int64_t limit, const struct store_reader *reader)
+{
+    return hand_out((struct table *)store, place, limit, reader);
+}
+
+enum status store_count_latest(struct store *store, int64_t profile_id, int64_t limit, int64_t out[2])
+{
+    (void)profile_id;
+    out[0] = (int64_t)take_byte((struct table *)store) % (limit + 1);
+    out[1] = limit - out[0];
+    return STATUS_OK;
+}
+
 static enum status on_sample(void *context, const struct sample *sample)
 {
     enum status status;
 
     fuzz_hold(sample->hash.count == TEXT_HASH_BYTES && (sample->label == 0 || sample->label == 1));
     fuzz_hold(sample->text.count > 0 && sample->text.count <= SAMPLE_TEXT_BYTES_MAX);
+    fuzz_hold(utf8_sound_bytes(sample->text) == sample->text.count && memchr(sample->text.data, 0, sample->text.count) == NULL);
     status = rows_add(context, sample->text, sample->label);
     fuzz_hold(status == STATUS_OK || status == STATUS_FULL);
     return STATUS_OK;
@@ -162,13 +184,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memcpy(copy, data, size < (size & 15) ? size : (size & 15));
     hold_values((struct bytes){copy, size & 15});
     free(copy);
+    request.sampling = (enum sampling_choice)(request.seed % 3);
     request.bytes_max = (int64_t)take_byte(&table) << 8;
     table.rows = take_byte(&table);
     fuzz_hold(rows_open(&rows, TABLE_BITS, BYTES_MAX) == STATUS_OK);
     fuzz_hold(sample_measure((struct store *)&table, &request, figures) == STATUS_OK);
     fuzz_hold(sample_draw((struct store *)&table, &request, figures, &(struct sample_taker){on_sample, rows}) == STATUS_OK);
     for (int label = 0; label < SAMPLE_LABELS; label++) {
-        fuzz_hold(figures[label].drawn >= 0 && figures[label].drawn <= ROWS_MAX / SAMPLE_LABELS);
+        fuzz_hold(figures[label].people <= figures[label].drawn && figures[label].drawn <= figures[label].wanted);
+        fuzz_hold(figures[label].wanted <= (request.sampling == SAMPLING_BALANCED ? ROWS_MAX / SAMPLE_LABELS : ROWS_MAX));
     }
     hold_rows(rows);
     rows_close(&rows);
