@@ -3,10 +3,10 @@
 
 #include "proto/bytes.h"
 #include "proto/clock.h"
+#include "proto/descriptors.h"
 #include "proto/log.h"
 #include "proto/metrics_listen.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -18,7 +18,7 @@ struct metrics_process {
     uint64_t begun_ms;
     int statm; /* -1 = not to be had */
     int netstat; /* the same */
-    DIR *descriptors; /* NULL = not to be had */
+    struct descriptors *descriptors; /* NULL = not to be had */
     struct series *uptime;
     struct series *resident;
     struct series *processor;
@@ -68,7 +68,10 @@ enum status metrics_process_open(struct metrics_process **out, struct metrics *m
     process->begun_ms = clock_ms();
     process->statm = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
     process->netstat = open("/proc/self/net/netstat", O_RDONLY | O_CLOEXEC);
-    process->descriptors = opendir("/proc/self/fd");
+    if (descriptors_open(&process->descriptors) == STATUS_NO_MEMORY) {
+        metrics_process_close(&process);
+        return STATUS_NO_MEMORY;
+    }
     find_series(process, metrics);
     metrics_process_refresh(process);
     *out = process;
@@ -86,9 +89,7 @@ void metrics_process_close(struct metrics_process **process)
     if ((*process)->netstat >= 0) {
         (void)close((*process)->netstat);
     }
-    if ((*process)->descriptors != NULL) {
-        (void)closedir((*process)->descriptors);
-    }
+    descriptors_close(&(*process)->descriptors);
     free(*process);
     *process = NULL;
 }
@@ -109,20 +110,6 @@ static void look_at_memory(const struct metrics_process *process)
     }
 }
 
-static void look_at_descriptors(const struct metrics_process *process)
-{
-    int64_t count = 0;
-
-    if (process->descriptors == NULL) {
-        return;
-    }
-    rewinddir(process->descriptors);
-    for (const struct dirent *entry; (entry = readdir(process->descriptors)) != NULL;) {
-        count += entry->d_name[0] != '.'; /* all but "." and ".." */
-    }
-    series_set(process->open_descriptors, count);
-}
-
 /* Read whole, or the last value stays: the kernel makes the text anew for each read from its beginning. */
 static void look_at_listeners(const struct metrics_process *process)
 {
@@ -141,7 +128,9 @@ void metrics_process_refresh(struct metrics_process *process)
 
     series_set_real(process->uptime, (double)(clock_ms() - process->begun_ms) / 1000);
     look_at_memory(process);
-    look_at_descriptors(process);
+    if (process->descriptors != NULL) {
+        series_set(process->open_descriptors, (int64_t)descriptors_count(process->descriptors));
+    }
     look_at_listeners(process);
     if (getrusage(RUSAGE_SELF, &used) == 0) {
         series_set_real(process->processor, (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) +

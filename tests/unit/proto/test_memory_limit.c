@@ -51,7 +51,8 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-    static const char *const files[] = {"/groups", "/memory.max", "/memory.limit_in_bytes"};
+    static const char *const files[] = {"/groups", "/memory.max",     "/memory.limit_in_bytes", "/memory.current",
+                                        "/memory.stat", "/memory.usage_in_bytes"};
     struct tree *tree = *state;
     char path[PATH_BYTES_MAX];
 
@@ -127,6 +128,50 @@ static void what_says_nothing_is_no_limit(void **state)
     assert_true(memory_limit_bytes() > 0);
 }
 
+/* What the group that `groups` names uses. */
+static enum status used(const struct tree *tree, const char *groups, uint64_t *out)
+{
+    struct memory_group group;
+    char path[PATH_BYTES_MAX];
+
+    put(tree, "/groups", groups);
+    path_of(tree, "/groups", path);
+    memory_group_read(&group, path, tree->root);
+    return memory_group_used(&group, out);
+}
+
+static void what_is_used_is_that_of_the_group_with_the_limit_without_files(void **state)
+{
+    struct tree *tree = *state;
+    uint64_t bytes = 7;
+
+    assert_status(STATUS_UNAVAILABLE, used(tree, "0::/a/b\n", &bytes));
+    put(tree, "/a/memory.max", "2097152\n");
+    assert_status(STATUS_IO, used(tree, "0::/a/b\n", &bytes));
+    assert_int_equal(7, bytes);
+    put(tree, "/a/memory.current", "1000000\n");
+    assert_status(STATUS_OK, used(tree, "0::/a/b\n", &bytes));
+    assert_int_equal(1000000, bytes);
+    put(tree, "/a/memory.stat", "anon 5\ninactive_file 300000\ninactive_file_x 9\nactive_file 200000\n");
+    assert_status(STATUS_OK, used(tree, "0::/a/b\n", &bytes));
+    assert_int_equal(500000, bytes);
+    put(tree, "/a/memory.stat", "inactive_file 3000000\nactive_file\nactive_file x\n");
+    assert_status(STATUS_OK, used(tree, "0::/a/b\n", &bytes));
+    assert_int_equal(0, bytes);
+}
+
+static void version_one_counts_the_groups_below_too(void **state)
+{
+    struct tree *tree = *state;
+    uint64_t bytes;
+
+    put(tree, "/memory/a/memory.limit_in_bytes", "1048576\n");
+    put(tree, "/memory/a/memory.usage_in_bytes", "1000000\n");
+    put(tree, "/memory/a/memory.stat", "inactive_file 1\ntotal_inactive_file 100000\ntotal_active_file 50000\n");
+    assert_status(STATUS_OK, used(tree, "4:memory:/a/b\n", &bytes));
+    assert_int_equal(850000, bytes);
+}
+
 int main(void)
 {
 #define in_tree(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
@@ -135,6 +180,8 @@ int main(void)
         in_tree(version_one_tells_it_of_the_memory_controller),
         in_tree(a_path_of_the_host_is_passed_over_and_the_root_looked_at),
         in_tree(what_says_nothing_is_no_limit),
+        in_tree(what_is_used_is_that_of_the_group_with_the_limit_without_files),
+        in_tree(version_one_counts_the_groups_below_too),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
