@@ -4,6 +4,7 @@
 #include "proto/limits.h"
 #include "proto/secret.h"
 
+#include <arpa/inet.h>
 #include <assert.h>
 #include <netinet/in.h>
 #include <pthread.h>
@@ -171,6 +172,30 @@ void addresses_leave(struct addresses *addresses, uint32_t place)
         forget(addresses, place);
     }
     (void)pthread_mutex_unlock(&addresses->lock);
+}
+
+enum status addresses_enter_text(struct addresses *addresses, const char *address, uint32_t *place)
+{
+    struct sockaddr_in four = {.sin_family = AF_INET};
+    struct sockaddr_in6 six = {.sin6_family = AF_INET6};
+
+    if (inet_pton(AF_INET, address, &four.sin_addr) == 1) {
+        return addresses_enter(addresses, (const struct sockaddr *)&four, place);
+    }
+    if (inet_pton(AF_INET6, address, &six.sin6_addr) == 1) {
+        return addresses_enter(addresses, (const struct sockaddr *)&six, place);
+    }
+    return STATUS_MALFORMED;
+}
+
+uint64_t addresses_held(struct addresses *addresses, uint32_t place)
+{
+    uint64_t held;
+
+    (void)pthread_mutex_lock(&addresses->lock);
+    held = addresses->places[place].connections;
+    (void)pthread_mutex_unlock(&addresses->lock);
+    return held;
 }
 
 size_t addresses_count(struct addresses *addresses)

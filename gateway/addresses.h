@@ -1,4 +1,4 @@
-/* addresses: how many connections each client address has, over all loops.
+/* addresses: how many connections, or requests, each client address has, over all loops.
  *
  *   1 .. limit            STATUS_OK     served
  *   .. limit + spare      STATUS_FULL   it may hear why it is refused (ADDRESS_SPARE_CONNECTIONS)
@@ -26,6 +26,12 @@ void addresses_close(struct addresses **addresses);
 /* One more connection from `address` (IPv4 or IPv6). With STATUS_OK and STATUS_FULL *place is held until addresses_leave. */
 MUST_CHECK enum status addresses_enter(struct addresses *addresses, const struct sockaddr *address, uint32_t *place);
 void addresses_leave(struct addresses *addresses, uint32_t place);
+
+/* The same from text. STATUS_MALFORMED: it is no address; no place is held. */
+MUST_CHECK enum status addresses_enter_text(struct addresses *addresses, const char *address, uint32_t *place);
+
+/* How many of them hold this place. */
+uint64_t addresses_held(struct addresses *addresses, uint32_t place);
 
 /* Addresses that have connections. */
 size_t addresses_count(struct addresses *addresses);

@@ -17,6 +17,7 @@ struct budget {
 
 struct admit {
     struct budget connections;
+    uint64_t spare; /* of them, at the end: each hears why it is refused */
     struct budget requests;
     uint64_t connection_bytes; /* the share of each */
     uint64_t request_bytes;
@@ -28,6 +29,8 @@ struct admit {
     struct account unsent;
     struct addresses *addresses;
     struct hosts *hosts;
+    struct addresses *clients;
+    struct overload *overload;
 };
 
 static void budget_init(struct budget *budget, uint64_t max, struct metrics *metrics, const char *name, const char *help)
@@ -60,6 +63,30 @@ static uint64_t taken(const struct budget *budget)
     return atomic_load_explicit(&budget->taken, memory_order_relaxed);
 }
 
+static enum status open_tables(struct admit *admit, const struct limit_settings *limits, struct metrics *metrics)
+{
+    enum status status = addresses_open(&admit->addresses, admit->connections.max, limits->connections_per_address);
+
+    if (status == STATUS_OK) { /* a connection has one request at a time */
+        status = addresses_open(&admit->clients, admit->connections.max, limits->connections_per_address);
+    }
+    if (status == STATUS_OK) {
+        status = hosts_open(&admit->hosts, limits->upstream_connections);
+    }
+    return status == STATUS_OK ? overload_open(&admit->overload, metrics) : status;
+}
+
+static void use_accounts(struct admit *admit)
+{
+    const struct account *unsent = &admit->unsent;
+
+    overload_use_account(admit->overload, SIGNAL_BODIES, &admit->bodies, admit->bodies.limit_bytes);
+    overload_use_account(admit->overload, SIGNAL_UNSENT, unsent, unsent->limit_bytes - unsent->limit_bytes / UNSENT_SPARED_PART);
+    overload_use_account(admit->overload, SIGNAL_CONNECTIONS, &admit->connection_memory,
+                         admit->connections.max * admit->connection_bytes);
+    overload_use_account(admit->overload, SIGNAL_REQUESTS, &admit->request_memory, admit->request_memory.limit_bytes);
+}
+
 enum status admit_open(struct admit **out, const struct limit_settings *limits, struct metrics *metrics)
 {
     struct admit *admit = calloc(1, sizeof *admit);
@@ -67,7 +94,8 @@ enum status admit_open(struct admit **out, const struct limit_settings *limits, 
     if (admit == NULL) {
         return STATUS_NO_MEMORY;
     }
-    budget_init(&admit->connections, limits->connections + SPARE_CONNECTIONS, metrics, "prismguard_gateway_connections",
+    admit->spare = SPARE_CONNECTIONS;
+    budget_init(&admit->connections, limits->connections + admit->spare, metrics, "prismguard_gateway_connections",
                 "Client connections that are open");
     budget_init(&admit->requests, limits->in_flight, metrics, "prismguard_gateway_in_flight",
                 "Requests between their head and the end of their answer");
@@ -81,11 +109,11 @@ enum status admit_open(struct admit **out, const struct limit_settings *limits, 
     account_open(&admit->request_memory, "requests", admit->requests.max * admit->request_bytes, metrics);
     account_open(&admit->bodies, "bodies", limits->body_budget_bytes, metrics);
     account_open(&admit->unsent, "unsent", limits->stream_budget_bytes, metrics);
-    if (addresses_open(&admit->addresses, admit->connections.max, limits->connections_per_address) != STATUS_OK ||
-        hosts_open(&admit->hosts, limits->upstream_connections) != STATUS_OK) {
+    if (open_tables(admit, limits, metrics) != STATUS_OK) {
         admit_close(&admit);
         return STATUS_NO_MEMORY;
     }
+    use_accounts(admit);
     *out = admit;
     return STATUS_OK;
 }
@@ -99,12 +127,26 @@ void admit_close(struct admit **admit)
     }
     addresses_close(&closing->addresses);
     hosts_close(&closing->hosts);
+    addresses_close(&closing->clients);
+    overload_close(&closing->overload);
     account_close(&closing->connection_memory);
     account_close(&closing->request_memory);
     account_close(&closing->bodies);
     account_close(&closing->unsent);
     free(closing);
     *admit = NULL;
+}
+
+uint64_t admit_fit(struct admit *admit, uint64_t descriptors)
+{
+    uint64_t most = descriptors / 10 * CONNECTIONS_OF_TEN_DESCRIPTORS;
+
+    if (admit->connections.max > most) {
+        admit->connections.max = most;
+        admit->spare = most / 4 < admit->spare ? most / 4 : admit->spare;
+        use_accounts(admit);
+    }
+    return admit->connections.max - admit->spare;
 }
 
 /* The share of one that was admitted: as many as its budget lets in have room. */
@@ -124,7 +166,7 @@ enum status admit_connection(struct admit *admit)
         return STATUS_AGAIN;
     }
     charge_share(&admit->connection_memory, admit->connection_bytes);
-    return before < admit->connections.max - SPARE_CONNECTIONS ? STATUS_OK : STATUS_FULL;
+    return before < admit->connections.max - admit->spare ? STATUS_OK : STATUS_FULL;
 }
 
 void admit_connection_end(struct admit *admit)
@@ -141,6 +183,16 @@ struct addresses *admit_addresses(const struct admit *admit)
 struct hosts *admit_hosts(const struct admit *admit)
 {
     return admit->hosts;
+}
+
+struct addresses *admit_clients(const struct admit *admit)
+{
+    return admit->clients;
+}
+
+struct overload *admit_overload(const struct admit *admit)
+{
+    return admit->overload;
 }
 
 enum status admit_request(struct admit *admit)
@@ -168,29 +220,6 @@ struct account *admit_bodies(struct admit *admit)
 struct account *admit_unsent(struct admit *admit)
 {
     return &admit->unsent;
-}
-
-static unsigned percent(uint64_t part, uint64_t whole)
-{
-    uint64_t hundredth = whole / 100;
-
-    return hundredth == 0 ? (unsigned)(part * 100 / (whole == 0 ? 1 : whole)) : (unsigned)(part / hundredth);
-}
-
-unsigned admit_pressure(const struct admit *admit)
-{
-    const unsigned parts[] = {
-        percent(taken(&admit->connections), admit->connections.max - SPARE_CONNECTIONS),
-        percent(taken(&admit->requests), admit->requests.max),
-        percent(account_bytes(&admit->bodies), admit->bodies.limit_bytes),
-        percent(account_bytes(&admit->unsent), admit->unsent.limit_bytes),
-    };
-    unsigned most = 0;
-
-    for (size_t index = 0; index < sizeof parts / sizeof parts[0]; index++) {
-        most = parts[index] > most ? parts[index] : most;
-    }
-    return most;
 }
 
 enum status admit_decoder(struct admit *admit, bool brotli)

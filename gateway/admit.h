@@ -1,5 +1,5 @@
-/* admit: the budgets of the whole process: connections, all and of one address, requests, all and of one upstream host, decoders,
- * and their bytes.
+/* admit: the budgets of the whole process: connections and requests, all and of one address, requests of one upstream host,
+ * decoders, and their bytes; and how short of them it is (gateway/overload).
  *
  *   account        charged by                                             at its limit
  *   connections    admit_connection: a fixed share each                   limits.connections: an idle one gives way, else 503
@@ -18,6 +18,7 @@
 
 #include "gateway/addresses.h"
 #include "gateway/hosts.h"
+#include "gateway/overload.h"
 #include "proto/account.h"
 #include "proto/metrics.h"
 #include "proto/settings.h"
@@ -33,8 +34,12 @@ struct admit;
 MUST_CHECK enum status admit_open(struct admit **out, const struct limit_settings *limits, struct metrics *metrics);
 void admit_close(struct admit **admit);
 
+/* Lets connections have CONNECTIONS_OF_TEN_DESCRIPTORS tenths of so many descriptors at most, a quarter of these to be told that
+ * they are too many. Returns how many are served at once. Before the first connection. */
+uint64_t admit_fit(struct admit *admit, uint64_t descriptors);
+
 /* STATUS_OK: serve it. STATUS_FULL: beyond limits.connections; it may hear so. Both hold a place until
- * admit_connection_end. STATUS_AGAIN: beyond SPARE_CONNECTIONS too; it waits in the listener's queue, no place is held. */
+ * admit_connection_end. STATUS_AGAIN: beyond the spare ones too; it waits in the listener's queue, no place is held. */
 MUST_CHECK enum status admit_connection(struct admit *admit);
 void admit_connection_end(struct admit *admit);
 
@@ -44,6 +49,9 @@ struct addresses *admit_addresses(const struct admit *admit);
 /* The requests of one upstream host: limits.upstream_connections. */
 struct hosts *admit_hosts(const struct admit *admit);
 
+/* The requests in flight of one client, who may stand behind a trusted proxy; the same bound. */
+struct addresses *admit_clients(const struct admit *admit);
+
 /* STATUS_FULL beyond limits.in_flight; nothing is held then. */
 MUST_CHECK enum status admit_request(struct admit *admit);
 void admit_request_end(struct admit *admit);
@@ -52,8 +60,8 @@ void admit_request_end(struct admit *admit);
 struct account *admit_bodies(struct admit *admit);
 struct account *admit_unsent(struct admit *admit);
 
-/* How full the fullest of connections, requests and byte accounts is, in percent. */
-unsigned admit_pressure(const struct admit *admit);
+/* Its accounts are signals of it. Lent until admit_close. */
+struct overload *admit_overload(const struct admit *admit);
 
 /* A decoder for a compressed body. STATUS_FULL beyond limits.decoders, or beyond DECODERS_BROTLI_MAX of brotli's; nothing is held
  * then. */

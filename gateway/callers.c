@@ -318,3 +318,13 @@ uint64_t caller_in_flight(const struct caller *caller)
 {
     return atomic_load_explicit(&caller->account->in_flight, memory_order_relaxed);
 }
+
+size_t callers_in_flight(const struct callers *callers)
+{
+    size_t count = 0;
+
+    for (size_t index = 0; index < callers->count; index++) {
+        count += caller_in_flight(&callers->at[index]) > 0 ? 1 : 0;
+    }
+    return count;
+}

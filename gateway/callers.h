@@ -72,4 +72,7 @@ void caller_leave(struct caller *caller);
 /* Its requests in flight now. */
 uint64_t caller_in_flight(const struct caller *caller);
 
+/* How many callers have any. */
+size_t callers_in_flight(const struct callers *callers);
+
 #endif

@@ -405,7 +405,7 @@ static enum status pass_body(void *context, struct bytes part)
     return connection->home->events->body(connection->exchange, part);
 }
 
-enum status connection_begin(struct connection **out, struct connection_set *home, uv_stream_t *listener)
+enum status connection_begin(struct connection **out, struct connection_set *home)
 {
     struct connection *connection = calloc(1, sizeof *connection);
     struct request_sink sink = {pass_body, connection};
@@ -423,10 +423,7 @@ enum status connection_begin(struct connection **out, struct connection_set *hom
     buffer_init(&connection->ahead, READ_AHEAD_BYTES_MAX);
     out_init(&connection->out, (uv_stream_t *)&connection->socket, admit_unsent(home->admit),
              home->limits->relay_buffer_bytes + UPSTREAM_CHUNK_BYTES + REPLY_HEAD_BYTES_MAX, on_sent);
-    status = uv_accept(listener, (uv_stream_t *)&connection->socket) == 0 ? STATUS_OK : STATUS_IO;
-    if (status == STATUS_OK) {
-        status = request_open(&connection->request, &home->request_limits, &sink);
-    }
+    status = request_open(&connection->request, &home->request_limits, &sink);
     if (status != STATUS_OK) {
         connection_close(connection, BY_CLIENT, true);
         return status;

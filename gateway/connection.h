@@ -53,7 +53,9 @@ struct connection_events {
     void (*gone)(void *exchange);
     /* The time to end has come (drain): finish soon. */
     void (*end_now)(void *exchange);
-    void *context; /* of head and refused; borrowed until connection_set_close */
+    /* Whether others stand behind this peer, which is told as connection_address. */
+    bool (*is_proxy)(void *context, struct bytes address);
+    void *context; /* of head, refused and is_proxy; borrowed until connection_set_close */
     /* A connection is closed and its memory given back: there is room for another. */
     void (*closed)(void *owner);
     /* Something waits for connection_set_turn: the loop must not sleep before it. */

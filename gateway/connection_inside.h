@@ -38,6 +38,7 @@ enum close_reason {
     BY_DRAIN,
     BY_PRESSURE,      /* idle, and another one wanted its place */
     BY_STREAM_BUDGET, /* the unsent bytes of all answers met their limit */
+    BY_OVERLOAD,      /* its client took nothing, and the process was short of memory */
     BY_ADDRESS,       /* its address had too many, refused ones included: it went with its answer */
     REASON_COUNT
 };
@@ -88,15 +89,15 @@ struct connection_set {
     struct roster hungry;
     struct admit *admit;
     size_t leaving_bytes; /* held by connections that are closing */
-    bool under_pressure;
+    uint64_t cut_sample; /* of overload, in which one was cut last */
     bool draining;
     time_t date_second;
     char date[DATE_BYTES + 1];
     char read_buffer[READ_BUFFER_BYTES];
 };
 
-/* Accepts; the connection owns itself until it is closed. On failure `closed` comes too. */
-MUST_CHECK enum status connection_begin(struct connection **out, struct connection_set *home, uv_stream_t *listener);
+/* Without its socket yet; the connection owns itself until it is closed. On failure `closed` comes too. */
+MUST_CHECK enum status connection_begin(struct connection **out, struct connection_set *home);
 
 /* The one place where reading starts and stops. */
 void connection_update_reading(struct connection *connection);

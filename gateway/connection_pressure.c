@@ -5,8 +5,6 @@
 #include "gateway/connection_set.h"
 #include "proto/clock.h"
 
-enum { SPARED_PART = 8 }; /* of the unsent bytes' limit is left to heads, errors and ends of answers */
-
 static struct connection *watched_of(struct roster_member *member)
 {
     return (struct connection *)((char *)member - offsetof(struct connection, watch));
@@ -46,7 +44,7 @@ static struct connection *choose(const struct connection_set *set, uint64_t now_
 void pressure_relieve(struct connection_set *set)
 {
     const struct account *unsent = admit_unsent(set->admit);
-    uint64_t high = unsent->limit_bytes - unsent->limit_bytes / SPARED_PART;
+    uint64_t high = unsent->limit_bytes - unsent->limit_bytes / UNSENT_SPARED_PART;
     uint64_t held = account_bytes(unsent);
 
     /* What is closing is given back in the loop's next turn. */
@@ -63,16 +61,34 @@ void pressure_relieve(struct connection_set *set)
     }
 }
 
+/* Each loop cuts one in each sample as long as the stage lasts: what that gives back is seen in the next. */
+static void cut_stalled(struct connection_set *set)
+{
+    struct overload *overload = admit_overload(set->admit);
+    uint64_t sample = overload_samples(overload);
+    uint64_t now_ms = clock_ms();
+    struct connection *connection;
+
+    if (overload_stage(overload) < OVERLOAD_STALLED || sample == set->cut_sample) {
+        return;
+    }
+    set->cut_sample = sample;
+    connection = choose(set, now_ms);
+    if (connection != NULL && now_ms - connection->moved_ms >= STANDING_MS) {
+        overload_count(overload, OVERLOAD_STALLED);
+        connection_lose(connection, BY_OVERLOAD);
+    }
+}
+
 void pressure_tick(struct connection_set *set)
 {
-    unsigned percent = admit_pressure(set->admit);
     uint64_t keep_alive_ms = set->limits->keep_alive_ms;
 
-    set->under_pressure = percent >= (set->under_pressure ? PRESSURE_LEAVE_PERCENT : PRESSURE_ENTER_PERCENT);
-    if (set->under_pressure && keep_alive_ms > PRESSURE_KEEP_ALIVE_MS) {
-        keep_alive_ms = PRESSURE_KEEP_ALIVE_MS;
+    if (overload_stage(admit_overload(set->admit)) >= OVERLOAD_KEEP_ALIVE && keep_alive_ms > OVERLOAD_KEEP_ALIVE_MS) {
+        keep_alive_ms = OVERLOAD_KEEP_ALIVE_MS;
     }
     set->roster.limit_ms[IDLE] = keep_alive_ms;
+    cut_stalled(set);
 }
 
 bool connection_set_close_idle(struct connection_set *set)

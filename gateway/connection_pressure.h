@@ -1,7 +1,8 @@
 /* connection_pressure: what the connections of a loop do when the process's budgets run short.
  *
- *   a budget at 85 %          idle connections are kept for 2 s only (until all are below 80 %)
- *   unsent bytes above 7/8    the answer that holds most is cut, those first that stand still, until the rest is below
+ *   overload: keep_alive      idle connections are kept for OVERLOAD_KEEP_ALIVE_MS only
+ *   overload: stalled         once a sample: the answer that holds most is cut, of those that stand still
+ *   unsent bytes above 7/8    at once: the answer that holds most is cut, those first that stand still, until the rest is below
  *
  * Each loop cuts its own; the budgets are the process's. Thread: the loop's. Of connection_set.c.
  */

@@ -13,12 +13,14 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 static const char *const reasons[REASON_COUNT] = {
     [BY_CLIENT] = "client",           [BY_ANSWER] = "answer",           [BY_IDLE] = "idle",   [BY_HEADER_TIME] = "header_time",
     [BY_BODY_TIME] = "body_time",     [BY_BODY_RATE] = "body_rate",
     [BY_WRITE_STALL] = "write_stall", [BY_BROKEN_ANSWER] = "broken",    [BY_DRAIN] = "drain",
     [BY_PRESSURE] = "pressure",       [BY_STREAM_BUDGET] = "stream_budget", [BY_ADDRESS] = "address",
+    [BY_OVERLOAD] = "overload",
 };
 
 enum { STALL_LOOKS = 8 }; /* a stall is seen to an eighth of its time */
@@ -46,6 +48,7 @@ void connection_count_end(const struct connection *connection, enum close_reason
     case BY_WRITE_STALL:
     case BY_PRESSURE:
     case BY_STREAM_BUDGET:
+    case BY_OVERLOAD:
     case BY_ADDRESS:
         log_event_limited_each(reason, REASON_COUNT, LOG_WARN, "connection_limit", LOG_TEXT("reason", reasons[reason]),
                                LOG_TEXT("client", connection->address));
@@ -173,6 +176,15 @@ static bool name_peer(const struct sockaddr *address, char out[INET6_ADDRSTRLEN]
     return uv_ip_name(address, out, INET6_ADDRSTRLEN) == 0;
 }
 
+/* Whether its address is a client's: on a unix socket all have the same, and it is none; behind a trusted proxy are many, whose
+ * requests are counted instead (exchange_admit). */
+static bool counts_alone(const struct connection *connection, sa_family_t family)
+{
+    const struct connection_events *events = connection->home->events;
+
+    return family != AF_UNIX && !events->is_proxy(events->context, bytes_of(connection->address));
+}
+
 /* Starts reading, or tells a connection that it is one too many, of all or of its address's. */
 static void greet(struct connection *connection, enum request_refusal refusal)
 {
@@ -185,7 +197,7 @@ static void greet(struct connection *connection, enum request_refusal refusal)
         connection_close(connection, BY_CLIENT, true);
         return;
     }
-    if (refusal == REFUSAL_NONE && address.ss_family != AF_UNIX) { /* there all have the same, and it is none */
+    if (refusal == REFUSAL_NONE && counts_alone(connection, address.ss_family)) {
         enum status status =
             addresses_enter(admit_addresses(connection->home->admit), (const struct sockaddr *)&address, &connection->place);
 
@@ -199,13 +211,19 @@ static void greet(struct connection *connection, enum request_refusal refusal)
     connection_update_reading(connection);
 }
 
-enum status connection_set_accept(struct connection_set *set, uv_stream_t *listener, enum request_refusal refusal)
+enum status connection_set_accept(struct connection_set *set, int socket, enum request_refusal refusal)
 {
     struct connection *connection;
-    enum status status = connection_begin(&connection, set, listener);
+    enum status status = connection_begin(&connection, set);
 
+    if (status == STATUS_OK && uv_tcp_open(&connection->socket, socket) != 0) {
+        connection_close(connection, BY_CLIENT, false);
+        status = STATUS_IO;
+    }
     if (status == STATUS_OK) {
         greet(connection, refusal);
+    } else {
+        (void)close(socket);
     }
     return status;
 }

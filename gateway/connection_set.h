@@ -28,11 +28,10 @@ void connection_set_use_limits(struct connection_set *set);
 /* All connections must be closed. */
 void connection_set_close(struct connection_set **set);
 
-/* Accepts the connection that waits at `listener`. With REFUSAL_NONE it is served; otherwise it hears the refusal and is
- * closed. STATUS_IO when it is gone already or cannot be had, STATUS_NO_MEMORY. The event `closed` comes once for each call,
- * whatever the answer is. */
-MUST_CHECK enum status connection_set_accept(struct connection_set *set, uv_stream_t *listener,
-                                          enum request_refusal refusal);
+/* Takes the socket of a connection that was accepted. With REFUSAL_NONE it is served; otherwise it hears the refusal and is
+ * closed. STATUS_IO when libuv refuses it, STATUS_NO_MEMORY. The event `closed` comes once for each call, whatever the answer
+ * is. */
+MUST_CHECK enum status connection_set_accept(struct connection_set *set, int socket, enum request_refusal refusal);
 
 /* Another one wants a place: closes the connection that has been idle for longest, or else one that has said nothing for
  * SILENT_MS. False when there is neither. */

@@ -238,6 +238,13 @@ static void on_end_now(void *context)
     (void)exchange_go(exchange, exchange_problem(exchange, ERROR_OVERLOADED, 0, "the gateway is being shut down"));
 }
 
+static bool on_is_proxy(void *context, struct bytes address)
+{
+    const struct exchanges *home = context;
+
+    return forwarded_trusts(snapshot_proxies(home->snapshot), address);
+}
+
 struct connection_events exchanges_events(struct exchanges *exchanges)
 {
     return (struct connection_events){
@@ -248,6 +255,7 @@ struct connection_events exchanges_events(struct exchanges *exchanges)
         .refused = on_refused,
         .gone = on_gone,
         .end_now = on_end_now,
+        .is_proxy = on_is_proxy,
         .context = exchanges,
     };
 }
@@ -276,7 +284,8 @@ void exchange_judged(struct job *job)
 static struct series *stage_series(struct metrics *metrics, const char *stage)
 {
     return metrics_series(metrics, METRIC_HISTOGRAM, "prismguard_gateway_request_seconds",
-                          "Time of requests by stage: the body's arrival, the verdict, the upstream's head, all of it",
+                          "Time of requests by stage: the body's arrival, the verdict, the upstream's head, all of it; and of "
+                          "those that were turned away",
                           &(struct metric_label){"stage", stage}, 1);
 }
 
@@ -308,6 +317,7 @@ static void open_series(struct exchanges *exchanges)
     exchanges->series.judge = stage_series(metrics, "judge");
     exchanges->series.first_byte = stage_series(metrics, "first_byte");
     exchanges->series.total = stage_series(metrics, "total");
+    exchanges->series.refused = stage_series(metrics, "refused");
     exchanges->series.unjudged =
         metrics_series(metrics, METRIC_COUNTER, "prismguard_gateway_unavailable_allowed_total",
                        "Requests let through without a verdict, because their profile allows it", NULL, 0);

@@ -107,7 +107,56 @@ struct bytes exchange_turn_name(const struct exchange *exchange)
     return bytes_of(exchange->address);
 }
 
-enum step exchange_admit(struct exchange *exchange)
+/* Takes a place of the client's address. Whoever stands behind a trusted proxy that names nobody is not counted at all. */
+static enum status enter_client(struct exchange *exchange)
+{
+    struct addresses *clients = admit_clients(exchange->home->admit);
+    enum status status = STATUS_MALFORMED;
+
+    if (!forwarded_trusts(snapshot_proxies(exchange->snapshot), bytes_of(exchange->address))) {
+        status = addresses_enter_text(clients, exchange->address, &exchange->client);
+    }
+    exchange->has_client = status == STATUS_OK || status == STATUS_FULL;
+    return status == STATUS_MALFORMED ? STATUS_OK : status;
+}
+
+/* What the caller has of all: its key's, or its address's where no keys are asked for. */
+static struct overload_share share_of(const struct exchange *exchange)
+{
+    const struct admit *admit = exchange->home->admit;
+    struct overload_share share = {.own = 1, .all = admit_in_flight(admit), .callers = 1};
+
+    if (exchange->caller != NULL) {
+        share.own = caller_in_flight(exchange->caller) + (exchange->entered ? 0 : 1);
+        share.callers = callers_in_flight(callers_of(exchange)) + (share.own == 1 && !exchange->entered ? 1 : 0);
+    } else if (exchange->has_client) {
+        share.own = addresses_held(admit_clients(admit), exchange->client);
+        share.callers = addresses_count(admit_clients(admit));
+    }
+    return share;
+}
+
+bool exchange_is_shed(struct exchange *exchange, bool is_stream)
+{
+    struct overload *overload = admit_overload(exchange->home->admit);
+    struct overload_share share;
+
+    if (overload_stage(overload) < (is_stream ? OVERLOAD_STREAMS : OVERLOAD_REQUESTS)) {
+        return false;
+    }
+    share = share_of(exchange);
+    return overload_refuses(overload, is_stream, &share);
+}
+
+enum step exchange_shed(struct exchange *exchange)
+{
+    exchange->retry_after_s = overload_retry_after_s();
+    return exchange_full(exchange, LIMIT_OVERLOAD);
+}
+
+/* The places of the process and of the client's address, then overload, and last the caller's own place, which costs it a turn of
+ * its rate. */
+static enum step find_room(struct exchange *exchange)
 {
     enum caller_result result = CALLER_ADMITTED;
 
@@ -115,6 +164,13 @@ enum step exchange_admit(struct exchange *exchange)
         return exchange_full(exchange, LIMIT_IN_FLIGHT);
     }
     exchange->admitted = true;
+    if (enter_client(exchange) != STATUS_OK) {
+        exchange->retry_after_s = RETRY_AFTER_S;
+        return exchange_rejected(exchange, REFUSAL_ADDRESS);
+    }
+    if (exchange_is_shed(exchange, false)) {
+        return exchange_shed(exchange);
+    }
     if (exchange->caller != NULL) {
         result = caller_enter(exchange->caller, clock_us(), &exchange->retry_after_s);
         exchange->entered = result == CALLER_ADMITTED;
@@ -125,10 +181,21 @@ enum step exchange_admit(struct exchange *exchange)
     return exchange_full(exchange, result == CALLER_RATE ? LIMIT_KEY_RATE : LIMIT_KEY_IN_FLIGHT);
 }
 
+enum step exchange_admit(struct exchange *exchange)
+{
+    enum step step = find_room(exchange);
+
+    exchange->turned_away = step == STEP_REFUSE;
+    return step;
+}
+
 void exchange_leave(struct exchange *exchange)
 {
     if (exchange->entered) {
         caller_leave(exchange->caller);
+    }
+    if (exchange->has_client) {
+        addresses_leave(admit_clients(exchange->home->admit), exchange->client);
     }
     if (exchange->admitted) {
         admit_request_end(exchange->home->admit);

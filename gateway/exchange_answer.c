@@ -72,6 +72,7 @@ enum step exchange_full(struct exchange *exchange, enum exchange_limit limit)
         const char *sentence;
     } limits[LIMIT_COUNT] = {
         [LIMIT_IN_FLIGHT] = {"in_flight", ERROR_OVERLOADED, "the gateway has as many requests in flight as it may"},
+        [LIMIT_OVERLOAD] = {"overload", ERROR_OVERLOADED, "the gateway is overloaded"},
         [LIMIT_KEY_RATE] = {"key_rate", ERROR_RATE_LIMIT, "the key has made as many requests as it may in this time"},
         [LIMIT_KEY_IN_FLIGHT] = {"key_in_flight", ERROR_RATE_LIMIT, "the key has as many requests in flight as it may"},
         [LIMIT_QUEUE] = {"queue", ERROR_MODERATION_BUSY, "too many requests wait for moderation"},
@@ -320,6 +321,9 @@ enum step exchange_finish(struct exchange *exchange)
     series_observe(series->read, (double)exchange->read_us / 1e6);
     if (exchange->relayed.first_byte_us > 0) {
         series_observe(series->first_byte, (double)exchange->relayed.first_byte_us / 1e6);
+    }
+    if (exchange->turned_away) {
+        series_observe(series->refused, (double)total_us / 1e6);
     }
     series_observe(series->total, (double)total_us / 1e6);
     write_down(exchange, total_us);

@@ -76,6 +76,9 @@ struct exchange {
     char address[INET6_ADDRSTRLEN]; /* the client's, as told by the proxies we trust; "unix" where nobody knows */
     struct caller *caller; /* lent by the snapshot; NULL: no key is asked for, or none was known */
     bool entered;         /* holds a place of the caller's */
+    bool has_client;      /* holds `client`, */
+    uint32_t client;      /* a place of the client's address */
+    bool turned_away;     /* at the door, for want of room */
     char stranger[CALLER_DIGEST_DIGITS + 2]; /* '?' and the digest of a key that is not known; "" = none */
     unsigned retry_after_s; /* of a 429 */
     bool judged;          /* the body is to be judged */
@@ -95,6 +98,7 @@ struct exchange {
     struct job_result verdict;
     bool has_verdict;
     const char *source;
+    bool streams; /* the body, or its path, asks for a stream; known once it was read to be judged */
     size_t segment_count;
     size_t text_bytes;
     uint64_t judge_us;
@@ -122,6 +126,7 @@ struct exchange_metrics {
     struct series *judge;
     struct series *first_byte;
     struct series *total;
+    struct series *refused;
     struct series *unjudged; /* let through without a verdict, because the profile says so */
     struct series *rejected[REFUSAL_COUNT];
     struct series *errors[ERROR_COUNT];
@@ -201,6 +206,12 @@ struct bytes exchange_caller_name(const struct exchange *exchange);
 /* By whose turn its texts wait for a moderator: the key's name, or the client's address where no keys are asked for. */
 struct bytes exchange_turn_name(const struct exchange *exchange);
 
+/* Whether overload asks to refuse this request; it has its place in flight. */
+bool exchange_is_shed(struct exchange *exchange, bool is_stream);
+
+/* Says so; the next step. */
+enum step exchange_shed(struct exchange *exchange);
+
 /* Gives back the places that exchange_admit took. The snapshot is still held. */
 void exchange_leave(struct exchange *exchange);
 
@@ -239,7 +250,15 @@ enum step exchange_problem(struct exchange *exchange, enum error_kind kind, unsi
 
 /* The same for a budget of the process, of a key, of the pool or of an upstream that has no room: written down once a second for
  * each. */
-enum exchange_limit { LIMIT_IN_FLIGHT, LIMIT_KEY_RATE, LIMIT_KEY_IN_FLIGHT, LIMIT_QUEUE, LIMIT_UPSTREAM, LIMIT_COUNT };
+enum exchange_limit {
+    LIMIT_IN_FLIGHT,
+    LIMIT_OVERLOAD,
+    LIMIT_KEY_RATE,
+    LIMIT_KEY_IN_FLIGHT,
+    LIMIT_QUEUE,
+    LIMIT_UPSTREAM,
+    LIMIT_COUNT
+};
 enum step exchange_full(struct exchange *exchange, enum exchange_limit limit);
 
 /* A body that cannot be read, for the reason in home->problem; written down once a second for each kind. Returns STEP_REFUSE. */

@@ -170,6 +170,7 @@ static enum status pack_text(struct exchange *exchange, struct problem *problem)
     status = body_read(exchange->dialect, &exchange->home->json, buffer_view(&exchange->body), profile->unknown, extract,
                        &body, problem);
     if (status == STATUS_OK) {
+        exchange->streams = body.stream || bytes_ends_with(exchange->head->path, BYTES(":streamGenerateContent"));
         exchange->segment_count = body.extracted.segment_count;
         exchange->text_bytes = body.extracted.text_bytes;
     }
@@ -192,6 +193,10 @@ enum step exchange_body(struct exchange *exchange)
     if (status != STATUS_OK) {
         job_close(&exchange->job);
         return exchange_unreadable(exchange);
+    }
+    if (exchange->streams && !exchange->has_verdict && exchange_is_shed(exchange, true)) {
+        job_close(&exchange->job);
+        return exchange_shed(exchange);
     }
     if (exchange->segment_count == 0) { /* nothing in scope */
         job_close(&exchange->job);

@@ -22,14 +22,14 @@ void forwarded_init(struct forwarded_proxies *out, const struct gateway_settings
     }
 }
 
-static bool is_trusted(const struct forwarded_proxies *proxies, struct bytes address)
+bool forwarded_trusts(const struct forwarded_proxies *proxies, struct bytes address)
 {
     struct network network;
 
     if (bytes_equal(address, BYTES(FORWARDED_UNIX))) {
         return proxies->trusts_unix;
     }
-    if (!network_read_address(address, &network)) {
+    if (proxies->count == 0 || !network_read_address(address, &network)) {
         return false;
     }
     for (size_t index = 0; index < proxies->count; index++) {
@@ -73,7 +73,7 @@ static struct bytes last_item(struct bytes *list)
 void forwarded_address(const struct forwarded_proxies *proxies, struct bytes peer, const struct fields *fields,
                        char out[INET6_ADDRSTRLEN])
 {
-    bool trusted = (proxies->count > 0 || proxies->trusts_unix) && is_trusted(proxies, peer);
+    bool trusted = forwarded_trusts(proxies, peer);
     struct network network;
     enum status status;
 
@@ -90,7 +90,7 @@ void forwarded_address(const struct forwarded_proxies *proxies, struct bytes pee
             trusted = network_read_address(address, &network);
             if (trusted) { /* else nobody knows who stood behind the last proxy */
                 peer = address;
-                trusted = is_trusted(proxies, address);
+                trusted = forwarded_trusts(proxies, address);
             }
         }
     }

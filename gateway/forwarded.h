@@ -29,6 +29,9 @@ struct forwarded_proxies {
 /* The settings have been checked. */
 void forwarded_init(struct forwarded_proxies *out, const struct gateway_settings *settings);
 
+/* Whether the peer, or the one named by another, is one of them. */
+bool forwarded_trusts(const struct forwarded_proxies *proxies, struct bytes address);
+
 /* `peer`, or the address that a trusted one names: the farthest trusted proxy where no other address can be read. */
 void forwarded_address(const struct forwarded_proxies *proxies, struct bytes peer, const struct fields *fields,
                        char out[INET6_ADDRSTRLEN]);

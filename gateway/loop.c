@@ -37,7 +37,7 @@ struct loop {
     uint64_t drain_began_ms;
     _Atomic(struct snapshot *) next; /* held; to be used from the next turn on */
     _Atomic bool drain_wanted;
-    _Atomic uint64_t turned_ms;
+    struct pulse pulse;
 };
 
 static void begin_drain(struct loop *loop)
@@ -96,7 +96,7 @@ static void on_tick(uv_timer_t *tick)
 {
     struct loop *loop = tick->data;
 
-    atomic_store_explicit(&loop->turned_ms, clock_ms(), memory_order_relaxed);
+    pulse_beat(&loop->pulse);
     connection_set_tick(loop->connections);
     exchanges_tick(loop->exchanges);
     if (loop->life == LIFE_RUNNING) {
@@ -223,7 +223,9 @@ static void *run(void *context)
 {
     struct loop *loop = context;
 
+    (void)pthread_setname_np(pthread_self(), loop->pulse.name);
     (void)uv_run(&loop->uv, UV_RUN_DEFAULT);
+    pulse_end(&loop->pulse);
     return NULL;
 }
 
@@ -231,8 +233,9 @@ enum status loop_start(struct loop *loop, struct pool *pool)
 {
     loop->pool = pool;
     exchanges_use_pool(loop->exchanges, pool);
-    atomic_store(&loop->turned_ms, clock_ms());
+    pulse_begin(&loop->pulse, "loop", LOOP_TICK_MS);
     if (pthread_create(&loop->thread, NULL, run, loop) != 0) {
+        pulse_end(&loop->pulse);
         return STATUS_NO_MEMORY;
     }
     loop->started = true;
@@ -258,9 +261,9 @@ void loop_drain(struct loop *loop)
     (void)uv_async_send(&loop->wake);
 }
 
-bool loop_is_alive(const struct loop *loop)
+struct pulse *loop_pulse(struct loop *loop)
 {
-    return clock_ms() - atomic_load_explicit(&loop->turned_ms, memory_order_relaxed) < LOOP_ALIVE_MS;
+    return &loop->pulse;
 }
 
 void loop_join(struct loop *loop)

@@ -13,6 +13,7 @@
 
 #include "gateway/admit.h"
 #include "gateway/pool.h"
+#include "gateway/pulse.h"
 #include "gateway/server.h"
 #include "gateway/snapshot.h"
 #include "proto/metrics.h"
@@ -49,8 +50,8 @@ void loop_use_snapshot(struct loop *loop, struct snapshot *snapshot);
 /* Stop accepting, finish what runs, end. Any thread. */
 void loop_drain(struct loop *loop);
 
-/* Whether the loop has turned within LOOP_ALIVE_MS. Any thread. */
-bool loop_is_alive(const struct loop *loop);
+/* Beats each LOOP_TICK_MS from loop_start until the thread ends. Lent until loop_close. */
+struct pulse *loop_pulse(struct loop *loop);
 
 /* Waits for the thread, when it was started. */
 void loop_join(struct loop *loop);

@@ -6,7 +6,9 @@
 #include "gateway/pool.h"
 #include "gateway/server.h"
 #include "gateway/snapshot.h"
+#include "gateway/watch.h"
 #include "proto/admin.h"
+#include "proto/descriptors.h"
 #include "proto/limits.h"
 #include "proto/log.h"
 #include "proto/metrics.h"
@@ -32,6 +34,7 @@ struct gateway {
     struct server_address address;
     struct loop **loops;
     size_t loop_count;
+    struct watch *watch;
     _Atomic bool ending;
     char what[PATH_BYTES_MAX + 64]; /* is being attempted, for the one line about a failed start */
 };
@@ -45,15 +48,9 @@ static void wake(void *context, size_t loop_index)
 
 static bool is_alive(void *context, const char **why)
 {
-    struct gateway *gateway = context;
+    const struct gateway *gateway = context;
 
-    for (size_t index = 0; index < gateway->loop_count; index++) {
-        if (!loop_is_alive(gateway->loops[index])) {
-            *why = "a loop has not turned for 5 s";
-            return false;
-        }
-    }
-    return true;
+    return watch_is_alive(gateway->watch, why);
 }
 
 static bool is_ready(void *context, const char **why)
@@ -68,22 +65,35 @@ static bool is_ready(void *context, const char **why)
 }
 
 /* Every connection, upstream and moderator is a descriptor; the default of 1,024 is a shell's, not a server's. */
-static void raise_descriptor_limit(const struct settings *settings)
+static void raise_descriptor_limit(void)
 {
-    uint64_t wanted = settings->gateway.limits.connections + SPARE_CONNECTIONS + settings->gateway.limits.in_flight +
-                      settings->moderation.peers + DESCRIPTORS_OWN;
     struct rlimit limit;
 
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
-        return;
-    }
-    if (limit.rlim_cur < limit.rlim_max) {
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
         limit.rlim_cur = limit.rlim_max;
         (void)setrlimit(RLIMIT_NOFILE, &limit);
     }
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < wanted) {
-        log_event(LOG_WARN, "descriptors_few", LOG_NUMBER("limit", limit.rlim_cur), LOG_NUMBER("wanted", wanted));
+}
+
+static enum status open_budgets(struct gateway *gateway)
+{
+    const struct settings *settings = gateway->settings;
+    enum status status = admit_open(&gateway->admit, &settings->gateway.limits, gateway->metrics);
+    uint64_t wanted = settings->gateway.limits.connections + SPARE_CONNECTIONS + settings->gateway.limits.in_flight +
+                      settings->moderation.peers + DESCRIPTORS_OWN;
+    uint64_t limit, connections;
+
+    if (status != STATUS_OK) {
+        return status;
     }
+    raise_descriptor_limit();
+    limit = descriptors_limit();
+    connections = admit_fit(gateway->admit, limit);
+    if (limit < wanted || connections < settings->gateway.limits.connections) {
+        log_event(LOG_WARN, "descriptors_few", LOG_NUMBER("limit", limit), LOG_NUMBER("wanted", wanted),
+                  LOG_NUMBER("connections", connections));
+    }
+    return STATUS_OK;
 }
 
 static enum status open_loops(struct gateway *gateway)
@@ -128,6 +138,30 @@ static enum status start_loops(struct gateway *gateway)
     for (size_t index = 0; status == STATUS_OK && index < gateway->loop_count; index++) {
         status = loop_start(gateway->loops[index], gateway->pool);
     }
+    return status;
+}
+
+static enum status open_watch(struct gateway *gateway)
+{
+    struct watch_options options = {
+        .overload = admit_overload(gateway->admit),
+        .pool = gateway->pool,
+        .queue_age_ms = gateway->settings->moderation.queue_age_ms,
+        .pulse_count = gateway->loop_count + 1,
+    };
+    struct pulse **pulses = calloc(options.pulse_count, sizeof pulses[0]);
+    enum status status;
+
+    if (pulses == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    for (size_t index = 0; index < gateway->loop_count; index++) {
+        pulses[index] = loop_pulse(gateway->loops[index]);
+    }
+    pulses[gateway->loop_count] = pool_pulse(gateway->pool);
+    options.pulses = pulses;
+    status = watch_open(&gateway->watch, &options);
+    free(pulses);
     return status;
 }
 
@@ -192,11 +226,6 @@ static enum status open_security(struct gateway *gateway)
     return status;
 }
 
-static enum status open_budgets(struct gateway *gateway)
-{
-    return admit_open(&gateway->admit, &gateway->settings->gateway.limits, gateway->metrics);
-}
-
 static enum status find_address(struct gateway *gateway)
 {
     return server_address(&gateway->address, gateway->settings->gateway.listen);
@@ -226,6 +255,7 @@ static enum status open_parts(struct gateway *gateway)
         {"listen on ", settings->listen, open_loops},
         {"listen for moderators on ", gateway->settings->moderation.bind, open_pool},
         {"start the loops", "", start_loops},
+        {"watch the threads", "", open_watch},
         {"listen for admins on ", settings->admin_listen, open_admin},
     };
     enum status status = STATUS_OK;
@@ -265,6 +295,7 @@ static void close_parts(struct gateway *gateway)
         loop_join(gateway->loops[index]);
     }
     admin_close(&gateway->admin);
+    watch_close(&gateway->watch);
     pool_close(&gateway->pool);
     wire_security_close(&gateway->security);
     for (size_t index = 0; index < gateway->loop_count; index++) {
@@ -299,7 +330,6 @@ int main(int argc, char **argv)
         return code;
     }
     gateway.settings = program_settings(gateway.program);
-    raise_descriptor_limit(gateway.settings);
     status = open_parts(&gateway);
     if (status == STATUS_OK) {
         announce(&gateway);

@@ -46,6 +46,8 @@ struct pool {
     _Atomic bool asleep; /* the thread waits, or is about to: who brings something must signal */
     _Atomic bool abandoned; /* a job was, since the last sweep */
     _Atomic int order;
+    struct pulse pulse;
+    _Atomic uint64_t oldest_ms; /* since when a job waits, as of the thread's last turn; UINT64_MAX: none does */
 };
 
 /* The pool's thread sets `asleep` and then looks for work once more; here work was put first, then `asleep` is taken. All
@@ -117,12 +119,13 @@ static bool sleep_until_work(struct pool *pool, enum order seen)
 {
     uint64_t due_ms = pool_dispatch_due_ms(pool->dispatch);
     uint64_t now_ms = clock_ms();
+    long wait_ms = due_ms <= now_ms ? 0 : due_ms - now_ms < POOL_TURN_MS ? (long)(due_ms - now_ms) : POOL_TURN_MS;
     zmq_pollitem_t items[] = {{wire_handle(pool->wire), 0, ZMQ_POLLIN, 0}, {NULL, pool->eventfd, ZMQ_POLLIN, 0}};
     uint64_t count;
 
     (void)atomic_exchange_explicit(&pool->asleep, true, memory_order_acq_rel);
     if (!loops_have_work(pool, seen)) {
-        (void)zmq_poll(items, 2, due_ms == UINT64_MAX ? -1 : due_ms <= now_ms ? 0 : (long)(due_ms - now_ms));
+        (void)zmq_poll(items, 2, wait_ms);
     }
     (void)atomic_exchange_explicit(&pool->asleep, false, memory_order_acq_rel);
     if (items[1].revents != 0) {
@@ -139,6 +142,7 @@ static void *run(void *context)
     enum order seen = ORDER_RUN;
     bool readable = true; /* asking a ROUTER that has nothing costs two system calls */
 
+    (void)pthread_setname_np(pthread_self(), pool->pulse.name);
     while (seen != ORDER_END) {
         uint64_t now_ms = clock_ms();
         enum order order = (enum order)atomic_load_explicit(&pool->order, memory_order_acquire);
@@ -155,6 +159,8 @@ static void *run(void *context)
         }
         pool_dispatch_tick(pool->dispatch, now_ms);
         wake_loops(pool);
+        atomic_store_explicit(&pool->oldest_ms, pool_dispatch_oldest_ms(pool->dispatch), memory_order_relaxed);
+        pulse_beat(&pool->pulse);
         readable = readable || more || seen == ORDER_END || sleep_until_work(pool, seen);
     }
     return NULL;
@@ -194,6 +200,7 @@ static enum status start_thread(struct pool *pool)
     (void)sigfillset(&all);
     error = pthread_sigmask(SIG_SETMASK, &all, &before);
     assert(error == 0);
+    pulse_begin(&pool->pulse, "pool", POOL_TURN_MS);
     error = pthread_create(&pool->thread, NULL, run, pool);
     pool->started = error == 0;
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -213,6 +220,7 @@ enum status pool_open(struct pool **out, const struct pool_options *options)
     pool->loop_jobs_max = options->loop_jobs_max;
     pool->wake = options->wake;
     pool->context = options->context;
+    atomic_init(&pool->oldest_ms, UINT64_MAX);
     pool->eventfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     status = pool->eventfd < 0 ? STATUS_FULL : open_sides(pool);
     if (status == STATUS_OK) {
@@ -340,6 +348,19 @@ bool pool_ready(const struct pool *pool, const char **why)
         return false;
     }
     return true;
+}
+
+struct pulse *pool_pulse(struct pool *pool)
+{
+    return &pool->pulse;
+}
+
+uint64_t pool_waited_ms(const struct pool *pool)
+{
+    uint64_t oldest_ms = atomic_load_explicit(&pool->oldest_ms, memory_order_relaxed);
+    uint64_t now_ms = clock_ms();
+
+    return oldest_ms < now_ms ? now_ms - oldest_ms : 0;
 }
 
 const char *pool_endpoint(const struct pool *pool)

@@ -16,6 +16,7 @@
 #define GATEWAY_POOL_H
 
 #include "gateway/job.h"
+#include "gateway/pulse.h"
 #include "proto/metrics.h"
 #include "proto/settings.h"
 #include "proto/status.h"
@@ -69,6 +70,12 @@ void pool_abandon(struct pool *pool, struct job *job);
 
 /* Can a text be judged now? False while no local slot is known; `why` is then a static sentence, else untouched. Any thread. */
 bool pool_ready(const struct pool *pool, const char **why);
+
+/* Beats each POOL_TURN_MS at least, until pool_close. Lent until then. */
+struct pulse *pool_pulse(struct pool *pool);
+
+/* How long the text has waited that waits longest for its first attempt; 0 when none does. Any thread. */
+uint64_t pool_waited_ms(const struct pool *pool);
 
 /* The endpoint really bound. Lends until pool_close. Any thread. */
 const char *pool_endpoint(const struct pool *pool);

@@ -302,3 +302,8 @@ size_t pool_dispatch_slot_count(const struct pool_dispatch *dispatch)
 {
     return pool_slots_count(dispatch->slots, SLOT_LOCAL);
 }
+
+uint64_t pool_dispatch_oldest_ms(const struct pool_dispatch *dispatch)
+{
+    return dispatch->queue.oldest == NULL ? UINT64_MAX : dispatch->queue.oldest->queued_ms;
+}

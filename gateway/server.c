@@ -3,6 +3,7 @@
 
 #include "gateway/server_unix.h"
 #include "proto/address.h"
+#include "proto/clock.h"
 #include "proto/limits.h"
 #include "proto/log.h"
 
@@ -15,10 +16,12 @@
 #include <unistd.h>
 
 struct server {
-    uv_tcp_t socket; /* first: libuv gives it back */
+    uv_poll_t readable; /* first: libuv gives it back */
+    int socket;
     struct connection_set *set;
     struct admit *admit;
-    bool one_waits; /* libuv holds it and accepts no other until we take it */
+    bool listens; /* looks at its socket; else those who connect wait */
+    uint64_t pauses_until_ms;
 };
 
 enum status server_address(struct server_address *out, const char *listen)
@@ -75,39 +78,90 @@ enum status server_address_text(const struct server_address *address, struct buf
     return buffer_append_format(out, six ? "[%s]:%u" : "%s:%u", name, ntohs(port));
 }
 
-/* Accepts, or lets it wait: libuv asks for no other until this one is taken. Who finds no place has that of an idle one of this
- * loop, which is closed in the same turn. */
-static void take(struct server *server)
-{
-    enum status room = admit_connection(server->admit);
-    enum status status;
+static void on_readable(uv_poll_t *readable, int status, int events);
 
-    server->one_waits = room == STATUS_AGAIN;
-    if (server->one_waits) {
-        return;
-    }
-    if (room == STATUS_FULL && connection_set_close_idle(server->set)) {
-        room = STATUS_OK;
-    }
-    status = connection_set_accept(server->set, (uv_stream_t *)&server->socket,
-                                   room == STATUS_OK ? REFUSAL_NONE : REFUSAL_CONNECTIONS);
-    if (status != STATUS_OK) {
-        log_event_limited(LOG_WARN, "accept_failed", LOG_STATUS("status", status));
+static void set_listening(struct server *server, bool listens)
+{
+    if (listens != server->listens) {
+        server->listens = listens;
+        if (!listens) {
+            (void)uv_poll_stop(&server->readable);
+        } else if (uv_poll_start(&server->readable, UV_READABLE, on_readable) != 0) {
+            server->listens = false; /* the next tick tries again */
+        }
     }
 }
 
-static void on_connection(uv_stream_t *stream, int result)
+/* Whether the process is too short of everything to take connections. */
+static bool is_paused(struct server *server)
 {
-    if (result == 0) {
-        take((struct server *)stream);
-    } else {
-        log_event_limited(LOG_WARN, "accept_failed", LOG_TEXT("reason", uv_err_name(result)));
+    if (overload_stage(admit_overload(server->admit)) < OVERLOAD_ACCEPT) {
+        return clock_ms() < server->pauses_until_ms;
     }
+    if (server->listens) {
+        overload_count(admit_overload(server->admit), OVERLOAD_ACCEPT);
+    }
+    return true;
+}
+
+/* A descriptor; -1 when there is no more to accept now. */
+static int accept_one(struct server *server)
+{
+    int fd;
+
+    do {
+        fd = accept4(server->socket, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    } while (fd < 0 && (errno == EINTR || errno == ECONNABORTED));
+    if (fd < 0 && errno != EAGAIN) {
+        /* EMFILE, ENFILE, ENOBUFS, ENOMEM: without a pause the socket would stay readable and the loop busy with it. */
+        server->pauses_until_ms = clock_ms() + ACCEPT_PAUSE_MS;
+        set_listening(server, false);
+        log_event_limited(LOG_WARN, "accept_failed", LOG_TEXT("reason", uv_err_name(-errno)));
+    }
+    return fd;
+}
+
+/* Who finds no place has that of an idle one of this loop, which is closed in the same turn. */
+static void serve(struct server *server, int fd, bool has_place)
+{
+    bool served = has_place || connection_set_close_idle(server->set);
+    enum status status = connection_set_accept(server->set, fd, served ? REFUSAL_NONE : REFUSAL_CONNECTIONS);
+
+    if (status != STATUS_OK) {
+        log_event_limited(LOG_WARN, "accept_failed", LOG_TEXT("reason", status_sentence(status)));
+    }
+}
+
+/* Accepts until nobody waits or there is no place; and looks again in the next turn when many wait. */
+static void take(struct server *server)
+{
+    for (int count = 0; count < ACCEPT_TURN_MAX; count++) {
+        enum status room = is_paused(server) ? STATUS_AGAIN : admit_connection(server->admit);
+        int fd;
+
+        set_listening(server, room != STATUS_AGAIN);
+        if (room == STATUS_AGAIN) {
+            return;
+        }
+        fd = accept_one(server);
+        if (fd < 0) {
+            admit_connection_end(server->admit);
+            return;
+        }
+        serve(server, fd, room == STATUS_OK);
+    }
+}
+
+static void on_readable(uv_poll_t *readable, int status, int events)
+{
+    (void)status; /* accept4 tells */
+    (void)events;
+    take((struct server *)readable);
 }
 
 void server_room(struct server *server)
 {
-    if (server->one_waits) {
+    if (!server->listens) {
         take(server);
     }
 }
@@ -138,43 +192,44 @@ enum status server_open(struct server **out, uv_loop_t *loop, struct server_addr
                         struct admit *admit)
 {
     struct server *server = calloc(1, sizeof *server);
-    enum status status;
-    int result;
-    int fd;
+    int fd = address->socket.ss_family == AF_UNIX ? unix_socket(address) : bind_socket(address);
+    int error = fd < 0 ? errno : 0;
 
-    if (server == NULL || uv_tcp_init(loop, &server->socket) != 0) {
-        free(server);
-        return STATUS_NO_MEMORY;
+    if (server == NULL || (fd >= 0 && uv_poll_init(loop, &server->readable, fd) != 0)) {
+        error = ENOMEM;
     }
-    server->set = set;
-    server->admit = admit;
-    fd = address->socket.ss_family == AF_UNIX ? unix_socket(address) : bind_socket(address);
-    if (fd < 0 || uv_tcp_open(&server->socket, fd) != 0) {
-        status = fd < 0 ? address_status(errno) : STATUS_IO;
+    if (error != 0) {
+        free(server);
         if (fd >= 0) {
             (void)close(fd);
         }
-        server_close(&server);
-        return status;
+        return error == ENOMEM ? STATUS_NO_MEMORY : address_status(error);
     }
-    result = uv_listen((uv_stream_t *)&server->socket, LISTEN_BACKLOG, on_connection);
-    if (result != 0) {
+    server->set = set;
+    server->admit = admit;
+    server->socket = fd;
+    if (listen(fd, LISTEN_BACKLOG) != 0) {
+        error = errno;
         server_close(&server);
-        return address_status(-result);
+        return address_status(error);
     }
+    set_listening(server, true);
     *out = server;
     return STATUS_OK;
 }
 
 static void on_closed(uv_handle_t *handle)
 {
-    free(handle);
+    struct server *server = (struct server *)handle;
+
+    (void)close(server->socket);
+    free(server);
 }
 
 void server_close(struct server **server)
 {
     if (*server != NULL) {
-        uv_close((uv_handle_t *)&(*server)->socket, on_closed);
+        uv_close((uv_handle_t *)&(*server)->readable, on_closed);
         *server = NULL;
     }
 }

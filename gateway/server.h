@@ -2,8 +2,11 @@
  *
  * Every loop has a socket of its own on the same address (SO_REUSEPORT), so that the kernel spreads connections and loops
  * share nothing. A unix socket cannot be bound twice: there they accept from one. Beyond limits.connections a connection takes
- * the place of an idle one of its loop, or hears 503 and is closed; beyond SPARE_CONNECTIONS more it waits in the kernel's queue
- * until one ends. Thread: the loop's, but for server_address.
+ * the place of an idle one of its loop, or hears 503 and is closed; beyond the spare ones it waits in the kernel's queue until
+ * one ends. So it does while overload says so, and for ACCEPT_PAUSE_MS when the process has no descriptor left.
+ *
+ * Accepting is our own: libuv's asks again and again, for as long as there is no descriptor, without an end to its turn, once its
+ * spare one is lost; and it holds a connection that has no place yet. Thread: the loop's, but for server_address.
  */
 #ifndef GATEWAY_SERVER_H
 #define GATEWAY_SERVER_H
@@ -53,7 +56,8 @@ void server_address_close(struct server_address *address);
 MUST_CHECK enum status server_open(struct server **out, uv_loop_t *loop, struct server_address *address,
                                    struct connection_set *set, struct admit *admit);
 
-/* A connection of this loop has ended: takes the one that waits. Also every tick, for those that ended on other loops. */
+/* A connection of this loop has ended: takes those that wait. Also every tick, for those that ended on other loops, and for
+ * pauses that are over. */
 void server_room(struct server *server);
 
 /* Stops listening. The loop must turn until it is closed. Takes NULL and sets it. */

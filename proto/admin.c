@@ -45,6 +45,7 @@ struct admin {
     int listener;
     uint64_t accept_after_ms; /* the process had no descriptor left: the listener rests until then */
     int end;
+    int reserve; /* a descriptor held back, so that one can be answered when the process has none left; -1 = given */
     unsigned port;
     pthread_t thread;
     bool started;
@@ -75,11 +76,19 @@ static int on_complete(llhttp_t *parser)
     return HPE_PAUSED; /* one request a connection */
 }
 
-static void place_close(struct place *place)
+static void hold_back(struct admin *admin)
+{
+    if (admin->reserve < 0) {
+        admin->reserve = fcntl(admin->end, F_DUPFD_CLOEXEC, 0);
+    }
+}
+
+static void place_close(struct admin *admin, struct place *place)
 {
     (void)close(place->fd);
     place->fd = -1;
     buffer_free(&place->out);
+    hold_back(admin);
 }
 
 static enum status answer(struct place *place, const char *status, const char *type, struct bytes body)
@@ -201,9 +210,22 @@ static bool place_read(struct admin *admin, struct place *place)
     return status == STATUS_OK && place_write(place);
 }
 
-static void accept_one(struct admin *admin, struct place *place, uint64_t now_ms)
+/* With the reserve's place among the descriptors where there is no other. */
+static int accept_socket(struct admin *admin)
 {
     int fd = accept4(admin->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+    if (fd < 0 && (errno == EMFILE || errno == ENFILE) && admin->reserve >= 0) {
+        (void)close(admin->reserve);
+        admin->reserve = -1;
+        fd = accept4(admin->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    }
+    return fd;
+}
+
+static void accept_one(struct admin *admin, struct place *place, uint64_t now_ms)
+{
+    int fd = accept_socket(admin);
 
     if (fd < 0) {
         /* Without a rest a lack of descriptors would keep the listener readable and this thread spinning. */
@@ -257,7 +279,7 @@ static void serve_places(struct admin *admin, const struct pollfd watch[], uint6
             keep = place->out.count > 0 ? place_write(place) : place_read(admin, place);
         }
         if (!keep) {
-            place_close(place);
+            place_close(admin, place);
         }
     }
 }
@@ -324,7 +346,7 @@ enum status admin_open(struct admin **out, const char *listen, struct metrics *m
     if (admin == NULL) {
         return STATUS_NO_MEMORY;
     }
-    admin->listener = admin->end = -1;
+    admin->listener = admin->end = admin->reserve = -1;
     admin->metrics = metrics;
     admin->hooks = *hooks;
     for (size_t index = 0; index < ADMIN_CONNECTIONS_MAX; index++) {
@@ -341,6 +363,9 @@ enum status admin_open(struct admin **out, const char *listen, struct metrics *m
         goto fail;
     }
     admin->end = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (admin->end >= 0) {
+        hold_back(admin);
+    }
     if (admin->end < 0 || pthread_create(&admin->thread, NULL, admin_run, admin) != 0) {
         status = STATUS_IO;
         goto fail;
@@ -374,7 +399,7 @@ void admin_close(struct admin **admin)
     }
     for (size_t index = 0; index < ADMIN_CONNECTIONS_MAX; index++) {
         if (closing->places[index].fd >= 0) {
-            place_close(&closing->places[index]);
+            place_close(closing, &closing->places[index]);
         }
     }
     if (closing->listener >= 0) {
@@ -382,6 +407,9 @@ void admin_close(struct admin **admin)
     }
     if (closing->end >= 0) {
         (void)close(closing->end);
+    }
+    if (closing->reserve >= 0) {
+        (void)close(closing->reserve);
     }
     metrics_process_close(&closing->process);
     free(closing);

@@ -1,8 +1,9 @@
 /* admin: the small listener of each service: GET /healthz, /readyz, /metrics.
  *
  * One thread, at most ADMIN_CONNECTIONS_MAX connections at once (one more waits in the kernel's queue until a place is free, or
- * ADMIN_ACCEPT_PAUSE_MS while the process has no descriptor left), requests of at most ADMIN_REQUEST_BYTES_MAX, five seconds
- * for each, then closed. Never on the public port. Anything else is 404; another method 405; HEAD is GET without the body.
+ * ADMIN_ACCEPT_PAUSE_MS while the process has no descriptor left, but for one that is held back for this), requests of at most
+ * ADMIN_REQUEST_BYTES_MAX, five seconds for each, then closed. Never on the public port. Anything else is 404; another method
+ * 405; HEAD is GET without the body.
  *
  *   /healthz  200 {"status":"ok"} as long as alive() says so, else 503
  *   /readyz   200 {"status":"ready"}, with a "note" where there is one, or 503 {"status":"not ready","reason":"..."}

@@ -157,10 +157,18 @@ enum {
     SPARE_CONNECTIONS = 64,              /* above limits.connections: each hears why it is refused */
     ADDRESS_SPARE_CONNECTIONS = 8,       /* above limits.connections_per_address: may linger, so that the answer surely arrives */
     SILENT_MS = 1000,                    /* a connection that said nothing for so long may give way to another */
+    UNSENT_SPARED_PART = 8,              /* of limits.stream_budget is left to heads, errors and ends of answers */
     STANDING_MS = 1000,                  /* an answer of which nothing was taken for so long is cut before others */
-    PRESSURE_ENTER_PERCENT = 85,         /* of the fullest budget: keep_alive is shortened */
-    PRESSURE_LEAVE_PERCENT = 80,
-    PRESSURE_KEEP_ALIVE_MS = 2000,
+    OVERLOAD_SAMPLE_MS = 250,            /* so often the stage of overload is looked for, and who hangs (reliability D) */
+    OVERLOAD_LEAVE_PERCENT = 5,          /* a stage is left so far below where it is entered */
+    OVERLOAD_ALL_PERCENT = 96,           /* above it nobody's new requests are taken, whatever the fair shares are */
+    OVERLOAD_KEEP_ALIVE_MS = 2000,
+    OVERLOAD_LAG_MS = 100,               /* of a loop: the first stage */
+    OVERLOAD_LAG_MAX_MS = 1000,          /* as bad as it gets */
+    OVERLOAD_RETRY_SPREAD_S = 4,         /* those that were refused come back within so many seconds, not all at once */
+    CONNECTIONS_OF_TEN_DESCRIPTORS = 4,  /* the others are for upstreams, moderators and ourselves */
+    ACCEPT_TURN_MAX = 64,                /* connections that one turn of a loop takes */
+    ACCEPT_PAUSE_MS = 100,               /* after an accept that failed for want of descriptors */
     RETRY_AFTER_S = 1,                   /* with every 503, and where an address or a key has too much at once */
     RETRY_AFTER_S_MAX = 24 * 60 * 60,    /* of an upstream's, to be passed on with an error of ours: a day */
     CREDENTIAL_BYTES_MAX = 512,          /* a longer one is no key of a caller; one of `prismguard-gateway key` has 67 */
@@ -169,7 +177,9 @@ enum {
     REQUEST_ID_BYTES_MAX = 128,          /* of a caller's x-request-id; a longer one is left out */
     TRACE_STATE_BYTES_MAX = 512,         /* of one tracestate field (W3C Trace Context 3.3.1.5) */
     LOOP_TICK_MS = 100,                  /* how exact the timers of connections are */
-    LOOP_ALIVE_MS = 5000,                /* a loop that has not turned for so long is not alive */
+    POOL_TURN_MS = 1000,                 /* the pool's thread sleeps no longer, to show that it lives */
+    THREAD_ALIVE_MS = 3000,              /* a loop, or the pool, that has not turned for so long: the process is not alive */
+    THREAD_STUCK_MS = 5000,              /* and after so long it ends, to be started anew */
     DRAIN_LAST_MS = 2000,                /* after limits.drain: for error events and answers on their way */
 
     /* The upstream side */
@@ -313,6 +323,8 @@ enum {
     HISTORY_DRAIN_MS = 5000, /* at the end of the process */
 };
 
+_Static_assert(LOOP_TICK_MS < POOL_TURN_MS && POOL_TURN_MS < THREAD_ALIVE_MS && THREAD_ALIVE_MS < THREAD_STUCK_MS,
+               "liveness fails before the process ends itself, and not while a thread only sleeps");
 _Static_assert(MSGPACK_ITEMS_MAX >= 2 * SEGMENTS_MAX + 64, "a full TASK passes the checker");
 _Static_assert(TASK_OVERHEAD_BYTES_MAX >= 16 * SEGMENTS_MAX + 1024, "headers of all segments fit beside the text");
 _Static_assert(PROBES_MAX + 2 <= ZMQ_SLOT_HWM_MESSAGES, "probes never fill a slot's pipe");

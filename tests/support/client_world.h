@@ -27,7 +27,8 @@ enum { TURNS_MAX = 20000, TURNS_BUSY = 1000, TEXT_BYTES_MAX = 4 * MIB };
 /* What the owner of the connections was told, and what it is to do. */
 struct world {
     uv_loop_t uv;
-    uv_tcp_t listener;
+    int listening;
+    uv_poll_t listener;
     uv_check_t check;
     struct limit_settings limits;
     struct metrics *metrics;
@@ -43,6 +44,7 @@ struct world {
     void (*complete)(struct world *world); /* called instead, when set */
     bool answer_at_head;
     bool hold; /* the body */
+    bool behind_proxy; /* the clients are */
     int accepted;
     int heads;
     int completes;
@@ -122,6 +124,11 @@ static inline void on_end_now(void *exchange)
     ((struct world *)exchange)->ended_now++;
 }
 
+static inline bool on_is_proxy(void *context, struct bytes address)
+{
+    return ((struct world *)context)->behind_proxy && bytes_equal(address, BYTES("127.0.0.1"));
+}
+
 static inline void on_closed(void *context)
 {
     ((struct world *)context)->closed++;
@@ -138,12 +145,15 @@ static inline void on_drained(void *context)
     ((struct world *)context)->drained++;
 }
 
-static inline void on_connection(uv_stream_t *stream, int result)
+static inline void on_connection(uv_poll_t *listener, int result, int events)
 {
-    struct world *world = stream->data;
+    struct world *world = listener->data;
+    int client = accept4(world->listening, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
     assert_int_equal(0, result);
-    assert_status(STATUS_OK, connection_set_accept(world->set, stream, world->greeting));
+    assert_int_equal(UV_READABLE, events);
+    assert_true(client >= 0);
+    assert_status(STATUS_OK, connection_set_accept(world->set, client, world->greeting));
     world->accepted++;
 }
 
@@ -165,7 +175,7 @@ static inline int world_open(void **state)
     world->limits.in_flight = 64;
     world->limits.body_budget_bytes = world->limits.stream_budget_bytes = 64 * MIB;
     world->events = (struct connection_events){on_head, on_room, on_body,   on_complete,    on_refused, on_gone,
-                                               on_end_now, world, on_closed, on_turn_wanted, world};
+                                               on_end_now, on_is_proxy, world, on_closed, on_turn_wanted, world};
     world->client = -1;
     buffer_init(&world->body, MIB);
     assert_status(STATUS_OK, metrics_open(&world->metrics));
@@ -173,9 +183,11 @@ static inline int world_open(void **state)
     assert_status(STATUS_OK, admit_open(&world->admit, &world->limits, world->metrics));
     assert_status(STATUS_OK, connection_set_open(&world->set, &world->uv, &world->limits, world->admit, world->metrics,
                                                  &world->events));
-    assert_int_equal(0, uv_tcp_init(&world->uv, &world->listener));
-    assert_int_equal(0, uv_tcp_bind(&world->listener, (const struct sockaddr *)&address, 0));
-    assert_int_equal(0, uv_listen((uv_stream_t *)&world->listener, 16, on_connection));
+    world->listening = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    assert_int_equal(0, bind(world->listening, (const struct sockaddr *)&address, sizeof address));
+    assert_int_equal(0, listen(world->listening, 16));
+    assert_int_equal(0, uv_poll_init(&world->uv, &world->listener, world->listening));
+    assert_int_equal(0, uv_poll_start(&world->listener, UV_READABLE, on_connection));
     assert_int_equal(0, uv_check_init(&world->uv, &world->check));
     assert_int_equal(0, uv_check_start(&world->check, on_check));
     world->listener.data = world->check.data = world;
@@ -197,6 +209,7 @@ static inline int world_close(void **state)
     assert_int_equal(0, uv_run(&world->uv, UV_RUN_DEFAULT));
     assert_int_equal(world->accepted, world->closed);
     assert_int_equal(0, uv_loop_close(&world->uv));
+    assert_int_equal(0, close(world->listening));
     connection_set_close(&world->set);
     admit_close(&world->admit); /* nothing is charged any more */
     metrics_close(&world->metrics);
@@ -233,10 +246,10 @@ static inline void turn_a_while(struct world *world)
 static inline void connect_client(struct world *world)
 {
     struct sockaddr_in address;
-    int count = sizeof address;
+    socklen_t count = sizeof address;
     int before = world->accepted;
 
-    assert_int_equal(0, uv_tcp_getsockname(&world->listener, (struct sockaddr *)&address, &count));
+    assert_int_equal(0, getsockname(world->listening, (struct sockaddr *)&address, &count));
     world->client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_int_equal(0, connect(world->client, (const struct sockaddr *)&address, sizeof address));
     assert_true(fcntl(world->client, F_SETFL, O_NONBLOCK) >= 0);

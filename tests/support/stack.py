@@ -204,9 +204,10 @@ class Service:
 
 
 class Stack:
-    """The whole: one route /openai (chat, judged by profile `default`) and one /plain (not judged). `more`: sections added."""
+    """The whole: one route /openai (chat, judged by profile `default`) and one /plain (not judged). `more`: sections added;
+    `through`: a command that ends by executing the gateway."""
 
-    def __init__(self, folder, upstream, cluster=None, review=True, moderators=1, programs=SANITIZED, limits="", profile="",
+    def __init__(self, folder, upstream, cluster=None, review=True, moderators=1, programs=SANITIZED, limits="", profile="", through=(),
                  keywords="forbidden-keyword\n", route="", pool="", more="", threads=2, drain="5s"):
         self.folder, self.upstream, self.programs, self.threads, self.drain = folder, upstream, programs, threads, drain
         self.ports = {name: free_port() for name in ("gateway", "gateway_admin", "pool", "feed", "trainer_admin")}
@@ -221,7 +222,7 @@ class Stack:
         self.trainer = self._start("trainer", self.ports["trainer_admin"]) if cluster else None
         if self.trainer:
             self.trainer.wait_ready()
-        self.gateway = self._start("gateway", self.ports["gateway_admin"]).wait_ready("/healthz")
+        self.gateway = self._start("gateway", self.ports["gateway_admin"], through=through).wait_ready("/healthz")
         self.moderators = [self.start_moderator() for _ in range(moderators)]
         if moderators:
             self.gateway.wait_ready()

@@ -14,6 +14,7 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -62,6 +63,7 @@ static inline void town_init(struct town *town)
     unsigned port;
 
     *town = (struct town){0};
+    (void)signal(SIGPIPE, SIG_IGN); /* as a service does */
     town->listener = town_listen(&port);
     town->settings.gateway = (struct gateway_settings){
         .threads = 1,

@@ -140,12 +140,30 @@ static void many_threads_leave_nothing_behind(void **state)
     assert_int_equal(0, addresses_count(*state));
 }
 
+static void an_address_as_text_is_the_same(void **state)
+{
+    struct addresses *addresses = *state;
+    uint32_t place, same;
+
+    assert_status(STATUS_OK, addresses_enter_text(addresses, "127.0.0.1", &place));
+    assert_status(STATUS_OK, addresses_enter_text(addresses, "::ffff:127.0.0.1", &same));
+    assert_int_equal(place, same);
+    assert_int_equal(2, addresses_held(addresses, place));
+    assert_status(STATUS_MALFORMED, addresses_enter_text(addresses, "unix", &same));
+    assert_status(STATUS_MALFORMED, addresses_enter_text(addresses, "", &same));
+    addresses_leave(addresses, place);
+    assert_int_equal(1, addresses_held(addresses, place));
+    addresses_leave(addresses, place);
+    assert_int_equal(0, addresses_count(addresses));
+}
+
 int main(void)
 {
 #define with_addresses(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         with_addresses(each_address_has_its_bound_and_a_few_that_are_told),
         with_addresses(a_network_of_ipv6_is_one_and_a_mapped_address_is_the_ipv4_one),
+        with_addresses(an_address_as_text_is_the_same),
         with_addresses(as_many_addresses_as_connections_have_room_again_and_again),
         with_addresses(many_threads_leave_nothing_behind),
     };

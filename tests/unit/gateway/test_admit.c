@@ -87,21 +87,81 @@ static void bodies_and_unsent_bytes_have_accounts(void **state)
     account_release(admit_unsent(admit), 2000);
 }
 
+/* The stage that a sample finds now. */
+static enum overload_stage sampled(const struct admit *admit)
+{
+    overload_sample(admit_overload(admit));
+    return overload_stage(admit_overload(admit));
+}
+
 static void the_fullest_budget_makes_the_pressure(void **state)
 {
     struct admit *admit = ((struct fixture *)*state)->admit;
+    uint64_t unsent = 2000 - 2000 / UNSENT_SPARED_PART;
 
-    assert_int_equal(0, admit_pressure(admit));
-    assert_status(STATUS_OK, admit_connection(admit));
-    assert_int_equal(50, admit_pressure(admit));
-    assert_status(STATUS_OK, account_charge(admit_bodies(admit), 850));
-    assert_int_equal(85, admit_pressure(admit));
-    assert_status(STATUS_OK, account_charge(admit_unsent(admit), 1900));
-    assert_int_equal(95, admit_pressure(admit));
-    account_release(admit_unsent(admit), 1900);
+    assert_int_equal(OVERLOAD_NONE, sampled(admit));
+    assert_status(STATUS_OK, account_charge(admit_bodies(admit), 849));
+    assert_int_equal(OVERLOAD_NONE, sampled(admit));
+    assert_status(STATUS_OK, account_charge(admit_bodies(admit), 1));
+    assert_int_equal(OVERLOAD_KEEP_ALIVE, sampled(admit));
+    assert_status(STATUS_OK, account_charge(admit_unsent(admit), unsent * 99 / 100 - 1));
+    assert_int_equal(OVERLOAD_ACCEPT, sampled(admit));
+    assert_status(STATUS_OK, account_charge(admit_unsent(admit), unsent / 100 + 1));
+    assert_int_equal(OVERLOAD_STALLED, sampled(admit));
+    account_release(admit_unsent(admit), unsent * 99 / 100 + unsent / 100);
     account_release(admit_bodies(admit), 850);
-    admit_connection_end(admit);
-    assert_int_equal(0, admit_pressure(admit));
+    assert_int_equal(OVERLOAD_NONE, sampled(admit));
+}
+
+static void connections_and_requests_have_doors_of_their_own(void **state)
+{
+    struct admit *admit = ((struct fixture *)*state)->admit;
+
+    for (int index = 0; index < 2 + SPARE_CONNECTIONS; index++) {
+        assert_true(admit_connection(admit) != STATUS_AGAIN);
+    }
+    assert_int_equal(OVERLOAD_KEEP_ALIVE, sampled(admit));
+    for (int index = 0; index < 3; index++) {
+        assert_status(STATUS_OK, admit_request(admit));
+    }
+    assert_int_equal(OVERLOAD_STREAMS, sampled(admit));
+    for (int index = 0; index < 3; index++) {
+        admit_request_end(admit);
+    }
+    for (int index = 0; index < 2 + SPARE_CONNECTIONS; index++) {
+        admit_connection_end(admit);
+    }
+    assert_int_equal(OVERLOAD_NONE, sampled(admit));
+}
+
+/* How many connections find a place, and how many of them are served. */
+static void fill(struct admit *admit, uint64_t *served, uint64_t *placed)
+{
+    enum status status;
+
+    *served = *placed = 0;
+    while ((status = admit_connection(admit)) != STATUS_AGAIN) {
+        *served += status == STATUS_OK ? 1 : 0;
+        *placed += 1;
+    }
+    for (uint64_t index = 0; index < *placed; index++) {
+        admit_connection_end(admit);
+    }
+}
+
+static void connections_have_four_tenths_of_the_descriptors(void **state)
+{
+    struct admit *admit = ((struct fixture *)*state)->admit;
+    uint64_t served, placed;
+
+    assert_int_equal(2, admit_fit(admit, 1000));
+    fill(admit, &served, &placed);
+    assert_int_equal(2, served);
+    assert_int_equal(2 + SPARE_CONNECTIONS, placed);
+    assert_int_equal(45, admit_fit(admit, 159)); /* 60 of 150 */
+    fill(admit, &served, &placed);
+    assert_int_equal(45, served);
+    assert_int_equal(60, placed);
 }
 
 static void connections_and_requests_are_charged_their_shares(void **state)
@@ -174,6 +234,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(requests_in_flight_have_a_bound, set_up, tear_down),
         cmocka_unit_test_setup_teardown(bodies_and_unsent_bytes_have_accounts, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_fullest_budget_makes_the_pressure, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(connections_and_requests_have_doors_of_their_own, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(connections_have_four_tenths_of_the_descriptors, set_up, tear_down),
         cmocka_unit_test_setup_teardown(connections_and_requests_are_charged_their_shares, set_up, tear_down),
         cmocka_unit_test_setup_teardown(decoders_have_a_bound_and_those_of_brotli_a_lower_one, set_up, tear_down),
         cmocka_unit_test_setup_teardown(many_threads_leave_nothing_behind, set_up, tear_down),

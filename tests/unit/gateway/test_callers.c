@@ -293,6 +293,28 @@ static void many_threads_share_one_bucket(void **state)
     assert_int_equal(0, caller_in_flight(find(fixture, "secret-a")));
 }
 
+static void callers_with_requests_in_flight_are_counted(void **state)
+{
+    struct fixture *fixture = *state;
+    struct caller *first, *second;
+    unsigned seconds;
+
+    open_callers(fixture);
+    first = find(fixture, "secret-a");
+    second = find(fixture, "secret-b");
+    assert_int_equal(0, callers_in_flight(fixture->callers));
+    assert_int_equal(CALLER_ADMITTED, caller_enter(first, NOW_US, &seconds));
+    assert_int_equal(CALLER_ADMITTED, caller_enter(first, NOW_US, &seconds));
+    assert_int_equal(1, callers_in_flight(fixture->callers));
+    assert_int_equal(CALLER_ADMITTED, caller_enter(second, NOW_US, &seconds));
+    assert_int_equal(2, callers_in_flight(fixture->callers));
+    caller_leave(first);
+    caller_leave(second);
+    assert_int_equal(1, callers_in_flight(fixture->callers));
+    caller_leave(first);
+    assert_int_equal(0, callers_in_flight(fixture->callers));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -303,6 +325,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_key_is_bound_to_its_routes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_name_that_is_kept_keeps_what_runs_and_its_bucket, set_up, tear_down),
         cmocka_unit_test_setup_teardown(keys_beyond_the_bound_are_counted_together, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(callers_with_requests_in_flight_are_counted, set_up, tear_down),
         cmocka_unit_test_setup_teardown(many_threads_share_one_bucket, set_up, tear_down),
     };
 

@@ -6,23 +6,29 @@
 
 #define GET "GET /a HTTP/1.1\r\nHost: t\r\n\r\n"
 
+static void look_again(struct world *world)
+{
+    overload_sample(admit_overload(world->admit));
+    connection_set_tick(world->set);
+}
+
 static void idle_connections_are_kept_shorter_from_85_to_80_percent(void **state)
 {
     struct world *world = *state;
     struct account *bodies = admit_bodies(world->admit);
-    uint64_t hundredth = bodies->limit_bytes / 100;
+    uint64_t hundredth = bodies->limit_bytes / 100 + 1; /* what is told is rounded down */
 
     assert_status(STATUS_OK, account_charge(bodies, 84 * hundredth));
-    connection_set_tick(world->set);
+    look_again(world);
     assert_int_equal(30000, world->set->roster.limit_ms[IDLE]);
     assert_status(STATUS_OK, account_charge(bodies, hundredth));
-    connection_set_tick(world->set);
-    assert_int_equal(PRESSURE_KEEP_ALIVE_MS, world->set->roster.limit_ms[IDLE]);
+    look_again(world);
+    assert_int_equal(OVERLOAD_KEEP_ALIVE_MS, world->set->roster.limit_ms[IDLE]);
     account_release(bodies, 5 * hundredth);
-    connection_set_tick(world->set);
-    assert_int_equal(PRESSURE_KEEP_ALIVE_MS, world->set->roster.limit_ms[IDLE]);
+    look_again(world);
+    assert_int_equal(OVERLOAD_KEEP_ALIVE_MS, world->set->roster.limit_ms[IDLE]);
     account_release(bodies, hundredth);
-    connection_set_tick(world->set);
+    look_again(world);
     assert_int_equal(30000, world->set->roster.limit_ms[IDLE]);
     account_release(bodies, 79 * hundredth);
 }
@@ -121,6 +127,58 @@ static void an_answer_that_stands_still_is_cut_before_a_larger_one_that_moves(vo
     }
 }
 
+static void overload_cuts_the_largest_that_stands_still_once_a_sample(void **state)
+{
+    struct world *world = *state;
+    struct overload *overload = admit_overload(world->admit);
+    struct connection *small, *large, *moving;
+    int clients[3];
+
+    clock_freeze(1000);
+    small = stall(world, 8 * KIB, &clients[0]);
+    large = stall(world, 30 * KIB, &clients[1]);
+    clock_freeze(1000 + STANDING_MS);
+    moving = stall(world, 60 * KIB, &clients[2]);
+    small->out.seen_taken = large->out.seen_taken = UINT64_MAX; /* whatever the kernel's acknowledgements do meanwhile */
+    overload_tell(overload, SIGNAL_MEMORY, 98);
+    look_again(world);
+    assert_int_equal(0, world->gone);
+    overload_tell(overload, SIGNAL_MEMORY, 99);
+    look_again(world);
+    connection_set_tick(world->set); /* the same sample */
+    assert_int_equal(1, world->gone);
+    assert_int_equal(CLOSING, large->member.state);
+    turn_until(world->closed == 1);
+    look_again(world);
+    assert_int_equal(2, world->gone);
+    assert_int_equal(CLOSING, small->member.state);
+    turn_until(world->closed == 2);
+    look_again(world); /* none stands still */
+    assert_int_equal(2, world->gone);
+    assert_int_not_equal(CLOSING, moving->member.state);
+    for (int index = 0; index < 3; index++) {
+        assert_int_equal(0, close(clients[index]));
+    }
+}
+
+static void behind_a_proxy_the_address_does_not_count(void **state)
+{
+    struct world *world = *state;
+    int clients[4 + ADDRESS_SPARE_CONNECTIONS];
+
+    world->behind_proxy = true;
+    for (size_t index = 0; index < sizeof clients / sizeof clients[0]; index++) {
+        connect_client(world);
+        clients[index] = world->client;
+        assert_int_equal(REFUSAL_NONE, world->refusal);
+    }
+    assert_int_equal(0, addresses_count(admit_addresses(world->admit)));
+    for (size_t index = 0; index < sizeof clients / sizeof clients[0]; index++) {
+        assert_int_equal(0, close(clients[index]));
+    }
+    world->client = -1;
+}
+
 static void a_write_for_which_no_byte_is_left_cuts_its_own_client(void **state)
 {
     struct world *world = *state;
@@ -179,7 +237,9 @@ int main(void)
         with_world(a_silent_connection_gives_way_after_a_second_and_a_busy_one_never),
         with_world(the_answer_that_holds_most_is_cut_when_little_is_left),
         with_world(an_answer_that_stands_still_is_cut_before_a_larger_one_that_moves),
+        with_world(overload_cuts_the_largest_that_stands_still_once_a_sample),
         with_world(an_address_has_a_bound_of_connections),
+        with_world(behind_a_proxy_the_address_does_not_count),
         with_world(a_write_for_which_no_byte_is_left_cuts_its_own_client),
     };
 

@@ -215,6 +215,177 @@ static void a_key_has_its_rate_and_its_place_in_flight_and_gives_the_place_back(
     town_close(&town);
 }
 
+/* A request of another client that is in flight: its two sockets. */
+struct running {
+    int client;
+    int upstream;
+};
+
+static struct running run(struct town *town, const char *request)
+{
+    struct running running = {.client = town_client(town)};
+    char *asked = text_room();
+
+    town_say(running.client, request);
+    running.upstream = town_upstream(town);
+    assert_true(town_hear(running.upstream, asked, "\r\n\r\n"));
+    free(asked);
+    return running;
+}
+
+/* With a reset: a client that only ended its side might wait for its answer. */
+static void end(struct running *running)
+{
+    const struct linger at_once = {.l_onoff = 1};
+    char byte;
+
+    assert_int_equal(0, setsockopt(running->client, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once));
+    (void)close(running->client);
+    assert_int_equal(0, recv(running->upstream, &byte, 1, 0));
+    (void)close(running->upstream);
+}
+
+static void tell(struct town *town, unsigned percent)
+{
+    overload_tell(admit_overload(town->admit), SIGNAL_MEMORY, percent);
+    overload_sample(admit_overload(town->admit));
+}
+
+static void overload_refuses_keys_over_their_fair_share_first_and_costs_them_no_turn(void **state)
+{
+    static const char of_a[] = GET("/openai/v1/x") "x-api-key: secret-a\r\n\r\n";
+    static const char of_b[] = GET("/openai/v1/x") "x-api-key: secret-b\r\n\r\n";
+    struct key_settings keys[2];
+    struct running running[2];
+    struct town town;
+
+    (void)state;
+    open_town(&town, keys);
+    running[0] = run(&town, of_a);
+    running[1] = run(&town, of_a);
+    tell(&town, 94);
+    free(asked_by(&town, of_a));
+    tell(&town, 95);
+    free(asked_by(&town, of_a)); /* alone: its share is all */
+    end(&running[1]);
+    running[1] = run(&town, of_b);
+    assert_refused(&town, of_a, "HTTP/1.1 503 ", "\"code\":\"overloaded\"", "Retry-After: ");
+    end(&running[1]);
+    tell(&town, 96);
+    assert_refused(&town, of_b, "HTTP/1.1 503 ", "the gateway is overloaded", "Retry-After: ");
+    assert_refused(&town, POST("/openai/v1/messages") "x-api-key: secret-b\r\n\r\n{}", "HTTP/1.1 529 ", "overloaded_error",
+                   "Retry-After: ");
+    tell(&town, 89);
+    free(asked_by(&town, of_b));
+    free(asked_by(&town, of_b)); /* its third and last of this hour */
+    assert_refused(&town, of_b, "HTTP/1.1 429 ", "in this time", "Retry-After: ");
+    end(&running[0]);
+    town_close(&town);
+}
+
+static void without_keys_the_clients_address_has_the_share(void **state)
+{
+    static const char request[] = GET("/openai/v1/x") "X-Forwarded-For: %s\r\n\r\n";
+    char first[256], second[256];
+    struct running running[3];
+    struct town town;
+
+    (void)state;
+    town_init(&town);
+    town.settings.gateway.trusted_proxy_count = 1;
+    (void)snprintf(town.settings.gateway.trusted_proxies[0], sizeof town.settings.gateway.trusted_proxies[0], "127.0.0.1");
+    town_start(&town);
+    (void)snprintf(first, sizeof first, request, "192.0.2.1");
+    (void)snprintf(second, sizeof second, request, "192.0.2.2");
+    running[0] = run(&town, first);
+    running[1] = run(&town, first);
+    running[2] = run(&town, second);
+    tell(&town, 95);
+    assert_refused(&town, first, "HTTP/1.1 503 ", "the gateway is overloaded", "Retry-After: ");
+    free(asked_by(&town, second));
+    for (int index = 0; index < 3; index++) {
+        end(&running[index]);
+    }
+    while (addresses_count(admit_clients(town.admit)) > 0) {
+        (void)poll(NULL, 0, 1);
+    }
+    town_close(&town);
+}
+
+static void behind_a_trusted_proxy_each_client_has_the_bound_of_an_address(void **state)
+{
+    enum { LIMIT = 2 };
+    static const char request[] = GET("/openai/v1/x") "X-Forwarded-For: %s\r\n\r\n";
+    struct running running[LIMIT], nameless[LIMIT + 1];
+    char first[256], second[256];
+    struct town town;
+
+    (void)state;
+    town_init(&town);
+    town.settings.gateway.limits.connections_per_address = LIMIT;
+    town.settings.gateway.trusted_proxy_count = 1;
+    (void)snprintf(town.settings.gateway.trusted_proxies[0], sizeof town.settings.gateway.trusted_proxies[0], "127.0.0.1");
+    town_start(&town);
+    (void)snprintf(first, sizeof first, request, "192.0.2.1");
+    (void)snprintf(second, sizeof second, request, "192.0.2.2");
+    for (int index = 0; index < LIMIT; index++) {
+        running[index] = run(&town, first);
+    }
+    for (int index = 0; index < ADDRESS_SPARE_CONNECTIONS + 1; index++) { /* with a place to be refused on, and without */
+        assert_refused(&town, first, "HTTP/1.1 429 ", "this address has as many", "Retry-After: 1\r\n");
+    }
+    free(asked_by(&town, second));
+    for (int index = 0; index < LIMIT + 1; index++) {
+        nameless[index] = run(&town, GET("/openai/v1/x") "\r\n"); /* the proxy names nobody */
+    }
+    end(&running[0]);
+    while (admit_in_flight(town.admit) > 2 * LIMIT) {
+        (void)poll(NULL, 0, 1);
+    }
+    free(asked_by(&town, first));
+    end(&running[1]);
+    for (int index = 0; index < LIMIT + 1; index++) {
+        end(&nameless[index]);
+    }
+    town_close(&town);
+}
+
+/* A judged request for a stream is refused once its body says so; nobody is asked about it. */
+static void a_judged_stream_is_refused_before_other_requests(void **state)
+{
+    static const char body[] = "{\"model\":\"m\",\"stream\":true,\"messages\":[{\"role\":\"user\",\"content\":\"hello\"}]}";
+    struct running running[2];
+    struct key_settings keys[2];
+    struct town town;
+    char *room = text_room();
+    int client;
+
+    (void)state;
+    open_town(&town, keys);
+    running[0] = run(&town, GET("/openai/v1/x") "x-api-key: secret-a\r\n\r\n");
+    running[1] = run(&town, GET("/openai/v1/x") "x-api-key: secret-b\r\n\r\n");
+    tell(&town, 92);
+    client = town_client(&town);
+    town_post(client, "/openai/v1/chat/completions", "x-api-key: secret-a\r\nConnection: close\r\n", body);
+    assert_true(town_hear_all(client, room));
+    assert_holds(room, "HTTP/1.1 503 ");
+    assert_holds(room, "the gateway is overloaded");
+    (void)close(client);
+    client = town_client(&town);
+    room[0] = '\0';
+    town_post(client, "/openai/v1beta/models/m:streamGenerateContent", "x-api-key: secret-a\r\nConnection: close\r\n",
+              "{\"contents\":[{\"parts\":[{\"text\":\"hello\"}]}]}");
+    assert_true(town_hear_all(client, room));
+    assert_holds(room, "\"status\":\"UNAVAILABLE\"");
+    assert_holds(room, "the gateway is overloaded");
+    (void)close(client);
+    free(asked_by(&town, GET("/openai/v1/x") "x-api-key: secret-a\r\n\r\n"));
+    end(&running[0]);
+    end(&running[1]);
+    free(room);
+    town_close(&town);
+}
+
 static int set_up(void **state)
 {
     (void)state;
@@ -229,6 +400,10 @@ int main(void)
         cmocka_unit_test(a_key_is_taken_from_every_place_and_goes_no_further),
         cmocka_unit_test(fields_of_one_hop_and_of_the_client_stay_here_and_traces_pass),
         cmocka_unit_test(a_key_has_its_rate_and_its_place_in_flight_and_gives_the_place_back),
+        cmocka_unit_test(overload_refuses_keys_over_their_fair_share_first_and_costs_them_no_turn),
+        cmocka_unit_test(without_keys_the_clients_address_has_the_share),
+        cmocka_unit_test(behind_a_trusted_proxy_each_client_has_the_bound_of_an_address),
+        cmocka_unit_test(a_judged_stream_is_refused_before_other_requests),
     };
     return cmocka_run_group_tests(tests, set_up, NULL);
 }

@@ -96,6 +96,22 @@ static void a_unix_socket_is_trusted_by_its_name(void **state)
     fields_close(&fields);
 }
 
+static void proxies_are_told_from_clients(void **state)
+{
+    struct gateway_settings settings = {.trusted_proxy_count = 2, .trusted_proxies = {"10.0.0.0/8", "unix"}};
+    struct forwarded_proxies proxies;
+
+    (void)state;
+    forwarded_init(&proxies, &settings);
+    assert_true(forwarded_trusts(&proxies, BYTES("10.1.2.3")));
+    assert_true(forwarded_trusts(&proxies, BYTES("unix")));
+    assert_false(forwarded_trusts(&proxies, BYTES("11.1.2.3")));
+    settings.trusted_proxy_count = 0;
+    forwarded_init(&proxies, &settings);
+    assert_false(forwarded_trusts(&proxies, BYTES("10.1.2.3")));
+    assert_false(forwarded_trusts(&proxies, BYTES("unix")));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -104,6 +120,7 @@ int main(void)
         cmocka_unit_test(a_port_and_brackets_do_not_matter),
         cmocka_unit_test(what_cannot_be_read_ends_the_search),
         cmocka_unit_test(a_unix_socket_is_trusted_by_its_name),
+        cmocka_unit_test(proxies_are_told_from_clients),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,13 +3,23 @@
 
 #include "support/town.h"
 
-static void a_loop_that_turns_is_alive(void **state)
+static void a_loop_shows_that_it_turns_until_it_ends(void **state)
 {
     struct town town;
+    const struct pulse *pulse;
+    uint64_t beats;
 
     (void)state;
     town_open(&town);
-    assert_true(loop_is_alive(town.loop));
+    pulse = loop_pulse(town.loop);
+    assert_true(pulse_is_expected(pulse));
+    beats = pulse_count(pulse);
+    while (pulse_count(pulse) < beats + 2) {
+        (void)poll(NULL, 0, 1);
+    }
+    loop_drain(town.loop);
+    loop_join(town.loop);
+    assert_false(pulse_is_expected(pulse));
     town_close(&town);
 }
 
@@ -208,7 +218,7 @@ static int set_up(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_loop_that_turns_is_alive),
+        cmocka_unit_test(a_loop_shows_that_it_turns_until_it_ends),
         cmocka_unit_test(a_loop_that_was_never_started_closes),
         cmocka_unit_test(a_port_that_is_taken_is_told),
         cmocka_unit_test(a_drain_closes_idle_clients_and_takes_no_new_ones),

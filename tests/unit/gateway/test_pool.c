@@ -263,6 +263,55 @@ static void deadlines_and_ages_pass_by_themselves(void **state)
     rig_close(&rig);
 }
 
+static void an_idle_pool_shows_that_it_turns(void **state)
+{
+    struct rig rig;
+    uint64_t beats;
+
+    (void)state;
+    rig_open(&rig);
+    assert_true(pulse_is_expected(pool_pulse(rig.pool)));
+    beats = pulse_count(pool_pulse(rig.pool));
+    while (pulse_count(pool_pulse(rig.pool)) < beats + 2) { /* nothing else wakes it */
+        (void)poll(NULL, 0, 1);
+    }
+    rig_close(&rig);
+}
+
+static void how_long_the_first_one_has_waited_is_told(void **state)
+{
+    struct scripted slot;
+    struct rig rig;
+    struct job *jobs[2];
+    uint64_t begun_ms;
+
+    (void)state;
+    rig_open(&rig);
+    open_slot(&rig, &slot);
+    jobs[0] = rig_submit(&rig, 0);
+    scripted_task(&slot);
+    assert_int_equal(0, pool_waited_ms(rig.pool));
+    begun_ms = clock_ms();
+    jobs[1] = rig_submit(&rig, 0);
+    while (pool_waited_ms(rig.pool) < 20) {
+        (void)poll(NULL, 0, 1);
+    }
+    assert_true(clock_ms() - begun_ms >= 20);
+    for (int index = 0; index < 2; index++) {
+        scripted_answer(&slot, OUTCOME_ALLOW);
+        assert_ptr_equal(jobs[index], rig_take(&rig, 0));
+        if (index == 0) {
+            scripted_task(&slot);
+        }
+        job_close(&jobs[index]);
+    }
+    while (pool_waited_ms(rig.pool) > 0) {
+        (void)poll(NULL, 0, 1);
+    }
+    scripted_close(&slot);
+    rig_close(&rig);
+}
+
 static void an_abandoned_job_that_waits_comes_back_at_once(void **state)
 {
     struct rig rig;
@@ -510,6 +559,8 @@ int main(void)
         cmocka_unit_test(a_slot_that_answers_no_ping_is_forgotten),
         cmocka_unit_test(a_slot_that_answers_pings_stays_and_gets_work),
         cmocka_unit_test(deadlines_and_ages_pass_by_themselves),
+        cmocka_unit_test(an_idle_pool_shows_that_it_turns),
+        cmocka_unit_test(how_long_the_first_one_has_waited_is_told),
         cmocka_unit_test(an_abandoned_job_that_waits_comes_back_at_once),
         cmocka_unit_test(a_loop_has_at_most_so_many_jobs_out),
         cmocka_unit_test(stopping_answers_what_is_held_and_what_comes),

@@ -3,6 +3,8 @@
 
 #include "support/client_world.h"
 
+#include <sys/resource.h>
+
 struct fixture {
     struct world *world;
     struct admit *admit;
@@ -86,6 +88,13 @@ static bool hears(struct fixture *fixture, int fd, const char *text)
         heard += more > 0 ? (size_t)more : 0;
     }
     return heard == strlen(text) && memcmp(room, text, heard) == 0;
+}
+
+static void turn_until_empty(struct fixture *fixture)
+{
+    for (int turn = 0; turn < TURNS_MAX && admit_connections(fixture->admit) > 0; turn++) {
+        (void)uv_run(&fixture->world->uv, UV_RUN_NOWAIT);
+    }
 }
 
 static void an_address_is_a_host_and_a_port(void **state)
@@ -180,9 +189,7 @@ static void beyond_the_bound_a_connection_is_told_and_then_left_waiting_for_room
     for (int index = 0; index < SPARE_CONNECTIONS; index++) {
         assert_int_equal(0, close(told[index]));
     }
-    for (int turn = 0; turn < TURNS_MAX && admit_connections(fixture->admit) > 0; turn++) {
-        (void)uv_run(&fixture->world->uv, UV_RUN_NOWAIT);
-    }
+    turn_until_empty(fixture);
     world->answer = "ok";
     served = connect_to(&fixture->address);
     assert_true(hears(fixture, served, "ok"));
@@ -207,6 +214,69 @@ static void an_idle_connection_gives_its_place_to_the_next(void **state)
     assert_int_equal(0, close(next));
 }
 
+static void under_overload_connections_wait_in_the_queue(void **state)
+{
+    struct fixture *fixture = *state;
+    struct overload *overload = admit_overload(fixture->admit);
+    int waiting;
+
+    overload_tell(overload, SIGNAL_DESCRIPTORS, 97);
+    overload_sample(overload);
+    waiting = connect_to(&fixture->address);
+    assert_false(hears(fixture, waiting, "ok"));
+    server_room(fixture->server); /* as a tick does: it still waits */
+    assert_int_equal(0, admit_connections(fixture->admit));
+    overload_tell(overload, SIGNAL_DESCRIPTORS, 91);
+    overload_sample(overload);
+    server_room(fixture->server);
+    assert_true(hears(fixture, waiting, "ok"));
+    assert_int_equal(0, close(waiting));
+}
+
+static void without_descriptors_it_pauses_and_goes_on_by_itself(void **state)
+{
+    struct fixture *fixture = *state;
+    int waiting = connect_to(&fixture->address);
+    struct rlimit limit, none;
+
+    assert_int_equal(0, getrlimit(RLIMIT_NOFILE, &limit));
+    none = (struct rlimit){3, limit.rlim_max};
+    assert_int_equal(0, setrlimit(RLIMIT_NOFILE, &none));
+    clock_freeze(1000);
+    for (int turn = 0; turn < 20; turn++) {
+        (void)uv_run(&fixture->world->uv, UV_RUN_NOWAIT);
+    }
+    assert_int_equal(0, setrlimit(RLIMIT_NOFILE, &limit));
+    assert_int_equal(0, admit_connections(fixture->admit));
+    clock_freeze(1000 + ACCEPT_PAUSE_MS - 1);
+    server_room(fixture->server);
+    assert_false(hears(fixture, waiting, "ok"));
+    clock_freeze(1000 + ACCEPT_PAUSE_MS);
+    server_room(fixture->server); /* as a tick does */
+    assert_true(hears(fixture, waiting, "ok"));
+    clock_freeze(0);
+    assert_int_equal(0, close(waiting));
+}
+
+static void a_turn_takes_so_many_connections_and_the_next_the_rest(void **state)
+{
+    struct fixture *fixture = *state;
+    int clients[ACCEPT_TURN_MAX + 1];
+
+    fixture->world->answer = NULL;
+    for (int index = 0; index < ACCEPT_TURN_MAX + 1; index++) {
+        clients[index] = connect_to(&fixture->address);
+    }
+    (void)uv_run(&fixture->world->uv, UV_RUN_NOWAIT);
+    assert_int_equal(ACCEPT_TURN_MAX, admit_connections(fixture->admit));
+    (void)uv_run(&fixture->world->uv, UV_RUN_NOWAIT);
+    assert_int_equal(ACCEPT_TURN_MAX + 1, admit_connections(fixture->admit));
+    for (int index = 0; index < ACCEPT_TURN_MAX + 1; index++) {
+        assert_int_equal(0, close(clients[index]));
+    }
+    turn_until_empty(fixture);
+}
+
 int main(void)
 {
 #define with_server(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
@@ -216,6 +286,9 @@ int main(void)
         with_server(an_address_where_somebody_listens_is_not_vacant),
         with_server(an_address_of_another_machine_cannot_be_had),
         with_server(an_idle_connection_gives_its_place_to_the_next),
+        with_server(under_overload_connections_wait_in_the_queue),
+        with_server(a_turn_takes_so_many_connections_and_the_next_the_rest),
+        with_server(without_descriptors_it_pauses_and_goes_on_by_itself),
         with_server(beyond_the_bound_a_connection_is_told_and_then_left_waiting_for_room),
     };
 

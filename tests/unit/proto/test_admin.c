@@ -264,13 +264,15 @@ static uint64_t cpu_us(void)
     return (uint64_t)used.tv_sec * 1000000u + (uint64_t)used.tv_nsec / 1000u;
 }
 
-/* The connection waits in the kernel's queue; the thread must neither spin nor forget it. */
+/* One connection has the descriptor that is held back for it. The next waits in the kernel's queue: the thread must neither spin
+ * nor forget it. */
 static void a_lack_of_descriptors_is_waited_out_without_spinning(void **state)
 {
     const char *request = "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n";
     struct rlimit kept;
     struct rlimit none;
     struct pollfd answered = {.events = POLLIN};
+    int first = socket(AF_INET, SOCK_STREAM, 0);
     int taken[3 * ADMIN_CONNECTIONS_MAX]; /* poll(2) takes no more descriptors than the limit allows to be open */
     enum { TAKEN = sizeof taken / sizeof taken[0] };
     uint64_t used_us;
@@ -284,11 +286,15 @@ static void a_lack_of_descriptors_is_waited_out_without_spinning(void **state)
     }
     none = (struct rlimit){(rlim_t)taken[TAKEN - 1] + 1, kept.rlim_max};
     assert_int_equal(0, setrlimit(RLIMIT_NOFILE, &none)); /* every number below is taken: the admin's accept finds none */
+    dial_with(*state, first);
+    assert_int_equal(1, send(first, request, 1, MSG_NOSIGNAL));
     used_us = cpu_us();
     dial_with(*state, answered.fd);
     assert_int_equal(strlen(request), send(answered.fd, request, strlen(request), MSG_NOSIGNAL));
     ready = poll(&answered, 1, 3 * ADMIN_ACCEPT_PAUSE_MS);
     used_us = cpu_us() - used_us;
+    assert_int_equal(strlen(request) - 1, send(first, request + 1, strlen(request) - 1, MSG_NOSIGNAL));
+    assert_non_null(strstr(read_all(first), "200 OK"));
     assert_int_equal(0, setrlimit(RLIMIT_NOFILE, &kept));
     for (size_t index = 0; index < TAKEN; index++) {
         (void)close(taken[index]);
