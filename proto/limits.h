@@ -220,6 +220,8 @@ enum {
     MODEL_FILE_BYTES_MAX = 256 * MIB,
     MODEL_TABLE_BITS_MIN = 12,
     MODEL_TABLE_BITS_MAX = 20,
+    MODEL_TERMS_MAX = 65535,      /* of a bow model's vocabulary: a number fits 16 bits */
+    MODEL_TF_COUNT_MAX = 255,     /* more of one term in a text counts as so many */
     MODEL_BLOCK_CODE_POINTS = 2048, /* a text is scored in windows of two blocks that overlap by one */
     TRAIN_TEXT_CODE_POINTS_MAX = 16384, /* a training row longer than this keeps head and tail */
     SAMPLE_TEXT_BYTES_MAX = MIB,
@@ -227,6 +229,7 @@ enum {
     TRAIN_RUN_MS = 30 * 60 * 1000,   /* a run that takes longer is given up */
     TRAIN_ROWS_BYTES_MAX = 256 * MIB, /* features of the rows of one training run; half of it a label */
     TRAIN_FOLDS = 5,                 /* parts that calibration scores in turn; each label needs a row in each */
+    TRAIN_UNSEEN_ENOUGH = 8192,      /* scores to calibrate by: their two numbers are then known to some hundredths */
     TRAIN_LABEL_ROWS_MIN = 10,       /* of either label, before a first training */
     MODEL_VERSIONS_KEPT = 16,        /* of one profile, the live one aside; older ones are deleted */
     FIGURES_BYTES_MAX = 4 * KIB,     /* the figures of a model, as JSON */

@@ -1,12 +1,12 @@
-/* model: the weights as whole numbers in memory, and the loop that adds them up.
+/* model: the table of kinds, the weights in memory, and the walk through the windows of a text.
  *
- * Whole numbers, because their sum does not depend on the order of adding: a text scores the same on every machine and
- * with every compiler, and the processor may add several at a time.
+ * Weights are whole numbers in memory, because their sum does not depend on the order of adding: a text scores the same on every
+ * machine and with every compiler, and the processor may add several at a time.
  */
 #include "proto/model.h"
 
 #include "proto/features.h"
-#include "proto/model_file.h"
+#include "proto/model_kinds.h"
 #include "proto/text.h"
 
 #include <assert.h>
@@ -14,23 +14,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct model {
-    enum model_kind kind;
-    unsigned table_bits;
-    double bias;
-    double slope;
-    double offset;
-    double unit;     /* what 1 in a table is worth */
-    int32_t *wide;   /* weights of a MODEL_FLOAT32 file, else NULL */
-    int8_t *narrow;  /* weights of a MODEL_INT8 file, else NULL */
-};
-
 enum {
     WIDE_LARGEST = 1 << 30, /* the largest weight of a table; the others keep 30 bits below it */
-    SEEN_WORDS = (1 << MODEL_TABLE_BITS_MAX) / 64,
 };
 
 #define SELF_TEST_TOLERANCE 1e-5
+
+/* A hardened build fills every variable with zeros. Some 400 KiB of them would take longer than a short text. */
+#if defined(__has_attribute)
+#if __has_attribute(uninitialized)
+#define UNINITIALIZED __attribute__((uninitialized))
+#endif
+#endif
+#ifndef UNINITIALIZED
+#define UNINITIALIZED
+#endif
 
 /* They cover each step from bytes to indices, and hold nobody's words. */
 static const char *const self_tests[MODEL_SELF_TESTS] = {
@@ -49,6 +47,9 @@ void model_close(struct model **model)
     if (*model != NULL) {
         free((*model)->wide);
         free((*model)->narrow);
+        free((*model)->term_numbers);
+        free((*model)->terms);
+        free((*model)->steps);
         free(*model);
         *model = NULL;
     }
@@ -56,7 +57,26 @@ void model_close(struct model **model)
 
 enum model_kind model_kind_of(const struct model *model)
 {
-    return model->kind;
+    return model->rules->kind;
+}
+
+static const struct model_rules *rules_of(enum model_kind kind)
+{
+    static const struct model_rules *const all[] = {&model_hashlinear, &model_bow, &model_fasttext};
+
+    for (size_t index = 0; index < sizeof all / sizeof all[0]; index++) {
+        if (all[index]->kind == kind) {
+            return all[index];
+        }
+    }
+    return NULL;
+}
+
+const char *model_kind_name(enum model_kind kind)
+{
+    const struct model_rules *rules = rules_of(kind);
+
+    return rules == NULL ? "none" : rules->name;
 }
 
 uint32_t model_feature_version(const struct model *model)
@@ -88,19 +108,10 @@ static void load_narrow(struct model *model, const struct model_file *file)
     model->unit = file->scale;
 }
 
-static enum status load(struct model **out, const struct model_file *file)
+enum status model_load_weights(struct model *model, const struct model_file *file)
 {
     size_t count = (size_t)1 << file->table_bits;
-    struct model *model = calloc(1, sizeof *model);
 
-    if (model == NULL) {
-        return STATUS_NO_MEMORY;
-    }
-    model->kind = file->kind;
-    model->table_bits = file->table_bits;
-    model->bias = file->bias;
-    model->slope = file->slope;
-    model->offset = file->offset;
     if (file->storage == MODEL_INT8) {
         model->narrow = malloc(count * sizeof *model->narrow);
     } else {
@@ -111,116 +122,60 @@ static enum status load(struct model **out, const struct model_file *file)
     } else if (model->wide != NULL) {
         load_wide(model, file);
     } else {
-        model_close(&model);
         return STATUS_NO_MEMORY;
+    }
+    return STATUS_OK;
+}
+
+static enum status load(struct model **out, const struct model_file *file)
+{
+    struct model *model = calloc(1, sizeof *model);
+    enum status status;
+
+    if (model == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    model->rules = rules_of(file->kind);
+    model->table_bits = file->table_bits;
+    model->bias = file->bias;
+    model->slope = file->slope;
+    model->offset = file->offset;
+    assert(model->rules != NULL); /* the file has been checked, or we have written it */
+    status = model->rules->load(model, file);
+    if (status != STATUS_OK) {
+        model_close(&model);
+        return status;
     }
     *out = model;
     return STATUS_OK;
 }
 
-/* A sum over different features. */
-struct tally {
-    int64_t sum;
-    int64_t count;
-};
-
-/* One bit a feature: seen in this block, seen in the one before. */
-struct seen {
-    uint64_t now[SEEN_WORDS];
-    uint64_t before[SEEN_WORDS];
-};
-
-/* Adds up the features of a block: each once to `block`, and those that were in the block before to `shared` as well. There is
- * no branch on what a text holds. `narrow` and `paired` are constants of each call, so that four loops are compiled. */
-static inline __attribute__((always_inline)) void add_up(const struct model *model, bool narrow, bool paired,
-                                                         const uint32_t *indices, size_t count, struct seen *seen,
-                                                         struct tally *block, struct tally *shared)
-{
-    for (size_t at = 0; at < count; at++) {
-        uint32_t index = indices[at];
-        uint64_t *word = &seen->now[index / 64];
-        int64_t fresh = (int64_t)(~*word >> index % 64 & 1);
-        int64_t weight = (narrow ? model->narrow[index] : model->wide[index]) & -fresh;
-
-        *word |= (uint64_t)1 << index % 64;
-        block->sum += weight;
-        block->count += fresh;
-        if (paired) {
-            int64_t again = (int64_t)(seen->before[index / 64] >> index % 64 & 1);
-
-            shared->sum += weight & -again;
-            shared->count += fresh & again;
-        }
-    }
-}
-
-static void add_block(const struct model *model, bool paired, const uint32_t *indices, size_t count, struct seen *seen,
-                      struct tally *out_block, struct tally *out_shared)
-{
-    struct tally block = {0};
-    struct tally shared = {0};
-
-    if (model->narrow != NULL && paired) {
-        add_up(model, true, true, indices, count, seen, &block, &shared);
-    } else if (model->narrow != NULL) {
-        add_up(model, true, false, indices, count, seen, &block, &shared);
-    } else if (paired) {
-        add_up(model, false, true, indices, count, seen, &block, &shared);
-    } else {
-        add_up(model, false, false, indices, count, seen, &block, &shared);
-    }
-    *out_block = block;
-    *out_shared = shared;
-}
-
-static double window_score(const struct model *model, struct tally window)
-{
-    return window.count == 0 ? model->bias
-                             : model->bias + model->unit * (double)window.sum / sqrt((double)window.count);
-}
-
-/* The score of the worst window, before calibration.
- *
- *   block      0         1         2         3           A window's features are those of its two blocks together:
- *   windows  [-- first --]                               sum(A or B) = sum(A) + sum(B) - sum(A and B).
- *                      [-- second -]                     So each block is read, hashed and added up once.
- *                                [--- third --]
- */
+/* The score of the worst window, before calibration. */
 static double worst_score(const struct model *model, struct bytes text)
 {
-    uint32_t code_points[MODEL_BLOCK_CODE_POINTS];
-    uint32_t indices[FEATURES_PER_CODE_POINT * MODEL_BLOCK_CODE_POINTS + FEATURES_END];
-    size_t seen_bytes = ((size_t)1 << model->table_bits) / 8;
-    struct seen seen;
+    UNINITIALIZED uint32_t code_points[MODEL_BLOCK_CODE_POINTS];
+    UNINITIALIZED uint32_t indices[FEATURES_PER_CODE_POINT * MODEL_BLOCK_CODE_POINTS + FEATURES_END];
+    UNINITIALIZED union model_scratch scratch;
     struct text_reader reader;
     struct features features;
-    struct tally before = {0};
     double worst = model->bias;
     bool last = false;
 
     text_begin(&reader, text);
     features_begin(&features, model->table_bits);
     for (size_t number = 0; !last; number++) {
-        struct tally block, shared;
         size_t count = text_read(&reader, code_points, MODEL_BLOCK_CODE_POINTS);
+        double score;
 
         last = reader.rest.count == 0;
         count = features_take(&features, code_points, count, indices);
         if (last) {
             count += features_end(&features, indices + count);
         }
-        if (number > 0) {
-            memcpy(seen.before, seen.now, seen_bytes);
-        }
-        memset(seen.now, 0, seen_bytes);
-        add_block(model, number > 0, indices, count, &seen, &block, &shared);
+        score = model->rules->take(model, &scratch, number > 0, indices, count);
         if (number > 0 || last) {
-            struct tally window = {before.sum + block.sum - shared.sum, before.count + block.count - shared.count};
-            double score = window_score(model, window);
-
             worst = number <= 1 || score > worst ? score : worst;
         }
-        before = block;
     }
     return worst;
 }

@@ -4,9 +4,14 @@
  * lock. A file of another format version, feature version or kind, of a wrong size or checksum, or whose self-test texts do
  * not score what they should is refused whole.
  *
- * Kind hashlinear: let F be the set of different features (proto/features) of a window of text; then
+ * The features of a text are those of proto/features. F are those of a window of text, different ones; c(f) is how often f stands
+ * in it, n the sum of c; w(f) its weight in the file:
  *
- *   score = bias + sum of the weights of F / sqrt(number of F)        probability = 1 / (1 + exp(-(slope * score + offset)))
+ *   hashlinear   score = bias + sum over F of w(f) / sqrt(number of F)
+ *   bow          score = bias + sum over terms of w(f) * tf(c) / sqrt(sum over terms of (idf(f) * tf(c))^2); terms are the
+ *                features with an idf in the file; tf(c) = 1 + ln(c), c up to MODEL_TF_COUNT_MAX in each block
+ *   fasttext     score = bias + sum over F of w(f) * c(f) / n
+ *   all          probability = 1 / (1 + exp(-(slope * score + offset)))
  *
  * A window is two blocks of MODEL_BLOCK_CODE_POINTS; windows overlap by one block. A text of up to two blocks is one window.
  */
@@ -26,6 +31,8 @@ MUST_CHECK enum status model_open(struct model **out, struct bytes file);
 void model_close(struct model **model);
 
 enum model_kind model_kind_of(const struct model *model);
+/* "hashlinear", "bow", "fasttext", "none"; static. */
+const char *model_kind_name(enum model_kind kind);
 uint32_t model_feature_version(const struct model *model);
 
 /* The calibrated probability, 0 to 1, that `text` (UTF-8; broken bytes are read as U+FFFD) is a violation. Long texts are
@@ -45,11 +52,19 @@ struct model_parts {
     double bias;
     double slope; /* above 0 */
     double offset;
-    const float *weights; /* borrowed; 2^table_bits of them */
+    const float *weights;      /* borrowed; 2^table_bits of them */
+    const unsigned char *idfs; /* bow, borrowed: 2^table_bits of them in steps of 1 / MODEL_IDF_STEPS; 0 = no term; at most
+                                * MODEL_TERMS_MAX others. NULL for other kinds */
 };
 
+enum { MODEL_IDF_STEPS = 16 }; /* of an idf of 1: 15.9 is that of a term of one text in three million */
+
+/* 1 + ln(count), 0 for 0; `count` up to MODEL_TF_COUNT_MAX, more is as so many. */
+double model_tf(unsigned count);
+
 /* Replaces the content of `out` by the file; equal parts give equal bytes. STATUS_MALFORMED when a number is not finite or
- * the slope is not above 0, STATUS_UNSUPPORTED for another kind, STATUS_TOO_LARGE, STATUS_NO_MEMORY; `out` is then empty. */
+ * the slope is not above 0 or terms are too many, STATUS_UNSUPPORTED for another kind, STATUS_TOO_LARGE, STATUS_NO_MEMORY; `out`
+ * is then empty. */
 MUST_CHECK enum status model_write(struct buffer *out, const struct model_parts *parts);
 
 #endif

@@ -28,7 +28,7 @@ static const char magic[] = "PGMODEL\n";
 
 _Static_assert(sizeof magic - 1 == AT_VERSION, "the version follows the magic");
 _Static_assert(sizeof(float) == 4 && sizeof(double) == 8, "binary32 and binary64");
-_Static_assert(AT_WEIGHTS + 4 * (1u << MODEL_TABLE_BITS_MAX) + SHA256_BYTES <= MODEL_FILE_BYTES_MAX, "the largest fits");
+_Static_assert(AT_WEIGHTS + 5 * (1u << MODEL_TABLE_BITS_MAX) + SHA256_BYTES <= MODEL_FILE_BYTES_MAX, "the largest fits");
 
 static uint64_t get(const char *at, unsigned count)
 {
@@ -98,11 +98,33 @@ int8_t model_file_int8(const struct model_file *file, size_t index)
     return (int8_t)file->weights.data[index];
 }
 
+double model_file_idf(const struct model_file *file, size_t index)
+{
+    assert(index < file->idfs.count);
+    return (double)(unsigned char)file->idfs.data[index] / MODEL_IDF_STEPS;
+}
+
+static size_t idf_bytes(enum model_kind kind, unsigned table_bits)
+{
+    return kind == MODEL_KIND_BOW ? (size_t)1 << table_bits : 0;
+}
+
+static bool too_many_terms(const unsigned char *idfs, size_t count)
+{
+    size_t terms = 0;
+
+    for (size_t index = 0; index < count; index++) {
+        terms += idfs[index] != 0;
+    }
+    return terms > MODEL_TERMS_MAX;
+}
+
 static enum status check_head(const char *head)
 {
     uint64_t table_bits = get(head + AT_TABLE_BITS, 4);
+    uint64_t kind = get(head + AT_KIND, 4);
 
-    if (get(head + AT_VERSION, 4) != MODEL_FILE_VERSION || get(head + AT_KIND, 4) != MODEL_KIND_HASHLINEAR ||
+    if (get(head + AT_VERSION, 4) != MODEL_FILE_VERSION || kind == MODEL_KIND_NONE || kind >= MODEL_KINDS ||
         get(head + AT_FEATURES, 4) != FEATURES_VERSION || get(head + AT_BLOCK, 4) != MODEL_BLOCK_CODE_POINTS ||
         get(head + AT_STORAGE, 4) > MODEL_INT8 || table_bits < MODEL_TABLE_BITS_MIN ||
         table_bits > MODEL_TABLE_BITS_MAX) {
@@ -127,6 +149,7 @@ static void read_head(struct model_file *out, const char *head)
         out->self_test[index] = get_real(head + AT_SELF_TEST + 8 * index);
     }
     out->weights = (struct bytes){head + AT_WEIGHTS, weight_bytes(out->storage) << out->table_bits};
+    out->idfs = (struct bytes){out->weights.data + out->weights.count, idf_bytes(out->kind, out->table_bits)};
 }
 
 static bool numbers_are_sound(const struct model_file *file)
@@ -140,7 +163,7 @@ static bool numbers_are_sound(const struct model_file *file)
     for (size_t at = 0; sound && file->storage == MODEL_FLOAT32 && at < file->weights.count; at += 4) {
         sound = isfinite(get_float(file->weights.data + at));
     }
-    return sound;
+    return sound && !too_many_terms((const unsigned char *)file->idfs.data, file->idfs.count);
 }
 
 enum status model_file_read(struct model_file *out, struct bytes file)
@@ -160,7 +183,7 @@ enum status model_file_read(struct model_file *out, struct bytes file)
         return status;
     }
     read_head(&read, file.data);
-    if (file.count != AT_WEIGHTS + read.weights.count + SHA256_BYTES) {
+    if (file.count != AT_WEIGHTS + read.weights.count + read.idfs.count + SHA256_BYTES) {
         return STATUS_MALFORMED;
     }
     secret_sha256(sum, bytes_first(file, file.count - SHA256_BYTES));
@@ -204,24 +227,26 @@ static void put_weights(char *at, const struct model_parts *parts, double scale)
 
 enum status model_file_begin(struct buffer *out, const struct model_parts *parts)
 {
-    size_t count = AT_WEIGHTS + (weight_bytes(parts->storage) << parts->table_bits);
+    size_t idfs = idf_bytes(parts->kind, parts->table_bits);
+    size_t weights = weight_bytes(parts->storage) << parts->table_bits;
     double scale = 1;
     float largest;
     char *at;
     enum status status;
 
     assert(parts->table_bits >= MODEL_TABLE_BITS_MIN && parts->table_bits <= MODEL_TABLE_BITS_MAX && out->count == 0);
-    if (parts->kind != MODEL_KIND_HASHLINEAR) {
+    if (parts->kind == MODEL_KIND_NONE || parts->kind >= MODEL_KINDS) {
         return STATUS_UNSUPPORTED;
     }
+    assert((idfs > 0) == (parts->idfs != NULL));
     if (!isfinite(parts->bias) || !isfinite(parts->offset) || !isfinite(parts->slope) || !(parts->slope > 0) ||
-        !largest_weight(parts, &largest)) {
+        !largest_weight(parts, &largest) || too_many_terms(parts->idfs, idfs)) {
         return STATUS_MALFORMED;
     }
     if (parts->storage == MODEL_INT8 && largest > 0) {
         scale = (double)largest / INT8_STEPS;
     }
-    status = buffer_reserve(out, count + SHA256_BYTES, &at);
+    status = buffer_reserve(out, AT_WEIGHTS + weights + idfs + SHA256_BYTES, &at);
     if (status != STATUS_OK) {
         return status;
     }
@@ -238,14 +263,17 @@ enum status model_file_begin(struct buffer *out, const struct model_parts *parts
     put_real(at + AT_OFFSET, parts->offset);
     put_real(at + AT_SCALE, scale);
     put_weights(at + AT_WEIGHTS, parts, scale);
-    buffer_used(out, count);
+    if (idfs > 0) {
+        memcpy(at + AT_WEIGHTS + weights, parts->idfs, idfs);
+    }
+    buffer_used(out, AT_WEIGHTS + weights + idfs);
     return STATUS_OK;
 }
 
 void model_file_look(struct model_file *file, const struct buffer *out)
 {
     read_head(file, out->data);
-    assert(out->count == AT_WEIGHTS + file->weights.count);
+    assert(out->count == AT_WEIGHTS + file->weights.count + file->idfs.count);
 }
 
 enum status model_file_seal(struct buffer *out, const double self_test[MODEL_SELF_TESTS])

@@ -50,7 +50,8 @@ static const struct setting_choice role_choices[] = {
     {"system", SCOPE_SYSTEM},     {"user", SCOPE_USER},           {"tool", SCOPE_TOOL},
     {"document", SCOPE_DOCUMENT}, {"assistant", SCOPE_ASSISTANT}, {NULL, 0}};
 static const struct setting_choice model_kind_choices[] = {
-    {"hashlinear", MODEL_KIND_HASHLINEAR}, {"none", MODEL_KIND_NONE}, {NULL, 0}};
+    {"hashlinear", MODEL_KIND_HASHLINEAR}, {"bow", MODEL_KIND_BOW}, {"fasttext", MODEL_KIND_FASTTEXT}, {"none", MODEL_KIND_NONE},
+    {NULL, 0}};
 static const struct setting_choice when_full_choices[] = {
     {"undecided", WHEN_FULL_UNDECIDED}, {"block", WHEN_FULL_BLOCK}, {NULL, 0}};
 static const struct setting_choice store_choices[] = {

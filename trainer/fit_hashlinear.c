@@ -1,116 +1,63 @@
-/* fit_hashlinear: five fits for the calibration, one for the weights. */
-#include "trainer/fit_hashlinear.h"
+/* fit_hashlinear: logistic regression over all features, scaled by their naive-Bayes ratios. */
+#include "trainer/fit_kinds.h"
 
 #include "trainer/logistic.h"
-#include "trainer/platt.h"
-#include "trainer/rows.h"
 
-#include <assert.h>
 #include <stdlib.h>
 
-struct fit {
-    struct fit_options options;
-    struct rows *rows;
+struct solver {
+    struct logistic *logistic;
+    uint64_t seed;
 };
 
-enum status fit_open(struct fit **out, const struct fit_options *options)
+static void close(struct solver **solver)
 {
-    struct fit *fit = calloc(1, sizeof *fit);
+    if (*solver != NULL) {
+        logistic_close(&(*solver)->logistic);
+        free(*solver);
+        *solver = NULL;
+    }
+}
+
+static enum status open(struct solver **out, struct rows *rows, const struct fit_options *options)
+{
+    struct solver *solver = calloc(1, sizeof *solver);
     enum status status;
 
-    if (fit == NULL) {
+    if (solver == NULL) {
         return STATUS_NO_MEMORY;
     }
-    fit->options = *options;
-    if (fit->options.table_bits == 0) {
-        fit->options.table_bits = FIT_TABLE_BITS;
-    }
-    status = rows_open(&fit->rows, fit->options.table_bits, TRAIN_ROWS_BYTES_MAX);
+    solver->seed = options->seed;
+    status = logistic_open(&solver->logistic, rows, NULL, options->cancelled);
     if (status != STATUS_OK) {
-        fit_close(&fit);
+        close(&solver);
         return status;
     }
-    *out = fit;
+    *out = solver;
     return STATUS_OK;
 }
 
-void fit_close(struct fit **fit)
+static enum status fit(struct solver *solver, int left_out)
 {
-    if (*fit != NULL) {
-        rows_close(&(*fit)->rows);
-        free(*fit);
-        *fit = NULL;
-    }
+    return logistic_fit(solver->logistic, solver->seed, left_out);
 }
 
-enum status fit_add(struct fit *fit, struct bytes text, int label)
+static double score(struct solver *solver, size_t row)
 {
-    return rows_add(fit->rows, text, label);
+    return logistic_score(solver->logistic, row);
 }
 
-/* Scores each row by the fit that left out its fold. */
-static enum status score_unseen(const struct fit *fit, struct logistic *logistic, double *scores, uint8_t *labels)
+static void describe(struct solver *solver, struct model_parts *parts)
 {
-    size_t count = rows_count(fit->rows);
-    enum status status = STATUS_OK;
-
-    for (int fold = 0; status == STATUS_OK && fold < TRAIN_FOLDS; fold++) {
-        status = logistic_fit(logistic, fit->options.seed, fold);
-        for (size_t row = 0; status == STATUS_OK && row < count; row++) {
-            if (rows_at(fit->rows, row)->fold == fold) {
-                scores[row] = logistic_score(logistic, row);
-                labels[row] = rows_at(fit->rows, row)->label;
-            }
-        }
-    }
-    return status;
+    parts->bias = logistic_bias(solver->logistic);
+    parts->weights = logistic_weights(solver->logistic);
 }
 
-static enum status calibrate(const struct fit *fit, struct logistic *logistic, struct platt *out)
-{
-    size_t count = rows_count(fit->rows);
-    double *scores = calloc(count, sizeof *scores);
-    uint8_t *labels = calloc(count, sizeof *labels);
-    enum status status = STATUS_NO_MEMORY;
-
-    if (scores != NULL && labels != NULL) {
-        status = score_unseen(fit, logistic, scores, labels);
-    }
-    if (status == STATUS_OK) {
-        platt_fit(out, scores, labels, count, fit->options.violation_share);
-    }
-    free(scores);
-    free(labels);
-    return status;
-}
-
-enum status fit_finish(struct fit *fit, struct buffer *out)
-{
-    struct logistic *logistic = NULL;
-    struct platt platt;
-    enum status status;
-
-    if (rows_count_of(fit->rows, 0) < TRAIN_FOLDS || rows_count_of(fit->rows, 1) < TRAIN_FOLDS) {
-        return STATUS_TOO_FEW;
-    }
-    status = logistic_open(&logistic, fit->rows, fit->options.cancelled);
-    if (status == STATUS_OK) {
-        status = calibrate(fit, logistic, &platt);
-    }
-    if (status == STATUS_OK) {
-        status = logistic_fit(logistic, fit->options.seed, LOGISTIC_ALL);
-    }
-    if (status == STATUS_OK) {
-        status = model_write(out, &(struct model_parts){
-                                      .kind = MODEL_KIND_HASHLINEAR,
-                                      .storage = fit->options.storage,
-                                      .table_bits = fit->options.table_bits,
-                                      .bias = logistic_bias(logistic),
-                                      .slope = platt.slope,
-                                      .offset = platt.offset,
-                                      .weights = logistic_weights(logistic),
-                                  });
-    }
-    logistic_close(&logistic);
-    return status;
-}
+const struct fit_rules fit_hashlinear = {
+    .kind = MODEL_KIND_HASHLINEAR,
+    .open = open,
+    .close = close,
+    .fit = fit,
+    .score = score,
+    .describe = describe,
+};

@@ -1,5 +1,8 @@
-/* logistic: counts, ratios, and epochs of dual coordinate descent over the packed rows. */
+/* logistic: scales of the features, and epochs of dual coordinate descent over the packed rows. */
 #include "trainer/logistic.h"
+
+#include "proto/model.h"
+#include "trainer/random.h"
 
 #include <assert.h>
 #include <math.h>
@@ -25,6 +28,7 @@ struct cell {
 
 struct logistic {
     const struct rows *rows;
+    const unsigned char *idfs; /* NULL: features are scaled by their ratios */
     const atomic_bool *cancelled;
     size_t table_count;
     struct cell *cells;
@@ -34,13 +38,17 @@ struct logistic {
     double *norm;       /* squared norm of each row that takes part, the bias included */
     uint32_t *order;    /* numbers of the rows that take part, shuffled anew for each epoch */
     uint32_t *features; /* of the row in hand */
+    uint8_t *counts;    /* how often it has each; NULL where all are alike */
+    double *values;     /* what a row has for a feature, or by idf for one of tf 1 */
     size_t part;        /* rows that take part */
     double cost[2];     /* C of a row, by label */
+    double tf[MODEL_TF_COUNT_MAX + 1];
     double bias;
     uint64_t random;
 };
 
-enum status logistic_open(struct logistic **out, const struct rows *rows, const atomic_bool *cancelled)
+enum status logistic_open(struct logistic **out, const struct rows *rows, const unsigned char *idfs,
+                          const atomic_bool *cancelled)
 {
     struct logistic *logistic = calloc(1, sizeof *logistic);
     size_t count = rows_count(rows);
@@ -50,6 +58,7 @@ enum status logistic_open(struct logistic **out, const struct rows *rows, const 
     }
     assert(count <= UINT32_MAX);
     logistic->rows = rows;
+    logistic->idfs = idfs;
     logistic->cancelled = cancelled;
     logistic->table_count = (size_t)1 << rows_table_bits(rows);
     logistic->cells = calloc(logistic->table_count, sizeof *logistic->cells);
@@ -59,9 +68,15 @@ enum status logistic_open(struct logistic **out, const struct rows *rows, const 
     logistic->dual = calloc(count + 1, sizeof *logistic->dual);
     logistic->norm = calloc(count + 1, sizeof *logistic->norm);
     logistic->order = calloc(count + 1, sizeof *logistic->order);
+    logistic->values = calloc(count + 1, sizeof *logistic->values);
     logistic->features = calloc((size_t)rows_longest(rows) + 1, sizeof *logistic->features);
+    logistic->counts = idfs == NULL ? NULL : calloc((size_t)rows_longest(rows) + 1, sizeof *logistic->counts);
+    for (unsigned times = 0; times <= MODEL_TF_COUNT_MAX; times++) {
+        logistic->tf[times] = model_tf(times);
+    }
     if (logistic->cells == NULL || logistic->seen[0] == NULL || logistic->seen[1] == NULL || logistic->weights == NULL ||
-        logistic->dual == NULL || logistic->norm == NULL || logistic->order == NULL || logistic->features == NULL) {
+        logistic->dual == NULL || logistic->norm == NULL || logistic->order == NULL || logistic->values == NULL ||
+        logistic->features == NULL || (idfs != NULL && logistic->counts == NULL)) {
         logistic_close(&logistic);
         return STATUS_NO_MEMORY;
     }
@@ -79,30 +94,11 @@ void logistic_close(struct logistic **logistic)
         free((*logistic)->dual);
         free((*logistic)->norm);
         free((*logistic)->order);
+        free((*logistic)->values);
         free((*logistic)->features);
+        free((*logistic)->counts);
         free(*logistic);
         *logistic = NULL;
-    }
-}
-
-/* splitmix64: any seed is a good one. */
-static uint64_t next_random(struct logistic *logistic)
-{
-    uint64_t mixed = logistic->random += 0x9E3779B97F4A7C15u;
-
-    mixed = (mixed ^ mixed >> 30) * 0xBF58476D1CE4E5B9u;
-    mixed = (mixed ^ mixed >> 27) * 0x94D049BB133111EBu;
-    return mixed ^ mixed >> 31;
-}
-
-static void shuffle(struct logistic *logistic)
-{
-    for (size_t left = logistic->part; left > 1; left--) {
-        size_t other = (size_t)(next_random(logistic) % left);
-        uint32_t kept = logistic->order[left - 1];
-
-        logistic->order[left - 1] = logistic->order[other];
-        logistic->order[other] = kept;
     }
 }
 
@@ -111,17 +107,11 @@ static bool is_cancelled(const struct logistic *logistic)
     return logistic->cancelled != NULL && atomic_load_explicit(logistic->cancelled, memory_order_relaxed);
 }
 
-/* What a row has for each of its features. A row without features has nothing to multiply it with. */
-static double row_value(const struct row *row)
-{
-    return row->count == 0 ? 0 : 1 / sqrt((double)row->count);
-}
-
 static const struct row *take_row(struct logistic *logistic, size_t number)
 {
     const struct row *row = rows_at(logistic->rows, number);
 
-    rows_unpack(logistic->rows, row, logistic->features);
+    rows_unpack(logistic->rows, row, logistic->features, logistic->counts);
     return row;
 }
 
@@ -141,7 +131,7 @@ static void count_features(struct logistic *logistic, int left_out)
         }
         logistic->order[logistic->part++] = (uint32_t)number;
         count[row->label]++;
-        rows_unpack(logistic->rows, row, logistic->features);
+        rows_unpack(logistic->rows, row, logistic->features, logistic->counts);
         for (uint32_t at = 0; at < row->count; at++) {
             logistic->seen[row->label][logistic->features[at]]++;
         }
@@ -178,12 +168,13 @@ static void find_ratios(struct logistic *logistic)
     }
 }
 
-/* Squared norms of the rows; then rows and gains by one number, so that their mean is 1. */
-static void scale_rows(struct logistic *logistic)
+/* What each row has for its features, and its squared norm; then rows and gains by one number, so that the mean of them is 1. */
+static void scale_by_ratios(struct logistic *logistic)
 {
     double sum = 0;
     double scale;
 
+    find_ratios(logistic);
     for (size_t at = 0; at < logistic->part && !is_cancelled(logistic); at++) {
         const struct row *row = take_row(logistic, logistic->order[at]);
         double *norm = &logistic->norm[logistic->order[at]];
@@ -203,14 +194,45 @@ static void scale_rows(struct logistic *logistic)
     for (size_t index = 0; index < logistic->table_count; index++) {
         logistic->cells[index].gain = (float)((double)logistic->cells[index].gain * scale);
     }
+    for (size_t number = 0; number < rows_count(logistic->rows); number++) {
+        const struct row *row = rows_at(logistic->rows, number);
+
+        logistic->values[number] = row->count == 0 ? 0 : 1 / sqrt((double)row->count);
+    }
+}
+
+static void scale_by_idf(struct logistic *logistic)
+{
+    for (size_t index = 0; index < logistic->table_count; index++) {
+        double idf = (double)logistic->idfs[index] / MODEL_IDF_STEPS;
+
+        logistic->cells[index] = (struct cell){0, (float)(idf * idf)};
+    }
+    for (size_t number = 0; number < rows_count(logistic->rows) && !is_cancelled(logistic); number++) {
+        const struct row *row = take_row(logistic, number);
+        double square = 0;
+
+        for (uint32_t at = 0; at < row->count; at++) {
+            double tf = logistic->tf[logistic->counts[at]];
+
+            square += tf * tf * (double)logistic->cells[logistic->features[at]].gain;
+        }
+        logistic->values[number] = square > 0 ? 1 / sqrt(square) : 0;
+        logistic->norm[number] = square > 0 ? 2 : 1; /* the row's own, and the bias is a feature of value 1 */
+    }
 }
 
 /* w.x + bias of the row whose features are in hand. */
-static double score_in_hand(const struct logistic *logistic, const struct row *row)
+static double score_in_hand(const struct logistic *logistic, const struct row *row, size_t number)
 {
     double sums[2] = {0, 0}; /* two chains of additions run side by side */
     uint32_t at = 0;
 
+    if (logistic->counts != NULL) {
+        for (; at < row->count; at++) {
+            sums[0] += (double)logistic->cells[logistic->features[at]].weight * logistic->tf[logistic->counts[at]];
+        }
+    }
     for (; at + 1 < row->count; at += 2) {
         sums[0] += (double)logistic->cells[logistic->features[at]].weight;
         sums[1] += (double)logistic->cells[logistic->features[at + 1]].weight;
@@ -218,19 +240,20 @@ static double score_in_hand(const struct logistic *logistic, const struct row *r
     if (at < row->count) {
         sums[0] += (double)logistic->cells[logistic->features[at]].weight;
     }
-    return logistic->bias + (sums[0] + sums[1]) * row_value(row);
+    return logistic->bias + (sums[0] + sums[1]) * logistic->values[number];
 }
 
 /* Adds `step` times the row in hand to the solution. */
-static void step_in_hand(struct logistic *logistic, const struct row *row, double step)
+static void step_in_hand(struct logistic *logistic, const struct row *row, size_t number, double step)
 {
-    float along = (float)(step * row_value(row));
+    float along = (float)(step * logistic->values[number]);
 
     logistic->bias += step;
     for (uint32_t at = 0; at < row->count; at++) {
         struct cell *cell = &logistic->cells[logistic->features[at]];
+        float tf = logistic->counts == NULL ? 1 : (float)logistic->tf[logistic->counts[at]];
 
-        cell->weight += along * cell->gain;
+        cell->weight += along * tf * cell->gain;
     }
 }
 
@@ -262,10 +285,11 @@ static double descend(struct logistic *logistic, size_t number)
     const struct row *row = take_row(logistic, number);
     double sign = row->label == 1 ? 1 : -1;
     double *dual = &logistic->dual[number];
-    double next = best_dual(*dual, logistic->norm[number], sign * score_in_hand(logistic, row), logistic->cost[row->label]);
+    double slope = sign * score_in_hand(logistic, row, number);
+    double next = best_dual(*dual, logistic->norm[number], slope, logistic->cost[row->label]);
     double step = next - *dual;
 
-    step_in_hand(logistic, row, step * sign);
+    step_in_hand(logistic, row, number, step * sign);
     *dual = next;
     return fabs(step);
 }
@@ -275,8 +299,11 @@ enum status logistic_fit(struct logistic *logistic, uint64_t seed, int left_out)
     bool settled = false;
 
     count_features(logistic, left_out);
-    find_ratios(logistic);
-    scale_rows(logistic);
+    if (logistic->idfs != NULL) {
+        scale_by_idf(logistic);
+    } else {
+        scale_by_ratios(logistic);
+    }
     logistic->bias = 0;
     logistic->random = seed;
     for (size_t at = 0; at < logistic->part && !is_cancelled(logistic); at++) {
@@ -284,12 +311,12 @@ enum status logistic_fit(struct logistic *logistic, uint64_t seed, int left_out)
         const struct row *row = take_row(logistic, number);
 
         logistic->dual[number] = DUAL_FIRST;
-        step_in_hand(logistic, row, row->label == 1 ? DUAL_FIRST : -DUAL_FIRST);
+        step_in_hand(logistic, row, number, row->label == 1 ? DUAL_FIRST : -DUAL_FIRST);
     }
     for (int epoch = 0; epoch < EPOCHS_MAX && !settled && !is_cancelled(logistic); epoch++) {
         double moved = 0, sum = 0;
 
-        shuffle(logistic);
+        random_shuffle(&logistic->random, logistic->order, logistic->part);
         for (size_t at = 0; at < logistic->part && !is_cancelled(logistic); at++) {
             moved += descend(logistic, logistic->order[at]);
             sum += logistic->dual[logistic->order[at]];
@@ -301,7 +328,7 @@ enum status logistic_fit(struct logistic *logistic, uint64_t seed, int left_out)
 
 double logistic_score(struct logistic *logistic, size_t row)
 {
-    return score_in_hand(logistic, take_row(logistic, row));
+    return score_in_hand(logistic, take_row(logistic, row), row);
 }
 
 double logistic_bias(const struct logistic *logistic)

@@ -1,18 +1,21 @@
-/* logistic: L2-regularised logistic regression over sets of features, each feature scaled by how much it tells.
+/* logistic: L2-regularised logistic regression over the features of rows, scaled in one of two ways.
  *
- * A row x has 1 / sqrt(number of its features) for each feature it holds. Feature i is scaled by its naive-Bayes ratio
+ * By ratios (hashlinear): a row x has 1 / sqrt(number of its features) for each feature it holds. Feature i is scaled by its
+ * naive-Bayes ratio
  *
  *   r = ln[((1 + n1) / N1) / ((1 + n0) / N0)]     n1, n0: rows of label 1 and 0 that hold it; N: the sum of 1 + n over all
  *                                                 features seen; r = 0 for a feature never seen
  *
- * and all rows by one number, so that their mean squared norm is 1. Then
+ * and all rows by one number, so that their mean squared norm is 1.
  *
- *   minimise  |w|^2 / 2 + sum over rows of C * ln(1 + exp(-y * (w.x + bias)))      y = +1 or -1; C = 16, both labels weigh
- *                                                                                 the same whatever their number
+ * By idf (bow): a row has tf(count) * idf for each term that it holds, divided by their norm, so that its own norm is 1.
+ *
+ *   minimise  |w|^2 / 2 + sum over rows of C * ln(1 + exp(-y * (w.x + bias)))      y = +1 or -1; both labels weigh the same
+ *                                                                                 whatever their number
  *
  * by dual coordinate descent (Yu, Huang and Lin, Machine Learning 85, 2011), the bias being one more feature. Equal rows
  * and seeds give equal bits. Source of the rule: spec/models.md, "Training"; the ratio alone does what ratio times idf does.
- * Thread: one at a time. Memory: 20 bytes an entry of the table and 20 a row.
+ * Thread: one at a time. Memory: 20 bytes an entry of the table and 28 a row.
  */
 #ifndef TRAINER_LOGISTIC_H
 #define TRAINER_LOGISTIC_H
@@ -25,8 +28,10 @@ struct logistic;
 
 enum { LOGISTIC_ALL = -1 };
 
-/* Borrows `rows`, which stay as they are, and `cancelled` (NULL = never) until logistic_close. STATUS_NO_MEMORY. */
-MUST_CHECK enum status logistic_open(struct logistic **out, const struct rows *rows, const atomic_bool *cancelled);
+/* Borrows all until logistic_close: `rows`, which stay as they are; `idfs` as in struct model_parts with counted rows, NULL to
+ * scale by ratios; `cancelled`, NULL = never. STATUS_NO_MEMORY. */
+MUST_CHECK enum status logistic_open(struct logistic **out, const struct rows *rows, const unsigned char *idfs,
+                                     const atomic_bool *cancelled);
 void logistic_close(struct logistic **logistic);
 
 /* Solves for the rows of every fold but `left_out`, or for LOGISTIC_ALL of them; a solution before is forgotten. There must
@@ -38,7 +43,7 @@ double logistic_score(struct logistic *logistic, size_t row);
 
 double logistic_bias(const struct logistic *logistic);
 
-/* Lends 2^table_bits weights, all scaling included, until the next fit: a row's score is bias + their sum / sqrt(count). */
+/* Lends 2^table_bits weights, all scaling included, until the next fit: a row's score is as proto/model.h has it. */
 const float *logistic_weights(struct logistic *logistic);
 
 #endif

@@ -4,7 +4,8 @@
 #include "proto/limits.h"
 
 enum {
-    /* Weights, their averages and gradients, and a model's file as it is written, at most 2^MODEL_TABLE_BITS_MAX of each. */
+    /* Weights, scales, counts of features and a model's file as it is written; or fasttext's vectors with them, 64 bytes each of
+     * 2^FIT_TABLE_BITS. */
     FIT_BYTES = 4 * (8 << MODEL_TABLE_BITS_MAX),
     SESSIONS_BYTES = 8 * MIB, /* libpq's, a row of a sample at a time */
 };

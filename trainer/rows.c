@@ -10,17 +10,22 @@
 
 enum {
     LABELS = 2,
+    WORD_BITS = 64,
     TABLE_SHARE = 8,        /* the table of rows may have an eighth of all bytes */
     DISTANCE_BYTES_MAX = 3, /* 7 bits a byte */
+    FEATURE_BYTES_MAX = DISTANCE_BYTES_MAX + 1, /* and its count */
     DISTANCE_BITS = 7,
     DISTANCE_MORE = 0x80, /* another byte follows */
 };
 
-_Static_assert(MODEL_TABLE_BITS_MAX <= DISTANCE_BYTES_MAX * DISTANCE_BITS, "every distance fits");
+_Static_assert(MODEL_TABLE_BITS_MAX + 1 <= DISTANCE_BYTES_MAX * DISTANCE_BITS, "every distance fits, with the bit of a count");
 
 struct rows {
     unsigned table_bits;
-    uint64_t *present;            /* a bit a feature, all 0 between two calls */
+    uint64_t *present;            /* a bit a feature, all 0 between two calls, as the next two */
+    uint64_t *touched;            /* a bit a word of `present` that is not 0 */
+    uint8_t *counts;              /* how often a feature was marked; NULL where that is not asked for */
+    uint32_t marked;              /* features that are present */
     uint32_t longest;             /* features of the longest row */
     size_t count[LABELS];         /* rows */
     struct buffer packed[LABELS]; /* distances, row after row */
@@ -29,12 +34,17 @@ struct rows {
     uint32_t indices[FEATURES_PER_CODE_POINT * MODEL_BLOCK_CODE_POINTS];
 };
 
-static size_t present_words(const struct rows *rows)
+static size_t words_of(size_t bits)
 {
-    return ((size_t)1 << rows->table_bits) / 64;
+    return (bits + WORD_BITS - 1) / WORD_BITS;
 }
 
-enum status rows_open(struct rows **out, unsigned table_bits, size_t bytes_max)
+static size_t touched_words(const struct rows *rows)
+{
+    return words_of(words_of((size_t)1 << rows->table_bits));
+}
+
+enum status rows_open(struct rows **out, unsigned table_bits, bool counted, size_t bytes_max)
 {
     struct rows *rows = calloc(1, sizeof *rows);
 
@@ -47,8 +57,10 @@ enum status rows_open(struct rows **out, unsigned table_bits, size_t bytes_max)
     for (size_t label = 0; label < LABELS; label++) {
         buffer_init(&rows->packed[label], (bytes_max - bytes_max / TABLE_SHARE) / LABELS);
     }
-    rows->present = calloc(present_words(rows), sizeof *rows->present);
-    if (rows->present == NULL) {
+    rows->present = calloc(words_of((size_t)1 << table_bits), sizeof *rows->present);
+    rows->touched = calloc(touched_words(rows), sizeof *rows->touched);
+    rows->counts = counted ? calloc((size_t)1 << table_bits, sizeof *rows->counts) : NULL;
+    if (rows->present == NULL || rows->touched == NULL || (counted && rows->counts == NULL)) {
         rows_close(&rows);
         return STATUS_NO_MEMORY;
     }
@@ -64,6 +76,8 @@ void rows_close(struct rows **rows)
         }
         buffer_free(&(*rows)->table);
         free((*rows)->present);
+        free((*rows)->touched);
+        free((*rows)->counts);
         free(*rows);
         *rows = NULL;
     }
@@ -73,8 +87,15 @@ static void mark(struct rows *rows, size_t count)
 {
     for (size_t at = 0; at < count; at++) {
         uint32_t index = rows->indices[at];
+        uint32_t word = index / WORD_BITS;
+        uint64_t bit = (uint64_t)1 << index % WORD_BITS;
 
-        rows->present[index / 64] |= (uint64_t)1 << index % 64;
+        rows->marked += (rows->present[word] & bit) == 0;
+        rows->present[word] |= bit;
+        rows->touched[word / WORD_BITS] |= (uint64_t)1 << word % WORD_BITS;
+        if (rows->counts != NULL) {
+            rows->counts[index] = (uint8_t)(rows->counts[index] + (rows->counts[index] < MODEL_TF_COUNT_MAX));
+        }
     }
 }
 
@@ -139,40 +160,56 @@ static void mark_text(struct rows *rows, struct bytes text)
     mark_features(rows, text, cut, cut_end);
 }
 
-static uint32_t count_marks(const struct rows *rows)
+static unsigned char *put_distance(unsigned char *at, uint32_t distance)
 {
-    uint32_t count = 0;
-
-    for (size_t word = 0; word < present_words(rows); word++) {
-        count += (uint32_t)__builtin_popcountll(rows->present[word]);
+    while (distance >= DISTANCE_MORE) {
+        *at++ = (unsigned char)(distance | DISTANCE_MORE);
+        distance >>= DISTANCE_BITS;
     }
-    return count;
+    *at++ = (unsigned char)distance;
+    return at;
 }
 
-static void clear_marks(struct rows *rows)
+static unsigned char *put_feature(const struct rows *rows, unsigned char *at, uint32_t distance, uint8_t count)
 {
-    memset(rows->present, 0, present_words(rows) * sizeof *rows->present);
+    if (rows->counts == NULL) {
+        return put_distance(at, distance);
+    }
+    at = put_distance(at, distance << 1 | (count > 1));
+    if (count > 1) {
+        *at++ = count;
+    }
+    return at;
 }
 
-/* Writes the marked indices as distances; `out` has room for DISTANCE_BYTES_MAX each. Returns the bytes written. */
-static size_t pack(const struct rows *rows, unsigned char *out)
+/* Writes what is marked to `out`, which has room for FEATURE_BYTES_MAX each, or nowhere (NULL), and clears the marks. Returns the
+ * bytes written. */
+static size_t take_marks(struct rows *rows, unsigned char *out)
 {
     unsigned char *at = out;
     uint32_t last = 0;
 
-    for (size_t word = 0; word < present_words(rows); word++) {
-        for (uint64_t bits = rows->present[word]; bits != 0; bits &= bits - 1) {
-            uint32_t index = (uint32_t)(word * 64) + (uint32_t)__builtin_ctzll(bits);
-            uint32_t distance = index - last;
+    for (size_t group = 0; group < touched_words(rows); group++) {
+        for (uint64_t touched = rows->touched[group]; touched != 0; touched &= touched - 1) {
+            size_t word = group * WORD_BITS + (size_t)__builtin_ctzll(touched);
 
-            while (distance >= DISTANCE_MORE) {
-                *at++ = (unsigned char)(distance | DISTANCE_MORE);
-                distance >>= DISTANCE_BITS;
+            for (uint64_t bits = rows->present[word]; bits != 0; bits &= bits - 1) {
+                uint32_t index = (uint32_t)(word * WORD_BITS) + (uint32_t)__builtin_ctzll(bits);
+                uint8_t count = rows->counts == NULL ? 1 : rows->counts[index];
+
+                if (out != NULL) {
+                    at = put_feature(rows, at, index - last, count);
+                }
+                if (rows->counts != NULL) {
+                    rows->counts[index] = 0;
+                }
+                last = index;
             }
-            *at++ = (unsigned char)distance;
-            last = index;
+            rows->present[word] = 0;
         }
+        rows->touched[group] = 0;
     }
+    rows->marked = 0;
     return (size_t)(at - out);
 }
 
@@ -180,23 +217,24 @@ enum status rows_add(struct rows *rows, struct bytes text, int label)
 {
     struct buffer *packed = &rows->packed[label];
     struct row row = {.label = (uint8_t)label, .fold = (uint8_t)(rows->count[label] % TRAIN_FOLDS)};
-    char *at;
+    char *at = NULL;
     enum status status;
 
     assert(label == 0 || label == 1);
     mark_text(rows, text);
-    row.count = count_marks(rows);
+    row.count = rows->marked;
     row.at = packed->count;
-    status = buffer_reserve(packed, (size_t)row.count * DISTANCE_BYTES_MAX, &at);
+    status = buffer_reserve(packed, (size_t)row.count * FEATURE_BYTES_MAX, &at);
     if (status == STATUS_OK) {
         status = buffer_append(&rows->table, (struct bytes){(const char *)&row, sizeof row});
     }
     if (status == STATUS_OK) {
-        buffer_used(packed, pack(rows, (unsigned char *)at));
+        buffer_used(packed, take_marks(rows, (unsigned char *)at));
         rows->count[label]++;
         rows->longest = row.count > rows->longest ? row.count : rows->longest;
+    } else {
+        (void)take_marks(rows, NULL);
     }
-    clear_marks(rows);
     return status == STATUS_TOO_LARGE ? STATUS_FULL : status;
 }
 
@@ -227,21 +265,101 @@ uint32_t rows_longest(const struct rows *rows)
     return rows->longest;
 }
 
-void rows_unpack(const struct rows *rows, const struct row *row, uint32_t *out)
+static inline const unsigned char *get_distance(const unsigned char *at, uint32_t *out)
 {
-    const unsigned char *at = (const unsigned char *)rows->packed[row->label].data + row->at;
+    uint32_t distance = *at++;
+
+    if (distance >= DISTANCE_MORE) {
+        distance = (distance & (DISTANCE_MORE - 1)) | (uint32_t)*at++ << DISTANCE_BITS;
+        if (distance >= DISTANCE_MORE << DISTANCE_BITS) {
+            distance = (distance & ((DISTANCE_MORE << DISTANCE_BITS) - 1)) | (uint32_t)*at++ << 2 * DISTANCE_BITS;
+        }
+    }
+    *out = distance;
+    return at;
+}
+
+/* Reads the next feature behind the one at `index`. */
+static inline const unsigned char *get_feature(const unsigned char *at, bool counted, uint32_t *index, uint8_t *count)
+{
+    uint32_t distance;
+
+    at = get_distance(at, &distance);
+    *count = 1;
+    if (counted) {
+        if ((distance & 1) != 0) {
+            *count = *at++;
+        }
+        distance >>= 1;
+    }
+    *index += distance;
+    return at;
+}
+
+static const unsigned char *packed_of(const struct rows *rows, const struct row *row)
+{
+    return (const unsigned char *)rows->packed[row->label].data + row->at;
+}
+
+void rows_unpack(const struct rows *rows, const struct row *row, uint32_t *out, uint8_t *counts)
+{
+    const unsigned char *at = packed_of(rows, row);
     uint32_t index = 0;
+    uint8_t count;
 
-    for (uint32_t count = 0; count < row->count; count++) {
-        uint32_t distance = *at++;
+    assert((counts == NULL) == (rows->counts == NULL));
+    if (counts == NULL) { /* a loop of its own: this one is the fit's hottest */
+        for (uint32_t number = 0; number < row->count; number++) {
+            at = get_feature(at, false, &index, &count);
+            out[number] = index;
+        }
+        return;
+    }
+    for (uint32_t number = 0; number < row->count; number++) {
+        at = get_feature(at, true, &index, &counts[number]);
+        out[number] = index;
+    }
+}
 
-        if (distance >= DISTANCE_MORE) {
-            distance = (distance & (DISTANCE_MORE - 1)) | (uint32_t)*at++ << DISTANCE_BITS;
-            if (distance >= DISTANCE_MORE << DISTANCE_BITS) {
-                distance = (distance & ((DISTANCE_MORE << DISTANCE_BITS) - 1)) | (uint32_t)*at++ << 2 * DISTANCE_BITS;
+void rows_count_holders(const struct rows *rows, uint32_t *out)
+{
+    memset(out, 0, ((size_t)1 << rows->table_bits) * sizeof *out);
+    for (size_t number = 0; number < rows_count(rows); number++) {
+        const struct row *row = rows_at(rows, number);
+        const unsigned char *at = packed_of(rows, row);
+        uint32_t index = 0;
+        uint8_t count;
+
+        for (uint32_t left = row->count; left > 0; left--) {
+            at = get_feature(at, rows->counts != NULL, &index, &count);
+            out[index]++;
+        }
+    }
+}
+
+/* A distance over what is left out is never longer than the distances that it replaces: a row is written where it was read. */
+void rows_keep(struct rows *rows, const unsigned char *kept)
+{
+    uint32_t longest = 0;
+
+    for (size_t number = 0; number < rows_count(rows); number++) {
+        struct row *row = (struct row *)(void *)rows->table.data + number;
+        const unsigned char *from = packed_of(rows, row);
+        unsigned char *to = (unsigned char *)rows->packed[row->label].data + row->at;
+        uint32_t index = 0, last = 0, left = 0;
+
+        for (uint32_t at = 0; at < row->count; at++) {
+            uint8_t count;
+
+            from = get_feature(from, rows->counts != NULL, &index, &count);
+            if (kept[index] != 0) {
+                to = put_feature(rows, to, index - last, count);
+                last = index;
+                left++;
             }
         }
-        index += distance;
-        out[count] = index;
+        row->count = left;
+        longest = left > longest ? left : longest;
     }
+    rows->longest = longest;
 }

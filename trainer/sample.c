@@ -1,5 +1,6 @@
 /* sample: chooses for each label the cheapest way that is still random, and walks it. */
 #include "trainer/sample.h"
+#include "trainer/random.h"
 #include "trainer/sample_seen.h"
 
 #include "proto/utf8.h"
@@ -41,20 +42,10 @@ struct sampler {
     int64_t read;       /* rows of the stream at hand */
 };
 
-/* SplitMix64: small, of full period, and good enough to choose rows. */
-static uint64_t roll(uint64_t *dice)
-{
-    uint64_t mixed = *dice += UINT64_C(0x9e3779b97f4a7c15);
-
-    mixed = (mixed ^ (mixed >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    mixed = (mixed ^ (mixed >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return mixed ^ (mixed >> 31);
-}
-
 /* 31 bits: exact in the double that REPEATABLE takes. */
 static int64_t roll_seed(uint64_t *dice)
 {
-    return (int64_t)(roll(dice) >> 33);
+    return (int64_t)(random_next(dice) >> 33);
 }
 
 /* A NUL ends a text for many who read it; whoever stored one did not mean it to be read whole. */
@@ -75,7 +66,7 @@ static bool is_chosen(struct sampler *sampler)
 {
     int64_t ahead = sampler->ahead--;
 
-    return ahead <= sampler->wanted || (int64_t)(roll(&sampler->dice) % (uint64_t)ahead) < sampler->wanted;
+    return ahead <= sampler->wanted || (int64_t)(random_next(&sampler->dice) % (uint64_t)ahead) < sampler->wanted;
 }
 
 static enum status take_row(void *context, const struct store_sample *row)
@@ -194,7 +185,7 @@ static enum status walk_pivots(struct sampler *sampler)
 {
     /* One offset for all: the stretches lie evenly apart and, the rows being more than twice those wanted, do not meet.
      */
-    uint64_t offset = roll(&sampler->dice) & ((UINT64_C(1) << PIVOT_BITS) - 1);
+    uint64_t offset = random_next(&sampler->dice) & ((UINT64_C(1) << PIVOT_BITS) - 1);
     int64_t wanted = sampler->wanted;
     enum status status = STATUS_OK;
 
@@ -225,7 +216,7 @@ static enum status draw_people(struct sampler *sampler)
 
     sampler->ahead = 0; /* every row is chosen */
     sampler->read_hashes = store_read_people;
-    status = walk_stretch(sampler, roll(&sampler->dice), sampler->wanted / SAMPLE_PEOPLE_SHARE);
+    status = walk_stretch(sampler, random_next(&sampler->dice), sampler->wanted / SAMPLE_PEOPLE_SHARE);
     sampler->read_hashes = store_read_hashes;
     return status;
 }

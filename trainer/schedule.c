@@ -62,7 +62,7 @@ struct schedule {
 
 static bool can_be_trained(const struct profile_settings *profile)
 {
-    return profile->model_kind == MODEL_KIND_HASHLINEAR && profile->store == STORE_TEXT;
+    return profile->model_kind != MODEL_KIND_NONE && profile->store == STORE_TEXT;
 }
 
 static void free_schedule(struct schedule **schedule)

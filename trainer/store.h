@@ -70,7 +70,7 @@ MUST_CHECK enum status store_now(struct store *store, int64_t *out_us);
 struct store_model {
     int64_t profile_id;
     int64_t epoch;
-    const char *kind; /* "hashlinear" */
+    const char *kind; /* as model_kind_name() */
     int64_t feature_version;
     struct bytes file;
     struct bytes sha256;

@@ -5,7 +5,7 @@
 #include "proto/json.h"
 #include "proto/model.h"
 #include "proto/secret.h"
-#include "trainer/fit_hashlinear.h"
+#include "trainer/fit.h"
 #include "trainer/holdout.h"
 
 #include <assert.h>
@@ -78,7 +78,8 @@ static enum status draw(struct run *run)
         .seed = training->seed,
     };
     const struct sample_taker taker = {take_sample, run};
-    struct fit_options options = {.seed = training->seed, .cancelled = training->cancelled};
+    struct fit_options options = {
+        .kind = training->profile->model_kind, .seed = training->seed, .cancelled = training->cancelled};
     int64_t live_version;
     enum status status = store_now(run->store, &run->trained_at_us);
 
@@ -206,7 +207,7 @@ static enum status store(struct run *run)
     struct store_model model = {
         .profile_id = run->training->profile_id,
         .epoch = run->training->epoch,
-        .kind = "hashlinear",
+        .kind = model_kind_name(run->training->profile->model_kind),
         .feature_version = run->feature_version,
         .file = buffer_view(&run->file),
         .sha256 = {(const char *)sha256, sizeof sha256},

@@ -28,26 +28,28 @@ static void hold_file(struct bytes file)
     model_close(&model);
 }
 
-static void make_sound(struct buffer *file)
+static void make_sound(struct buffer *file, enum model_kind kind)
 {
     static float weights[1 << MODEL_TABLE_BITS_MIN];
-    const struct model_parts parts = {.kind = MODEL_KIND_HASHLINEAR, .storage = MODEL_INT8, .table_bits = MODEL_TABLE_BITS_MIN,
-                                      .bias = 0.5, .slope = 1, .offset = -1, .weights = weights};
+    static unsigned char idfs[1 << MODEL_TABLE_BITS_MIN];
+    const struct model_parts parts = {.kind = kind, .storage = MODEL_INT8, .table_bits = MODEL_TABLE_BITS_MIN,
+                                      .bias = 0.5, .slope = 1, .offset = -1, .weights = weights,
+                                      .idfs = kind == MODEL_KIND_BOW ? idfs : NULL};
 
     for (size_t index = 0; index < sizeof weights / sizeof weights[0]; index++) {
         weights[index] = (float)((int)(index * 2654435761U >> 20 & 0xFF) - 128) / 64;
+        idfs[index] = (unsigned char)(index % 5 == 0 ? 0 : MODEL_IDF_STEPS + index % 100);
     }
     fuzz_hold(model_write(file, &parts) == STATUS_OK);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void hold_changed(enum model_kind kind, const uint8_t *data, size_t size)
 {
     size_t sealed;
     struct buffer file;
 
-    hold_file(fuzz_bytes(data, size));
     buffer_init(&file, MIB);
-    make_sound(&file);
+    make_sound(&file, kind);
     sealed = file.count - crypto_hash_sha256_BYTES;
     for (size_t at = 0; at + PLACE_BYTES <= size; at += PLACE_BYTES) {
         size_t place = (size_t)data[at] << 8 | data[at + 1];
@@ -58,5 +60,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     (void)crypto_hash_sha256((unsigned char *)file.data + sealed, (const unsigned char *)file.data, sealed);
     hold_file(buffer_view(&file));
     buffer_free(&file);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    hold_file(fuzz_bytes(data, size));
+    for (int kind = MODEL_KIND_NONE + 1; kind < MODEL_KINDS; kind++) {
+        hold_changed((enum model_kind)kind, data, size);
+    }
     return 0;
 }

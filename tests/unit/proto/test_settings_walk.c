@@ -85,7 +85,7 @@ static void each_type_tells_its_bad_forms(void **state)
                    "gateway: { threads: two,\n open: yes,\n listen: 8080,\n admin_listen: on,\n limits: {\n header_line: 8KB,\n"
                    " connect: 5,\n in_flight: -1 } }\n");
     assert_refused("prismguard.yaml:2: profiles.a.model.low: found '.5', allowed is 0 to 1, such as 0.25\n"
-                   "prismguard.yaml:3: profiles.a.model.kind: found 'bow', allowed is hashlinear or none\n"
+                   "prismguard.yaml:3: profiles.a.model.kind: found 'bag', allowed is hashlinear, bow, fasttext or none\n"
                    "prismguard.yaml:4: profiles.a.store: found 'TEXT', allowed is text, hash or off\n"
                    "prismguard.yaml:5: profiles.a.scope.roles: found 'users', allowed is a list of system, user, tool, document "
                    "or assistant\n"
@@ -94,7 +94,7 @@ static void each_type_tells_its_bad_forms(void **state)
                    "prismguard.yaml:7: profiles.a.review.models: found 'a b', allowed is a list of 0 to 16, each the name of a "
                    "model\n"
                    "prismguard.yaml:8: profiles.a.keywords: found '', allowed is a list of 0 to 16, each the name of a file\n",
-                   "profiles: { a: {\n model: { low: .5,\n kind: bow },\n store: TEXT,\n scope: { roles: [user, users] },\n"
+                   "profiles: { a: {\n model: { low: .5,\n kind: bag },\n store: TEXT,\n scope: { roles: [user, users] },\n"
                    " review: { url: api.openai.com,\n models: [a b] },\n keywords: [\"\"] } }\n");
     assert_refused("prismguard.yaml:2: routes[0].path: found 'openai', allowed is a path such as /openai: letters, digits, - . _ "
                    "~, no / at the end (at most 512 bytes)\n"

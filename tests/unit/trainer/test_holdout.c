@@ -2,7 +2,7 @@
 #include "support/unit.h"
 
 #include "proto/limits.h"
-#include "trainer/fit_hashlinear.h"
+#include "trainer/fit.h"
 #include "trainer/holdout.h"
 
 #include <math.h>
@@ -81,7 +81,7 @@ static void what_was_kept_judges_a_model(void **state)
     (void)state;
     buffer_init(&file, MODEL_FILE_BYTES_MAX);
     assert_status(STATUS_OK, holdout_open(&holdout));
-    assert_status(STATUS_OK, fit_open(&fit, &(struct fit_options){.seed = 1, .violation_share = (double)NAN}));
+    assert_status(STATUS_OK, fit_open(&fit, &(struct fit_options){.kind = MODEL_KIND_HASHLINEAR, .seed = 1, .violation_share = (double)NAN}));
     for (int number = 0; number < 100; number++) {
         assert_status(STATUS_OK, fit_add(fit, text_of(room, sizeof room, number, number % 2), number % 2));
     }

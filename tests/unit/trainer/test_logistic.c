@@ -1,6 +1,7 @@
 /* logistic: the solution satisfies the conditions of its minimum, leaves out what it is told to, and repeats bit for bit. */
 #include "support/unit.h"
 
+#include "proto/model.h"
 #include "trainer/logistic.h"
 
 #include <math.h>
@@ -16,7 +17,7 @@ static struct rows *make_rows(size_t count)
     struct rows *rows = NULL;
     uint32_t random = 7;
 
-    assert_status(STATUS_OK, rows_open(&rows, BITS, 4 * MIB));
+    assert_status(STATUS_OK, rows_open(&rows, BITS, false, 4 * MIB));
     for (size_t number = 0; number < count; number++) {
         int label = number % 3 == 0;
         char text[96];
@@ -33,7 +34,7 @@ static struct logistic *open_logistic(const struct rows *rows)
 {
     struct logistic *logistic = NULL;
 
-    assert_status(STATUS_OK, logistic_open(&logistic, rows, NULL));
+    assert_status(STATUS_OK, logistic_open(&logistic, rows, NULL, NULL));
     return logistic;
 }
 
@@ -98,7 +99,7 @@ static void weights_add_up_to_the_score(void **state)
         const struct row *row = rows_at(rows, number);
         double sum = 0;
 
-        rows_unpack(rows, row, features);
+        rows_unpack(rows, row, features, NULL);
         for (uint32_t at = 0; at < row->count; at++) {
             sum += (double)weights[features[at]];
         }
@@ -114,7 +115,7 @@ static void a_fold_left_out_has_no_say(void **state)
     struct logistic *logistic;
 
     (void)state;
-    assert_status(STATUS_OK, rows_open(&rows, BITS, MIB));
+    assert_status(STATUS_OK, rows_open(&rows, BITS, false, MIB));
     for (int number = 0; number < 50; number++) {
         /* The first of each five is the only one to say "zzyzx", and only when it is a violation. */
         assert_status(STATUS_OK, rows_add(rows, number % 5 == 0 ? BYTES("zzyzx") : BYTES("awful"), 1));
@@ -149,13 +150,52 @@ static void equal_rows_and_seeds_give_equal_bits(void **state)
     rows_close(&rows);
 }
 
+/* By idf each row's own norm is 1: the score follows from weights, counts and idfs alone, as a model reckons it. */
+static void by_idf_weights_add_up_to_the_score_too(void **state)
+{
+    static unsigned char idfs[1 << BITS];
+    struct logistic *logistic = NULL;
+    struct rows *rows = NULL;
+    uint32_t features[1024];
+    uint8_t counts[1024];
+    const float *weights;
+
+    (void)state;
+    for (size_t index = 0; index < 1 << BITS; index++) {
+        idfs[index] = (unsigned char)(index % 3 == 0 ? 0 : MODEL_IDF_STEPS + index % 64);
+    }
+    assert_status(STATUS_OK, rows_open(&rows, BITS, true, MIB));
+    for (int number = 0; number < 60; number++) {
+        assert_status(STATUS_OK, rows_add(rows, number % 3 == 0 ? BYTES("awful awful thing") : BYTES("a pleasant day"), number % 3 == 0));
+    }
+    assert_status(STATUS_OK, logistic_open(&logistic, rows, idfs, NULL));
+    assert_status(STATUS_OK, logistic_fit(logistic, 1, LOGISTIC_ALL));
+    weights = logistic_weights(logistic);
+    for (size_t number = 0; number < 6; number++) {
+        const struct row *row = rows_at(rows, number);
+        double dot = 0, square = 0;
+
+        rows_unpack(rows, row, features, counts);
+        for (uint32_t at = 0; at < row->count; at++) {
+            double idf = (double)idfs[features[at]] / MODEL_IDF_STEPS;
+
+            dot += (double)weights[features[at]] * model_tf(counts[at]);
+            square += idf * idf * model_tf(counts[at]) * model_tf(counts[at]);
+        }
+        assert_true(fabs(logistic_bias(logistic) + dot / sqrt(square) - logistic_score(logistic, number)) < 1e-5);
+        assert_true((logistic_score(logistic, number) > 0) == (row->label == 1));
+    }
+    logistic_close(&logistic);
+    rows_close(&rows);
+}
+
 static void rows_without_features_do_no_harm(void **state)
 {
     struct rows *rows = NULL;
     struct logistic *logistic;
 
     (void)state;
-    assert_status(STATUS_OK, rows_open(&rows, BITS, MIB));
+    assert_status(STATUS_OK, rows_open(&rows, BITS, false, MIB));
     assert_status(STATUS_OK, rows_add(rows, BYTES(""), 0));
     assert_status(STATUS_OK, rows_add(rows, BYTES("  "), 1));
     assert_status(STATUS_OK, rows_add(rows, BYTES(""), 1));
@@ -174,6 +214,7 @@ int main(void)
         cmocka_unit_test(weights_add_up_to_the_score),
         cmocka_unit_test(a_fold_left_out_has_no_say),
         cmocka_unit_test(equal_rows_and_seeds_give_equal_bits),
+        cmocka_unit_test(by_idf_weights_add_up_to_the_score_too),
         cmocka_unit_test(rows_without_features_do_no_harm),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

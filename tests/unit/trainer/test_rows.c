@@ -13,7 +13,7 @@ static struct rows *open_rows(unsigned bits, size_t bytes_max)
 {
     struct rows *rows = NULL;
 
-    assert_status(STATUS_OK, rows_open(&rows, bits, bytes_max));
+    assert_status(STATUS_OK, rows_open(&rows, bits, false, bytes_max));
     return rows;
 }
 
@@ -59,7 +59,7 @@ static void assert_row_holds(const struct rows *rows, size_t number, struct byte
 
     assert_int_equal(count, row->count);
     assert_true(row->count <= rows_longest(rows));
-    rows_unpack(rows, row, unpacked);
+    rows_unpack(rows, row, unpacked, NULL);
     assert_memory_equal(expected, unpacked, count * sizeof *unpacked);
     test_free(unpacked);
     test_free(expected);
@@ -166,6 +166,102 @@ static void rows_without_text_have_an_end_too(void **state)
     rows_close(&rows);
 }
 
+/* Unpacks a counted row; the caller's arrays have room. */
+static uint32_t unpack_counted(const struct rows *rows, size_t number, uint32_t *indices, uint8_t *counts)
+{
+    const struct row *row = rows_at(rows, number);
+
+    rows_unpack(rows, row, indices, counts);
+    return row->count;
+}
+
+static void counted_rows_know_how_often_a_feature_stands_in_them(void **state)
+{
+    struct rows *rows = NULL;
+    struct rows *plain = open_rows(BITS, MIB);
+    char many[600];
+    uint32_t indices[2048], alike[2048];
+    uint8_t counts[2048];
+    uint32_t count;
+    unsigned sum = 0, most = 0;
+
+    (void)state;
+    memset(many, 'z', sizeof many);
+    assert_status(STATUS_OK, rows_open(&rows, BITS, true, MIB));
+    assert_status(STATUS_OK, rows_add(rows, BYTES("aa"), 0)); /* "a" twice; " a", " aa", "aa", "aa ", "a " and so on once */
+    assert_status(STATUS_OK, rows_add(rows, (struct bytes){many, sizeof many}, 0));
+    assert_status(STATUS_OK, rows_add(rows, (struct bytes){many, MODEL_TF_COUNT_MAX}, 0));
+    assert_status(STATUS_OK, rows_add(plain, BYTES("aa"), 0));
+    count = unpack_counted(rows, 0, indices, counts);
+    assert_int_equal(rows_at(plain, 0)->count, count);
+    rows_unpack(plain, rows_at(plain, 0), alike, NULL);
+    assert_memory_equal(alike, indices, count * sizeof *indices);
+    for (uint32_t at = 0; at < count; at++) {
+        sum += counts[at];
+        most = counts[at] > most ? counts[at] : most;
+    }
+    assert_int_equal(2, most);
+    assert_int_equal(count + 1, sum);
+    for (size_t row = 1; row < 3; row++) { /* what a row says of one feature ends there, and is whole up to there */
+        most = 0;
+        count = unpack_counted(rows, row, indices, counts);
+        for (uint32_t at = 0; at < count; at++) {
+            most = counts[at] > most ? counts[at] : most;
+        }
+        assert_int_equal(MODEL_TF_COUNT_MAX, most);
+    }
+    count = unpack_counted(rows, 0, indices, counts);
+    assert_int_equal(rows_at(plain, 0)->count, count); /* and no row has left a mark on the next */
+    rows_close(&rows);
+    rows_close(&plain);
+}
+
+static void features_that_are_not_kept_leave_every_row(void **state)
+{
+    static const char *const texts[] = {"one two three", "", "two", "three three three", "one two three four five"};
+    static unsigned char kept[1 << BITS];
+    static uint32_t holders[1 << BITS], left[1 << BITS];
+
+    (void)state;
+    for (int counted = 0; counted < 2; counted++) {
+        uint32_t before[5][512], after[512];
+        uint8_t before_counts[5][512], after_counts[512];
+        uint32_t before_count[5];
+        struct rows *rows = NULL;
+
+        assert_status(STATUS_OK, rows_open(&rows, BITS, counted == 1, MIB));
+        for (size_t row = 0; row < 5; row++) {
+            assert_status(STATUS_OK, rows_add(rows, bytes_of(texts[row]), (int)row % 2));
+            before_count[row] = rows_at(rows, row)->count;
+            rows_unpack(rows, rows_at(rows, row), before[row], counted == 1 ? before_counts[row] : NULL);
+        }
+        rows_count_holders(rows, holders);
+        for (size_t index = 0; index < 1 << BITS; index++) {
+            kept[index] = holders[index] != 2;
+        }
+        rows_keep(rows, kept);
+        rows_count_holders(rows, left);
+        for (size_t index = 0; index < 1 << BITS; index++) {
+            assert_int_equal(kept[index] != 0 ? holders[index] : 0, left[index]);
+        }
+        for (size_t row = 0; row < 5; row++) {
+            uint32_t at = 0;
+
+            rows_unpack(rows, rows_at(rows, row), after, counted == 1 ? after_counts : NULL);
+            for (uint32_t old = 0; old < before_count[row]; old++) {
+                if (kept[before[row][old]] != 0) {
+                    assert_int_equal(before[row][old], after[at]);
+                    assert_true(counted == 0 || before_counts[row][old] == after_counts[at]);
+                    at++;
+                }
+            }
+            assert_int_equal(at, rows_at(rows, row)->count);
+            assert_true(at <= rows_longest(rows));
+        }
+        rows_close(&rows);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -173,6 +269,8 @@ int main(void)
         cmocka_unit_test(a_long_text_keeps_head_and_tail),
         cmocka_unit_test(each_label_stops_at_its_half),
         cmocka_unit_test(rows_without_text_have_an_end_too),
+        cmocka_unit_test(counted_rows_know_how_often_a_feature_stands_in_them),
+        cmocka_unit_test(features_that_are_not_kept_leave_every_row),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,14 +1,15 @@
-/* fit_hashlinear: labelled texts in, a model file out.
+/* fit: labelled texts in, a model file of the kind that was asked for out.
  *
- *   rows_add ──> logistic_fit without each fifth in turn ──> scores of rows not seen ──> platt_fit ──┐
- *      └───────> logistic_fit on all ──> weights ────────────────────────────────────────> model_write ──> file
+ *   rows_add ──> fit without each fifth in turn ──> scores of rows not seen ──> platt_fit ──┐
+ *      └───────> fit to all ──> weights ──────────────────────────────────────> model_write ──> file
  *
+ * Fifths are left out until there are TRAIN_UNSEEN_ENOUGH scores: two numbers need no more.
  * Memory follows the rows that are added, up to TRAIN_ROWS_BYTES_MAX, never the table they come from. Equal options and
  * rows in equal order give equal bytes. No text is part of the file. Source of the rule: spec/models.md.
  * Thread: one at a time; fit_finish computes for seconds.
  */
-#ifndef TRAINER_FIT_HASHLINEAR_H
-#define TRAINER_FIT_HASHLINEAR_H
+#ifndef TRAINER_FIT_H
+#define TRAINER_FIT_H
 
 #include "proto/bytes.h"
 #include "proto/model.h"
@@ -22,6 +23,7 @@ enum { FIT_TABLE_BITS = 18 }; /* more gains nothing that shows (spec/models.md) 
 struct fit;
 
 struct fit_options {
+    enum model_kind kind; /* not MODEL_KIND_NONE */
     uint64_t seed;
     double violation_share;     /* true share of label 1, in (0, 1), which a balanced draw hides; NaN = as drawn */
     unsigned table_bits;        /* 0 = FIT_TABLE_BITS */

@@ -1,0 +1,26 @@
+/* model_fasttext: adds up the weights of all features of a window, each as often as it stands there.
+ *
+ * The mean of embeddings, multiplied by the output vector, is the mean of the embeddings' products with it: the trainer
+ * multiplies once and stores one number a feature instead of a vector.
+ */
+#include "proto/model_kinds.h"
+
+static double take(const struct model *model, union model_scratch *scratch, bool paired, const uint32_t *indices, size_t count)
+{
+    struct model_tally before = paired ? scratch->before : (struct model_tally){0};
+    struct model_tally block = {.count = (int64_t)count};
+    int64_t together = before.count + block.count;
+
+    for (size_t at = 0; at < count; at++) {
+        block.sum += model->narrow != NULL ? model->narrow[indices[at]] : model->wide[indices[at]];
+    }
+    scratch->before = block;
+    return together == 0 ? model->bias : model->bias + model->unit * (double)(before.sum + block.sum) / (double)together;
+}
+
+const struct model_rules model_fasttext = {
+    .kind = MODEL_KIND_FASTTEXT,
+    .name = "fasttext",
+    .load = model_load_weights,
+    .take = take,
+};

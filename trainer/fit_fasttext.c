@@ -1,0 +1,249 @@
+/* fit_fasttext: a vector a feature, their mean a text's, and a softmax over two labels on top, by stochastic gradient descent.
+ *
+ * With two labels the softmax is the logistic function of the difference of their output vectors, and both move by the same
+ * step in opposite directions: one vector, the difference, with twice the step, is the same. Features that many texts have
+ * count in the mean and have no vector: what they say about a label drowns the rest of a long text (found by cross-validation
+ * inside train parts: ROC-AUC 0.975 to 0.988 on long English texts, 0.979 to 0.976 on tweets). What a model keeps of it is the
+ * product of each feature's vector with it (proto/model_fasttext). Joulin and others, "Bag of Tricks for Efficient Text
+ * Classification", 2017.
+ */
+#include "trainer/fit_kinds.h"
+
+#include "trainer/random.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+enum {
+    WIDTH = 16,         /* numbers of a vector */
+    EPOCHS_MIN = 12,
+    EPOCHS_MAX = 60,
+    STEPS_MIN = 100000, /* few rows are gone through more often, up to EPOCHS_MAX times */
+};
+
+#define RATE 0.5f      /* falls to 0 along the way */
+#define COMMON 0.3     /* share of the rows that hold a feature, above which it has no vector */
+
+struct vector {
+    float at[WIDTH];
+};
+
+struct solver {
+    const struct rows *rows;
+    const atomic_bool *cancelled;
+    uint64_t seed;
+    struct vector *vectors; /* 2^table_bits */
+    struct vector output;   /* of label 1, less that of label 0 */
+    unsigned char *kept;    /* 2^table_bits: 1 where a feature has a vector */
+    float *weights;         /* 2^table_bits: what a model keeps */
+    uint32_t *totals;       /* features of each row, as often as they stand in it, those without a vector too */
+    uint32_t *order;        /* of the rows that take part */
+    uint32_t *features;     /* of the row in hand */
+    uint8_t *counts;
+};
+
+static void close(struct solver **solver)
+{
+    if (*solver != NULL) {
+        free((*solver)->vectors);
+        free((*solver)->kept);
+        free((*solver)->weights);
+        free((*solver)->totals);
+        free((*solver)->order);
+        free((*solver)->features);
+        free((*solver)->counts);
+        free(*solver);
+        *solver = NULL;
+    }
+}
+
+static void take_row(struct solver *solver, const struct row *row)
+{
+    rows_unpack(solver->rows, row, solver->features, solver->counts);
+}
+
+/* Which features have a vector, and what all features of each row count. The others are taken out of the rows. */
+static enum status choose(struct solver *solver, struct rows *rows)
+{
+    size_t table = (size_t)1 << rows_table_bits(rows);
+    uint32_t *holders = calloc(table, sizeof *holders);
+
+    if (holders == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    rows_count_holders(rows, holders);
+    for (size_t index = 0; index < table; index++) {
+        solver->kept[index] = holders[index] > 0 && (double)holders[index] <= COMMON * (double)rows_count(rows);
+    }
+    free(holders);
+    for (size_t number = 0; number < rows_count(rows); number++) {
+        const struct row *row = rows_at(rows, number);
+
+        take_row(solver, row);
+        for (uint32_t at = 0; at < row->count; at++) {
+            solver->totals[number] += solver->counts[at];
+        }
+    }
+    rows_keep(rows, solver->kept);
+    return STATUS_OK;
+}
+
+static enum status open(struct solver **out, struct rows *rows, const struct fit_options *options)
+{
+    struct solver *solver = calloc(1, sizeof *solver);
+    size_t table = (size_t)1 << rows_table_bits(rows);
+    enum status status = STATUS_NO_MEMORY;
+
+    if (solver == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    solver->rows = rows;
+    solver->cancelled = options->cancelled;
+    solver->seed = options->seed;
+    solver->vectors = aligned_alloc(sizeof *solver->vectors, table * sizeof *solver->vectors); /* one a cache line */
+    solver->kept = calloc(table, sizeof *solver->kept);
+    solver->weights = calloc(table, sizeof *solver->weights);
+    solver->totals = calloc(rows_count(rows) + 1, sizeof *solver->totals);
+    solver->order = calloc(rows_count(rows) + 1, sizeof *solver->order);
+    solver->features = calloc((size_t)rows_longest(rows) + 1, sizeof *solver->features);
+    solver->counts = calloc((size_t)rows_longest(rows) + 1, sizeof *solver->counts);
+    if (solver->vectors != NULL && solver->kept != NULL && solver->weights != NULL && solver->totals != NULL &&
+        solver->order != NULL && solver->features != NULL && solver->counts != NULL) {
+        status = choose(solver, rows);
+    }
+    if (status != STATUS_OK) {
+        close(&solver);
+        return status;
+    }
+    *out = solver;
+    return STATUS_OK;
+}
+
+static bool is_cancelled(const struct solver *solver)
+{
+    return solver->cancelled != NULL && atomic_load_explicit(solver->cancelled, memory_order_relaxed);
+}
+
+static struct vector mean_in_hand(const struct solver *solver, const struct row *row, uint32_t total)
+{
+    struct vector mean = {{0}};
+    float share = total == 0 ? 0 : 1 / (float)total;
+
+    for (uint32_t at = 0; at < row->count; at++) {
+        const struct vector *vector = &solver->vectors[solver->features[at]];
+        float count = (float)solver->counts[at];
+
+        for (size_t place = 0; place < WIDTH; place++) {
+            mean.at[place] += count * vector->at[place];
+        }
+    }
+    for (size_t place = 0; place < WIDTH; place++) {
+        mean.at[place] *= share;
+    }
+    return mean;
+}
+
+static float product(const struct vector *left, const struct vector *right)
+{
+    float sum = 0;
+
+    for (size_t place = 0; place < WIDTH; place++) {
+        sum += left->at[place] * right->at[place];
+    }
+    return sum;
+}
+
+static void step(struct solver *solver, size_t number, float rate)
+{
+    const struct row *row = rows_at(solver->rows, number);
+    uint32_t total = solver->totals[number];
+    struct vector mean, change;
+    float miss;
+
+    if (total == 0) {
+        return;
+    }
+    take_row(solver, row);
+    mean = mean_in_hand(solver, row, total);
+    miss = (float)row->label - 1 / (1 + expf(-product(&mean, &solver->output)));
+    for (size_t place = 0; place < WIDTH; place++) {
+        change.at[place] = rate * miss / (float)total * solver->output.at[place];
+        solver->output.at[place] += 2 * rate * miss * mean.at[place];
+    }
+    for (uint32_t at = 0; at < row->count; at++) {
+        struct vector *vector = &solver->vectors[solver->features[at]];
+        float count = (float)solver->counts[at];
+
+        for (size_t place = 0; place < WIDTH; place++) {
+            vector->at[place] += count * change.at[place];
+        }
+    }
+}
+
+/* Vectors begin between -1 / WIDTH and 1 / WIDTH, the output at 0. */
+static void begin(struct solver *solver, uint64_t *random)
+{
+    size_t table = (size_t)1 << rows_table_bits(solver->rows);
+
+    solver->output = (struct vector){{0}};
+    for (size_t index = 0; index < table; index++) {
+        for (size_t place = 0; place < WIDTH; place += 2) {
+            uint64_t bits = random_next(random);
+
+            solver->vectors[index].at[place] = ((float)(uint32_t)bits / 2147483648.0f - 1) / WIDTH;
+            solver->vectors[index].at[place + 1] = ((float)(uint32_t)(bits >> 32) / 2147483648.0f - 1) / WIDTH;
+        }
+    }
+}
+
+static enum status fit(struct solver *solver, int left_out)
+{
+    uint64_t random = solver->seed;
+    size_t part = 0;
+    size_t epochs, done = 0;
+
+    begin(solver, &random);
+    for (size_t number = 0; number < rows_count(solver->rows); number++) {
+        if (rows_at(solver->rows, number)->fold != left_out) {
+            solver->order[part++] = (uint32_t)number;
+        }
+    }
+    epochs = STEPS_MIN / (part + 1);
+    epochs = epochs < EPOCHS_MIN ? EPOCHS_MIN : epochs < EPOCHS_MAX ? epochs : EPOCHS_MAX;
+    for (size_t epoch = 0; epoch < epochs; epoch++) {
+        random_shuffle(&random, solver->order, part);
+        for (size_t at = 0; at < part && !is_cancelled(solver); at++) {
+            step(solver, solver->order[at], RATE * (1 - (float)done++ / (float)(part * epochs)));
+        }
+    }
+    return is_cancelled(solver) ? STATUS_CLOSED : STATUS_OK;
+}
+
+static double score(struct solver *solver, size_t row)
+{
+    const struct row *found = rows_at(solver->rows, row);
+    struct vector mean;
+
+    take_row(solver, found);
+    mean = mean_in_hand(solver, found, solver->totals[row]);
+    return (double)product(&mean, &solver->output);
+}
+
+static void describe(struct solver *solver, struct model_parts *parts)
+{
+    for (size_t index = 0; index < (size_t)1 << rows_table_bits(solver->rows); index++) {
+        solver->weights[index] = solver->kept[index] == 0 ? 0 : product(&solver->vectors[index], &solver->output);
+    }
+    parts->bias = 0;
+    parts->weights = solver->weights;
+}
+
+const struct fit_rules fit_fasttext = {
+    .kind = MODEL_KIND_FASTTEXT,
+    .counted = true,
+    .open = open,
+    .close = close,
+    .fit = fit,
+    .score = score,
+    .describe = describe,
+};
