@@ -12,11 +12,19 @@ _Static_assert(UPSTREAM_CHUNK_BYTES == CURL_MAX_WRITE_SIZE, "what transfer_event
 
 enum { STATUS_DIGITS_AT = 9, STATUS_LINE_BYTES_MIN = 12 }; /* "HTTP/1.1 200" */
 
-/* "HTTP/1.0 200 reason" or "HTTP/1.1 200"; the reason may be missing, with its space. 0 when it is anything else. */
+/* "HTTP/1.0 200 reason" or "HTTP/1.1 200"; the reason may be missing, with its space, and has no control bytes but tabs. 0 when it is
+ * anything else. */
 static unsigned status_of(struct bytes line)
 {
     unsigned long long status = 0;
 
+    for (size_t index = 0; index < line.count; index++) {
+        unsigned char byte = (unsigned char)line.data[index];
+
+        if ((byte < ' ' && byte != '\t') || byte == 0x7F) {
+            return 0;
+        }
+    }
     if (line.count < STATUS_LINE_BYTES_MIN ||
         !(bytes_starts_with(line, BYTES("HTTP/1.1 ")) || bytes_starts_with(line, BYTES("HTTP/1.0 "))) ||
         (line.count > STATUS_LINE_BYTES_MIN && line.data[STATUS_LINE_BYTES_MIN] != ' ')) {

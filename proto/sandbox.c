@@ -8,6 +8,8 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -186,11 +188,44 @@ static enum status filter_calls(void)
     }
 }
 
+/* A secret may have come by a variable; a reload reads it once more. */
+static enum status hide_environment(void)
+{
+    size_t count = 0;
+    char **copies;
+
+    while (environ[count] != NULL) {
+        count++;
+    }
+    copies = calloc(count + 1, sizeof *copies);
+    for (size_t index = 0; copies != NULL && index < count; index++) {
+        copies[index] = strdup(environ[index]);
+        if (copies[index] == NULL) {
+            while (index > 0) {
+                free(copies[--index]);
+            }
+            free(copies);
+            copies = NULL;
+        }
+    }
+    if (copies == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    for (size_t index = 0; index < count; index++) {
+        explicit_bzero(environ[index], strlen(environ[index]));
+    }
+    environ = copies;
+    return STATUS_OK;
+}
+
 enum status sandbox_enter(void)
 {
     const struct rlimit none = {0, 0};
     struct sigaction ignore = {.sa_handler = SIG_IGN};
 
+    if (hide_environment() != STATUS_OK) {
+        return STATUS_NO_MEMORY;
+    }
     if (setrlimit(RLIMIT_CORE, &none) != 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
         sigaction(SIGPIPE, &ignore, NULL) != 0) {
         return STATUS_DENIED;

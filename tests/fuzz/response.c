@@ -5,7 +5,9 @@
 #include "gateway/upstream_inside.h"
 
 #include <llhttp.h>
+#include <stddef.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 enum { FIELDS_MAX = 200 };
@@ -16,7 +18,8 @@ struct seen {
     unsigned status;
     int64_t announced;
     uint64_t body_bytes;
-    int socket; /* libcurl's end */
+    struct bytes answer;
+    int socket; /* the upstream's end; -1 before libcurl has connected */
 };
 
 static void on_head(void *context, const struct transfer_head *head)
@@ -46,46 +49,65 @@ static bool on_body(void *context, struct bytes part)
     return true;
 }
 
-static curl_socket_t lend_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address)
+/* The upstream's side, of all answers: an abstract unix socket, which leaves neither a port nor a file behind. */
+static const char *listener_name(int *out)
 {
-    (void)purpose;
-    (void)address;
-    return ((struct seen *)context)->socket;
+    static char name[64];
+    static int listener = -1;
+
+    if (listener < 0) {
+        struct sockaddr_un address = {.sun_family = AF_UNIX};
+        int length = snprintf(name, sizeof name, "prismguard-fuzz-response-%ld", (long)getpid());
+
+        memcpy(address.sun_path + 1, name, (size_t)length);
+        listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        fuzz_hold(bind(listener, (struct sockaddr *)&address,
+                       (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)length)) == 0);
+        fuzz_hold(listen(listener, 1) == 0);
+    }
+    *out = listener;
+    return name;
 }
 
-static int is_connected(void *context, curl_socket_t descriptor, curlsocktype purpose)
+/* Connected, and before the request goes out: the answer is there already. */
+static int send_answer(void *context, char *peer, char *local, int peer_port, int local_port)
 {
-    (void)context;
-    (void)descriptor;
-    (void)purpose;
-    return CURL_SOCKOPT_ALREADY_CONNECTED;
-}
+    struct seen *seen = context;
+    int listener;
 
-static int close_socket(void *context, curl_socket_t descriptor)
-{
-    (void)context;
-    return close(descriptor);
+    (void)peer;
+    (void)local;
+    (void)peer_port;
+    (void)local_port;
+    (void)listener_name(&listener);
+    fuzz_hold(seen->socket < 0);
+    seen->socket = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+    fuzz_hold(seen->socket >= 0);
+    fuzz_hold(send(seen->socket, seen->answer.data, seen->answer.count, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)seen->answer.count);
+    fuzz_hold(shutdown(seen->socket, SHUT_WR) == 0);
+    return CURL_PREREQFUNC_OK;
 }
 
 static bool set_options(CURL *easy, struct seen *seen)
 {
-    return curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, lend_socket) == CURLE_OK &&
-           curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, seen) == CURLE_OK &&
-           curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, is_connected) == CURLE_OK &&
-           curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, close_socket) == CURLE_OK &&
-           curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, NULL) == CURLE_OK &&
+    int listener;
+
+    return curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, NULL) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, NULL) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, send_answer) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_PREREQDATA, seen) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_RESOLVER_START_FUNCTION, NULL) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_ABSTRACT_UNIX_SOCKET, listener_name(&listener)) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_URL, "http://127.0.0.1/") == CURLE_OK;
 }
 
 /* The whole life of one answer. True when it was taken to its end. */
-static bool ask(struct bytes answer, struct seen *seen)
+static bool ask(struct seen *seen)
 {
     static const struct limit_settings limits = {.total_ms = 100000, .total_plain_ms = 100000, .idle_ms = 100000};
     struct upstream upstream = {.limits = &limits};
     struct transfer *transfer = &seen->transfer;
-    int pair[2];
     uv_loop_t loop;
     CURLcode code;
 
@@ -97,21 +119,17 @@ static bool ask(struct bytes answer, struct seen *seen)
     fuzz_hold(fields_open(&transfer->fields, FIELDS_MAX, UPSTREAM_FIELDS_BYTES_MAX) == STATUS_OK);
     buffer_init(&transfer->text, KIB);
     buffer_init(&seen->head, MIB);
-    fuzz_hold(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0);
-    fuzz_hold(send(pair[1], answer.data, answer.count, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)answer.count);
-    fuzz_hold(shutdown(pair[1], SHUT_WR) == 0);
-    seen->socket = pair[0];
     transfer->easy = curl_easy_init();
     fuzz_hold(transfer->easy != NULL && upstream_options_init(transfer) == STATUS_OK && set_options(transfer->easy, seen));
     code = curl_easy_perform(transfer->easy);
     curl_easy_cleanup(transfer->easy);
-    (void)close(pair[1]);
+    fuzz_hold(seen->socket >= 0 && close(seen->socket) == 0);
     fuzz_hold(!transfer_is_ending(transfer) || transfer->failure != TRANSFER_OK);
     uv_close((uv_handle_t *)&transfer->timer, NULL);
     uv_close((uv_handle_t *)&upstream.turn_end, NULL);
     fuzz_hold(uv_run(&loop, UV_RUN_DEFAULT) == 0 && uv_loop_close(&loop) == 0);
     fields_close(&transfer->fields);
-    return code == CURLE_OK && !transfer_is_ending(transfer);
+    return code == CURLE_OK && !transfer_is_ending(transfer) && transfer->part == ANSWER_BODY; /* as upstream_transfer says */
 }
 
 /* llhttp's reading: fields of the head at hand, and of which head. */
@@ -197,13 +215,13 @@ static void hold_same_head(struct bytes in, const struct seen *seen)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct bytes answer = fuzz_bytes(data, size);
-    struct seen seen = {.announced = -1};
+    struct seen seen = {.announced = -1, .answer = answer, .socket = -1};
     bool whole;
 
     if (size > 64 * KIB) {
         return 0;
     }
-    whole = ask(answer, &seen);
+    whole = ask(&seen);
     fuzz_hold(!whole || seen.status != 0);
     fuzz_hold(!whole || seen.announced < 0 || seen.status == 204 || seen.status == 304 || seen.body_bytes == (uint64_t)seen.announced);
     if (seen.status != 0) {

@@ -27,7 +27,8 @@ static void open_place(struct place *place)
     place->settings.profiles = &place->profile;
     place->settings.profile_count = 1;
     place->settings.moderator.spool_bytes = MIB;
-    (void)snprintf(state_dir, sizeof place->settings.moderator.state_dir, "/tmp/prismguard-fuzz-%ld", (long)getpid());
+    /* In memory: each input brings its files to the disk several times. */
+    (void)snprintf(state_dir, sizeof place->settings.moderator.state_dir, "/dev/shm/prismguard-fuzz-%ld", (long)getpid());
     (void)snprintf(place->folder, sizeof place->folder, "%s/0", state_dir);
     (void)snprintf(place->segment, sizeof place->segment, "%s/00000001.spool", place->folder);
     fuzz_hold(mkdir(state_dir, 0700) == 0 && mkdir(place->folder, 0700) == 0);

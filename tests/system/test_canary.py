@@ -1,5 +1,5 @@
 """No secret, prompt or completion leaves by a side door: every canary goes through every path at log level debug, and then log lines,
-metrics, errors, command lines and child processes hold none of them."""
+metrics, errors, command lines, environments and child processes hold none of them."""
 import contextlib
 import json
 import pathlib
@@ -171,15 +171,23 @@ def secret_file(tmp_path_factory):
     return file
 
 
+@pytest.fixture(scope="module")
+def monkeypatch_module():
+    with pytest.MonkeyPatch.context() as patch:
+        yield patch
+
+
 def wait_reviews(stack):
     wait_until(lambda: stack.gateway.metric("prismguard_gateway_pool_slots", kind="review") > 0, what="somebody who reviews")
 
 
 @pytest.fixture(scope="module")
-def whole(cluster, canary_upstream, secret_file, tmp_path_factory):
+def whole(cluster, canary_upstream, secret_file, monkeypatch_module, tmp_path_factory):
     """All services at level debug; the route and the reviewer have a key, and the learned judge trains on odd rows."""
     cluster.empty()
     folder = tmp_path_factory.mktemp("whole")
+    for name, where in (("PRISMGUARD_KEY", "upstream key from environment"), ("PGPASSWORD", "database URL password")):
+        monkeypatch_module.setenv(name, CANARIES[where])
     stack = Stack(folder, canary_upstream, cluster, more="log: { level: debug }\n", limits="\n    moderated_text: 64KiB", route=f"""
     key_file: {secret_file}
   - path: /closed
@@ -211,6 +219,7 @@ def assert_clean(*services):
         if service.process.poll() is None:
             process = pathlib.Path(f"/proc/{service.process.pid}")
             assert not leaks((process / "cmdline").read_bytes())
+            assert not leaks((process / "environ").read_bytes())
             assert all(not (thread / "children").read_text() for thread in (process / "task").iterdir()), "a child"
             assert re.search(r"Max core file size +0 +0 ", (process / "limits").read_text()), "a core could be written"
 

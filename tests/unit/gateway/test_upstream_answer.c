@@ -204,6 +204,10 @@ static void a_body_that_ends_too_early_is_broken(void **state)
 static void two_ways_to_frame_a_body_are_one_too_many(void **state)
 {
     (void)state;
+    expect(TRANSFER_BROKEN, 0, "HTTP/1.1 200 O\rK\r\nContent-Length: 2\r\n\r\n{}");
+    expect(TRANSFER_BROKEN, 0, "HTTP/1.1 200 O\033K\r\nContent-Length: 2\r\n\r\n{}");
+    expect(TRANSFER_BROKEN, 0, "HTTP/1.1 200 O\177K\r\nContent-Length: 2\r\n\r\n{}");
+    expect(TRANSFER_OK, 1, "HTTP/1.1 200 O\tK \303\251\r\nContent-Length: 2\r\n\r\n{}");
     expect(TRANSFER_BROKEN, 0, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\n{}");
     expect(TRANSFER_BROKEN, 0, "HTTP/1.1 200 OK\r\nContent-Length: 2, 2\r\n\r\n{}");
     expect(TRANSFER_BROKEN, 0, "HTTP/1.1 200 OK\r\nContent-Length: +2\r\n\r\n{}");

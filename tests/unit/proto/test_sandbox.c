@@ -8,6 +8,7 @@
 #include <netdb.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
@@ -54,6 +55,24 @@ static void no_core_file_and_no_new_privileges_are_left(void **state)
 {
     (void)state;
     assert_int_equal(WORKED, inside(gave_up_cores_and_privileges));
+}
+
+/* What another process of this user, or root, could read of it. */
+static bool hides_its_environment(void)
+{
+    static char shown[64 * 1024];
+    const char *path = getenv("PATH");
+    FILE *file = fopen("/proc/self/environ", "r");
+    size_t count = file == NULL ? 0 : fread(shown, 1, sizeof shown, file);
+
+    return path != NULL && path[0] != '\0' && memmem(shown, count, path, strlen(path)) == NULL &&
+           (file == NULL || fclose(file) == 0);
+}
+
+static void the_environment_is_read_and_not_shown(void **state)
+{
+    (void)state;
+    assert_int_equal(WORKED, inside(hides_its_environment));
 }
 
 static bool write_to_a_closed_pipe(void)
@@ -211,6 +230,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_core_file_and_no_new_privileges_are_left),
+        cmocka_unit_test(the_environment_is_read_and_not_shown),
         cmocka_unit_test(writing_to_a_closed_pipe_is_an_error),
         cmocka_unit_test(what_no_service_has_a_reason_for_ends_the_process),
         cmocka_unit_test(sockets_are_for_the_internet_and_this_machine_only),
