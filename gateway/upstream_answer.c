@@ -136,11 +136,17 @@ static enum transfer_failure take_head(struct transfer *transfer)
     return TRANSFER_OK;
 }
 
-/* The empty line: after an interim answer another head follows. */
+/* The empty line: after an interim answer another head follows. It has no body (RFC 9110 section 8.6): whoever read one would see
+ * another answer behind it. */
 static enum transfer_failure take_end(struct transfer *transfer)
 {
+    struct transfer_head interim;
+
     if (transfer->status >= 200) {
         return take_head(transfer);
+    }
+    if (take_framing(transfer, &interim) != TRANSFER_OK || (!interim.until_close && interim.body_bytes != 0)) {
+        return TRANSFER_BROKEN;
     }
     fields_clear(transfer->fields);
     transfer->part = ANSWER_STATUS_LINE;

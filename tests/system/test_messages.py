@@ -1,13 +1,15 @@
 """Every hostile message of tests/vectors/msgpack on each link, over the wire: it is dropped and counted, and nobody else notices."""
+import contextlib
 import csv
 import json
+import socket
 import struct
 
 import pytest
 
 from stack import ROOT, Stack
-from test_pool import PATIENT, load, wait_slots
-from upstream import wait_until
+from test_pool import PATIENT, garbage, load, wait_slots
+from upstream import PATIENCE_S, wait_until
 from zmtp import Closed, Listener, Peer
 
 VECTORS = ROOT / "tests/vectors/msgpack"
@@ -148,3 +150,33 @@ def test_a_moderator_counts_them_as_announcements(stack):
     assert moderator.stop() == 0
     trainer.close()
     feed.close()
+
+
+def test_a_trainer_announces_on_whatever_is_sent_to_its_port(cluster, upstream, tmp_path):
+    cluster.empty()
+    stack = Stack(tmp_path, upstream, cluster, review=False, moderators=0)
+    port = stack.ports["feed"]
+
+    def is_heard():
+        listener = Peer.connect(port, "SUB")
+        listener.send(b"\x01")
+        announcement = listener.receive()
+        listener.close()
+        return announcement[0][:3] == b"\x94\x01\x08"
+
+    try:
+        wait_until(is_heard, what="the first announcement")
+        with contextlib.ExitStack() as held:
+            for stream in garbage():
+                stranger = held.enter_context(socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S))
+                with contextlib.suppress(OSError):  # cut off, rightly, while it speaks
+                    stranger.sendall(stream)
+            for _, message in ALL:
+                peer = Peer.connect(port, "SUB")
+                held.callback(peer.close)
+                with contextlib.suppress(Closed):
+                    peer.send(message)
+            assert is_heard()
+        assert is_heard() and stack.trainer.get("/readyz")[0] == 200
+    finally:
+        stack.close()

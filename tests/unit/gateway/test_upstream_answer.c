@@ -222,6 +222,16 @@ static void two_ways_to_frame_a_body_are_one_too_many(void **state)
     expect(TRANSFER_BROKEN, 0, "HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\n\r\n{}");
 }
 
+static void an_interim_answer_has_no_body(void **state)
+{
+    (void)state;
+    expect(TRANSFER_OK, 1, "HTTP/1.1 103 A\r\nContent-Length: 0\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}");
+    expect(TRANSFER_BROKEN, 0, "HTTP/1.1 103 A\r\nContent-Length: 1\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}");
+    expect(TRANSFER_BROKEN, 0, "HTTP/1.1 103 A\r\nContent-Length: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}");
+    expect(TRANSFER_BROKEN, 0,
+           "HTTP/1.1 103 A\r\nTransfer-Encoding: chunked\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}");
+}
+
 static void lines_that_are_no_fields_are_refused(void **state)
 {
     (void)state;
@@ -426,6 +436,7 @@ int main(void)
         cmocka_unit_test(a_body_may_be_counted_chunked_or_ended_by_the_close),
         cmocka_unit_test(a_body_that_ends_too_early_is_broken),
         cmocka_unit_test(two_ways_to_frame_a_body_are_one_too_many),
+        cmocka_unit_test(an_interim_answer_has_no_body),
         cmocka_unit_test(lines_that_are_no_fields_are_refused),
         cmocka_unit_test(status_lines_are_of_http_1_and_three_digits),
         cmocka_unit_test(interim_answers_are_consumed_up_to_their_bound),
