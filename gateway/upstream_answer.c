@@ -12,8 +12,8 @@ _Static_assert(UPSTREAM_CHUNK_BYTES == CURL_MAX_WRITE_SIZE, "what transfer_event
 
 enum { STATUS_DIGITS_AT = 9, STATUS_LINE_BYTES_MIN = 12 }; /* "HTTP/1.1 200" */
 
-/* "HTTP/1.0 200 reason" or "HTTP/1.1 200"; the reason may be missing, with its space, and has no control bytes but tabs. 0 when it is
- * anything else. */
+/* "HTTP/1.0 200 reason" or "HTTP/1.1 200"; the reason may be missing, with its space, and has no control bytes but tabs. 0 when
+ * it is anything else. */
 static unsigned status_of(struct bytes line)
 {
     unsigned long long status = 0;
