@@ -20,10 +20,10 @@
 
 #include "proto/status.h"
 
-/* Once, by main(), before threads: the environment moves to where /proc/PID/environ does not show it (getenv finds it as before;
- * what it returned before is wiped), RLIMIT_CORE 0, PR_SET_NO_NEW_PRIVS, PR_SET_DUMPABLE 0 (not under a sanitizer, whose leak check
- * must be able to read its own process), SIGPIPE ignored, and last the filter. STATUS_UNAVAILABLE when the kernel knows no filters
- * (an emulator): all else is in place then. STATUS_DENIED, STATUS_NO_MEMORY. */
+/* Once, by main(), before threads: the environment moves to where /proc/PID/environ does not show it (getenv finds it as
+ * before; what it returned before is wiped), RLIMIT_CORE 0, PR_SET_NO_NEW_PRIVS, PR_SET_DUMPABLE 0 (not under a sanitizer, whose
+ * leak check must be able to read its own process), SIGPIPE ignored, and last the filter. STATUS_UNAVAILABLE when the kernel
+ * knows no filters (an emulator): all else is in place then. STATUS_DENIED, STATUS_NO_MEMORY. */
 MUST_CHECK enum status sandbox_enter(void);
 
 #endif
