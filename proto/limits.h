@@ -227,6 +227,10 @@ enum {
     SAMPLE_TEXT_BYTES_MAX = MIB,
     TRAIN_BYTES_MAX = 256 * MIB,     /* texts of one training run; half of it a label */
     TRAIN_RUN_MS = 30 * 60 * 1000,   /* a run that takes longer is given up */
+    TRAIN_TELL_MS = 10000,           /* the log says so often how far a run is, and at each step */
+    TRAIN_REST_MS = 30000,           /* beside `every`: of a profile whose run failed; doubled with each further failure */
+    TRAIN_REST_DOUBLINGS = 7,
+    TRAIN_REST_MAX_MS = TRAIN_REST_MS << TRAIN_REST_DOUBLINGS, /* about an hour */
     TRAIN_ROWS_BYTES_MAX = 256 * MIB, /* features of the rows of one training run; half of it a label */
     TRAIN_FOLDS = 5,                 /* parts that calibration scores in turn; each label needs a row in each */
     TRAIN_UNSEEN_ENOUGH = 8192,      /* scores to calibrate by: their two numbers are then known to some hundredths */

@@ -37,6 +37,7 @@ struct leader {
     atomic_bool ending;
 
     /* The thread's own. */
+    struct settings *waiting; /* settings to be used when the run that is going has ended; NULL = none */
     struct settings *owned; /* the settings in use, or NULL: they are the program's */
     bool profiles_added;    /* to the database, in this lead */
     struct store *store;
@@ -293,18 +294,21 @@ static const struct {
     [STEP_REST] = {"rest", rest},
 };
 
-/* Between two steps. A run holds on to the settings it began with. */
+/* Between two steps. A run holds on to the settings it began with, and ends early when the new ones ask for another. */
 static void change_settings(struct leader *leader)
 {
-    struct settings *next;
+    struct settings *next = atomic_exchange(&leader->next, NULL);
 
-    if (!schedule_is_idle(leader->schedule)) {
+    if (next != NULL) {
+        settings_close(&leader->waiting);
+        leader->waiting = next;
+        schedule_outdate(leader->schedule, next);
+    }
+    if (leader->waiting == NULL || !schedule_is_idle(leader->schedule)) {
         return;
     }
-    next = atomic_exchange(&leader->next, NULL);
-    if (next == NULL) {
-        return;
-    }
+    next = leader->waiting;
+    leader->waiting = NULL;
     schedule_use(leader->schedule, next);
     upkeep_use(leader->upkeep, next);
     leader->settings = next;
@@ -353,6 +357,7 @@ static void free_leader(struct leader **leader)
     struct settings *unused = atomic_load(&(*leader)->next);
 
     settings_close(&unused);
+    settings_close(&(*leader)->waiting);
     settings_close(&(*leader)->owned);
     upkeep_close(&(*leader)->upkeep);
     if ((*leader)->wake_fd >= 0) {

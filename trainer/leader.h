@@ -27,7 +27,8 @@ struct leader;
 MUST_CHECK enum status leader_open(struct leader **out, const struct settings *settings, struct metrics *metrics,
                                    struct publish *publish);
 
-/* Takes *fresh (and makes it NULL): used from the next step on, or, where a training runs, from its end on; newer ones take the
+/* Takes *fresh (and makes it NULL): used from the next step on, or, where a training runs, from its end on, which comes at
+ * once when they ask for another training; newer ones take the
  * place of those that were not used yet. Connections that stand stay. One thread. */
 void leader_use_settings(struct leader *leader, struct settings **fresh);
 

@@ -98,7 +98,8 @@ static enum status open_service(struct service *service, const struct settings *
     return status;
 }
 
-/* Profiles and what their trainings ask for, and whom CURVE lets in. A training that runs ends as it began. */
+/* Profiles and what their trainings ask for, and whom CURVE lets in. A training that runs ends as it began, or at
+ * once when it is not wanted so any more. */
 static enum status reload(void *context, struct settings **fresh, FILE *errors)
 {
     struct service *service = context;

@@ -13,6 +13,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -30,6 +31,7 @@ struct course_series {
     struct series *auc;
     struct series *version;
     struct series *running;
+    struct series *progress;
     struct series *new_samples;
 };
 
@@ -38,6 +40,7 @@ struct course {
     const struct profile_settings *profile;
     struct course_series series;
     uint64_t rest_until_ms;
+    unsigned failures; /* in a row */
 };
 
 struct schedule {
@@ -58,6 +61,11 @@ struct schedule {
     struct course *course; /* the one in training; below: its run */
     struct training training;
     struct training_result result;
+    struct training_progress progress;
+    uint64_t started_ms;
+    uint64_t told_ms; /* on the log, how far it is */
+    int told_step;
+    bool overdue;
 };
 
 static bool can_be_trained(const struct profile_settings *profile)
@@ -98,6 +106,8 @@ static void find_series(struct course_series *out, struct metrics *metrics, cons
                                   labels, 1);
     out->running = metrics_series(metrics, METRIC_GAUGE, "prismguard_trainer_running", "1 while the profile is being trained.",
                                   labels, 1);
+    out->progress = metrics_series(metrics, METRIC_GAUGE, "prismguard_trainer_progress",
+                                   "Share of the training that is over, 0 to 1; 0 while none runs.", labels, 1);
     out->version = metrics_series(metrics, METRIC_GAUGE, "prismguard_trainer_model_version",
                                   "Version that the last good run of this process made live; 0 for none.", labels, 1);
     out->new_samples = metrics_series(metrics, METRIC_GAUGE, "prismguard_trainer_new_samples",
@@ -172,6 +182,7 @@ static void count_run(const struct schedule *schedule)
     const struct course_series *series = &schedule->course->series;
 
     series_set(series->running, 0);
+    series_set_real(series->progress, 0);
     series_add(series->runs[result->end], 1);
     series_observe(series->seconds, result->seconds);
     for (int label = 0; label < SAMPLE_LABELS; label++) {
@@ -221,19 +232,35 @@ enum status schedule_close(struct schedule **schedule, uint64_t wait_ms)
     return STATUS_OK;
 }
 
+static void let_rest(struct course *course, enum training_end end)
+{
+    uint64_t rest_ms = course->profile->training.every_ms;
+
+    if (end == TRAINING_CANCELLED) {
+        return; /* it did nothing wrong */
+    }
+    if (end == TRAINING_FAILED) {
+        rest_ms += (uint64_t)TRAIN_REST_MS << course->failures;
+        course->failures += course->failures < TRAIN_REST_DOUBLINGS;
+    } else {
+        course->failures = 0;
+    }
+    course->rest_until_ms = end == TRAINING_LIVE ? 0 : clock_ms() + rest_ms;
+}
+
 void schedule_settle(struct schedule *schedule)
 {
-    const struct training_result *result = &schedule->result;
-
     if (atomic_load(&schedule->state) != DONE) {
         return;
     }
     (void)pthread_join(schedule->thread, NULL); /* it has nothing left to do */
+    if (schedule->overdue && schedule->result.end == TRAINING_CANCELLED) {
+        schedule->result.end = TRAINING_FAILED;
+        schedule->result.status = STATUS_TIMEOUT;
+    }
     count_run(schedule);
     log_run(schedule);
-    if (result->end == TRAINING_REFUSED || result->end == TRAINING_FAILED) {
-        schedule->course->rest_until_ms = clock_ms() + schedule->course->profile->training.every_ms;
-    }
+    let_rest(schedule->course, schedule->result.end);
     atomic_store(&schedule->state, IDLE);
     schedule->next_check_ms = 0; /* another profile may have been waiting for this one */
 }
@@ -262,7 +289,15 @@ static void start(struct schedule *schedule, const struct store_due *due, int64_
         .epoch = epoch,
         .seed = secret_random_u64(),
         .cancelled = &schedule->cancelled,
+        .progress = &schedule->progress,
     };
+    atomic_store(&schedule->progress.step, 0);
+    atomic_store(&schedule->progress.rows, 0);
+    atomic_store(&schedule->progress.wanted, 0);
+    schedule->started_ms = clock_ms();
+    schedule->told_ms = schedule->started_ms;
+    schedule->told_step = 0;
+    schedule->overdue = false;
     atomic_store(&schedule->cancelled, false);
     atomic_store(&schedule->state, RUNNING);
     series_set(course->series.running, 1);
@@ -295,6 +330,51 @@ static size_t list_wants(struct schedule *schedule, uint64_t now_ms)
     return count;
 }
 
+/* A run that goes on: seen in the metrics at each turn, on the log at each step and now and then. */
+static void watch_run(struct schedule *schedule, uint64_t now_ms)
+{
+    int step = atomic_load(&schedule->progress.step);
+    double share = training_progress_share(&schedule->progress);
+
+    series_set_real(schedule->course->series.progress, share);
+    if (step != schedule->told_step || now_ms - schedule->told_ms >= TRAIN_TELL_MS) {
+        schedule->told_step = step;
+        schedule->told_ms = now_ms;
+        log_event(LOG_INFO, "training_progress", LOG_TEXT("profile", schedule->course->profile->name),
+                  LOG_TEXT("step", training_step_name(step)), LOG_NUMBER("rows", atomic_load(&schedule->progress.rows)),
+                  LOG_REAL("share", share), LOG_REAL("seconds", (double)(now_ms - schedule->started_ms) / 1e3));
+    }
+    if (now_ms - schedule->started_ms >= TRAIN_RUN_MS && !schedule->overdue) {
+        schedule->overdue = true;
+        schedule_cancel(schedule);
+    }
+}
+
+static bool asks_the_same(const struct settings *settings, const struct profile_settings *one, const struct settings *others,
+                          const struct profile_settings *other)
+{
+    const struct training_settings *a = &one->training;
+    const struct training_settings *b = &other->training;
+
+    return strcmp(settings->database.url, others->database.url) == 0 && one->model_kind == other->model_kind &&
+           one->store == other->store && one->low == other->low && one->high == other->high &&
+           a->max_samples == b->max_samples && a->sampling == b->sampling && a->min_auc == b->min_auc &&
+           a->max_regression == b->max_regression;
+}
+
+void schedule_outdate(struct schedule *schedule, const struct settings *settings)
+{
+    const struct profile_settings *profile;
+
+    if (atomic_load(&schedule->state) != RUNNING) {
+        return;
+    }
+    profile = settings_profile(settings, bytes_of(schedule->course->profile->name));
+    if (profile == NULL || !asks_the_same(schedule->settings, schedule->course->profile, settings, profile)) {
+        schedule_cancel(schedule);
+    }
+}
+
 /* How far each profile is from its next training. */
 static void show_progress(const struct schedule *schedule, size_t known)
 {
@@ -314,6 +394,9 @@ enum status schedule_turn(struct schedule *schedule, struct store *store, int64_
     enum status status;
 
     schedule_settle(schedule);
+    if (atomic_load(&schedule->state) == RUNNING) {
+        watch_run(schedule, now_ms);
+    }
     if (atomic_load(&schedule->state) != IDLE || now_ms < schedule->next_check_ms) {
         return STATUS_OK;
     }

@@ -1,9 +1,10 @@
 /* schedule: which profile is trained next, one at a time, each on a thread of its own.
  *
  * Every trainer.check_every the leader asks which profiles are due (store_due: enough new samples, `every` ago, some of
- * both labels) and the longest untrained one is trained. A run that was refused or failed lets its profile rest for
- * `every`. The training thread runs at low priority, so that it never holds up what the leader's thread and the
- * announcing loop do.
+ * both labels) and the longest untrained one is trained. A run that was refused lets its profile rest for `every`; one that
+ * failed for that and TRAIN_REST_MS, doubled with each further failure up to TRAIN_REST_MAX_MS. A run that takes longer than
+ * TRAIN_RUN_MS is cancelled, whatever it is at, and counts as failed. The training thread runs at low priority, so that it
+ * never holds up what the leader's thread and the announcing loop do.
  *
  *   IDLE ── due ──► RUNNING ── the thread ends ──► DONE ── schedule_settle ──► IDLE
  *
@@ -29,11 +30,16 @@ MUST_CHECK enum status schedule_open(struct schedule **out, const struct setting
 /* Reports a run that has ended, if there is one. */
 void schedule_settle(struct schedule *schedule);
 
-/* Looks for the next run when it is time and none is going, and starts it. Returns what store_due returns. */
+/* Tells how far a run is, and ends it when it takes too long. Looks for the next run when it is time and none is going, and
+ * starts it. Returns what store_due returns. */
 MUST_CHECK enum status schedule_turn(struct schedule *schedule, struct store *store, int64_t epoch);
 
 /* Whether no run is going or waits to be reported, so that other settings may be used. */
 bool schedule_is_idle(const struct schedule *schedule);
+
+/* Cancels the run that is going when these settings ask for another one: without its profile, with another database, or when
+ * what the profile says of its model or training differs. */
+void schedule_outdate(struct schedule *schedule, const struct settings *settings);
 
 /* From now on these, borrowed as the others were; only while it is idle. Profiles that rested are looked at anew: what they were
  * refused for may have been changed. */

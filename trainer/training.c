@@ -43,6 +43,9 @@ static enum status take_sample(void *context, const struct sample *sample)
         status = fit_add(run->fit, sample->text, sample->label);
     }
     run->result->rows += status == STATUS_OK;
+    if (run->training->progress != NULL) {
+        atomic_store(&run->training->progress->rows, run->result->rows);
+    }
     if (status == STATUS_FULL || status == STATUS_TOO_LARGE) {
         run->result->left_out++; /* the bound of memory is met: what there is must do */
         status = STATUS_OK;
@@ -61,6 +64,9 @@ static enum status measure(struct run *run, const struct sample_request *request
     }
     if (sampled[0].existing == 0 || sampled[1].existing == 0) {
         return STATUS_TOO_FEW;
+    }
+    if (run->training->progress != NULL) {
+        atomic_store(&run->training->progress->wanted, sampled[0].wanted + sampled[1].wanted);
     }
     run->result->violation_share =
         (double)sampled[1].existing / ((double)sampled[0].existing + (double)sampled[1].existing);
@@ -232,12 +238,36 @@ static const struct step {
     const char *name;
     enum status (*take)(struct run *run);
     bool needs_store;
+    double share; /* of a usual run's time */
 } steps[] = {
-    {"draw", draw, true},
-    {"fit", fit, false},
-    {"check", check, false},
-    {"store", store, true},
+    {"draw", draw, true, 0.3},
+    {"fit", fit, false, 0.6},
+    {"check", check, false, 0.08},
+    {"store", store, true, 0.02},
 };
+
+enum { STEPS = sizeof steps / sizeof steps[0] };
+
+const char *training_step_name(int step)
+{
+    assert(step >= 0 && step < STEPS);
+    return steps[step].name;
+}
+
+double training_progress_share(const struct training_progress *progress)
+{
+    int step = atomic_load(&progress->step);
+    int64_t wanted = atomic_load(&progress->wanted);
+    double share = 0;
+
+    if (step == 0) { /* the one that tells how far it is */
+        return wanted == 0 ? 0 : steps[0].share * fmin(1, (double)atomic_load(&progress->rows) / (double)wanted);
+    }
+    for (int before = 0; before < step; before++) {
+        share += steps[before].share;
+    }
+    return share;
+}
 
 static enum status take_step(struct run *run, const struct step *step)
 {
@@ -282,7 +312,10 @@ void training_run(const struct training *training, struct training_result *out)
     buffer_init(&run.file, MODEL_FILE_BYTES_MAX);
     buffer_init(&run.live_file, MODEL_FILE_BYTES_MAX);
     status = holdout_open(&run.holdout);
-    for (size_t index = 0; status == STATUS_OK && index < sizeof steps / sizeof steps[0]; index++) {
+    for (size_t index = 0; status == STATUS_OK && index < STEPS; index++) {
+        if (training->progress != NULL) {
+            atomic_store(&training->progress->step, (int)index);
+        }
         status = take_step(&run, &steps[index]);
         if (status != STATUS_OK) {
             out->reason = steps[index].name;

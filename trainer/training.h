@@ -5,9 +5,10 @@
  *   check   score the held-out rows with the new model and with the live one; min_auc, max_regression
  *   store   as the live version, or as a refused one, with its figures, under the epoch
  *
- * No transaction and no lock is held while it computes: the session of the draw is closed before the fit, and another
- * one stores. A run that was cancelled, was too slow (TRAIN_RUN_MS) or met an error stores nothing and leaves the live
- * version as it is. A cancelled one ends within 200 ms, and so does its statement at the server.
+ * No transaction and no lock is held while it computes: the session of the draw is closed before the fit, and another one
+ * stores. A run that was cancelled, was too slow (TRAIN_RUN_MS; looked at between rows and steps) or met an error stores
+ * nothing and leaves the live version as it is. A cancelled one ends within 200 ms, and so does its statement at the
+ * server.
  * Thread: its own; it blocks for seconds to minutes.
  */
 #ifndef TRAINER_TRAINING_H
@@ -22,6 +23,13 @@
 
 enum { TRAINING_SQLSTATE_BYTES = 5 };
 
+/* How far a run is. Its thread writes, any thread reads; all 0 before it. */
+struct training_progress {
+    _Atomic int step;       /* index of the step at hand */
+    _Atomic int64_t rows;   /* drawn */
+    _Atomic int64_t wanted; /* rows to be drawn; 0 = not known yet */
+};
+
 /* All borrowed for the run. */
 struct training {
     const struct database_settings *database;
@@ -30,6 +38,7 @@ struct training {
     int64_t epoch;
     uint64_t seed; /* equal data and seed give equal models */
     const atomic_bool *cancelled;
+    struct training_progress *progress; /* NULL = nobody looks */
 };
 
 enum training_end { TRAINING_LIVE, TRAINING_REFUSED, TRAINING_FAILED, TRAINING_CANCELLED, TRAINING_ENDS };
@@ -52,6 +61,12 @@ struct training_result {
 
 /* Always fills `out`. */
 void training_run(const struct training *training, struct training_result *out);
+
+/* "draw", "fit", "check", "store"; static. */
+const char *training_step_name(int step);
+
+/* The share of a usual run's time that is over, 0 to 1. It never falls. */
+double training_progress_share(const struct training_progress *progress);
 
 /* "live", "refused", "failed", "cancelled"; static. */
 const char *training_end_name(enum training_end end);

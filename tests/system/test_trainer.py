@@ -97,6 +97,42 @@ def test_a_hang_in_the_middle_of_a_write_holds_up_nobody(stack, cluster):
     assert cluster.query("select count(*) from models where epoch < (select epoch from leader)") == [["0"]]
 
 
+@pytest.fixture
+def busy(stack, cluster):
+    """A run that does not end by itself: the server is slow in storing what it made."""
+    cluster.query("alter table models add constraint slow check (pg_sleep(600) is not null) not valid")
+    label(cluster, 200)
+    storing = "select count(*) from pg_stat_activity where query like 'insert into models%' and state = 'active'"
+    wait_until(lambda: cluster.query(storing) == [["1"]], what="a run that stores")
+    assert stack.trainer.metric("prismguard_trainer_running") == 1
+    wait_until(lambda: 0.9 < stack.trainer.metric("prismguard_trainer_progress") < 1, what="its progress")
+    assert stack.trainer.events("training_progress", step="store")
+    yield stack
+    wait_until(lambda: cluster.query(storing) == [["0"]], what="an end of its statement")
+    assert cluster.query("select count(*) from models") == [["0"]]
+
+
+def test_a_run_ends_at_once_with_its_trainer(busy):
+    began = time.monotonic()
+    assert busy.trainer.stop() == 0
+    assert time.monotonic() - began < 4
+    assert busy.trainer.events("training_done", status="cancelled")
+    assert not busy.trainer.events("training_abandoned")
+
+
+def test_a_run_ends_at_once_when_its_settings_change(busy):
+    text = busy.config.read_text()
+    busy.config.write_text(text.replace("min_samples: 200", "min_samples: 201"))
+    busy.trainer.process.send_signal(signal.SIGHUP)
+    busy.trainer.wait_event("config_reloaded")
+    assert not busy.trainer.events("training_done"), "it goes on: the same would be trained"
+    busy.config.write_text(text.replace("min_samples: 200", "min_samples: 50000, sampling: latest"))
+    busy.trainer.process.send_signal(signal.SIGHUP)
+    busy.trainer.wait_event("training_done", status="cancelled")
+    busy.trainer.wait_event("settings_in_use")
+    assert leads(busy.trainer)
+
+
 @pytest.mark.parametrize("how", ["killed", "hangs"])
 def test_nobody_leads_or_trains_without_the_database(stack, cluster, how):
     second = stack.start_trainer()

@@ -2,9 +2,11 @@
 #include "support/samples.h"
 #include "support/unit.h"
 
+#include "proto/clock.h"
 #include "proto/secret.h"
 #include "trainer/schedule.h"
 
+#include <stdlib.h>
 #include <sys/eventfd.h>
 
 enum { ROWS = 200, TEXT_BYTES = 40, PATIENCE_MS = 60000, EVERY_MS = 3600 * 1000 };
@@ -166,6 +168,149 @@ static void a_failed_run_lets_its_profile_rest_too(void **state)
     clear_scene(&scene);
 }
 
+/* Another leads, so that the run cannot store what it made. */
+static void fail_a_run(struct scene *scene)
+{
+    scene->epoch--;
+    turn(scene);
+    wait_for_run(scene);
+    scene->epoch++;
+    schedule_settle(scene->schedule);
+}
+
+/* Time stands still but for these steps: what a failed run took does not count. */
+static void each_failure_in_a_row_makes_the_rest_longer(void **state)
+{
+    uint64_t rest_ms = TRAIN_REST_MS;
+    uint64_t now_ms = clock_ms();
+    struct scene scene;
+
+    (void)state;
+    set_scene(&scene, "longer");
+    scene.profiles[0].training.every_ms = 0;
+    scene.profiles[1].training.min_samples = 100 * ROWS;
+    clock_freeze(now_ms);
+    for (int failures = 1; failures <= 3; failures++) {
+        fail_a_run(&scene);
+        assert_int_equal(failures, runs(&scene, "first", "failed"));
+        clock_freeze(now_ms += rest_ms - 1);
+        turn(&scene);
+        assert_true(schedule_is_idle(scene.schedule));
+        clock_freeze(now_ms += 1);
+        rest_ms *= 2;
+    }
+    turn(&scene); /* a good run ends the row */
+    wait_for_run(&scene);
+    schedule_settle(scene.schedule);
+    assert_int_equal(1, runs(&scene, "first", "live"));
+    assert_status(STATUS_OK, db_run(scene.db, "update profiles set trained_at = '-infinity'", NULL, 0, NULL));
+    clock_freeze(now_ms += 2);
+    fail_a_run(&scene);
+    clock_freeze(now_ms += TRAIN_REST_MS);
+    turn(&scene);
+    assert_false(schedule_is_idle(scene.schedule));
+    clock_freeze(0);
+    clear_scene(&scene);
+}
+
+static double progress(struct scene *scene)
+{
+    static const char series[] = "prismguard_trainer_progress{profile=\"first\"} ";
+    struct buffer text;
+    const char *at;
+    double share;
+
+    buffer_init(&text, MIB);
+    assert_status(STATUS_OK, metrics_print(scene->metrics, &text));
+    assert_status(STATUS_OK, buffer_append(&text, (struct bytes){"", 1}));
+    at = strstr(text.data, series);
+    assert_non_null(at);
+    share = strtod(at + sizeof series - 1, NULL);
+    buffer_free(&text);
+    return share;
+}
+
+/* With so many samples that the first profile's run computes for a while. */
+static void set_long_scene(struct scene *scene, const char *database)
+{
+    set_scene(scene, database);
+    scene->profiles[0].training.max_samples = 100 * ROWS;
+    scene->profiles[1].training.min_samples = 1000 * ROWS;
+    samples_fill(scene->db, 1, 0, 20 * ROWS, 10 * TEXT_BYTES, 1);
+    samples_fill(scene->db, 1, 1, 20 * ROWS, 10 * TEXT_BYTES, 1);
+}
+
+/* Until it computes. */
+static void start_long_run(struct scene *scene)
+{
+    while (progress(scene) < 0.3) {
+        turn(scene);
+        (void)poll(NULL, 0, 1); /* only keeps the looks apart */
+    }
+}
+
+static void a_run_that_takes_too_long_is_ended_whatever_it_is_at(void **state)
+{
+    struct scene scene;
+    uint64_t now_ms;
+
+    (void)state;
+    set_long_scene(&scene, "overdue");
+    start_long_run(&scene);
+    now_ms = clock_ms();
+    clock_freeze(now_ms + TRAIN_RUN_MS / 2);
+    turn(&scene);
+    clock_freeze(0);
+    wait_for_run(&scene);
+    turn(&scene);
+    assert_int_equal(1, runs(&scene, "first", "live"));
+    assert_true(progress(&scene) <= 0);
+    assert_status(STATUS_OK, db_run(scene.db, "update profiles set trained_at = '-infinity'", NULL, 0, NULL));
+    start_long_run(&scene);
+    now_ms = clock_ms();
+    clock_freeze(now_ms + TRAIN_RUN_MS);
+    turn(&scene);
+    clock_freeze(0);
+    wait_for_run(&scene);
+    turn(&scene);
+    assert_int_equal(1, runs(&scene, "first", "live"));
+    assert_int_equal(1, runs(&scene, "first", "failed"));
+    assert_int_equal(0, runs(&scene, "first", "cancelled"));
+    clear_scene(&scene);
+}
+
+static void settings_that_ask_for_another_run_end_this_one(void **state)
+{
+    struct profile_settings profiles[3];
+    struct settings other;
+    struct scene scene;
+
+    (void)state;
+    set_long_scene(&scene, "outdated");
+    start_long_run(&scene);
+    memcpy(profiles, scene.profiles, sizeof profiles);
+    other = scene.settings;
+    other.profiles = profiles;
+    profiles[0].training.every_ms++;
+    profiles[1].training.max_samples++;
+    schedule_outdate(scene.schedule, &other);
+    wait_for_run(&scene);
+    turn(&scene);
+    assert_int_equal(1, runs(&scene, "first", "live"));
+    for (int round = 0; round < 2; round++) {
+        assert_status(STATUS_OK, db_run(scene.db, "update profiles set trained_at = '-infinity'", NULL, 0, NULL));
+        start_long_run(&scene);
+        profiles[0].training.max_samples = scene.profiles[0].training.max_samples + (round == 0 ? 1 : 0);
+        (void)snprintf(profiles[0].name, sizeof profiles[0].name, "%s", round == 0 ? "first" : "renamed");
+        schedule_outdate(scene.schedule, &other);
+        wait_for_run(&scene);
+        turn(&scene);
+        assert_int_equal(round + 1, runs(&scene, "first", "cancelled"));
+    }
+    assert_int_equal(1, runs(&scene, "first", "live"));
+    clear_scene(&scene);
+}
+
 static void it_looks_only_once_in_check_every(void **state)
 {
     struct scene scene;
@@ -246,6 +391,9 @@ int main(void)
         cmocka_unit_test(due_profiles_are_trained_one_after_the_other),
         cmocka_unit_test(a_refused_model_lets_its_profile_rest),
         cmocka_unit_test(a_failed_run_lets_its_profile_rest_too),
+        cmocka_unit_test(each_failure_in_a_row_makes_the_rest_longer),
+        cmocka_unit_test(a_run_that_takes_too_long_is_ended_whatever_it_is_at),
+        cmocka_unit_test(settings_that_ask_for_another_run_end_this_one),
         cmocka_unit_test(it_looks_only_once_in_check_every),
         cmocka_unit_test(other_settings_have_other_profiles_and_end_every_rest),
         cmocka_unit_test(closing_ends_a_run),
