@@ -2,7 +2,6 @@
 #include "moderator/keywords.h"
 
 #include "moderator/keywords_compiled.h"
-#include "moderator/keywords_list.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -72,35 +71,6 @@ static enum status compile_patterns(struct keywords *keywords, struct keywords_l
     return status;
 }
 
-static enum status compile_outlines(struct keywords *keywords, const struct keywords_list *list)
-{
-    const char **texts = calloc(list->word_count, sizeof *texts);
-    size_t *lengths = calloc(list->word_count, sizeof *lengths);
-    unsigned *flags = calloc(list->word_count, sizeof *flags);
-    unsigned *identities = calloc(list->word_count, sizeof *identities);
-    hs_compile_error_t *error = NULL;
-    enum status status = STATUS_NO_MEMORY;
-
-    if (texts != NULL && lengths != NULL && flags != NULL && identities != NULL) {
-        for (size_t index = 0; index < list->word_count; index++) {
-            texts[index] = list->words[index].outline;
-            lengths[index] = list->words[index].outline_bytes;
-            identities[index] = (unsigned)index;
-        }
-        /* Every literal of letters compiles: what fails is memory. */
-        if (hs_compile_lit_multi(texts, flags, identities, lengths, (unsigned)list->word_count, HS_MODE_BLOCK, NULL,
-                                 &keywords->outlines, &error) == HS_SUCCESS) {
-            status = STATUS_OK;
-        }
-        hs_free_compile_error(error);
-    }
-    free(texts);
-    free(lengths);
-    free(flags);
-    free(identities);
-    return status;
-}
-
 static enum status read_files(struct keywords_list *list, const struct keyword_source *source, size_t file_count)
 {
     for (size_t file = 0; file < file_count; file++) {
@@ -113,22 +83,19 @@ static enum status read_files(struct keywords_list *list, const struct keyword_s
     return list->error_count == 0 ? STATUS_OK : STATUS_MALFORMED;
 }
 
-/* Takes the words of the list: their outlines are compiled, their shapes are asked at each hit. */
-static void take_words(struct keywords *keywords, struct keywords_list *list)
+/* Takes the words of the list: their outlines are searched for, their shapes are asked at each hit. */
+static enum status take_words(struct keywords *keywords, struct keywords_list *list)
 {
     keywords->words = list->words;
     keywords->word_count = list->word_count;
-    for (size_t index = 0; index < list->word_count; index++) {
-        struct keyword_word *word = &list->words[index];
-
-        if (word->outline_bytes > keywords->outline_bytes_max) {
-            keywords->outline_bytes_max = word->outline_bytes;
-        }
-        free(word->outline);
-        word->outline = NULL;
-    }
     list->words = NULL;
     list->word_count = 0;
+    for (size_t index = 0; index < keywords->word_count; index++) {
+        if (keywords->words[index].outline_bytes > keywords->outline_bytes_max) {
+            keywords->outline_bytes_max = keywords->words[index].outline_bytes;
+        }
+    }
+    return keywords->word_count == 0 ? STATUS_OK : keyword_index_open(&keywords->index, keywords->words, keywords->word_count);
 }
 
 enum status keywords_open(struct keywords **out, const char files[][PATH_BYTES_MAX + 1], size_t file_count, FILE *errors)
@@ -156,13 +123,12 @@ enum status keywords_open(struct keywords **out, const char files[][PATH_BYTES_M
     if (status == STATUS_OK && list.pattern_count > 0) {
         status = compile_patterns(keywords, &list, &source);
     }
-    if (status == STATUS_OK && list.word_count > 0) {
-        status = compile_outlines(keywords, &list);
+    if (status == STATUS_OK) {
+        status = take_words(keywords, &list);
     }
     if (status != STATUS_OK) {
         goto fail;
     }
-    take_words(keywords, &list);
     keywords->count = list.count;
     *out = keywords;
     keywords = NULL;
@@ -180,12 +146,9 @@ void keywords_close(struct keywords **keywords)
     if (*keywords == NULL) {
         return;
     }
-    for (size_t index = 0; index < (*keywords)->word_count; index++) {
-        keyword_shape_free((*keywords)->words[index].shape);
-    }
-    free((*keywords)->words);
+    keyword_index_close(&(*keywords)->index);
+    keyword_words_free((*keywords)->words, (*keywords)->word_count);
     (void)hs_free_database((*keywords)->patterns);
-    (void)hs_free_database((*keywords)->outlines);
     free(*keywords);
     *keywords = NULL;
 }

@@ -31,17 +31,22 @@ void keywords_list_error(struct keywords_list *list, const struct keyword_source
     }
 }
 
+void keyword_words_free(struct keyword_word *words, size_t count)
+{
+    for (size_t index = 0; index < count; index++) {
+        keyword_shape_free(words[index].shape);
+        free(words[index].outline);
+    }
+    free(words);
+}
+
 void keywords_list_free(struct keywords_list *list)
 {
     for (size_t index = 0; index < list->pattern_count; index++) {
         free(list->patterns[index].text);
     }
-    for (size_t index = 0; index < list->word_count; index++) {
-        keyword_shape_free(list->words[index].shape);
-        free(list->words[index].outline);
-    }
+    keyword_words_free(list->words, list->word_count);
     free(list->patterns);
-    free(list->words);
     *list = (struct keywords_list){0};
 }
 

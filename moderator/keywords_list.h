@@ -58,4 +58,7 @@ void keywords_list_error(struct keywords_list *list, const struct keyword_source
 
 void keywords_list_free(struct keywords_list *list);
 
+/* Also an array that was taken out of a list. */
+void keyword_words_free(struct keyword_word *words, size_t count);
+
 #endif

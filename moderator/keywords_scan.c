@@ -18,14 +18,9 @@ struct keyword_scanner {
     struct skeleton *skeleton;
     struct buffer glyphs;
     struct second_reading second;
-    struct outline plain;     /* symbols are gaps */
-    struct outline disguised; /* symbols are letters */
+    struct outline *plain;     /* symbols are gaps */
+    struct outline *disguised; /* symbols are letters */
 };
-
-static enum status fit_scratch(struct keyword_scanner *scanner, const hs_database_t *database)
-{
-    return database == NULL || hs_alloc_scratch(database, &scanner->scratch) == HS_SUCCESS ? STATUS_OK : STATUS_NO_MEMORY;
-}
 
 enum status keyword_scanner_open(struct keyword_scanner **out, struct keywords *const *lists, size_t list_count)
 {
@@ -41,14 +36,16 @@ enum status keyword_scanner_open(struct keyword_scanner **out, struct keywords *
     if (status == STATUS_OK) {
         status = skeleton_open(&scanner->skeleton);
     }
-    scanner->plain.skeleton = scanner->skeleton;
-    scanner->disguised.skeleton = scanner->skeleton;
+    if (status == STATUS_OK) {
+        status = outline_open(&scanner->plain, scanner->skeleton, false);
+    }
+    if (status == STATUS_OK) {
+        status = outline_open(&scanner->disguised, scanner->skeleton, true);
+    }
     for (size_t index = 0; status == STATUS_OK && index < list_count; index++) {
-        if (lists[index] != NULL) {
-            status = fit_scratch(scanner, lists[index]->patterns);
-        }
-        if (status == STATUS_OK && lists[index] != NULL) {
-            status = fit_scratch(scanner, lists[index]->outlines);
+        if (lists[index] != NULL && lists[index]->patterns != NULL &&
+            hs_alloc_scratch(lists[index]->patterns, &scanner->scratch) != HS_SUCCESS) {
+            status = STATUS_NO_MEMORY;
         }
     }
     if (status != STATUS_OK) {
@@ -67,6 +64,8 @@ void keyword_scanner_close(struct keyword_scanner **scanner)
     }
     (void)hs_free_scratch((*scanner)->scratch);
     fold_close(&(*scanner)->fold);
+    outline_close(&(*scanner)->plain);
+    outline_close(&(*scanner)->disguised);
     skeleton_close(&(*scanner)->skeleton);
     buffer_free(&(*scanner)->glyphs);
     free(*scanner);
@@ -141,30 +140,29 @@ static enum status scan_patterns(const struct keywords *keywords, struct keyword
     return status;
 }
 
+_Static_assert((int)OUTLINE_SLACK >= (int)KEYWORD_INDEX_SLACK, "the index may look ahead");
+
 /* A search for outlines in a text, or in a part of it. */
 struct search {
     const struct keywords *keywords;
     struct keyword_scanner *scanner;
     struct bytes text;
     struct outline *outline;
-    bool symbols;
     size_t kept; /* bytes of the outline that were scanned before */
     bool hit;
 };
 
-static int on_outline(unsigned identity, unsigned long long from, unsigned long long to, unsigned flags, void *context)
+static bool on_outline(void *context, size_t word, size_t outline_end)
 {
     struct search *search = context;
     size_t end;
 
-    (void)from;
-    (void)flags;
-    if (to <= search->kept) {
-        return 0;
+    if (outline_end <= search->kept) {
+        return false;
     }
-    end = outline_source(search->outline, search->text, search->symbols, (size_t)to);
-    search->hit = keyword_shape_ends_at(search->keywords->words[identity].shape, search->scanner->skeleton, search->text, end,
-                                        search->symbols);
+    end = outline_source(search->outline, search->text, outline_end);
+    search->hit = keyword_shape_ends_at(search->keywords->words[word].shape, search->scanner->skeleton, search->text, end,
+                                        search->outline->symbols);
     return search->hit;
 }
 
@@ -172,17 +170,14 @@ static int on_outline(unsigned identity, unsigned long long from, unsigned long 
 static size_t search_chunk(struct search *search, size_t from, size_t to)
 {
     struct outline *outline = search->outline;
-    hs_error_t result;
     size_t next;
 
     search->kept = search->keywords->outline_bytes_max - 1;
     if (search->kept > outline->count) {
         search->kept = outline->count;
     }
-    next = outline_fill(outline, search->text, from, to, search->symbols, search->kept);
-    result = hs_scan(search->keywords->outlines, outline->bytes, (unsigned)outline->count, 0, search->scanner->scratch,
-                     on_outline, search);
-    assert(result == HS_SUCCESS || result == HS_SCAN_TERMINATED);
+    next = outline_fill(outline, search->text, from, to, search->kept);
+    (void)keyword_index_search(search->keywords->index, (struct bytes){outline->bytes, outline->count}, on_outline, search);
     return next;
 }
 
@@ -196,9 +191,8 @@ static void search_part(struct search *search, struct part part)
 {
     struct search disguised = *search;
 
-    disguised.outline = &search->scanner->disguised;
+    disguised.outline = search->scanner->disguised;
     disguised.outline->count = 0;
-    disguised.symbols = true;
     while (!disguised.hit && part.begin < part.end) {
         part.begin = search_chunk(&disguised, part.begin, part.end);
     }
@@ -229,7 +223,7 @@ static void search_disguised(struct search *search, size_t to, size_t *at, struc
 
 static bool has_outline(const struct keywords *keywords, struct keyword_scanner *scanner, struct bytes text)
 {
-    struct search search = {.keywords = keywords, .scanner = scanner, .text = text, .outline = &scanner->plain};
+    struct search search = {.keywords = keywords, .scanner = scanner, .text = text, .outline = scanner->plain};
     struct part part = {0, 0};
     size_t at = 0;
 
@@ -247,7 +241,7 @@ static bool has_outline(const struct keywords *keywords, struct keyword_scanner 
 static enum status scan_reading(const struct keywords *keywords, struct keyword_scanner *scanner, struct bytes text,
                                 bool is_ascii, bool *hit)
 {
-    *hit = keywords->outlines != NULL && has_outline(keywords, scanner, text);
+    *hit = keywords->index != NULL && has_outline(keywords, scanner, text);
     if (*hit || keywords->patterns == NULL) {
         return STATUS_OK;
     }

@@ -134,6 +134,9 @@ enum status keyword_shape_make(struct keyword_shape **out, const struct skeleton
     } else {
         status = append_outline(skeleton, keyword, outline);
     }
+    if (status == STATUS_OK && outline->count - outline_before < KEYWORD_OUTLINE_BYTES_MIN) {
+        status = STATUS_UNSUPPORTED; /* a letter of two bytes and marks */
+    }
     if (status == STATUS_OK) {
         shape = shape_of(glyphs, count);
         status = shape == NULL ? STATUS_NO_MEMORY : STATUS_OK;

@@ -21,9 +21,12 @@
 
 struct keyword_shape;
 
+enum { KEYWORD_OUTLINE_BYTES_MIN = 3 }; /* a Chinese character, or three letters of ASCII */
+
 /* The shape of a keyword (UTF-8), to be freed; and its outline into `outline`, without symbols. STATUS_UNSUPPORTED when too
  * little of it is letters to know it again otherwise spelled: it has neither three letters side by side nor a Chinese character
- * or kana, or a gap of more than KEYWORD_GAP_MAX; and when its outline is longer than OUTLINE_BYTES_MAX. STATUS_NO_MEMORY. */
+ * or kana, or a gap of more than KEYWORD_GAP_MAX; and when its outline is shorter than KEYWORD_OUTLINE_BYTES_MIN or longer than
+ * OUTLINE_BYTES_MAX. STATUS_NO_MEMORY. */
 MUST_CHECK enum status keyword_shape_make(struct keyword_shape **out, const struct skeleton *skeleton, struct bytes keyword,
                                           struct buffer *outline);
 void keyword_shape_free(struct keyword_shape *shape);

@@ -27,7 +27,9 @@ enum {
     OUTLINE_STEP_BYTES = 64,
     OUTLINE_GROWTH = 10, /* bytes of an outline for one of the text: U+FDFA has 30 for 3 */
     OUTLINE_CHARACTER_BYTES_MAX = SKELETON_GLYPHS_MAX * 4,
-    OUTLINE_ROOM = OUTLINE_BYTES_MAX + OUTLINE_CHUNK_BYTES * OUTLINE_GROWTH + OUTLINE_CHARACTER_BYTES_MAX,
+    OUTLINE_PAIRS = 128 * 128,
+    OUTLINE_SLACK = 8, /* behind the outline, for who looks ahead */
+    OUTLINE_ROOM = OUTLINE_BYTES_MAX + OUTLINE_CHUNK_BYTES * OUTLINE_GROWTH + OUTLINE_CHARACTER_BYTES_MAX + OUTLINE_SLACK,
 };
 
 /* A place in the text, and how many bytes of the outline are of what stands before it. */
@@ -39,19 +41,25 @@ struct outline_step {
 
 struct outline {
     const struct skeleton *skeleton; /* borrowed */
+    bool symbols;                    /* are letters */
     size_t count;
     size_t step_count;
     struct outline_step steps[OUTLINE_CHUNK_BYTES / OUTLINE_STEP_BYTES + 2];
+    uint32_t pairs[OUTLINE_PAIRS]; /* what two characters of ASCII give, see outline.c */
     char bytes[OUTLINE_ROOM];
 };
 
+/* Borrows `skeleton` until outline_close. STATUS_NO_MEMORY. */
+MUST_CHECK enum status outline_open(struct outline **out, const struct skeleton *skeleton, bool symbols);
+void outline_close(struct outline **outline);
+
 /* Forgets all but the last `kept` bytes, at most OUTLINE_BYTES_MAX, and adds the outline of the characters of `text` that begin
  * in [from, from + OUTLINE_CHUNK_BYTES) and before `to`. Returns where the next one begins. */
-size_t outline_fill(struct outline *outline, struct bytes text, size_t from, size_t to, bool symbols, size_t kept);
+size_t outline_fill(struct outline *outline, struct bytes text, size_t from, size_t to, size_t kept);
 
-/* Where the character ends that the first `count` bytes of the outline end with or in; count is past what was kept. `text`
- * and `symbols` are those of the last outline_fill. */
-size_t outline_source(const struct outline *outline, struct bytes text, bool symbols, size_t count);
+/* Where the character ends that the first `count` bytes of the outline end with or in; count is past what was kept. `text` is
+ * that of the last outline_fill. */
+size_t outline_source(const struct outline *outline, struct bytes text, size_t count);
 
 /* The bytes of one code point into `out`; how many. */
 size_t outline_of(const struct skeleton *skeleton, uint32_t point, bool symbols, char out[OUTLINE_CHARACTER_BYTES_MAX]);

@@ -262,27 +262,34 @@ static size_t hangul_of(uint32_t syllable, struct glyph out[SKELETON_GLYPHS_MAX]
     return tail == 0 ? 2 : 3;
 }
 
-size_t skeleton_of(const struct skeleton *skeleton, uint32_t point, struct glyph out[SKELETON_GLYPHS_MAX])
+bool skeleton_of_one(const struct skeleton *skeleton, uint32_t point, struct glyph *out, bool *out_has)
 {
     uint32_t entry = entry_of(skeleton, point);
-    uint32_t kind = entry >> KIND_SHIFT;
 
+    if (entry >> KIND_SHIFT == SEQUENCE || point - HANGUL_FIRST < HANGUL_COUNT) {
+        return false;
+    }
+    *out_has = entry >> KIND_SHIFT != DROPPED;
+    *out = glyph_of(point, entry);
+    return true;
+}
+
+size_t skeleton_of(const struct skeleton *skeleton, uint32_t point, struct glyph out[SKELETON_GLYPHS_MAX])
+{
+    const uint32_t *sequence;
+    bool has;
+
+    if (skeleton_of_one(skeleton, point, out, &has)) {
+        return has;
+    }
     if (point - HANGUL_FIRST < HANGUL_COUNT) {
         return hangul_of(point - HANGUL_FIRST, out);
     }
-    if (kind == DROPPED) {
-        return 0;
+    sequence = skeleton->sequences + (entry_of(skeleton, point) & POINT_MASK);
+    for (size_t index = 0; index < sequence[0]; index++) {
+        out[index] = glyph_of(sequence[index + 1], entry_of(skeleton, sequence[index + 1]));
     }
-    if (kind == SEQUENCE) {
-        const uint32_t *sequence = skeleton->sequences + (entry & POINT_MASK);
-
-        for (size_t index = 0; index < sequence[0]; index++) {
-            out[index] = glyph_of(sequence[index + 1], entry_of(skeleton, sequence[index + 1]));
-        }
-        return sequence[0];
-    }
-    out[0] = glyph_of(point, entry);
-    return 1;
+    return sequence[0];
 }
 
 void skeleton_begin(struct skeleton_reader *reader, const struct skeleton *skeleton, struct bytes text, size_t at,

@@ -43,6 +43,9 @@ void skeleton_close(struct skeleton **skeleton);
 /* The glyphs of one code point, in order, into `out`; how many there are. A mark stands here whatever it stands on. */
 size_t skeleton_of(const struct skeleton *skeleton, uint32_t point, struct glyph out[SKELETON_GLYPHS_MAX]);
 
+/* The same for a code point that has one glyph or none, in *out_has; false, and nothing said, for any other. Most have one. */
+bool skeleton_of_one(const struct skeleton *skeleton, uint32_t point, struct glyph *out, bool *out_has);
+
 /* Reads glyphs from a place in a text to its end, or back to its beginning. A mark on what is not of its own script (Latin under
  * Thai vowels) is dropped. */
 struct skeleton_reader {

@@ -252,7 +252,7 @@ static void a_hit_is_found_at_every_place_around_the_border_of_a_chunk(void **st
 
 static void a_keyword_of_few_letters_has_no_shape(void **state)
 {
-    static const char *const without[] = {"ab", "a+b=c", "$^", "c++", "I.R.A.", "12", "\u0E34", "\u200B"};
+    static const char *const without[] = {"ab", "a+b=c", "$^", "c++", "I.R.A.", "12", "\u0E34", "\u200B", "\u0783\u07A6\u07A7"};
     static const char *const with[] = {"abc", "a.bcd", "\u8D4C", "123", "\uC57D"};
     struct skeleton *skeleton = NULL;
     struct keyword_shape *shape = NULL;
