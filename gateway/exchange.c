@@ -127,7 +127,7 @@ static void *on_head(void *context, struct connection *connection)
     exchange->begun_us = clock_us();
     exchange->source = SOURCE_NAME_REFUSED;
     exchange->end = "complete";
-    secret_decision_id(exchange->decision);
+    secret_decision_id(&home->ids, exchange->decision);
     buffer_init(&exchange->body, home->limits->request_bytes);
     buffer_init(&exchange->form, home->limits->header_line_bytes);
     buffer_clear(&exchange->url);

@@ -19,6 +19,7 @@
 #include "gateway/upstream.h"
 #include "proto/json.h"
 #include "proto/metrics.h"
+#include "proto/secret.h"
 #include "proto/settings.h"
 
 #include <stdbool.h>
@@ -164,6 +165,7 @@ struct exchanges {
     struct json json;      /* of the body at hand: parsed and extracted in one call */
     struct fields *early;  /* of an answer without an exchange */
     struct buffer scratch; /* an error's body, a field's value */
+    struct secret_ids ids;
     struct problem problem; /* from the step that finds it to STEP_REFUSE, which follows at once */
     struct exchange_metrics series;
     struct relay_series relays;

@@ -10,6 +10,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdalign.h>
@@ -17,7 +18,6 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
-#include <zmq.h>
 
 enum { CACHE_LINE_BYTES = 64 }; /* the line of every processor we run on; a larger one costs speed, not correctness */
 
@@ -119,13 +119,15 @@ static bool sleep_until_work(struct pool *pool, enum order seen)
 {
     uint64_t due_ms = pool_dispatch_due_ms(pool->dispatch);
     uint64_t now_ms = clock_ms();
-    long wait_ms = due_ms <= now_ms ? 0 : due_ms - now_ms < POOL_TURN_MS ? (long)(due_ms - now_ms) : POOL_TURN_MS;
-    zmq_pollitem_t items[] = {{wire_handle(pool->wire), 0, ZMQ_POLLIN, 0}, {NULL, pool->eventfd, ZMQ_POLLIN, 0}};
+    int wait_ms = due_ms <= now_ms ? 0 : due_ms - now_ms < POOL_TURN_MS ? (int)(due_ms - now_ms) : POOL_TURN_MS;
+    struct pollfd items[] = {{wire_descriptor(pool->wire), POLLIN, 0}, {pool->eventfd, POLLIN, 0}};
+    bool readable = false;
     uint64_t count;
 
     (void)atomic_exchange_explicit(&pool->asleep, true, memory_order_acq_rel);
     if (!loops_have_work(pool, seen)) {
-        (void)zmq_poll(items, 2, wait_ms);
+        readable = wire_readable(pool->wire); /* while it was sent to, it may have seen what the descriptor tells of no more */
+        (void)poll(items, 2, readable ? 0 : wait_ms);
     }
     (void)atomic_exchange_explicit(&pool->asleep, false, memory_order_acq_rel);
     if (items[1].revents != 0) {
@@ -133,7 +135,7 @@ static bool sleep_until_work(struct pool *pool, enum order seen)
 
         assert(got == sizeof count || errno == EAGAIN);
     }
-    return items[0].revents != 0;
+    return readable || items[0].revents != 0;
 }
 
 static void *run(void *context)

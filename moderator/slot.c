@@ -26,9 +26,20 @@ void *slot_socket(const struct slot *slot)
     return slot->wire == NULL ? NULL : wire_handle(slot->wire);
 }
 
+int slot_descriptor(const struct slot *slot)
+{
+    return slot->wire == NULL ? -1 : wire_descriptor(slot->wire);
+}
+
 bool slot_wants_input(const struct slot *slot)
 {
     return slot->state == SLOT_WAITING;
+}
+
+bool slot_has_input(struct slot *slot)
+{
+    slot->looked = slot->looked || !wire_readable(slot->wire);
+    return !slot->looked;
 }
 
 bool slot_wants_output(const struct slot *slot)
@@ -53,6 +64,7 @@ static void give_up(struct slot *slot, uint64_t now_ms)
 static void wait(struct slot *slot, uint64_t now_ms)
 {
     slot->state = SLOT_WAITING;
+    slot->looked = false;
     slot->silent_ms = now_ms + GATEWAY_SILENCE_MS;
     slot->due_ms = now_ms + SLOT_CHECK_MS;
 }
@@ -88,6 +100,7 @@ enum status slot_turn(struct slot *slot, uint64_t now_ms)
         return STATUS_OK;
     }
     assert(slot->state == SLOT_WAITING || slot->state == SLOT_JOINING);
+    slot->looked = false;
     if (slot->state == SLOT_WAITING && now_ms < slot->silent_ms && wire_connected(slot->wire)) {
         slot->due_ms = now_ms + SLOT_CHECK_MS < slot->silent_ms ? now_ms + SLOT_CHECK_MS : slot->silent_ms;
         return STATUS_OK;
@@ -173,6 +186,7 @@ enum status slot_take(struct slot *slot, uint64_t now_ms, struct message_task *o
     enum status status;
 
     assert(slot->state == SLOT_WAITING);
+    slot->looked = false;
     status = wire_take(slot->wire, &identity, &frame);
     if (status == STATUS_AGAIN) {
         return status;

@@ -9,7 +9,8 @@
  * socket, and after a back-off with jitter (SLOT_BACKOFF_MS, doubled up to SLOT_BACKOFF_MAX_MS until something is heard) a new
  * one is opened. A REQ may only send after it received, so BYE takes the place of the next PONG.
  *
- * The owner polls: slot_socket() for input while WAITING, for output while JOINING. Thread: the owner's.
+ * The owner polls: slot_socket() for output while JOINING; while WAITING asks slot_has_input() and polls slot_descriptor(), which
+ * costs less than the socket does. Thread: the owner's.
  * Source of the rule: spec/zeromq.md E3, PROTOCOL.md.
  */
 #ifndef MODERATOR_SLOT_H
@@ -31,6 +32,7 @@ struct slot {
     uint64_t heard_ms;   /* the last frame; 0 = none on this socket */
     unsigned rebuilds;   /* since something was heard */
     bool leaving;        /* the next PING is answered with BYE */
+    bool looked;         /* nothing has come, as far as the socket itself said since it was last used */
 };
 
 /* CLOSED and due at once. Everything given is borrowed until slot_close. */
@@ -40,7 +42,12 @@ void slot_close(struct slot *slot);
 
 /* The ZeroMQ socket, or NULL when there is none to poll. */
 void *slot_socket(const struct slot *slot);
+int slot_descriptor(const struct slot *slot); /* -1: none */
 bool slot_wants_input(const struct slot *slot);
+
+/* While WAITING: whether something has come that the descriptor tells of no more (wire_descriptor). Asks the socket once after
+ * each use. */
+bool slot_has_input(struct slot *slot);
 bool slot_wants_output(const struct slot *slot);
 
 /* Does what is due: opens the socket, or gives up a silent one. STATUS_NO_MEMORY, STATUS_DENIED, STATUS_MALFORMED, STATUS_IO of

@@ -175,15 +175,19 @@ long worker_slots_wait_ms(uint64_t now_ms, uint64_t due_ms)
     return due_ms > now_ms ? (long)(due_ms - now_ms) : 0;
 }
 
-void worker_slots_poll(const struct worker_slots *set, zmq_pollitem_t *items)
+/* zmq_poll asks each socket that it is given, twice when nothing is there, by two system calls: of the many slots of a thread
+ * few have something. */
+void worker_slots_poll(struct worker_slots *set, zmq_pollitem_t *items)
 {
     for (size_t index = 0; index < set->count; index++) {
-        const struct slot *slot = &set->slots[index];
+        struct slot *slot = &set->slots[index];
 
         /* poll(2) passes over a negative descriptor. */
         items[index] = (zmq_pollitem_t){.fd = -1};
-        if (slot_wants_input(slot)) {
+        if (slot_wants_input(slot) && slot_has_input(slot)) {
             items[index] = (zmq_pollitem_t){.socket = slot_socket(slot), .events = ZMQ_POLLIN};
+        } else if (slot_wants_input(slot)) {
+            items[index] = (zmq_pollitem_t){.fd = slot_descriptor(slot), .events = ZMQ_POLLIN};
         } else if (slot_wants_output(slot)) {
             items[index] = (zmq_pollitem_t){.socket = slot_socket(slot), .events = ZMQ_POLLOUT};
         }

@@ -70,8 +70,9 @@ uint64_t worker_slots_turn(struct worker_slots *set, uint64_t now_ms);
 /* For how long zmq_poll may wait when the next thing is due at `due_ms`; -1 = for ever (UINT64_MAX). */
 long worker_slots_wait_ms(uint64_t now_ms, uint64_t due_ms);
 
-/* Fills one item a slot (`count` of them), in order; a slot that waits for nothing gets one that zmq_poll passes over. */
-void worker_slots_poll(const struct worker_slots *set, zmq_pollitem_t *items);
+/* Fills one item a slot (`count` of them), in order; a slot that waits for nothing gets one that zmq_poll passes over. slot_take
+ * may find nothing where zmq_poll says that there is input. */
+void worker_slots_poll(struct worker_slots *set, zmq_pollitem_t *items);
 
 /* Every slot says BYE when it next may; worker_slots_gone once all have, or can no more. */
 void worker_slots_leave(struct worker_slots *set);

@@ -15,6 +15,7 @@ enum {
     PROFILE_NAME_BYTES_MAX = 64, /* the check of profiles.name in trainer/schema says the same */
     CATEGORY_BYTES_MAX = 64,     /* a verdict's category */
     DECISION_ID_BYTES = 32,      /* 128 random bits in lower-case hex */
+    SECRET_IDS_DRAWN = 16,       /* randomness for so many of them is drawn at once */
     TEXT_HASH_BYTES = 16,        /* keyed BLAKE2b of a text, as in trainer/schema */
 
     /* JSON (reliability B.2; house D14) */
@@ -38,9 +39,11 @@ enum {
     UNSURE_BYTES_MAX = SEGMENTS_MAX / 8, /* names any of them to a review, a bit each */
 
     /* ZeroMQ (spec/zeromq.md) */
-    ROUTER_MESSAGE_BYTES_MAX = 64 * KIB,  /* what a moderator may send */
+    ROUTER_MESSAGE_BYTES_MAX = 8 * KIB,   /* what a moderator may send; a VERDICT has some 30 bytes */
     TASK_OVERHEAD_BYTES_MAX = 256 * KIB,  /* added to limits.moderated_text for what a gateway may send */
-    ZMQ_HWM_MESSAGES = 2,
+    /* A slot and the pool have one message under way, by turns. But libzmq wakes the other thread each time that half of a high
+     * water mark has been read: of 2 that is each message. */
+    ZMQ_POOL_HWM_MESSAGES = 16,           /* from a slot, and to it: a task and probes */
     ZMQ_SLOT_HWM_MESSAGES = 1024,         /* what may wait at a busy REQ: probes, a few bytes each (PROTOCOL.md) */
     ZMQ_ANNOUNCE_HWM_MESSAGES = 16,
     IDENTITY_BYTES_MAX = 255,             /* of a ZeroMQ peer; libzmq knows no longer one */
@@ -91,7 +94,7 @@ enum {
     MEMORY_EXCHANGE_BYTES = 8 * KIB,       /* a request in flight, without the fields that it sends */
     MEMORY_TRANSFER_BYTES = 96 * KIB,      /* libcurl's handle and buffers for one, and TLS's */
     MEMORY_UPSTREAM_IDLE_BYTES = 48 * KIB, /* a connection that is kept */
-    MEMORY_PEER_BYTES = 2 * 2 * 64 * KIB,  /* libzmq's buffers for a moderator's slot, both ways */
+    MEMORY_PEER_BYTES = 2 * 128 * KIB,     /* libzmq's buffers for a moderator's slot, both ways */
     MEMORY_JSON_BYTES = 10 * MIB,          /* a loop's document: all tokens, and the keys of the largest object */
     MEMORY_METRICS_BYTES = 4 * MIB,
     ALLOCATOR_ARENAS_MAX = 2,
@@ -341,6 +344,7 @@ _Static_assert(ADDRESSES_MAX >= ENDPOINTS_MAX, "every address that can be writte
 _Static_assert(SLOT_JOIN_MS > ZMQ_HANDSHAKE_MS, "a slow handshake may end");
 _Static_assert(SLOT_LEAVE_MS > PING_IDLE_MS, "an idle slot hears a PING before it leaves");
 _Static_assert(REPLY_BYTES_MAX >= CATEGORY_BYTES_MAX + UNSURE_BYTES_MAX + 128, "the longest VERDICT fits");
+_Static_assert(ZMQ_POOL_HWM_MESSAGES * ROUTER_MESSAGE_BYTES_MAX <= MEMORY_PEER_BYTES / 2, "so much may lie there from a slot");
 _Static_assert((int)REPLY_BYTES_MAX < (int)ROUTER_MESSAGE_BYTES_MAX, "the gateway takes every reply");
 _Static_assert(DB_ARRAY_BYTES_MAX / SAMPLE_BATCH_MAX > SAMPLE_TEXT_BYTES_MAX, "a full batch of the longest texts fits");
 _Static_assert(LEADER_CHECK_MS < LEADER_LEASE_MS && LEADER_LEASE_MS < LEADER_SESSION_MS, "silent before fenced");

@@ -136,12 +136,14 @@ void secret_random(void *out, size_t count)
     randombytes_buf(out, count);
 }
 
-void secret_decision_id(char out[DECISION_ID_BYTES + 1])
+void secret_decision_id(struct secret_ids *ids, char out[DECISION_ID_BYTES + 1])
 {
-    char random[DECISION_ID_BYTES / 2];
-
-    secret_random(random, sizeof random);
-    secret_hex(out, (struct bytes){random, sizeof random});
+    if (ids->left == 0) {
+        secret_random(ids->random, sizeof ids->random);
+        ids->left = sizeof ids->random;
+    }
+    ids->left -= DECISION_ID_BYTES / 2;
+    secret_hex(out, (struct bytes){ids->random + ids->left, DECISION_ID_BYTES / 2});
 }
 
 uint64_t secret_random_u64(void)

@@ -37,10 +37,18 @@ void secret_text_hash(unsigned char out[TEXT_HASH_BYTES], const unsigned char ke
 
 void secret_sha256(unsigned char out[SHA256_BYTES], struct bytes data);
 
-/* Cryptographic randomness; and a decision id: DECISION_ID_BYTES lower-case hex digits and a terminator. */
+/* Cryptographic randomness. */
 void secret_random(void *out, size_t count);
-void secret_decision_id(char out[DECISION_ID_BYTES + 1]);
 uint64_t secret_random_u64(void);
+
+/* Randomness for some decision ids, drawn at once: each draw is a system call. All zero is an empty one. */
+struct secret_ids {
+    char random[SECRET_IDS_DRAWN * DECISION_ID_BYTES / 2];
+    size_t left; /* in bytes */
+};
+
+/* A decision id: DECISION_ID_BYTES lower-case hex digits and a terminator. Thread: any, one at a time for each `ids`. */
+void secret_decision_id(struct secret_ids *ids, char out[DECISION_ID_BYTES + 1]);
 
 /* Constant time for equal lengths. */
 bool secret_equal(struct bytes left, struct bytes right);

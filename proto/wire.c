@@ -31,8 +31,8 @@ struct role {
 };
 
 static const struct role roles[] = {
-    [WIRE_POOL] = {ZMQ_ROUTER, true, WIRE_MODERATOR, ZMQ_HWM_MESSAGES, ZMQ_HWM_MESSAGES},
-    [WIRE_SLOT] = {ZMQ_REQ, false, WIRE_GATEWAY, ZMQ_HWM_MESSAGES, ZMQ_SLOT_HWM_MESSAGES},
+    [WIRE_POOL] = {ZMQ_ROUTER, true, WIRE_MODERATOR, ZMQ_POOL_HWM_MESSAGES, ZMQ_POOL_HWM_MESSAGES},
+    [WIRE_SLOT] = {ZMQ_REQ, false, WIRE_GATEWAY, ZMQ_SLOT_HWM_MESSAGES, ZMQ_SLOT_HWM_MESSAGES},
     [WIRE_ANNOUNCE] = {ZMQ_XPUB, true, WIRE_MODERATOR, ZMQ_ANNOUNCE_HWM_MESSAGES, ZMQ_ANNOUNCE_HWM_MESSAGES},
     [WIRE_LISTEN] = {ZMQ_SUB, false, WIRE_TRAINER, ZMQ_ANNOUNCE_HWM_MESSAGES, ZMQ_ANNOUNCE_HWM_MESSAGES},
 };
@@ -228,13 +228,28 @@ enum status wire_detach(struct wire *wire, const char *endpoint)
     return STATUS_OK;
 }
 
+static int number_of(const struct wire *wire, int option, int otherwise)
+{
+    int number = otherwise;
+    size_t room = sizeof number;
+
+    return zmq_getsockopt(wire->handle, option, &number, &room) == 0 ? number : otherwise;
+}
+
 bool wire_connected(const struct wire *wire)
 {
-    int events = 0;
-    size_t room = sizeof events;
-
     assert(wire->role == WIRE_SLOT);
-    return zmq_getsockopt(wire->handle, ZMQ_EVENTS, &events, &room) == 0 && (events & ZMQ_POLLOUT) != 0;
+    return (number_of(wire, ZMQ_EVENTS, 0) & ZMQ_POLLOUT) != 0;
+}
+
+bool wire_readable(const struct wire *wire)
+{
+    return (number_of(wire, ZMQ_EVENTS, 0) & ZMQ_POLLIN) != 0;
+}
+
+int wire_descriptor(const struct wire *wire)
+{
+    return number_of(wire, ZMQ_FD, -1);
 }
 
 const char *wire_endpoint(const struct wire *wire)

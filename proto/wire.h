@@ -1,13 +1,15 @@
 /* wire: ZeroMQ sockets by role, with every option of spec/zeromq.md set before bind or connect.
  *
- *   role            type    made by             options on all: linger 0, HWM 2/2, ZMTP heartbeat 1/3/5 s, handshake 3 s,
- *   WIRE_POOL       ROUTER  gateway/pool        reconnect 100 ms to 5 s, TCP keep-alive, MAXMSGSIZE as given; WIRE_POOL adds
- *   WIRE_SLOT       REQ     moderator           ROUTER_MANDATORY; WIRE_SLOT adds IMMEDIATE and a receiving HWM of 1,024
+ *   role            type    made by             options on all: linger 0, ZMTP heartbeat 1/3/5 s, handshake 3 s, reconnect
+ *   WIRE_POOL       ROUTER  gateway/pool        100 ms to 5 s, TCP keep-alive, MAXMSGSIZE as given; WIRE_POOL adds
+ *   WIRE_SLOT       REQ     moderator           ROUTER_MANDATORY and HWM 16; WIRE_SLOT adds IMMEDIATE and HWM 1,024
  *   WIRE_ANNOUNCE   XPUB    trainer/publish     HWM 16, verbose subscriptions
  *   WIRE_LISTEN     SUB     moderator/feed      HWM 16, subscribed to everything
  *
  * Why 1,024 at the slot: probes of a busy slot wait unread in its pipe. A full pipe stops libzmq from reading the connection
  * at all, ZMTP heartbeats included, and cuts a healthy slot after 3 s in the middle of a long review. A probe has a few bytes.
+ * None is small, though turns leave one message under way: the thread that reads is made to wake the one that writes each time
+ * that half of a HWM has been read, and of 2 that is each message.
  * A slot is also REQ_RELAXED, which makes ZMQ_POLLOUT tell whether there is a connection, whoever's turn it is; that a slot sends
  * in turn only is kept here instead.
  *
@@ -58,6 +60,14 @@ const char *wire_endpoint(const struct wire *wire);
 
 /* The ZeroMQ socket, for zmq_poll. Borrowed. */
 void *wire_handle(const struct wire *wire);
+
+/* The descriptor behind it, for poll(2), which does not look into the socket: readable when something has changed since any
+ * function was last called with the socket. Whatever that call has seen itself is not told: after it, wire_readable must be
+ * asked once before the descriptor alone is waited for (spec/libraries.md section 4). Borrowed. */
+int wire_descriptor(const struct wire *wire);
+
+/* Whether wire_take would find something. Two system calls. */
+bool wire_readable(const struct wire *wire);
 
 /* One frame to the other side of a REQ or to all subscribers of an XPUB, without waiting. STATUS_AGAIN when nobody is
  * connected; STATUS_CONFLICT when a REQ has not had its answer yet. */

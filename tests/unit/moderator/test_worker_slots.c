@@ -6,6 +6,8 @@
 #include "proto/clock.h"
 #include "proto/secret.h"
 
+#include <poll.h>
+
 enum { SLOTS = 3, ROOM = SLOTS * ADDRESSES_MAX };
 
 static const struct message_ready local = {
@@ -239,6 +241,40 @@ static void a_slot_that_waits_for_nothing_is_passed_over(void **state)
     metrics_close(&metrics);
 }
 
+static void a_frame_that_the_look_for_the_connection_has_seen_is_polled_for_at_once(void **state)
+{
+    const struct slot_want want = {local, 1};
+    struct worker_slots set = {0};
+    struct metrics *metrics = NULL;
+    struct addresses addresses;
+    struct gateway gateway;
+    struct message_task task;
+    struct pollfd arrived = {.events = POLLIN};
+    zmq_pollitem_t item;
+
+    (void)state;
+    assert_status(STATUS_OK, metrics_open(&metrics));
+    gateway_open(&gateway, "tcp://127.0.0.1:*");
+    assert_status(STATUS_OK, worker_slots_open(&set, &want, 1, SLOT_LOCAL, NULL, metrics));
+    addresses = list_of(wire_endpoint(gateway.wire), NULL);
+    worker_slots_follow(&set, &addresses, clock_ms());
+    assert_int_equal(MESSAGE_READY, turn_until_heard(&set, &gateway));
+    do { /* nothing is left to be told of the connection */
+        worker_slots_poll(&set, &item);
+    } while (zmq_poll(&item, 1, 10) > 0 && slot_take(&set.slots[0], clock_ms(), &task) == STATUS_AGAIN);
+    gateway_ping(&gateway);
+    arrived.fd = slot_descriptor(&set.slots[0]);
+    assert_int_equal(1, poll(&arrived, 1, GATEWAY_WAIT_MS));
+    (void)worker_slots_turn(&set, set.slots[0].due_ms);
+    assert_int_equal(SLOT_WAITING, set.slots[0].state);
+    assert_int_equal(0, poll(&arrived, 1, 0));
+    worker_slots_poll(&set, &item);
+    assert_int_equal(1, zmq_poll(&item, 1, 0));
+    worker_slots_close(&set);
+    gateway_close(&gateway);
+    metrics_close(&metrics);
+}
+
 static void the_wait_ends_when_something_is_due(void **state)
 {
     (void)state;
@@ -256,6 +292,7 @@ int main(void)
         cmocka_unit_test(an_address_without_room_waits_for_one_that_leaves),
         cmocka_unit_test(the_next_due_time_is_the_earliest_of_all),
         cmocka_unit_test(a_slot_that_waits_for_nothing_is_passed_over),
+        cmocka_unit_test(a_frame_that_the_look_for_the_connection_has_seen_is_polled_for_at_once),
         cmocka_unit_test(the_wait_ends_when_something_is_due),
     };
 

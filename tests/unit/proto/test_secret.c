@@ -133,16 +133,19 @@ static void another_key_gives_another_hash(void **state)
 
 static void decision_ids_are_lower_case_hex_and_differ(void **state)
 {
-    char ids[2][DECISION_ID_BYTES + 1];
+    char ids[2 * SECRET_IDS_DRAWN + 1][DECISION_ID_BYTES + 1];
+    struct secret_ids drawn = {.left = 0};
 
     (void)state;
-    for (size_t index = 0; index < 2; index++) {
+    for (size_t index = 0; index < sizeof ids / sizeof ids[0]; index++) {
         memset(ids[index], '!', sizeof ids[index]);
-        secret_decision_id(ids[index]);
+        secret_decision_id(&drawn, ids[index]);
         assert_int_equal(DECISION_ID_BYTES, strlen(ids[index]));
         assert_int_equal(DECISION_ID_BYTES, strspn(ids[index], "0123456789abcdef"));
+        for (size_t before = 0; before < index; before++) {
+            assert_string_not_equal(ids[before], ids[index]);
+        }
     }
-    assert_string_not_equal(ids[0], ids[1]);
     assert_true(secret_random_u64() != secret_random_u64());
 }
 

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+#include <poll.h>
 #include <zmq.h>
 
 enum { WAIT_MS = 5000, FRAME_BYTES_MAX = 1000 };
@@ -373,8 +374,8 @@ static void every_option_is_what_the_rules_say(void **state)
         int receive_messages;
         int immediate;
     } expected[] = {
-        {WIRE_POOL, ZMQ_ROUTER, 2, 2, 0},
-        {WIRE_SLOT, ZMQ_REQ, 2, 1024, 1},
+        {WIRE_POOL, ZMQ_ROUTER, 16, 16, 0},
+        {WIRE_SLOT, ZMQ_REQ, 1024, 1024, 1},
         {WIRE_ANNOUNCE, ZMQ_XPUB, 16, 16, 0},
         {WIRE_LISTEN, ZMQ_SUB, 16, 16, 0},
     };
@@ -461,6 +462,33 @@ static void a_slot_knows_whether_it_is_connected_and_a_detached_one_is_not(void 
     close_pair(&pair);
 }
 
+static bool is_told_by_the_descriptor(const struct wire *wire, int wait_ms)
+{
+    struct pollfd item = {wire_descriptor(wire), POLLIN, 0};
+
+    return poll(&item, 1, wait_ms) == 1;
+}
+
+static void what_another_call_has_seen_only_the_socket_tells(void **state)
+{
+    struct pair pair = open_pair();
+    struct bytes none;
+    struct bytes frame;
+
+    (void)state;
+    assert_false(wire_readable(pair.slot));
+    assert_false(is_told_by_the_descriptor(pair.slot, 0));
+    assert_status(STATUS_OK, wire_send_to(pair.pool, identity_of(&pair), BYTES("task")));
+    assert_true(is_told_by_the_descriptor(pair.slot, WAIT_MS));
+    assert_true(wire_connected(pair.slot));
+    assert_false(is_told_by_the_descriptor(pair.slot, 0));
+    assert_true(wire_readable(pair.slot));
+    assert_status(STATUS_OK, wire_take(pair.slot, &none, &frame));
+    assert_bytes("task", frame);
+    assert_false(wire_readable(pair.slot));
+    close_pair(&pair);
+}
+
 static void closing_takes_nothing(void **state)
 {
     struct wire *none = NULL;
@@ -495,6 +523,7 @@ int main(void)
         cmocka_unit_test(every_option_is_what_the_rules_say),
         cmocka_unit_test(an_identity_that_is_taken_stays_with_who_has_it),
         cmocka_unit_test(a_slot_knows_whether_it_is_connected_and_a_detached_one_is_not),
+        cmocka_unit_test(what_another_call_has_seen_only_the_socket_tells),
         cmocka_unit_test(closing_takes_nothing),
     };
 
