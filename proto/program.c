@@ -114,7 +114,8 @@ static int check(const struct program_service *service, const char *file)
     if (settings != NULL) {
         fits = check_memory(service, settings, &memory);
     }
-    if (settings != NULL && service->check != NULL && service->check(settings, stderr) != STATUS_OK) {
+    /* Only of settings that hold: a file that is missing was told above. */
+    if (read == STATUS_OK && service->check != NULL && service->check(settings, stderr) != STATUS_OK) {
         fits = STATUS_MALFORMED;
     }
     if (memory.count > 0) {
