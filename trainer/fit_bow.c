@@ -135,6 +135,9 @@ static enum status open(struct solver **out, struct rows *rows, const struct fit
 
 static enum status fit(struct solver *solver, int left_out)
 {
+    if (left_out == FIT_ALL) {
+        return logistic_fit_all(solver->logistic, solver->seed);
+    }
     return logistic_fit(solver->logistic, solver->seed, left_out);
 }
 

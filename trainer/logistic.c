@@ -12,12 +12,14 @@
 
 enum {
     EPOCHS_MAX = 30,
+    EVERYONE = -1, /* no fold is left out */
     NEWTON_STEPS_MAX = 20,
 };
 
 #define REGULARISATION 16.0 /* C */
-#define SETTLED 0.03 /* an epoch that moves the dual variables by this share of their sum is the last: 7 to 10 are needed */
+#define SETTLED 0.06 /* an epoch that moves the dual variables by this share of their sum is the last: 7 to 10 are needed */
 #define NEWTON_TOLERANCE 1e-6
+#define SHARE_STEPS 4294967296u /* whole steps can be added and taken away again without a trace */
 #define DUAL_FIRST 1e-8 /* where a dual variable begins: it may not be 0, where its logarithm is */
 
 /* Side by side, because a step reads and changes both. */
@@ -33,9 +35,10 @@ struct logistic {
     size_t table_count;
     struct cell *cells;
     uint32_t *seen[2];  /* rows of each label that hold a feature */
+    uint64_t *share;    /* sum of 1 / (number of its features) of the rows that hold a feature, in steps of 1 / SHARE_STEPS */
     float *weights;     /* what logistic_weights lends */
-    double *dual;       /* alpha of each row, within (0, cost) */
-    double *norm;       /* squared norm of each row that takes part, the bias included */
+    double *dual;       /* alpha of each row, within (0, cost); 0 = the solution has nothing of it yet */
+    double *norm;       /* squared norm of each row, the bias included; 0 = not known yet */
     uint32_t *order;    /* numbers of the rows that take part, shuffled anew for each epoch */
     uint32_t *features; /* of the row in hand */
     uint8_t *counts;    /* how often it has each; NULL where all are alike */
@@ -46,6 +49,78 @@ struct logistic {
     double bias;
     uint64_t random;
 };
+
+static bool is_cancelled(const struct logistic *logistic)
+{
+    return logistic->cancelled != NULL && atomic_load_explicit(logistic->cancelled, memory_order_relaxed);
+}
+
+static const struct row *take_row(struct logistic *logistic, size_t number)
+{
+    const struct row *row = rows_at(logistic->rows, number);
+
+    rows_unpack(logistic->rows, row, logistic->features, logistic->counts);
+    return row;
+}
+
+/* Counts what the row in hand holds, or takes it back. */
+static void count_in_hand(struct logistic *logistic, const struct row *row, int sign)
+{
+    uint64_t share = row->count == 0 ? 0 : SHARE_STEPS / row->count;
+
+    for (uint32_t at = 0; at < row->count; at++) {
+        uint32_t index = logistic->features[at];
+
+        logistic->seen[row->label][index] += (uint32_t)sign;
+        logistic->share[index] += share * (uint64_t)(int64_t)sign;
+    }
+}
+
+static void count_fold(struct logistic *logistic, int fold, int sign)
+{
+    for (size_t number = 0; fold != EVERYONE && number < rows_count(logistic->rows) && !is_cancelled(logistic); number++) {
+        if (rows_at(logistic->rows, number)->fold == fold) {
+            count_in_hand(logistic, take_row(logistic, number), sign);
+        }
+    }
+}
+
+/* Scales by ratio depend on who takes part; those by idf are the same for all fits. */
+static void learn_by_idf(struct logistic *logistic)
+{
+    for (size_t index = 0; index < logistic->table_count; index++) {
+        double idf = (double)logistic->idfs[index] / MODEL_IDF_STEPS;
+
+        logistic->cells[index].gain = (float)(idf * idf);
+    }
+    for (size_t number = 0; number < rows_count(logistic->rows) && !is_cancelled(logistic); number++) {
+        const struct row *row = take_row(logistic, number);
+        double square = 0;
+
+        for (uint32_t at = 0; at < row->count; at++) {
+            double tf = logistic->tf[logistic->counts[at]];
+
+            square += tf * tf * (double)logistic->cells[logistic->features[at]].gain;
+        }
+        logistic->values[number] = square > 0 ? 1 / sqrt(square) : 0;
+        logistic->norm[number] = square > 0 ? 2 : 1; /* the row's own, and the bias is a feature of value 1 */
+    }
+}
+
+static void learn_rows(struct logistic *logistic)
+{
+    for (size_t number = 0; number < rows_count(logistic->rows) && !is_cancelled(logistic); number++) {
+        const struct row *row = rows_at(logistic->rows, number);
+
+        logistic->values[number] = row->count == 0 ? 0 : 1 / sqrt((double)row->count);
+        if (logistic->idfs == NULL) {
+            count_in_hand(logistic, take_row(logistic, number), 1);
+        }
+    }
+    if (logistic->idfs != NULL) {
+        learn_by_idf(logistic);
+    }
+}
 
 enum status logistic_open(struct logistic **out, const struct rows *rows, const unsigned char *idfs,
                           const atomic_bool *cancelled)
@@ -64,6 +139,7 @@ enum status logistic_open(struct logistic **out, const struct rows *rows, const 
     logistic->cells = calloc(logistic->table_count, sizeof *logistic->cells);
     logistic->seen[0] = calloc(logistic->table_count, sizeof *logistic->seen[0]);
     logistic->seen[1] = calloc(logistic->table_count, sizeof *logistic->seen[1]);
+    logistic->share = calloc(logistic->table_count, sizeof *logistic->share);
     logistic->weights = calloc(logistic->table_count, sizeof *logistic->weights);
     logistic->dual = calloc(count + 1, sizeof *logistic->dual);
     logistic->norm = calloc(count + 1, sizeof *logistic->norm);
@@ -74,12 +150,13 @@ enum status logistic_open(struct logistic **out, const struct rows *rows, const 
     for (unsigned times = 0; times <= MODEL_TF_COUNT_MAX; times++) {
         logistic->tf[times] = model_tf(times);
     }
-    if (logistic->cells == NULL || logistic->seen[0] == NULL || logistic->seen[1] == NULL || logistic->weights == NULL ||
-        logistic->dual == NULL || logistic->norm == NULL || logistic->order == NULL || logistic->values == NULL ||
-        logistic->features == NULL || (idfs != NULL && logistic->counts == NULL)) {
+    if (logistic->cells == NULL || logistic->seen[0] == NULL || logistic->seen[1] == NULL || logistic->share == NULL ||
+        logistic->weights == NULL || logistic->dual == NULL || logistic->norm == NULL || logistic->order == NULL ||
+        logistic->values == NULL || logistic->features == NULL || (idfs != NULL && logistic->counts == NULL)) {
         logistic_close(&logistic);
         return STATUS_NO_MEMORY;
     }
+    learn_rows(logistic);
     *out = logistic;
     return STATUS_OK;
 }
@@ -90,6 +167,7 @@ void logistic_close(struct logistic **logistic)
         free((*logistic)->cells);
         free((*logistic)->seen[0]);
         free((*logistic)->seen[1]);
+        free((*logistic)->share);
         free((*logistic)->weights);
         free((*logistic)->dual);
         free((*logistic)->norm);
@@ -99,49 +177,6 @@ void logistic_close(struct logistic **logistic)
         free((*logistic)->counts);
         free(*logistic);
         *logistic = NULL;
-    }
-}
-
-static bool is_cancelled(const struct logistic *logistic)
-{
-    return logistic->cancelled != NULL && atomic_load_explicit(logistic->cancelled, memory_order_relaxed);
-}
-
-static const struct row *take_row(struct logistic *logistic, size_t number)
-{
-    const struct row *row = rows_at(logistic->rows, number);
-
-    rows_unpack(logistic->rows, row, logistic->features, logistic->counts);
-    return row;
-}
-
-/* Who takes part, and how often each feature is seen with each label. */
-static void count_features(struct logistic *logistic, int left_out)
-{
-    size_t count[2] = {0, 0};
-
-    memset(logistic->seen[0], 0, logistic->table_count * sizeof *logistic->seen[0]);
-    memset(logistic->seen[1], 0, logistic->table_count * sizeof *logistic->seen[1]);
-    logistic->part = 0;
-    for (size_t number = 0; number < rows_count(logistic->rows) && !is_cancelled(logistic); number++) {
-        const struct row *row = rows_at(logistic->rows, number);
-
-        if (row->fold == left_out) {
-            continue;
-        }
-        logistic->order[logistic->part++] = (uint32_t)number;
-        count[row->label]++;
-        rows_unpack(logistic->rows, row, logistic->features, logistic->counts);
-        for (uint32_t at = 0; at < row->count; at++) {
-            logistic->seen[row->label][logistic->features[at]]++;
-        }
-    }
-    if (is_cancelled(logistic)) {
-        return;
-    }
-    assert(count[0] > 0 && count[1] > 0);
-    for (size_t label = 0; label < 2; label++) {
-        logistic->cost[label] = REGULARISATION * (double)logistic->part / (2 * (double)count[label]);
     }
 }
 
@@ -164,62 +199,35 @@ static void find_ratios(struct logistic *logistic)
         if (logistic->seen[0][index] + logistic->seen[1][index] > 0) {
             ratio = shift + log((1 + (double)logistic->seen[1][index]) / (1 + (double)logistic->seen[0][index]));
         }
-        logistic->cells[index] = (struct cell){0, (float)(ratio * ratio)};
+        logistic->cells[index].gain = (float)(ratio * ratio);
     }
 }
 
-/* What each row has for its features, and its squared norm; then rows and gains by one number, so that the mean of them is 1. */
-static void scale_by_ratios(struct logistic *logistic)
+/* Chooses who takes part, and finds the gains of the features. */
+static void scale_by_ratios(struct logistic *logistic, int left_out)
 {
     double sum = 0;
-    double scale;
 
+    count_fold(logistic, left_out, -1);
     find_ratios(logistic);
-    for (size_t at = 0; at < logistic->part && !is_cancelled(logistic); at++) {
-        const struct row *row = take_row(logistic, logistic->order[at]);
-        double *norm = &logistic->norm[logistic->order[at]];
-
-        *norm = 0;
-        for (uint32_t feature = 0; feature < row->count; feature++) {
-            *norm += (double)logistic->cells[logistic->features[feature]].gain / (double)row->count;
-        }
-        sum += *norm;
-    }
-    scale = sum > 0 ? (double)logistic->part / sum : 1;
-    for (size_t at = 0; at < logistic->part && !is_cancelled(logistic); at++) {
-        double *norm = &logistic->norm[logistic->order[at]];
-
-        *norm = *norm * scale + 1; /* the bias is a feature of value 1 */
-    }
     for (size_t index = 0; index < logistic->table_count; index++) {
-        logistic->cells[index].gain = (float)((double)logistic->cells[index].gain * scale);
+        sum += (double)logistic->cells[index].gain * ((double)logistic->share[index] / SHARE_STEPS);
     }
-    for (size_t number = 0; number < rows_count(logistic->rows); number++) {
-        const struct row *row = rows_at(logistic->rows, number);
-
-        logistic->values[number] = row->count == 0 ? 0 : 1 / sqrt((double)row->count);
+    for (size_t index = 0; sum > 0 && index < logistic->table_count; index++) {
+        logistic->cells[index].gain = (float)((double)logistic->cells[index].gain * ((double)logistic->part / sum));
     }
+    count_fold(logistic, left_out, 1);
+    memset(logistic->norm, 0, rows_count(logistic->rows) * sizeof *logistic->norm);
 }
 
-static void scale_by_idf(struct logistic *logistic)
+static double norm_in_hand(const struct logistic *logistic, const struct row *row)
 {
-    for (size_t index = 0; index < logistic->table_count; index++) {
-        double idf = (double)logistic->idfs[index] / MODEL_IDF_STEPS;
+    double sum = 0;
 
-        logistic->cells[index] = (struct cell){0, (float)(idf * idf)};
+    for (uint32_t at = 0; at < row->count; at++) {
+        sum += (double)logistic->cells[logistic->features[at]].gain;
     }
-    for (size_t number = 0; number < rows_count(logistic->rows) && !is_cancelled(logistic); number++) {
-        const struct row *row = take_row(logistic, number);
-        double square = 0;
-
-        for (uint32_t at = 0; at < row->count; at++) {
-            double tf = logistic->tf[logistic->counts[at]];
-
-            square += tf * tf * (double)logistic->cells[logistic->features[at]].gain;
-        }
-        logistic->values[number] = square > 0 ? 1 / sqrt(square) : 0;
-        logistic->norm[number] = square > 0 ? 2 : 1; /* the row's own, and the bias is a feature of value 1 */
-    }
+    return 1 + (row->count == 0 ? 0 : sum / (double)row->count); /* the bias is a feature of value 1 */
 }
 
 /* w.x + bias of the row whose features are in hand. */
@@ -284,35 +292,63 @@ static double descend(struct logistic *logistic, size_t number)
 {
     const struct row *row = take_row(logistic, number);
     double sign = row->label == 1 ? 1 : -1;
-    double *dual = &logistic->dual[number];
     double slope = sign * score_in_hand(logistic, row, number);
-    double next = best_dual(*dual, logistic->norm[number], slope, logistic->cost[row->label]);
-    double step = next - *dual;
+    double before = logistic->dual[number];
+    double next, step;
 
+    if (logistic->norm[number] <= 0) {
+        logistic->norm[number] = norm_in_hand(logistic, row);
+    }
+    next = best_dual(fmax(before, DUAL_FIRST), logistic->norm[number], slope, logistic->cost[row->label]);
+    step = next - before;
     step_in_hand(logistic, row, number, step * sign);
-    *dual = next;
+    logistic->dual[number] = next;
     return fabs(step);
 }
 
-enum status logistic_fit(struct logistic *logistic, uint64_t seed, int left_out)
+static void choose_part(struct logistic *logistic, int left_out)
+{
+    size_t count[2] = {0, 0};
+
+    logistic->part = 0;
+    for (size_t number = 0; number < rows_count(logistic->rows); number++) {
+        const struct row *row = rows_at(logistic->rows, number);
+
+        if (row->fold != left_out) {
+            logistic->order[logistic->part++] = (uint32_t)number;
+            count[row->label]++;
+        }
+    }
+    assert(count[0] > 0 && count[1] > 0);
+    for (size_t label = 0; label < 2; label++) {
+        logistic->cost[label] = REGULARISATION * (double)logistic->part / (2 * (double)count[label]);
+    }
+}
+
+/* Puts together the weights that belong to the dual variables. */
+static void sum_up(struct logistic *logistic)
+{
+    logistic->bias = 0;
+    for (size_t index = 0; index < logistic->table_count; index++) {
+        logistic->cells[index].weight = 0;
+    }
+    for (size_t number = 0; number < rows_count(logistic->rows) && !is_cancelled(logistic); number++) {
+        double dual = logistic->dual[number];
+
+        if (dual > 0) {
+            const struct row *row = take_row(logistic, number);
+
+            step_in_hand(logistic, row, number, row->label == 1 ? dual : -dual);
+        }
+    }
+}
+
+static enum status solve(struct logistic *logistic, uint64_t seed)
 {
     bool settled = false;
 
-    count_features(logistic, left_out);
-    if (logistic->idfs != NULL) {
-        scale_by_idf(logistic);
-    } else {
-        scale_by_ratios(logistic);
-    }
-    logistic->bias = 0;
     logistic->random = seed;
-    for (size_t at = 0; at < logistic->part && !is_cancelled(logistic); at++) {
-        size_t number = logistic->order[at];
-        const struct row *row = take_row(logistic, number);
-
-        logistic->dual[number] = DUAL_FIRST;
-        step_in_hand(logistic, row, number, row->label == 1 ? DUAL_FIRST : -DUAL_FIRST);
-    }
+    sum_up(logistic);
     for (int epoch = 0; epoch < EPOCHS_MAX && !settled && !is_cancelled(logistic); epoch++) {
         double moved = 0, sum = 0;
 
@@ -324,6 +360,34 @@ enum status logistic_fit(struct logistic *logistic, uint64_t seed, int left_out)
         settled = moved < SETTLED * sum;
     }
     return is_cancelled(logistic) ? STATUS_CLOSED : STATUS_OK;
+}
+
+enum status logistic_fit(struct logistic *logistic, uint64_t seed, int left_out)
+{
+    choose_part(logistic, left_out);
+    if (logistic->idfs == NULL) {
+        scale_by_ratios(logistic, left_out);
+    }
+    memset(logistic->dual, 0, rows_count(logistic->rows) * sizeof *logistic->dual);
+    return solve(logistic, seed);
+}
+
+enum status logistic_fit_all(struct logistic *logistic, uint64_t seed)
+{
+    double before[2] = {logistic->cost[0], logistic->cost[1]};
+
+    choose_part(logistic, EVERYONE);
+    if (logistic->idfs == NULL) {
+        scale_by_ratios(logistic, EVERYONE);
+    }
+    for (size_t number = 0; number < rows_count(logistic->rows); number++) {
+        uint8_t label = rows_at(logistic->rows, number)->label;
+
+        if (logistic->dual[number] > 0) { /* it stays within its new bound */
+            logistic->dual[number] *= logistic->cost[label] / before[label];
+        }
+    }
+    return solve(logistic, seed);
 }
 
 double logistic_score(struct logistic *logistic, size_t row)

@@ -15,7 +15,7 @@
  *
  * by dual coordinate descent (Yu, Huang and Lin, Machine Learning 85, 2011), the bias being one more feature. Equal rows
  * and seeds give equal bits. Source of the rule: spec/models.md, "Training"; the ratio alone does what ratio times idf does.
- * Thread: one at a time. Memory: 20 bytes an entry of the table and 28 a row.
+ * Thread: one at a time. Memory: 28 bytes an entry of the table and 28 a row.
  */
 #ifndef TRAINER_LOGISTIC_H
 #define TRAINER_LOGISTIC_H
@@ -26,17 +26,18 @@
 
 struct logistic;
 
-enum { LOGISTIC_ALL = -1 };
-
 /* Borrows all until logistic_close: `rows`, which stay as they are; `idfs` as in struct model_parts with counted rows, NULL to
  * scale by ratios; `cancelled`, NULL = never. STATUS_NO_MEMORY. */
 MUST_CHECK enum status logistic_open(struct logistic **out, const struct rows *rows, const unsigned char *idfs,
                                      const atomic_bool *cancelled);
 void logistic_close(struct logistic **logistic);
 
-/* Solves for the rows of every fold but `left_out`, or for LOGISTIC_ALL of them; a solution before is forgotten. There must
- * be a row of either label among them. STATUS_CLOSED, with no solution, once `cancelled` is true, which each row looks at. */
+/* Solves for the rows of every fold but `left_out`; a solution before is forgotten. There must be a row of either label among
+ * them. STATUS_CLOSED, with no solution, once `cancelled` is true, which each row looks at. */
 MUST_CHECK enum status logistic_fit(struct logistic *logistic, uint64_t seed, int left_out);
+
+/* The same for all rows. Begins at the solution of the fit before, if there was one: most of the way is gone. */
+MUST_CHECK enum status logistic_fit_all(struct logistic *logistic, uint64_t seed);
 
 /* w.x + bias of any row under the solution. */
 double logistic_score(struct logistic *logistic, size_t row);

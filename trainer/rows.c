@@ -12,13 +12,10 @@ enum {
     LABELS = 2,
     WORD_BITS = 64,
     TABLE_SHARE = 8,        /* the table of rows may have an eighth of all bytes */
-    DISTANCE_BYTES_MAX = 3, /* 7 bits a byte */
-    FEATURE_BYTES_MAX = DISTANCE_BYTES_MAX + 1, /* and its count */
-    DISTANCE_BITS = 7,
-    DISTANCE_MORE = 0x80, /* another byte follows */
+    DISTANCE_MORE = 0xFFFF, /* so much, and what follows */
+    /* Of one row: its distances add up to no more than the table, with the bit of a count to twice that. */
+    MORE_MAX = (2 << MODEL_TABLE_BITS_MAX) / DISTANCE_MORE + 1,
 };
-
-_Static_assert(MODEL_TABLE_BITS_MAX + 1 <= DISTANCE_BYTES_MAX * DISTANCE_BITS, "every distance fits, with the bit of a count");
 
 struct rows {
     unsigned table_bits;
@@ -160,17 +157,17 @@ static void mark_text(struct rows *rows, struct bytes text)
     mark_features(rows, text, cut, cut_end);
 }
 
-static unsigned char *put_distance(unsigned char *at, uint32_t distance)
+static uint16_t *put_distance(uint16_t *at, uint32_t distance)
 {
     while (distance >= DISTANCE_MORE) {
-        *at++ = (unsigned char)(distance | DISTANCE_MORE);
-        distance >>= DISTANCE_BITS;
+        *at++ = DISTANCE_MORE;
+        distance -= DISTANCE_MORE;
     }
-    *at++ = (unsigned char)distance;
+    *at++ = (uint16_t)distance;
     return at;
 }
 
-static unsigned char *put_feature(const struct rows *rows, unsigned char *at, uint32_t distance, uint8_t count)
+static uint16_t *put_feature(const struct rows *rows, uint16_t *at, uint32_t distance, uint8_t count)
 {
     if (rows->counts == NULL) {
         return put_distance(at, distance);
@@ -182,11 +179,11 @@ static unsigned char *put_feature(const struct rows *rows, unsigned char *at, ui
     return at;
 }
 
-/* Writes what is marked to `out`, which has room for FEATURE_BYTES_MAX each, or nowhere (NULL), and clears the marks. Returns the
- * bytes written. */
-static size_t take_marks(struct rows *rows, unsigned char *out)
+/* Writes what is marked to `out`, which has room for row_bytes_max(), or nowhere (NULL), and clears the marks. Returns the bytes
+ * written. */
+static size_t take_marks(struct rows *rows, uint16_t *out)
 {
-    unsigned char *at = out;
+    uint16_t *at = out;
     uint32_t last = 0;
 
     for (size_t group = 0; group < touched_words(rows); group++) {
@@ -210,7 +207,13 @@ static size_t take_marks(struct rows *rows, unsigned char *out)
         rows->touched[group] = 0;
     }
     rows->marked = 0;
-    return (size_t)(at - out);
+    return (size_t)(at - out) * sizeof *at;
+}
+
+/* A distance a feature, and a count. */
+static size_t row_bytes_max(const struct rows *rows)
+{
+    return (MORE_MAX + (rows->counts == NULL ? 1 : 2) * (size_t)rows->marked) * sizeof(uint16_t);
 }
 
 enum status rows_add(struct rows *rows, struct bytes text, int label)
@@ -224,12 +227,12 @@ enum status rows_add(struct rows *rows, struct bytes text, int label)
     mark_text(rows, text);
     row.count = rows->marked;
     row.at = packed->count;
-    status = buffer_reserve(packed, (size_t)row.count * FEATURE_BYTES_MAX, &at);
+    status = buffer_reserve(packed, row_bytes_max(rows), &at);
     if (status == STATUS_OK) {
         status = buffer_append(&rows->table, (struct bytes){(const char *)&row, sizeof row});
     }
     if (status == STATUS_OK) {
-        buffer_used(packed, take_marks(rows, (unsigned char *)at));
+        buffer_used(packed, take_marks(rows, (uint16_t *)(void *)at));
         rows->count[label]++;
         rows->longest = row.count > rows->longest ? row.count : rows->longest;
     } else {
@@ -265,22 +268,21 @@ uint32_t rows_longest(const struct rows *rows)
     return rows->longest;
 }
 
-static inline const unsigned char *get_distance(const unsigned char *at, uint32_t *out)
+static inline const uint16_t *get_distance(const uint16_t *at, uint32_t *out)
 {
     uint32_t distance = *at++;
 
-    if (distance >= DISTANCE_MORE) {
-        distance = (distance & (DISTANCE_MORE - 1)) | (uint32_t)*at++ << DISTANCE_BITS;
-        if (distance >= DISTANCE_MORE << DISTANCE_BITS) {
-            distance = (distance & ((DISTANCE_MORE << DISTANCE_BITS) - 1)) | (uint32_t)*at++ << 2 * DISTANCE_BITS;
-        }
+    if (distance == DISTANCE_MORE) {
+        do {
+            distance += *at;
+        } while (*at++ == DISTANCE_MORE);
     }
     *out = distance;
     return at;
 }
 
 /* Reads the next feature behind the one at `index`. */
-static inline const unsigned char *get_feature(const unsigned char *at, bool counted, uint32_t *index, uint8_t *count)
+static inline const uint16_t *get_feature(const uint16_t *at, bool counted, uint32_t *index, uint8_t *count)
 {
     uint32_t distance;
 
@@ -288,7 +290,7 @@ static inline const unsigned char *get_feature(const unsigned char *at, bool cou
     *count = 1;
     if (counted) {
         if ((distance & 1) != 0) {
-            *count = *at++;
+            *count = (uint8_t)*at++;
         }
         distance >>= 1;
     }
@@ -296,14 +298,14 @@ static inline const unsigned char *get_feature(const unsigned char *at, bool cou
     return at;
 }
 
-static const unsigned char *packed_of(const struct rows *rows, const struct row *row)
+static const uint16_t *packed_of(const struct rows *rows, const struct row *row)
 {
-    return (const unsigned char *)rows->packed[row->label].data + row->at;
+    return (const uint16_t *)(const void *)(rows->packed[row->label].data + row->at);
 }
 
 void rows_unpack(const struct rows *rows, const struct row *row, uint32_t *out, uint8_t *counts)
 {
-    const unsigned char *at = packed_of(rows, row);
+    const uint16_t *at = packed_of(rows, row);
     uint32_t index = 0;
     uint8_t count;
 
@@ -326,7 +328,7 @@ void rows_count_holders(const struct rows *rows, uint32_t *out)
     memset(out, 0, ((size_t)1 << rows->table_bits) * sizeof *out);
     for (size_t number = 0; number < rows_count(rows); number++) {
         const struct row *row = rows_at(rows, number);
-        const unsigned char *at = packed_of(rows, row);
+        const uint16_t *at = packed_of(rows, row);
         uint32_t index = 0;
         uint8_t count;
 
@@ -344,8 +346,8 @@ void rows_keep(struct rows *rows, const unsigned char *kept)
 
     for (size_t number = 0; number < rows_count(rows); number++) {
         struct row *row = (struct row *)(void *)rows->table.data + number;
-        const unsigned char *from = packed_of(rows, row);
-        unsigned char *to = (unsigned char *)rows->packed[row->label].data + row->at;
+        const uint16_t *from = packed_of(rows, row);
+        uint16_t *to = (uint16_t *)(void *)(rows->packed[row->label].data + row->at);
         uint32_t index = 0, last = 0, left = 0;
 
         for (uint32_t at = 0; at < row->count; at++) {

@@ -1,7 +1,8 @@
 /* rows: the texts of one training run as sets of feature indices, packed, with how often each stands in the text where asked for.
  *
- * A row holds its different indices in rising order, each as the distance to the one before, in 7 bits a byte: 1 to 2 bytes a
- * feature. Counted rows keep one bit more of it, and a byte where the feature stands in the text more than once. Memory follows
+ * A row holds its different indices in rising order, each as the distance to the one before: 2 bytes a feature, and 2 more where
+ * a distance is beyond that, which is rare. (7 bits a byte take an eighth less memory and three times as long to read.) Counted
+ * rows keep one bit more of each, and 2 bytes where the feature stands in the text more than once. Memory follows
  * the rows that were added and stops at TRAIN_ROWS_BYTES_MAX, half of it for each label, so that a draw which hands out one label
  * after the other leaves room for both. A text longer than TRAIN_TEXT_CODE_POINTS_MAX is read by its head and tail.
  * Thread: one at a time.

@@ -14,11 +14,6 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
-enum { TRAINING_NICE = 10 };
 
 enum course_state { IDLE, RUNNING, DONE };
 
@@ -269,8 +264,7 @@ static void *run_on_thread(void *context)
 {
     struct schedule *schedule = context;
 
-    /* On Linux the priority of a thread; refused only where it was lower already. */
-    (void)setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), TRAINING_NICE);
+    training_give_way();
     training_run(&schedule->training, &schedule->result);
     atomic_store(&schedule->state, DONE);
     schedule->on_done(schedule->context);

@@ -10,7 +10,13 @@
 
 #include <assert.h>
 #include <math.h>
+#include <sched.h>
 #include <stdio.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum { TRAINING_NICE = 19 };
 
 struct run {
     const struct training *training;
@@ -330,6 +336,15 @@ void training_run(const struct training *training, struct training_result *out)
     buffer_free(&run.file);
     buffer_free(&run.live_file);
     out->seconds = (double)(clock_us() - started_us) / 1e6;
+}
+
+void training_give_way(void)
+{
+    static const struct sched_param none = {.sched_priority = 0};
+
+    /* On Linux both are a thread's; refused only where it runs as something lower already. */
+    (void)sched_setscheduler(0, SCHED_BATCH, &none);
+    (void)setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), TRAINING_NICE);
 }
 
 const char *training_end_name(enum training_end end)

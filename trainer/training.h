@@ -59,6 +59,9 @@ struct training_result {
     double seconds;
 };
 
+/* The calling thread runs from now on when nobody else on the machine wants to: the lowest nice, as a batch. */
+void training_give_way(void);
+
 /* Always fills `out`. */
 void training_run(const struct training *training, struct training_result *out);
 

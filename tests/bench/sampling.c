@@ -7,12 +7,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
-enum { ROWS = 50000 }; /* of one draw, as training.max_samples has it by itself */
+enum { ROWS = 50000 }; /* of one draw, as training.max_samples has it by itself; a training may be told another number */
 
 struct seen {
     int64_t rows;
     int64_t bytes;
+    const char *end; /* of a training */
+    double auc;
 };
 
 static enum status count(void *context, const struct sample *sample)
@@ -71,11 +74,11 @@ static enum status read_by(const char *query, const struct database_settings *se
 }
 
 /* A whole training, as the trainer's leader has it run: the rows' features stay in memory for it. */
-static enum status train(const struct database_settings *settings, int64_t profile_id, uint64_t seed, struct seen *seen,
-                         struct sample_figures figures[SAMPLE_LABELS])
+static enum status train(const struct database_settings *settings, int64_t profile_id, uint64_t seed, uint64_t rows,
+                         struct seen *seen, struct sample_figures figures[SAMPLE_LABELS])
 {
     const struct profile_settings profile = {.name = "default", .model_kind = MODEL_KIND_HASHLINEAR,
-                                             .training = {.min_samples = 20, .max_samples = ROWS}};
+                                             .training = {.min_samples = 20, .max_samples = rows, .max_regression = 1}};
     const atomic_bool cancelled = false;
     struct training training = {.database = settings, .profile = &profile, .profile_id = profile_id, .seed = seed,
                                 .cancelled = &cancelled};
@@ -90,7 +93,10 @@ static enum status train(const struct database_settings *settings, int64_t profi
     if (status != STATUS_OK) {
         return status;
     }
+    training_give_way();
     training_run(&training, &result);
+    seen->end = training_end_name(result.end);
+    seen->auc = result.figures.auc;
     seen->rows = result.rows;
     memcpy(figures, result.sampled, sizeof result.sampled);
     return result.end == TRAINING_LIVE || result.end == TRAINING_REFUSED ? STATUS_OK : result.status;
@@ -117,18 +123,19 @@ int main(int argc, char **argv)
 {
     struct database_settings settings = {0};
     struct sample_figures figures[SAMPLE_LABELS] = {{0}};
-    struct seen seen = {0};
+    struct seen seen = {.end = ""};
     uint64_t started_us = clock_us();
     enum status status;
 
-    if (argc != 5 || bytes_copy(bytes_of(argv[1]), settings.url, sizeof settings.url) != STATUS_OK) {
-        (void)fprintf(stderr, "usage: bench_sampling URL PROFILE_ID draw|train|random|all SEED\n");
+    if (argc < 5 || argc > 6 || bytes_copy(bytes_of(argv[1]), settings.url, sizeof settings.url) != STATUS_OK) {
+        (void)fprintf(stderr, "usage: bench_sampling URL PROFILE_ID draw|train|random|all SEED [ROWS]\n");
         return 2;
     }
     if (strcmp(argv[3], "draw") == 0) {
         status = draw(&settings, strtoll(argv[2], NULL, 10), strtoull(argv[4], NULL, 10), &seen, figures);
     } else if (strcmp(argv[3], "train") == 0) {
-        status = train(&settings, strtoll(argv[2], NULL, 10), strtoull(argv[4], NULL, 10), &seen, figures);
+        status = train(&settings, strtoll(argv[2], NULL, 10), strtoull(argv[4], NULL, 10),
+                       argc == 6 ? strtoull(argv[5], NULL, 10) : ROWS, &seen, figures);
     } else {
         status = read_by(strcmp(argv[3], "all") == 0 ? all_rows : random_rows, &settings, strtoll(argv[2], NULL, 10), &seen);
     }
@@ -137,9 +144,10 @@ int main(int argc, char **argv)
         return 1;
     }
     (void)printf("{\"rows\":%lld,\"mib\":%.1f,\"ms\":%.1f,\"peak_kib\":%ld,\"pass\":\"%s %lld of %lld\",\"violation\":"
-                 "\"%s %lld of %lld\"}\n",
+                 "\"%s %lld of %lld\",\"end\":\"%s\",\"auc\":%.4f,\"cpu_s\":%.2f}\n",
                  (long long)seen.rows, (double)seen.bytes / MIB, (double)(clock_us() - started_us) / 1000, peak_kib(),
                  sample_way_name(figures[0].way), (long long)figures[0].drawn, (long long)figures[0].existing,
-                 sample_way_name(figures[1].way), (long long)figures[1].drawn, (long long)figures[1].existing);
+                 sample_way_name(figures[1].way), (long long)figures[1].drawn, (long long)figures[1].existing, seen.end,
+                 seen.auc > 0 ? seen.auc : 0.0, (double)clock() / CLOCKS_PER_SEC);
     return 0;
 }

@@ -50,7 +50,7 @@ static void known_words_are_told_apart(void **state)
     size_t right = 0;
 
     (void)state;
-    assert_status(STATUS_OK, logistic_fit(logistic, 1, LOGISTIC_ALL));
+    assert_status(STATUS_OK, logistic_fit_all(logistic, 1));
     for (size_t row = 0; row < ROWS; row++) {
         right += (logistic_score(logistic, row) > 0) == (rows_at(rows, row)->label == 1);
     }
@@ -62,14 +62,10 @@ static void known_words_are_told_apart(void **state)
 }
 
 /* At the minimum each dual variable is C times the chance of the wrong label, and the bias is the signed sum of them. */
-static void the_solution_meets_the_condition_of_its_minimum(void **state)
+static void assert_minimum(struct logistic *logistic, const struct rows *rows)
 {
-    struct rows *rows = make_rows(ROWS);
-    struct logistic *logistic = open_logistic(rows);
     double sum = 0, all = 0;
 
-    (void)state;
-    assert_status(STATUS_OK, logistic_fit(logistic, 1, LOGISTIC_ALL));
     for (size_t row = 0; row < ROWS; row++) {
         int label = rows_at(rows, row)->label;
         double sign = label == 1 ? 1 : -1;
@@ -80,6 +76,19 @@ static void the_solution_meets_the_condition_of_its_minimum(void **state)
         all += dual;
     }
     assert_true(fabs(sum - logistic_bias(logistic)) < 0.1 * all); /* as far as it has settled */
+}
+
+static void the_solution_meets_the_condition_of_its_minimum_from_wherever_it_began(void **state)
+{
+    struct rows *rows = make_rows(ROWS);
+    struct logistic *logistic = open_logistic(rows);
+
+    (void)state;
+    assert_status(STATUS_OK, logistic_fit_all(logistic, 1));
+    assert_minimum(logistic, rows);
+    assert_status(STATUS_OK, logistic_fit(logistic, 1, 2));
+    assert_status(STATUS_OK, logistic_fit_all(logistic, 1));
+    assert_minimum(logistic, rows);
     logistic_close(&logistic);
     rows_close(&rows);
 }
@@ -92,7 +101,7 @@ static void weights_add_up_to_the_score(void **state)
     const float *weights;
 
     (void)state;
-    assert_status(STATUS_OK, logistic_fit(logistic, 1, LOGISTIC_ALL));
+    assert_status(STATUS_OK, logistic_fit_all(logistic, 1));
     weights = logistic_weights(logistic);
     assert_true(rows_longest(rows) <= 1024);
     for (size_t number = 0; number < ROWS; number++) {
@@ -122,7 +131,7 @@ static void a_fold_left_out_has_no_say(void **state)
         assert_status(STATUS_OK, rows_add(rows, BYTES("pleasant"), 0));
     }
     logistic = open_logistic(rows);
-    assert_status(STATUS_OK, logistic_fit(logistic, 1, LOGISTIC_ALL));
+    assert_status(STATUS_OK, logistic_fit_all(logistic, 1));
     assert_true(logistic_score(logistic, 0) > 1);
     assert_status(STATUS_OK, logistic_fit(logistic, 1, 0));
     assert_true(fabs(logistic_score(logistic, 0) - logistic_bias(logistic)) < 0.2); /* but for chance collisions */
@@ -138,12 +147,17 @@ static void equal_rows_and_seeds_give_equal_bits(void **state)
     struct logistic *second = open_logistic(rows);
 
     (void)state;
-    assert_status(STATUS_OK, logistic_fit(first, 5, LOGISTIC_ALL));
-    assert_status(STATUS_OK, logistic_fit(second, 99, 3)); /* a fit before must leave no trace */
-    assert_status(STATUS_OK, logistic_fit(second, 5, LOGISTIC_ALL));
+    assert_status(STATUS_OK, logistic_fit(first, 5, 1));
+    assert_status(STATUS_OK, logistic_fit(second, 99, 3)); /* must leave no trace */
+    assert_status(STATUS_OK, logistic_fit_all(second, 98)); /* nor this */
+    assert_status(STATUS_OK, logistic_fit(second, 5, 1));
     assert_memory_equal(logistic_weights(first), logistic_weights(second), sizeof(float) << BITS);
     assert_true(logistic_bias(first) == logistic_bias(second));
-    assert_status(STATUS_OK, logistic_fit(second, 6, LOGISTIC_ALL));
+    assert_status(STATUS_OK, logistic_fit_all(first, 5)); /* begins where the fit before ended */
+    assert_status(STATUS_OK, logistic_fit_all(second, 5));
+    assert_memory_equal(logistic_weights(first), logistic_weights(second), sizeof(float) << BITS);
+    assert_true(logistic_bias(first) == logistic_bias(second));
+    assert_status(STATUS_OK, logistic_fit_all(second, 6));
     assert_memory_not_equal(logistic_weights(first), logistic_weights(second), sizeof(float) << BITS);
     logistic_close(&first);
     logistic_close(&second);
@@ -169,7 +183,7 @@ static void by_idf_weights_add_up_to_the_score_too(void **state)
         assert_status(STATUS_OK, rows_add(rows, number % 3 == 0 ? BYTES("awful awful thing") : BYTES("a pleasant day"), number % 3 == 0));
     }
     assert_status(STATUS_OK, logistic_open(&logistic, rows, idfs, NULL));
-    assert_status(STATUS_OK, logistic_fit(logistic, 1, LOGISTIC_ALL));
+    assert_status(STATUS_OK, logistic_fit_all(logistic, 1));
     weights = logistic_weights(logistic);
     for (size_t number = 0; number < 6; number++) {
         const struct row *row = rows_at(rows, number);
@@ -200,7 +214,7 @@ static void rows_without_features_do_no_harm(void **state)
     assert_status(STATUS_OK, rows_add(rows, BYTES("  "), 1));
     assert_status(STATUS_OK, rows_add(rows, BYTES(""), 1));
     logistic = open_logistic(rows);
-    assert_status(STATUS_OK, logistic_fit(logistic, 1, LOGISTIC_ALL));
+    assert_status(STATUS_OK, logistic_fit_all(logistic, 1));
     assert_true(fabs(logistic_score(logistic, 0)) < 0.5); /* both labels weigh the same */
     logistic_close(&logistic);
     rows_close(&rows);
@@ -210,7 +224,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(known_words_are_told_apart),
-        cmocka_unit_test(the_solution_meets_the_condition_of_its_minimum),
+        cmocka_unit_test(the_solution_meets_the_condition_of_its_minimum_from_wherever_it_began),
         cmocka_unit_test(weights_add_up_to_the_score),
         cmocka_unit_test(a_fold_left_out_has_no_say),
         cmocka_unit_test(equal_rows_and_seeds_give_equal_bits),
