@@ -292,9 +292,10 @@ static void look_at_rates(struct connection_set *set, uint64_t now_ms)
     while (member != NULL && now_ms - member->since_ms > BODY_RATE_AFTER_MS) {
         struct connection *connection = connection_of(member);
         uint64_t due = (now_ms - member->since_ms - BODY_RATE_AFTER_MS) * rate / 1000;
+        bool is_read = !connection->is_hungry && !connection->held; /* else it is us who keep it waiting */
 
         member = TAILQ_NEXT(member, in_state);
-        if (!connection->is_hungry && request_body_read(connection->request) < due) { /* else it is us who do not read */
+        if (is_read && request_body_read(connection->request) < due) {
             connection->reason = BY_BODY_RATE;
             connection_refuse(connection, REFUSAL_BODY_RATE);
         }

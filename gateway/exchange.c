@@ -55,6 +55,7 @@ static void give_back(struct exchange *exchange)
     assert(exchange->job == NULL && exchange->relay == NULL);
     exchange_leave(exchange);
     snapshot_release(&exchange->snapshot);
+    exchange_step_out(exchange);
     exchange_decode_close(exchange);
     exchange_moderations_close(exchange);
     exchange_drop_body(exchange);
@@ -129,6 +130,7 @@ static void *on_head(void *context, struct connection *connection)
     exchange->end = "complete";
     secret_decision_id(&home->ids, exchange->decision);
     buffer_init(&exchange->body, home->limits->request_bytes);
+    buffer_init(&exchange->coded, READ_BUFFER_BYTES);
     buffer_init(&exchange->form, home->limits->header_line_bytes);
     buffer_clear(&exchange->url);
     home->live_count++;
@@ -136,7 +138,8 @@ static void *on_head(void *context, struct connection *connection)
 }
 
 /* The buffer's room is the process's budget's, charged before it grows; its bound is the length that the head announced. What
- * comes out of a decoder nobody can tell before: it is charged as it comes. */
+ * comes out of a decoder nobody can tell before: it is charged as it comes. Who waits for room has all that he needs but a copy
+ * of the text: he comes before those who are still being read. */
 static enum status on_room(void *context, size_t bytes)
 {
     struct exchange *exchange = context;
@@ -150,7 +153,11 @@ static enum status on_room(void *context, size_t bytes)
         body->max = (size_t)exchange->head->body_bytes;
     }
     left = body->max - body->count;
-    return account_reserve(admit_bodies(exchange->home->admit), body, bytes < left ? bytes : left);
+    bytes = bytes < left ? bytes : left;
+    if (bytes > body->room - body->count && exchange_must_queue(exchange)) {
+        return STATUS_FULL;
+    }
+    return account_reserve(admit_bodies(exchange->home->admit), body, bytes);
 }
 
 enum status exchange_keep(void *context, struct bytes part)
@@ -178,7 +185,10 @@ static void on_complete(void *context)
 
     assert(exchange->step == STEP_READ);
     exchange->read_us = clock_us() - exchange->begun_us;
-    (void)exchange_go(exchange, exchange->coding == CODING_NONE ? exchange->after_read : exchange_decoded(exchange));
+    exchange->is_whole = true;
+    if (exchange->wait == WAIT_NONE) { /* else exchange_decode_on goes on */
+        (void)exchange_go(exchange, exchange->coding == CODING_NONE ? exchange->after_read : exchange_decoded(exchange));
+    }
 }
 
 static void on_refused(void *context, struct connection *connection, void *current, enum request_refusal refusal)
@@ -323,6 +333,8 @@ static void open_series(struct exchanges *exchanges)
                        "Requests let through without a verdict, because their profile allows it", NULL, 0);
     open_refusal_series(&exchanges->series, metrics);
     exchange_decode_series(&exchanges->series, metrics);
+    exchanges->series.waits_room = metrics_series(metrics, METRIC_COUNTER, "prismguard_gateway_text_waits_total",
+                                                  "Requests whose text had to wait for room in the body budget", NULL, 0);
 }
 
 enum status exchanges_open(struct exchanges **out, const struct exchange_services *services)
@@ -339,8 +351,10 @@ enum status exchanges_open(struct exchanges **out, const struct exchange_service
     exchanges->metrics = services->metrics;
     exchanges->upstream = services->upstream;
     exchanges->loop_index = services->loop_index;
-    TAILQ_INIT(&exchanges->waiting[0]);
-    TAILQ_INIT(&exchanges->waiting[1]);
+    for (enum wait wait = WAIT_NONE; wait < WAIT_COUNT; wait++) {
+        TAILQ_INIT(&exchanges->waiting[wait]);
+    }
+    exchanges->turn_bytes = TURN_BYTES;
     json_init(&exchanges->json);
     buffer_init(&exchanges->scratch, SCRATCH_BYTES_MAX);
     status = fields_open(&exchanges->early, ADDED_FIELDS_MAX, ADDED_BYTES_MAX);

@@ -7,7 +7,8 @@
  *                                        \-> inputs <-> ask -> results -> finish    a route that serves moderations
  *
  * A step looks at what is there and names the next one, or waits for an event: a free decoder (decoder, for a compressed body),
- * the request's last byte (read), the verdict (judge), the end of the upstream's answer (relay). A client that leaves takes its
+ * the request's last byte (read), room for a copy of its text (body, inputs, ask), the verdict (judge), the end of the upstream's
+ * answer (relay). A client that leaves takes its
  * exchange along in the same turn: the upstream is cancelled, the job abandoned. What was judged is what is sent, byte for byte
  * (house D7, D9): a compressed body that is judged is sent on as it was decoded, without its Content-Encoding.
  *
@@ -25,6 +26,7 @@
 #include "proto/settings.h"
 #include "proto/status.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct exchanges; /* all of one loop, and what they share */
@@ -52,8 +54,15 @@ void exchanges_use_pool(struct exchanges *exchanges, struct pool *pool);
 /* What the connections of the loop tell; `closed` is left to the loop. */
 struct connection_events exchanges_events(struct exchanges *exchanges);
 
-/* Every LOOP_TICK_MS: who waits for a decoder has one when one is free. */
+/* Every LOOP_TICK_MS: who waits for a decoder has one when one is free; who waited too long for room is refused. */
 void exchanges_tick(struct exchanges *exchanges);
+
+/* Once a turn of the loop, before its connections': decodes a bounded part of what is to be decoded, and lets those go on for
+ * whom there is room again. */
+void exchanges_turn(struct exchanges *exchanges);
+
+/* Whether there is more of that to do now: the loop must not sleep. */
+bool exchanges_want_turn(const struct exchanges *exchanges);
 
 /* A job that pool_take gave back. Takes it. */
 void exchange_judged(struct job *job);

@@ -7,6 +7,8 @@
 #include "gateway/exchange.h"
 
 #include "gateway/exchange_inside.h"
+#include "proto/clock.h"
+#include "proto/limits.h"
 
 static bool is_brotli(const struct exchange *exchange)
 {
@@ -30,51 +32,96 @@ static enum status open_decoder(struct exchange *exchange)
     return status;
 }
 
-static struct exchange_wait *wait_of(struct exchange *exchange)
+bool exchange_take_decoder(struct exchange *exchange)
 {
-    return &exchange->home->waiting[is_brotli(exchange)];
+    return open_decoder(exchange) == STATUS_OK; /* want of memory is waited out like want of a place */
 }
 
 enum step exchange_decoder(struct exchange *exchange)
 {
-    struct exchange_wait *wait = wait_of(exchange);
+    enum wait wait = is_brotli(exchange) ? WAIT_BROTLI : WAIT_DECODER;
 
     if (exchange->coding == CODING_NONE || exchange->head->body_bytes == 0) {
         return STEP_READ;
     }
-    if (TAILQ_EMPTY(wait) && open_decoder(exchange) == STATUS_OK) {
+    if (TAILQ_EMPTY(&exchange->home->waiting[wait]) && exchange_take_decoder(exchange)) {
         return STEP_READ;
     }
-    TAILQ_INSERT_TAIL(wait, exchange, in_wait);
-    exchange->waits = true;
+    exchange_stand(exchange, wait);
     connection_hold(exchange->connection);
     return STEP_WAIT; /* for exchanges_tick */
 }
 
-static void stop_waiting(struct exchange *exchange)
+/* Room for one step's output, as the body's buffer would grow. */
+static bool has_room(const struct exchange *exchange)
 {
-    TAILQ_REMOVE(wait_of(exchange), exchange, in_wait);
-    exchange->waits = false;
+    const struct buffer *body = &exchange->body;
+    size_t left = body->max - body->count, room = body->room;
+
+    return buffer_room_for(body, left < INFLATE_CHUNK_BYTES ? left : INFLATE_CHUNK_BYTES, &room) != STATUS_OK ||
+           room == body->room || exchange_has_room(exchange, room - body->room);
 }
 
-void exchanges_tick(struct exchanges *exchanges)
+/* Decodes from the front of *in, a slice at most: 155 bytes may stand for 16 MiB, and others have their turn in between.
+ * STATUS_AGAIN: that was not all. */
+static enum status decode_slice(struct exchange *exchange, struct bytes *in)
 {
-    for (size_t kind = 0; kind < sizeof exchanges->waiting / sizeof exchanges->waiting[0]; kind++) {
-        struct exchange *exchange;
+    struct exchanges *home = exchange->home;
+    uint64_t slice = home->turn_bytes < DECODE_SLICE_BYTES ? home->turn_bytes : DECODE_SLICE_BYTES;
+    size_t end = exchange->body.count + (size_t)slice;
+    enum status status = STATUS_AGAIN;
 
-        /* Decoders may come free in any loop: asking is all that there is. Want of memory is waited out like want of a place. */
-        while ((exchange = TAILQ_FIRST(&exchanges->waiting[kind])) != NULL && open_decoder(exchange) == STATUS_OK) {
-            stop_waiting(exchange);
-            (void)exchange_go(exchange, STEP_READ);
-            connection_go_on(exchange->connection);
-        }
+    home->turn_bytes -= slice;
+    while (status == STATUS_AGAIN && exchange->body.count < end && has_room(exchange)) {
+        status = inflate_write(exchange->inflate, in, INFLATE_CHUNK_BYTES);
     }
+    home->turn_bytes += exchange->body.count < end ? end - exchange->body.count : 0;
+    if (status != STATUS_AGAIN || exchange->body.count >= end) {
+        exchange->starved_ms = 0;
+    } else if (exchange->starved_ms == 0) {
+        exchange->starved_ms = clock_ms();
+    }
+    return status;
 }
 
 enum status exchange_decode(struct exchange *exchange, struct bytes part)
 {
-    exchange->coded_bytes += part.count;
-    return inflate_write(exchange->inflate, part);
+    size_t whole_bytes = part.count;
+    bool first = TAILQ_EMPTY(&exchange->home->waiting[WAIT_TURN]);
+    enum status status = first ? decode_slice(exchange, &part) : STATUS_AGAIN;
+
+    exchange->coded_bytes += whole_bytes;
+    if (status != STATUS_AGAIN) {
+        return status;
+    }
+    if (exchange->wait == WAIT_NONE) {
+        exchange_stand(exchange, WAIT_TURN);
+        connection_hold(exchange->connection);
+    }
+    return buffer_append(&exchange->coded, part);
+}
+
+void exchange_decode_on(struct exchange *exchange)
+{
+    struct bytes rest = bytes_from(buffer_view(&exchange->coded), exchange->coded_at);
+    enum status status = decode_slice(exchange, &rest);
+
+    series_add(exchange->home->series.turns_decoded, 1);
+    exchange_step_out(exchange);
+    exchange->coded_at = exchange->coded.count - rest.count;
+    if (status == STATUS_AGAIN) {
+        exchange_stand(exchange, WAIT_TURN);
+        return;
+    }
+    buffer_free(&exchange->coded);
+    exchange->coded_at = 0;
+    connection_go_on(exchange->connection);
+    if (status != STATUS_OK) {
+        (void)exchange_go(exchange, exchange_rejected(exchange, refusal_of_sink(status)));
+    } else if (exchange->is_whole) {
+        exchange->read_us = clock_us() - exchange->begun_us;
+        (void)exchange_go(exchange, exchange_decoded(exchange));
+    }
 }
 
 enum step exchange_decoded(struct exchange *exchange)
@@ -93,9 +140,7 @@ void exchange_decode_close(struct exchange *exchange)
 {
     const struct exchange_metrics *series = &exchange->home->series;
 
-    if (exchange->waits) {
-        stop_waiting(exchange);
-    }
+    buffer_free(&exchange->coded);
     if (exchange->inflate != NULL) {
         series_add(series->coded_bytes[exchange->coding], (int64_t)exchange->coded_bytes);
         series_add(series->decoded_bytes[exchange->coding], (int64_t)exchange->body.count);
@@ -106,6 +151,8 @@ void exchange_decode_close(struct exchange *exchange)
 
 void exchange_decode_series(struct exchange_metrics *series, struct metrics *metrics)
 {
+    series->turns_decoded = metrics_series(metrics, METRIC_COUNTER, "prismguard_gateway_decode_turns_total",
+                                           "Times that a body's decoding went on in a later turn of its loop", NULL, 0);
     for (enum coding coding = CODING_GZIP; coding <= CODING_BROTLI; coding++) {
         const struct metric_label label = {"coding", coding_name(coding)};
 

@@ -55,6 +55,16 @@ enum step {
 #define SOURCE_NAME_REFUSED "refused"         /* refused before it could be judged */
 #define SOURCE_NAME_UNAVAILABLE "unavailable" /* no verdict */
 
+/* What an exchange waits for in line (exchange_wait.c). */
+enum wait {
+    WAIT_NONE,
+    WAIT_DECODER, /* a free one */
+    WAIT_BROTLI,  /* the same of brotli's */
+    WAIT_TURN,    /* its next turn: there is more to decode */
+    WAIT_ROOM,    /* room in the body budget for its text */
+    WAIT_COUNT,
+};
+
 struct exchange {
     struct exchanges *home;
     struct exchange *next; /* among the spare ones */
@@ -88,8 +98,15 @@ struct exchange {
     enum coding coding;      /* of a body that is to be read; CODING_NONE: as it comes */
     struct inflate *inflate; /* from `decoder` to the body's last byte */
     size_t coded_bytes;
-    bool waits; /* for a decoder, */
-    TAILQ_ENTRY(exchange) in_wait; /* in home->waiting */
+    struct buffer coded; /* that came, and is not decoded yet from `coded_at` on: at most one read of a socket */
+    size_t coded_at;
+    bool is_whole;       /* the body's last byte has come */
+
+    TAILQ_ENTRY(exchange) in_wait; /* in home->waiting[wait] */
+    enum wait wait;
+    uint64_t waits_ms;     /* since when */
+    uint64_t starved_ms;   /* since when the budget has no room for what is decoded; 0 = it has */
+    uint64_t wanted_bytes; /* of the budget; 0 = not known */
 
     struct buffer body;  /* decoded; charged to the process's body budget */
     size_t body_bytes;   /* that came; the buffer may be gone */
@@ -135,6 +152,8 @@ struct exchange_metrics {
     struct series *decoded_bodies[CODING_COUNT];
     struct series *coded_bytes[CODING_COUNT];
     struct series *decoded_bytes[CODING_COUNT];
+    struct series *turns_decoded;
+    struct series *waits_room;
 };
 
 /* The series of answers that were met last, by routes of the current snapshot: a look-up in the registry takes a lock, this
@@ -170,7 +189,9 @@ struct exchanges {
     struct exchange_metrics series;
     struct relay_series relays;
     struct answer_series answers[ANSWER_SERIES];
-    struct exchange_wait waiting[2]; /* for a decoder: any, and brotli's */
+    struct exchange_wait waiting[WAIT_COUNT];
+    uint64_t turn_bytes; /* that may still be decoded, or read once more, before others have their turn */
+    bool wants_turn;     /* there is more to do than this turn may */
     struct exchange *spare;
     size_t spare_count;
     size_t live_count;
@@ -230,14 +251,36 @@ const char *exchange_stream_end_name(size_t end);
 /* The next bytes of the body, decoded. Statuses of struct request_sink. */
 MUST_CHECK enum status exchange_keep(void *exchange, struct bytes part);
 
-/* The same of a compressed one. */
+/* The same of a compressed one, as much as the turn allows; the rest is kept, and the connection held until it is decoded. */
 MUST_CHECK enum status exchange_decode(struct exchange *exchange, struct bytes part);
 
-/* All of it is there: the step that follows. */
+/* Goes on with that; the exchange is first in WAIT_TURN, and last or out of it then. */
+void exchange_decode_on(struct exchange *exchange);
+
+/* The body's last byte has come, and all of it is decoded: the step that follows. */
 enum step exchange_decoded(struct exchange *exchange);
 
-/* Gives the decoder back, or stops waiting for one. */
+/* A decoder for one that waits for it. False when there is none. */
+bool exchange_take_decoder(struct exchange *exchange);
+
+/* Gives the decoder back. */
 void exchange_decode_close(struct exchange *exchange);
+
+/* To the end of a line, in which it stays until exchange_step_out. */
+void exchange_stand(struct exchange *exchange, enum wait wait);
+
+/* Out of the line in which it stands, if it does. */
+void exchange_step_out(struct exchange *exchange);
+
+/* Whether there is room for so many bytes more, and nobody waits for it. */
+bool exchange_has_room(const struct exchange *exchange, uint64_t bytes);
+
+/* Whether others were there before: exchange_await_room comes first then. */
+bool exchange_must_queue(const struct exchange *exchange);
+
+/* Its text needs so many bytes of the budget (0 = not known): the same step is taken again when they are there, or the request is
+ * refused after BODY_BUDGET_WAIT_MS; at once when the budget would never have them. Returns the next step. */
+enum step exchange_await_room(struct exchange *exchange, uint64_t bytes);
 
 void exchange_decode_series(struct exchange_metrics *series, struct metrics *metrics);
 

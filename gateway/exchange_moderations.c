@@ -137,9 +137,13 @@ static enum status read_inputs(struct exchange *exchange, struct moderations *mo
 enum step exchange_inputs(struct exchange *exchange)
 {
     uint64_t text_bytes_max = exchange->home->limits->moderated_text_bytes;
-    struct moderations *moderations = calloc(1, sizeof *moderations);
+    struct moderations *moderations;
     size_t bytes;
 
+    if (exchange_must_queue(exchange)) {
+        return exchange_await_room(exchange, 0);
+    }
+    moderations = calloc(1, sizeof *moderations);
     if (moderations == NULL) {
         return exchange_problem(exchange, ERROR_OVERLOADED, 0, "the gateway is out of memory");
     }
@@ -150,8 +154,10 @@ enum step exchange_inputs(struct exchange *exchange)
     }
     bytes = moderations->texts.room + moderations->input_count * sizeof moderations->results[0];
     if (account_charge(admit_bodies(exchange->home->admit), bytes) != STATUS_OK) {
-        return exchange_rejected(exchange, REFUSAL_BODY_BUDGET);
+        exchange_moderations_close(exchange); /* they are read again when there is room */
+        return exchange_await_room(exchange, bytes);
     }
+    exchange_step_out(exchange);
     moderations->charged_bytes = bytes;
     moderations->results = calloc(moderations->input_count, sizeof moderations->results[0]);
     if (moderations->results == NULL) {
@@ -160,11 +166,12 @@ enum step exchange_inputs(struct exchange *exchange)
     return STEP_ASK;
 }
 
-/* A job with the text of the next input. STATUS_FULL when the body budget has no room for it. */
-static enum status open_job(struct exchange *exchange, struct job **out)
+/* A job with the text of the next input. STATUS_AGAIN when the body budget has no room for its `*bytes`: it stays the next. */
+static enum status open_job(struct exchange *exchange, struct job **out, size_t *bytes)
 {
     struct exchanges *home = exchange->home;
     struct moderations *moderations = exchange->moderations;
+    size_t taken_bytes = moderations->taken_bytes;
     struct job *job = NULL;
     enum status status = job_open(&job, home->loop_index, exchange, exchange->route->profile,
                                   home->limits->moderated_text_bytes);
@@ -180,9 +187,11 @@ static enum status open_job(struct exchange *exchange, struct job **out)
         status = job_add(job, &piece);
     } while (status == STATUS_OK && !moderations->is_list && has_pieces(moderations));
     if (status == STATUS_OK) {
-        status = job_charge(job, admit_bodies(home->admit));
+        *bytes = job->body.room;
+        status = job_charge(job, admit_bodies(home->admit)) == STATUS_OK ? STATUS_OK : STATUS_AGAIN;
     }
     if (status != STATUS_OK) {
+        moderations->taken_bytes = taken_bytes;
         job_close(&job);
         return status;
     }
@@ -203,6 +212,13 @@ static void keep_live(struct moderations *moderations, struct job *job)
     moderations->live_count++;
 }
 
+/* Nobody waits for the others any more. */
+static enum step give_up(struct exchange *exchange, enum step step)
+{
+    exchange_moderations_let_go(exchange);
+    return step;
+}
+
 enum step exchange_ask(struct exchange *exchange)
 {
     struct exchanges *home = exchange->home;
@@ -210,21 +226,24 @@ enum step exchange_ask(struct exchange *exchange)
 
     while (moderations->asked_count < moderations->input_count && moderations->live_count < MODERATION_JOBS_MAX) {
         struct job *job = NULL;
+        size_t bytes = 0;
         enum status status;
 
         if (clock_us() - exchange->begun_us > home->limits->total_plain_ms * 1000) {
-            exchange_moderations_let_go(exchange);
-            return exchange_problem(exchange, ERROR_TIMEOUT, 0, "the inputs took longer to judge than an answer may");
+            return give_up(exchange, exchange_problem(exchange, ERROR_TIMEOUT, 0,
+                                                      "the inputs took longer to judge than an answer may"));
         }
-        status = open_job(exchange, &job);
+        status = open_job(exchange, &job, &bytes);
+        if (status == STATUS_AGAIN) { /* what is with the pool gives its room back */
+            return moderations->live_count > 0 ? STEP_WAIT : exchange_await_room(exchange, bytes);
+        }
         if (status != STATUS_OK) {
-            exchange_moderations_let_go(exchange);
-            return exchange_rejected(exchange, status == STATUS_FULL ? REFUSAL_BODY_BUDGET : REFUSAL_MEMORY);
+            return give_up(exchange, exchange_rejected(exchange, status == STATUS_FULL ? REFUSAL_BODY_BUDGET : REFUSAL_MEMORY));
         }
+        exchange_step_out(exchange);
         if (pool_submit(home->pool, job) != STATUS_OK) {
             job_close(&job);
-            exchange_moderations_let_go(exchange);
-            return exchange_full(exchange, LIMIT_QUEUE);
+            return give_up(exchange, exchange_full(exchange, LIMIT_QUEUE));
         }
         keep_live(moderations, job);
     }

@@ -20,6 +20,7 @@ struct inflate {
     uint64_t decoded_bytes_max;
     uint64_t decoded_bytes;
     bool whole; /* the last byte used ended the stream, or a member of it */
+    bool full;  /* zlib used all the room it had: there may be more */
     size_t bytes;
     z_stream zlib;
     BrotliDecoderState *brotli;
@@ -175,19 +176,22 @@ static enum status give_out(struct inflate *decoder, struct bytes part)
 }
 
 /* One call of zlib: what came out is given out before its verdict counts, so that "too large" does not depend on the cuts. */
-static enum status turn_zlib(struct inflate *decoder, bool *full)
+static enum status turn_zlib(struct inflate *decoder, size_t *room)
 {
     z_stream *zlib = &decoder->zlib;
     unsigned char out[INFLATE_CHUNK_BYTES];
+    size_t count = *room < sizeof out ? *room : sizeof out;
     enum status status;
     int result;
 
     zlib->next_out = out;
-    zlib->avail_out = sizeof out;
+    zlib->avail_out = (unsigned)count;
     result = inflate(zlib, Z_NO_FLUSH);
-    *full = zlib->avail_out == 0;
+    count -= zlib->avail_out;
+    *room -= count;
+    decoder->full = zlib->avail_out == 0;
     decoder->whole = result == Z_STREAM_END;
-    status = give_out(decoder, (struct bytes){(const char *)out, sizeof out - zlib->avail_out});
+    status = give_out(decoder, (struct bytes){(const char *)out, count});
     if (status != STATUS_OK) {
         return status;
     }
@@ -200,58 +204,73 @@ static enum status turn_zlib(struct inflate *decoder, bool *full)
     return result == Z_OK || result == Z_STREAM_END ? STATUS_OK : STATUS_MALFORMED;
 }
 
-static enum status write_zlib(struct inflate *decoder, struct bytes in)
+static enum status write_zlib(struct inflate *decoder, struct bytes *in, size_t room)
 {
     z_stream *zlib = &decoder->zlib;
     enum status status = STATUS_OK;
-    bool full = false;
 
-    zlib->next_in = (const unsigned char *)in.data;
-    zlib->avail_in = (unsigned)in.count;
-    while (status == STATUS_OK && (zlib->avail_in > 0 || (full && !decoder->whole))) {
+    zlib->next_in = (const unsigned char *)in->data;
+    zlib->avail_in = (unsigned)in->count;
+    while (status == STATUS_OK && (zlib->avail_in > 0 || (decoder->full && !decoder->whole))) {
         if (decoder->whole && (decoder->coding != CODING_GZIP || inflateReset(zlib) != Z_OK)) {
             return STATUS_MALFORMED; /* bytes behind the stream; behind a member of gzip there may be another */
         }
-        status = turn_zlib(decoder, &full);
+        status = room == 0 ? STATUS_AGAIN : turn_zlib(decoder, &room);
+    }
+    *in = bytes_from(*in, in->count - zlib->avail_in);
+    return status;
+}
+
+/* It decodes into its own window, which is lent to us: no copy. STATUS_AGAIN: more is ready than there is room for. */
+static enum status give_ready(struct inflate *decoder, size_t *room)
+{
+    enum status status = STATUS_OK;
+
+    while (status == STATUS_OK && BrotliDecoderHasMoreOutput(decoder->brotli)) {
+        struct bytes part = {NULL, *room};
+
+        if (part.count == 0) { /* it would mean all */
+            return STATUS_AGAIN;
+        }
+        part.data = (const char *)BrotliDecoderTakeOutput(decoder->brotli, &part.count);
+        *room -= part.count;
+        status = give_out(decoder, part);
     }
     return status;
 }
 
-static enum status write_brotli(struct inflate *decoder, struct bytes in)
+static enum status brotli_error(const struct inflate *decoder)
 {
-    const unsigned char *next = (const unsigned char *)in.data;
-    size_t left = in.count, no_room = 0;
-    BrotliDecoderResult result;
-    enum status status;
+    BrotliDecoderErrorCode code = BrotliDecoderGetErrorCode(decoder->brotli);
+    bool no_memory = code <= BROTLI_DECODER_ERROR_ALLOC_CONTEXT_MODES && code >= BROTLI_DECODER_ERROR_ALLOC_BLOCK_TYPE_TREES;
 
-    if (decoder->whole) {
-        return left > 0 ? STATUS_MALFORMED : STATUS_OK;
-    }
-    do {
-        struct bytes part = {NULL, 0};
-
-        /* It decodes into its own window, which is lent to us: no copy. */
-        result = BrotliDecoderDecompressStream(decoder->brotli, &left, &next, &no_room, NULL, NULL);
-        part.data = (const char *)BrotliDecoderTakeOutput(decoder->brotli, &part.count);
-        status = give_out(decoder, part);
-    } while (status == STATUS_OK && result == BROTLI_DECODER_RESULT_NEEDS_MORE_OUTPUT);
-    if (status != STATUS_OK) {
-        return status;
-    }
-    if (result == BROTLI_DECODER_RESULT_ERROR) {
-        BrotliDecoderErrorCode code = BrotliDecoderGetErrorCode(decoder->brotli);
-        bool no_memory = code <= BROTLI_DECODER_ERROR_ALLOC_CONTEXT_MODES && code >= BROTLI_DECODER_ERROR_ALLOC_BLOCK_TYPE_TREES;
-
-        return no_memory ? STATUS_NO_MEMORY : STATUS_MALFORMED;
-    }
-    decoder->whole = result == BROTLI_DECODER_RESULT_SUCCESS;
-    return left > 0 ? STATUS_MALFORMED : STATUS_OK;
+    return no_memory ? STATUS_NO_MEMORY : STATUS_MALFORMED;
 }
 
-enum status inflate_write(struct inflate *decoder, struct bytes in)
+static enum status write_brotli(struct inflate *decoder, struct bytes *in, size_t room)
 {
-    assert(in.count <= UINT_MAX);
-    return decoder->coding == CODING_BROTLI ? write_brotli(decoder, in) : write_zlib(decoder, in);
+    BrotliDecoderResult result = BROTLI_DECODER_RESULT_NEEDS_MORE_OUTPUT;
+    enum status status = give_ready(decoder, &room);
+
+    while (!decoder->whole && status == STATUS_OK && result == BROTLI_DECODER_RESULT_NEEDS_MORE_OUTPUT) {
+        const unsigned char *next = (const unsigned char *)in->data;
+        size_t left = in->count, no_room = 0;
+
+        if (room == 0) {
+            return STATUS_AGAIN;
+        }
+        result = BrotliDecoderDecompressStream(decoder->brotli, &left, &next, &no_room, NULL, NULL);
+        *in = bytes_from(*in, in->count - left);
+        decoder->whole = result == BROTLI_DECODER_RESULT_SUCCESS;
+        status = result == BROTLI_DECODER_RESULT_ERROR ? brotli_error(decoder) : give_ready(decoder, &room);
+    }
+    return status == STATUS_OK && decoder->whole && in->count > 0 ? STATUS_MALFORMED : status;
+}
+
+enum status inflate_write(struct inflate *decoder, struct bytes *in, size_t room)
+{
+    assert(in->count <= UINT_MAX && room > 0);
+    return decoder->coding == CODING_BROTLI ? write_brotli(decoder, in, room) : write_zlib(decoder, in, room);
 }
 
 enum status inflate_end(const struct inflate *decoder)

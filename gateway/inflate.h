@@ -50,9 +50,10 @@ MUST_CHECK enum status inflate_open(struct inflate **out, enum coding coding, ui
                                     const struct inflate_sink *sink);
 void inflate_close(struct inflate **decoder);
 
-/* Decodes the next bytes, all of them. STATUS_MALFORMED, STATUS_TOO_LARGE beyond the bound, STATUS_NO_MEMORY, or as the sink
- * failed: then the decoder can only be closed. */
-MUST_CHECK enum status inflate_write(struct inflate *decoder, struct bytes in);
+/* Decodes from the front of *in, which moves past what was used, and gives out at most `room` bytes (not 0). STATUS_OK: all of
+ * it. STATUS_AGAIN: the room is used, and there may be more: call again, also when none of *in is left. STATUS_MALFORMED,
+ * STATUS_TOO_LARGE beyond the bound, STATUS_NO_MEMORY, or as the sink failed: then the decoder can only be closed. */
+MUST_CHECK enum status inflate_write(struct inflate *decoder, struct bytes *in, size_t room);
 
 /* No byte follows: STATUS_MALFORMED when some are missing; none at all is no body in any coding. */
 MUST_CHECK enum status inflate_end(const struct inflate *decoder);

@@ -106,14 +106,6 @@ static void on_tick(uv_timer_t *tick)
     }
 }
 
-static void on_turn_end(uv_check_t *turn_end)
-{
-    struct loop *loop = turn_end->data;
-
-    connection_set_turn(loop->connections);
-    (void)uv_idle_stop(&loop->awake);
-}
-
 static void on_awake(uv_idle_t *awake)
 {
     (void)awake; /* running is all it does */
@@ -125,6 +117,19 @@ static void on_turn_wanted(void *owner)
     struct loop *loop = owner;
 
     (void)uv_idle_start(&loop->awake, on_awake);
+}
+
+static void on_turn_end(uv_check_t *turn_end)
+{
+    struct loop *loop = turn_end->data;
+
+    exchanges_turn(loop->exchanges);
+    connection_set_turn(loop->connections);
+    if (exchanges_want_turn(loop->exchanges)) {
+        on_turn_wanted(loop);
+    } else {
+        (void)uv_idle_stop(&loop->awake);
+    }
 }
 
 static void on_connection_closed(void *owner)

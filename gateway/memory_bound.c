@@ -45,7 +45,7 @@ static void add_clients(const struct limit_settings *limits, struct memory_bound
     memory_bound_add(out, "bodies of requests and the text read out of them", "gateway.limits.body_budget",
                      limits->body_budget_bytes);
     memory_bound_add(out, "decoders of compressed bodies", "gateway.limits.decoders",
-                     limits->decoders * DECODER_BYTES_MAX +
+                     limits->decoders * (DECODER_BYTES_MAX + READ_BUFFER_BYTES /* that came and wait for their turn */) +
                          least(limits->decoders, DECODERS_BROTLI_MAX) * DECODER_BROTLI_BYTES_MAX);
     memory_bound_add(out, "unsent bytes of answers", "gateway.limits.stream_budget",
                      least(limits->stream_budget_bytes, connections * unsent));

@@ -72,6 +72,13 @@ void account_release(struct account *account, uint64_t bytes)
     }
 }
 
+bool account_has_room(const struct account *account, uint64_t bytes)
+{
+    uint64_t taken = account_bytes(account);
+
+    return taken <= account->limit_bytes && bytes <= account->limit_bytes - taken;
+}
+
 uint64_t account_bytes(const struct account *account)
 {
     return atomic_load_explicit(&account->bytes, memory_order_relaxed);

@@ -17,6 +17,7 @@
 #include "proto/status.h"
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -37,6 +38,9 @@ void account_close(struct account *account);
 
 MUST_CHECK enum status account_charge(struct account *account, uint64_t bytes);
 void account_release(struct account *account, uint64_t bytes);
+
+/* Whether so many could be charged now. Counts nothing; another thread may be faster. */
+bool account_has_room(const struct account *account, uint64_t bytes);
 
 uint64_t account_bytes(const struct account *account);
 uint64_t account_high_bytes(const struct account *account);

@@ -1,10 +1,11 @@
-/* inflate: in every coding a body stands for the same bytes however it is cut, and neither output nor memory passes its bound.
+/* inflate: in every coding a body stands for the same bytes however it is cut and in whatever pieces it comes out, and neither
+ * output nor memory passes its bound.
  * Of a body that is too large as well as broken, brotli may give another reason for another cut (gateway/inflate.h). */
 #include "fuzz/fuzz.h"
 
 #include "gateway/inflate.h"
 
-enum { DECODED_BYTES_MAX = 64 * KIB };
+enum { DECODED_BYTES_MAX = 64 * KIB, ROOM_BYTES_MAX = 4096 };
 
 static enum status keep(void *context, struct bytes part)
 {
@@ -22,10 +23,16 @@ static enum status decode(struct bytes input, enum coding coding, enum fuzz_cut 
     status = inflate_open(&decoder, coding, DECODED_BYTES_MAX, &sink);
     fuzz_hold(status == STATUS_OK);
     while (status == STATUS_OK && input.count != 0) {
-        struct bytes piece = fuzz_piece(&input, cut, &seed);
+        struct bytes piece = fuzz_piece(&input, cut, &seed), rest = piece;
 
-        status = inflate_write(decoder, piece);
-        fuzz_hold(inflate_bytes(decoder) <= inflate_bytes_max(coding));
+        do {
+            size_t before = out->count, room = 1 + seed % ROOM_BYTES_MAX;
+
+            status = inflate_write(decoder, &rest, room);
+            fuzz_hold(out->count - before <= room && (status != STATUS_AGAIN || out->count - before == room));
+            fuzz_hold(inflate_bytes(decoder) <= inflate_bytes_max(coding));
+        } while (status == STATUS_AGAIN);
+        fuzz_hold(status != STATUS_OK || rest.count == 0);
         free((char *)piece.data);
     }
     if (status == STATUS_OK) {

@@ -154,11 +154,12 @@ static enum status inflate_body(void)
 {
     static const char stored[] = "\x78\x9c\xcb\x48\xcd\xc9\xc9\x07\x00\x06\x2c\x02\x15"; /* "hello" */
     const struct inflate_sink sink = {drop, NULL};
+    struct bytes in = BYTES(stored);
     struct inflate *decoder = NULL;
     enum status status = inflate_open(&decoder, CODING_DEFLATE, KIB, &sink);
 
     if (status == STATUS_OK) {
-        status = inflate_write(decoder, BYTES(stored));
+        status = inflate_write(decoder, &in, KIB);
     }
     if (status == STATUS_OK) {
         status = inflate_end(decoder);

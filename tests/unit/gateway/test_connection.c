@@ -326,6 +326,21 @@ static void a_body_below_its_rate_is_refused_and_one_at_it_is_not(void **state)
     assert_int_equal(1, closed_by(world, "body_rate"));
 }
 
+static void a_body_that_is_held_needs_no_rate(void **state)
+{
+    struct world *world = *state;
+
+    world->limits.body_rate_bytes = 2;
+    world->hold = true;
+    clock_freeze(1000);
+    connect_client(world);
+    say(world, "POST /a HTTP/1.1\r\nHost: t\r\nContent-Length: 100\r\n\r\n");
+    turn_until(world->heads == 1);
+    clock_freeze(1000 + BODY_RATE_AFTER_MS + 2000);
+    connection_set_tick(world->set);
+    assert_true(is_silent(world));
+}
+
 static void an_idle_connection_is_closed_at_its_time_and_one_that_asks_again_is_not(void **state)
 {
     struct world *world = *state;
@@ -656,6 +671,7 @@ int main(void)
         in_world(a_head_that_drips_is_refused_at_the_header_time),
         in_world(a_body_that_drips_is_refused_at_the_body_time),
         in_world(a_body_below_its_rate_is_refused_and_one_at_it_is_not),
+        in_world(a_body_that_is_held_needs_no_rate),
         in_world(an_idle_connection_is_closed_at_its_time_and_one_that_asks_again_is_not),
         in_world(a_client_that_does_not_read_is_cut_and_one_that_reads_slowly_is_not),
         in_world(nobody_writes_past_the_bound_of_a_connection),

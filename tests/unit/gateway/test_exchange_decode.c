@@ -118,6 +118,38 @@ static struct bytes deflated(size_t count)
     return (struct bytes){coded, coded_bytes};
 }
 
+static int64_t turns(struct town *town)
+{
+    return series_value(metrics_series(town->metrics, METRIC_COUNTER, "prismguard_gateway_decode_turns_total", "", NULL, 0));
+}
+
+static bool has_more(int client)
+{
+    struct pollfd item = {.fd = client, .events = POLLIN};
+
+    return poll(&item, 1, 0) == 1;
+}
+
+/* A request that ends in 404; its connection stays. */
+static void town_get(int client, const char *path, char *room)
+{
+    char head[128];
+
+    (void)snprintf(head, sizeof head, "GET %s HTTP/1.1\r\nHost: gateway\r\n\r\n", path);
+    room[0] = '\0';
+    town_say(client, head);
+    assert_true(town_hear(client, room, "}"));
+}
+
+static void send_zeros(int client, size_t count)
+{
+    char *zeros = calloc(1, count);
+
+    assert_non_null(zeros);
+    send_bytes(client, (struct bytes){zeros, count});
+    free(zeros);
+}
+
 static void what_was_decoded_is_judged_and_sent(void **state)
 {
     static const char *const files[] = {"members.gz", "ok.json.gz", "ok.json.zz", "ok.json.br"};
@@ -218,6 +250,102 @@ static void decoded_bytes_count_against_the_budget(void **state)
     assert_refused(&town, PATH, "deflate", large, "503", "as many request bodies as it may");
     assert_int_equal(0, admit_body_bytes(town.admit));
     town_close(&town);
+    free((char *)large.data);
+}
+
+/* As many as there are slices; each but the first is a turn. */
+static void a_large_body_is_decoded_over_many_turns(void **state)
+{
+    enum { SLICES = 8 };
+    struct bytes large = deflated(SLICES * DECODE_SLICE_BYTES), small = deflated(DECODE_SLICE_BYTES - 1);
+    struct town town;
+
+    (void)state;
+    town_init(&town);
+    town.settings.gateway.limits.request_bytes = SLICES * DECODE_SLICE_BYTES;
+    town_start(&town);
+    assert_refused(&town, PATH, "deflate", small, "400", "invalid_request_error"); /* read, and no request */
+    assert_int_equal(0, turns(&town));
+    assert_refused(&town, PATH, "deflate", large, "400", "invalid_request_error");
+    assert_true(turns(&town) >= SLICES - 1);
+    town_close(&town);
+    free((char *)large.data);
+    free((char *)small.data);
+}
+
+static void others_are_answered_while_a_bomb_is_decoded(void **state)
+{
+    struct bytes bomb = file_read(FOLDER, "json-64m.br");
+    struct town town;
+    char *room = text_room(), *answer = text_room();
+    int64_t turns_before = 0;
+    unsigned answered = 0;
+    int other, bombs;
+
+    (void)state;
+    town_init(&town);
+    town.settings.gateway.limits.request_bytes = 16 * MIB;
+    town.settings.gateway.limits.body_budget_bytes = 64 * MIB;
+    town.settings.gateway.limits.connection_requests = UINT32_MAX;
+    town_start(&town);
+    other = town_client(&town);
+    town_get(other, "/nowhere", answer);
+    bombs = begin(&town, PATH, "br", bomb, bomb.count);
+    while (!has_more(bombs)) {
+        town_get(other, "/nowhere", answer);
+        answered += turns(&town) > turns_before; /* it went on since the last one was answered */
+        turns_before = turns(&town);
+    }
+    end(bombs, room);
+    assert_memory_equal("HTTP/1.1 413 ", room, 13);
+    assert_true(answered >= 1);
+    assert_true(turns(&town) >= (int64_t)(16 * MIB / DECODE_SLICE_BYTES - 1));
+    (void)close(other);
+    town_close(&town);
+    free(room);
+    free(answer);
+    free((char *)bomb.data);
+}
+
+static void what_is_decoded_waits_for_room_in_the_budget(void **state)
+{
+    struct bytes large = deflated(300 * KIB);
+    struct town town;
+    struct scripted slot;
+    char *asked = text_room(), *room = text_room();
+    int holds, waits, upstream;
+
+    (void)state;
+    town_init(&town);
+    town.settings.gateway.limits.body_budget_bytes = 600 * KIB;
+    town_start(&town);
+    town_moderator(&town, &slot);
+    holds = town_client(&town);
+    town_say(holds, "POST /plain/x HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 400000\r\n\r\n");
+    send_zeros(holds, 399999);
+    while (admit_body_bytes(town.admit) < 399999) {
+        (void)poll(NULL, 0, 1);
+    }
+    clock_freeze(clock_ms()); /* it waits as long as the test needs */
+    waits = begin(&town, PATH, "deflate", large, large.count);
+    while (decoders(&town) == 0) {
+        (void)poll(NULL, 0, 1);
+    }
+    (void)poll(NULL, 0, 3 * LOOP_TICK_MS);
+    assert_false(has_more(waits));
+    send_zeros(holds, 1);
+    upstream = town_upstream(&town);
+    town_say(upstream, ANSWER);
+    assert_true(town_hear_all(holds, asked));
+    (void)close(upstream);
+    (void)close(holds);
+    end(waits, room);
+    clock_freeze(0);
+    assert_memory_equal("HTTP/1.1 400 ", room, 13); /* read, and no request */
+    scripted_close(&slot);
+    town_close(&town);
+    free(asked);
+    free(room);
     free((char *)large.data);
 }
 
@@ -345,6 +473,9 @@ int main(void)
         cmocka_unit_test(a_body_that_is_not_what_it_says_is_refused),
         cmocka_unit_test(one_bound_holds_for_what_is_decoded_too),
         cmocka_unit_test(decoded_bytes_count_against_the_budget),
+        cmocka_unit_test(a_large_body_is_decoded_over_many_turns),
+        cmocka_unit_test(others_are_answered_while_a_bomb_is_decoded),
+        cmocka_unit_test(what_is_decoded_waits_for_room_in_the_budget),
         cmocka_unit_test(who_finds_no_decoder_waits_for_one),
         cmocka_unit_test(who_waits_longer_than_the_body_time_hears_503),
         cmocka_unit_test(brotli_has_fewer_decoders_and_takes_none_of_the_others),

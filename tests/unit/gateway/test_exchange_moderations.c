@@ -315,6 +315,53 @@ static void texts_and_results_are_charged_to_the_body_budget(void **state)
     free(body);
 }
 
+static void texts_and_results_wait_for_room_in_it(void **state)
+{
+    enum { HELD_BYTES = 100 * KIB };
+    struct scripted slot;
+    struct town town;
+    char text[4000], *body, *zeros = calloc(1, HELD_BYTES), *room = text_room();
+    int holds, client, upstream;
+
+    (void)state;
+    memset(text, 'a', sizeof text);
+    text[sizeof text - 1] = '\0';
+    body = list_of(text, 12); /* 48,000 bytes: read into 64 KiB */
+    town_init(&town);
+    town.settings.gateway.limits.body_budget_bytes = HELD_BYTES + 100 * KIB;
+    town_start(&town);
+    town_moderator(&town, &slot);
+    holds = town_client(&town);
+    town_say(holds, "POST /plain/x HTTP/1.1\r\nHost: a\r\nContent-Length: 102400\r\n\r\n");
+    assert_int_equal(HELD_BYTES - 1, send(holds, zeros, HELD_BYTES - 1, 0));
+    while (admit_body_bytes(town.admit) < HELD_BYTES) {
+        (void)poll(NULL, 0, 1);
+    }
+    clock_freeze(clock_ms()); /* it waits as long as the test needs */
+    client = town_client(&town);
+    town_post(client, PATH, FIELDS, body);
+    while (series_value(metrics_series(town.metrics, METRIC_COUNTER, "prismguard_gateway_text_waits_total", "", NULL, 0)) == 0) {
+        (void)poll(NULL, 0, 1);
+    }
+    assert_status(STATUS_AGAIN, scripted_try_task(&slot, 0));
+    (void)send(holds, zeros, 1, 0);
+    upstream = town_upstream(&town);
+    town_say(upstream, "HTTP/1.1 204 No Content\r\n\r\n");
+    assert_true(town_hear(holds, room, "\r\n\r\n"));
+    while (scripted_try_task(&slot, 0) != STATUS_OK) {
+        (void)poll(NULL, 0, 1);
+    }
+    clock_freeze(0);
+    (void)close(holds);
+    (void)close(client);
+    (void)close(upstream);
+    scripted_close(&slot);
+    town_close(&town);
+    free(room);
+    free(zeros);
+    free(body);
+}
+
 static void all_inputs_together_have_the_time_of_an_answer(void **state)
 {
     struct scripted slot;
@@ -451,6 +498,7 @@ int main(void)
         cmocka_unit_test(where_the_profile_allows_it_an_unjudged_input_is_seen_to_be_unjudged),
         cmocka_unit_test(what_the_endpoint_does_not_serve_is_refused_in_openai_s_shape),
         cmocka_unit_test(texts_and_results_are_charged_to_the_body_budget),
+        cmocka_unit_test(texts_and_results_wait_for_room_in_it),
         cmocka_unit_test(all_inputs_together_have_the_time_of_an_answer),
         cmocka_unit_test(a_client_that_leaves_takes_all_its_inputs_along),
         cmocka_unit_test(long_answers_come_whole_through_a_small_buffer),

@@ -43,7 +43,12 @@ static enum status decode(enum coding coding, struct bytes in, size_t first, siz
     buffer_clear(&outcome->decoded);
     assert_status(STATUS_OK, inflate_open(&outcome->decoder, coding, bytes_max, &sink));
     do {
-        status = inflate_write(outcome->decoder, bytes_first(in, count));
+        struct bytes part = bytes_first(in, count);
+
+        do {
+            status = inflate_write(outcome->decoder, &part, DECODED_BYTES_MAX);
+        } while (status == STATUS_AGAIN);
+        assert_true(status != STATUS_OK || part.count == 0);
         in = bytes_from(in, count);
         count = step;
         assert_true(inflate_bytes(outcome->decoder) <= inflate_bytes_max(coding));
@@ -165,6 +170,38 @@ static void the_bound_is_met_exactly(void **state)
 {
     (void)state;
     for_each_vector(check_bound);
+}
+
+/* What comes out in steps of `room` bytes is the same, and no step gives more. */
+static void check_room(const char *name, enum coding coding, struct bytes in, long long decoded_bytes, struct outcome *outcome)
+{
+    static const size_t rooms[] = {1, 7, INFLATE_CHUNK_BYTES - 1, INFLATE_CHUNK_BYTES + 1};
+    const struct inflate_sink sink = {keep, outcome};
+
+    for (size_t index = decoded_bytes > KIB ? 2 : 0; index < sizeof rooms / sizeof rooms[0]; index++) {
+        struct bytes rest = in;
+        enum status status;
+        size_t before;
+
+        buffer_clear(&outcome->decoded);
+        assert_status(STATUS_OK, inflate_open(&outcome->decoder, coding, DECODED_BYTES_MAX, &sink));
+        do {
+            before = outcome->decoded.count;
+            status = inflate_write(outcome->decoder, &rest, rooms[index]);
+            assert_true(outcome->decoded.count - before <= rooms[index]);
+        } while (status == STATUS_AGAIN && outcome->decoded.count - before == rooms[index]);
+        status = status == STATUS_OK ? inflate_end(outcome->decoder) : status;
+        if (status != expected(decoded_bytes) || (status == STATUS_OK && outcome->decoded.count != (size_t)decoded_bytes)) {
+            fail_msg("%s in steps of %zu: %s", name, rooms[index], status_name(status));
+        }
+        inflate_close(&outcome->decoder);
+    }
+}
+
+static void no_step_gives_more_than_it_was_allowed(void **state)
+{
+    (void)state;
+    for_each_vector(check_room);
 }
 
 static void a_bomb_leaves_the_decoder_within_its_share(void **state)
@@ -311,6 +348,7 @@ int main(void)
         cmocka_unit_test(every_vector_has_its_verdict),
         cmocka_unit_test(every_cut_of_a_small_body_gives_the_same),
         cmocka_unit_test(the_bound_is_met_exactly),
+        cmocka_unit_test(no_step_gives_more_than_it_was_allowed),
         cmocka_unit_test(a_bomb_leaves_the_decoder_within_its_share),
         cmocka_unit_test(damaged_bodies_never_pass_a_bound),
         cmocka_unit_test(a_coding_is_one_known_token),

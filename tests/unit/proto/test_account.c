@@ -36,7 +36,11 @@ static void it_holds_up_to_its_limit(void **state)
 {
     struct account *account = &((struct fixture *)*state)->account;
 
+    assert_true(account_has_room(account, 4096));
+    assert_false(account_has_room(account, 4097));
     assert_status(STATUS_OK, account_charge(account, 4095));
+    assert_true(account_has_room(account, 1));
+    assert_false(account_has_room(account, 2));
     assert_status(STATUS_FULL, account_charge(account, 2));
     assert_status(STATUS_FULL, account_charge(account, UINT64_MAX));
     assert_int_equal(4095, account_bytes(account));
