@@ -1,28 +1,60 @@
-/* judge: walks the segments of a task, keywords first, and hands what it found to the ladder. */
+/* judge: walks the segments of a task, looks at those it does not know, and hands what it found to the ladder. */
 #include "moderator/judge.h"
 
 #include "moderator/ladder.h"
+#include "proto/clock.h"
 
 #include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+/* What is the same for all tasks of a profile. */
+struct bench {
+    size_t number; /* in `live` */
+    struct recent_basis bases[RECENT_KINDS];
+};
+
 struct judge {
     struct rules *rules;
-    size_t *numbers; /* in `live`; one a profile */
+    struct recent *recent; /* NULL: every text is judged anew */
+    struct bench *benches; /* one a profile */
     struct keyword_scanner *scanner;
     struct live_view *view;
     uint64_t random; /* state of splitmix64 */
     unsigned char unsure[UNSURE_BYTES_MAX]; /* of the task in hand: a bit for each segment that a review should see */
-    unsigned char texts[UNSURE_BYTES_MAX];  /* and for each that has text */
+    unsigned char fresh[UNSURE_BYTES_MAX];  /* and for each that is judged anew, and that no review has settled */
+    char category[CATEGORY_BYTES_MAX + 1];  /* of a verdict that a review had given */
 };
 
-/* What the model says of the segments of one task. */
-struct scores {
-    double worst;
-    bool any_unsure; /* `low` or more */
+/* The task in hand, and what is found out about its segments. */
+struct hearing {
+    const struct profile_settings *profile;
+    struct bench *bench;
+    const struct keywords *keywords;
+    const struct model *model;
+    bool drawn; /* for a review */
+    uint64_t now_ms;
+    enum ladder_find find; /* LADDER_NO_MODEL as long as nothing decides */
+    size_t text_count;     /* segments that have text */
+    size_t anew_count;     /* of them judged anew */
+    size_t open_count;     /* of them not settled by a review */
+    double worst;          /* score of all of them */
+    double worst_open;     /* and of those not settled */
+    bool worst_known;      /* whether that one was known */
+    bool any_unsure;       /* `low` or more */
+    bool any_fresh;
 };
+
+static enum status open_bench(struct bench *bench, const struct judge_parts *parts, size_t index)
+{
+    enum status status = live_number(parts->live, rules_settings(parts->rules)->profiles[index].name, &bench->number);
+
+    for (int kind = 0; parts->recent != NULL && status == STATUS_OK && kind < RECENT_KINDS; kind++) {
+        status = recent_basis_of(parts->recent, parts->rules, index, (enum recent_kind)kind, &bench->bases[kind]);
+    }
+    return status;
+}
 
 enum status judge_open(struct judge **out, const struct judge_parts *parts, uint64_t seed)
 {
@@ -35,13 +67,14 @@ enum status judge_open(struct judge **out, const struct judge_parts *parts, uint
         return STATUS_NO_MEMORY;
     }
     judge->rules = rules_hold(parts->rules);
+    judge->recent = parts->recent;
     judge->random = seed;
-    judge->numbers = calloc(settings->profile_count + 1, sizeof *judge->numbers);
-    if (judge->numbers == NULL) {
+    judge->benches = calloc(settings->profile_count + 1, sizeof *judge->benches);
+    if (judge->benches == NULL) {
         goto fail;
     }
     for (size_t index = 0; index < settings->profile_count; index++) {
-        status = live_number(parts->live, settings->profiles[index].name, &judge->numbers[index]);
+        status = open_bench(&judge->benches[index], parts, index);
         if (status != STATUS_OK) {
             goto fail;
         }
@@ -70,7 +103,7 @@ void judge_close(struct judge **judge)
     live_view_close(&(*judge)->view);
     keyword_scanner_close(&(*judge)->scanner);
     rules_release(&(*judge)->rules);
-    free((*judge)->numbers);
+    free((*judge)->benches);
     free(*judge);
     *judge = NULL;
 }
@@ -102,70 +135,127 @@ static double draw(struct judge *judge)
     return (double)(mixed >> 11) * 0x1p-53;
 }
 
-/* Whether any segment holds a keyword, and whether there is any text at all. */
-static enum status find_keyword(struct judge *judge, size_t profile, struct bytes rest, enum ladder_find *out)
+static void mark(unsigned char bits[UNSURE_BYTES_MAX], size_t index)
 {
-    enum ladder_find find = LADDER_NO_TEXT;
-    struct segment segment;
-    enum status status;
+    bits[index / 8] |= (unsigned char)(1u << index % 8);
+}
 
-    while ((status = message_next_segment(&rest, &segment)) == STATUS_OK) {
-        bool hit = false;
+/* The worse of two scores; what is no number stays. */
+static double worse(double score, double worst)
+{
+    return score <= worst || isnan(worst) ? worst : score;
+}
 
-        if (segment.text.count == 0) {
-            continue;
-        }
-        find = LADDER_NO_MODEL;
-        status = keywords_scan(rules_keywords(judge->rules)[profile], judge->scanner, segment.text, &hit);
-        if (status != STATUS_OK) {
-            return status;
-        }
-        if (hit) {
-            find = LADDER_KEYWORD;
-            break;
-        }
+/* What keywords and model say of a text. */
+static enum status look(struct judge *judge, const struct hearing *hearing, struct bytes text, struct recent_finding *out)
+{
+    struct recent_finding finding = {.score = NAN};
+    enum status status = keywords_scan(hearing->keywords, judge->scanner, text, &finding.violation);
+
+    if (status == STATUS_OK && !finding.violation && hearing->model != NULL) {
+        finding.score = model_score(hearing->model, text);
     }
-    if (status != STATUS_OK && status != STATUS_NOT_FOUND) {
+    *out = finding;
+    return status;
+}
+
+/* Adds what is found about one text to what is found about all. `review` is NULL where none has settled it. */
+static void add(struct judge *judge, struct hearing *hearing, size_t index, const struct recent_finding *finding,
+                const struct recent_finding *review, bool known)
+{
+    hearing->text_count++;
+    hearing->anew_count += !known;
+    if (finding->violation) {
+        hearing->find = LADDER_KEYWORD;
+        hearing->worst_known = known;
+        return;
+    }
+    hearing->worst = worse(finding->score, hearing->worst);
+    if (review != NULL && review->violation) {
+        hearing->find = LADDER_REVIEWED_VIOLATION;
+        memcpy(judge->category, review->category, sizeof judge->category);
+    }
+    if (review != NULL) {
+        return;
+    }
+    if (hearing->open_count++ == 0 || !(finding->score <= hearing->worst_open)) {
+        hearing->worst_known = known;
+    }
+    hearing->worst_open = worse(finding->score, hearing->worst_open);
+    if (!(finding->score < hearing->profile->low)) { /* without a model too */
+        hearing->any_unsure = true;
+        mark(judge->unsure, index);
+    }
+    if (!known) {
+        hearing->any_fresh = true;
+        mark(judge->fresh, index);
+    }
+}
+
+/* A segment that has text. */
+static enum status hear(struct judge *judge, struct hearing *hearing, size_t index, struct bytes text)
+{
+    const struct recent_basis *bases = hearing->bench->bases;
+    bool remembers = judge->recent != NULL && bases[RECENT_JUDGED].ttl_ms > 0;
+    struct recent_print print = {0};
+    struct recent_finding finding;
+    struct recent_finding review;
+    bool known = false;
+    bool settled = false;
+    enum status status = STATUS_OK;
+
+    if (remembers) {
+        print = recent_print_of(judge->recent, text);
+        known = recent_find(judge->recent, &bases[RECENT_JUDGED], &print, hearing->now_ms, &finding);
+        settled = ladder_has_review(hearing->profile) &&
+                  recent_find(judge->recent, &bases[RECENT_REVIEWED], &print, hearing->now_ms, &review);
+    }
+    if (!known) {
+        status = look(judge, hearing, text, &finding);
+    }
+    if (status != STATUS_OK) {
         return status;
     }
-    *out = find;
+    if (remembers && !known && (!hearing->drawn || finding.violation)) {
+        recent_keep(judge->recent, &bases[RECENT_JUDGED], &print, hearing->now_ms, &finding);
+    }
+    add(judge, hearing, index, &finding, settled ? &review : NULL, known);
     return STATUS_OK;
 }
 
-/* Segments the model is sure to be harmless need no review, unless all are; without a model no score is below `low`. */
-static enum status score_segments(struct judge *judge, const struct model *model, double low, struct bytes rest,
-                                  struct scores *out)
+/* All segments, or as many as it takes to know that the text is blocked. */
+static enum status hear_all(struct judge *judge, struct hearing *hearing, struct bytes rest)
 {
-    struct scores scores = {0};
     struct segment segment;
     enum status status;
 
     memset(judge->unsure, 0, sizeof judge->unsure);
-    memset(judge->texts, 0, sizeof judge->texts);
+    memset(judge->fresh, 0, sizeof judge->fresh);
     for (size_t index = 0; (status = message_next_segment(&rest, &segment)) == STATUS_OK; index++) {
-        double score;
-
-        if (segment.text.count == 0) {
-            continue;
+        if (segment.text.count > 0) {
+            status = hear(judge, hearing, index, segment.text);
         }
-        score = model == NULL ? low : model_score(model, segment.text);
-        judge->texts[index / 8] |= (unsigned char)(1u << index % 8);
-        scores.worst = score <= scores.worst || isnan(scores.worst) ? scores.worst : score; /* what is no number stays */
-        if (!(score < low)) {
-            scores.any_unsure = true;
-            judge->unsure[index / 8] |= (unsigned char)(1u << index % 8);
+        if (status != STATUS_OK || hearing->find != LADDER_NO_MODEL) {
+            return status;
         }
     }
     if (status != STATUS_NOT_FOUND) {
         return status;
     }
-    *out = scores;
+    if (hearing->text_count == 0) {
+        hearing->find = LADDER_NO_TEXT;
+    } else if (hearing->open_count == 0) {
+        hearing->find = LADDER_REVIEWED_ALL;
+    } else if (hearing->model != NULL) {
+        hearing->find = LADDER_SCORE;
+    }
     return STATUS_OK;
 }
 
+/* Segments the model is sure to be harmless need no review, unless all are. */
 static struct bytes name_unsure(const struct judge *judge, bool any_unsure)
 {
-    const unsigned char *chosen = any_unsure ? judge->unsure : judge->texts;
+    const unsigned char *chosen = any_unsure ? judge->unsure : judge->fresh;
     size_t count = UNSURE_BYTES_MAX;
 
     while (count > 0 && chosen[count - 1] == 0) {
@@ -174,41 +264,64 @@ static struct bytes name_unsure(const struct judge *judge, bool any_unsure)
     return (struct bytes){(const char *)chosen, count};
 }
 
+/* Whether what decided was known before. */
+static bool is_known(const struct hearing *hearing, const struct message_verdict *verdict)
+{
+    switch (verdict->source) {
+    case SOURCE_KEYWORD:
+        return hearing->worst_known;
+    case SOURCE_MODEL:
+        return verdict->outcome == OUTCOME_BLOCK ? hearing->worst_known
+                                                 : verdict->outcome == OUTCOME_ALLOW && hearing->anew_count == 0;
+    default:
+        return false;
+    }
+}
+
+static void decide(struct judge *judge, const struct hearing *hearing, struct message_verdict *verdict)
+{
+    ladder_decide(hearing->profile, hearing->find, hearing->worst_open, hearing->drawn && hearing->any_fresh, verdict);
+    if (hearing->find == LADDER_REVIEWED_VIOLATION && judge->category[0] != '\0') {
+        verdict->category = bytes_of(judge->category);
+    }
+    if (hearing->find != LADDER_NO_TEXT && hearing->find != LADDER_KEYWORD && hearing->model != NULL) {
+        verdict->score = (float)hearing->worst;
+    }
+    if (verdict->outcome == OUTCOME_UNSURE) {
+        verdict->unsure = name_unsure(judge, hearing->any_unsure);
+    } else if (is_known(hearing, verdict)) {
+        verdict->source = SOURCE_CACHE;
+    }
+}
+
 enum status judge_task(struct judge *judge, const struct message_task *task, struct message_verdict *out)
 {
-    size_t index = 0;
-    const struct profile_settings *profile = judge_profile(judge, task->profile, &index);
     struct message_verdict verdict = {.nonce = task->head.nonce, .sequence = task->head.sequence, .score = NAN};
-    enum ladder_find find = LADDER_NO_TEXT;
-    const struct model *model = NULL;
-    struct scores scores = {0};
+    struct hearing hearing = {.find = LADDER_NO_MODEL, .now_ms = clock_ms()};
+    uint64_t model_version = 0;
+    size_t index = 0;
     enum status status;
 
-    if (profile == NULL) {
+    hearing.profile = judge_profile(judge, task->profile, &index);
+    if (hearing.profile == NULL) {
         return STATUS_NOT_FOUND;
     }
-    status = find_keyword(judge, index, task->segments, &find);
+    hearing.bench = &judge->benches[index];
+    hearing.keywords = rules_keywords(judge->rules)[index];
+    hearing.drawn = draw(judge) < hearing.profile->review.sample_rate && ladder_has_review(hearing.profile);
+    live_view_refresh(judge->view);
+    if (hearing.profile->model_kind != MODEL_KIND_NONE) {
+        hearing.model = live_view_model(judge->view, hearing.bench->number, &model_version);
+    }
+    for (int kind = 0; kind < RECENT_KINDS; kind++) {
+        hearing.bench->bases[kind].model_version = model_version;
+    }
+    status = hear_all(judge, &hearing, task->segments);
     if (status != STATUS_OK) {
         return status;
     }
-    live_view_refresh(judge->view);
-    if (find == LADDER_NO_MODEL) {
-        if (profile->model_kind != MODEL_KIND_NONE) {
-            model = live_view_model(judge->view, judge->numbers[index], &verdict.model_version);
-        }
-        status = score_segments(judge, model, profile->low, task->segments, &scores);
-        if (status != STATUS_OK) {
-            return status;
-        }
-    }
-    if (model != NULL) {
-        find = LADDER_SCORE;
-        verdict.score = (float)scores.worst;
-    }
-    ladder_decide(profile, find, scores.worst, draw(judge), &verdict);
-    if (verdict.outcome == OUTCOME_UNSURE) {
-        verdict.unsure = name_unsure(judge, scores.any_unsure);
-    }
+    verdict.model_version = hearing.find == LADDER_NO_TEXT || hearing.find == LADDER_KEYWORD ? 0 : model_version;
+    decide(judge, &hearing, &verdict);
     *out = verdict;
     return STATUS_OK;
 }

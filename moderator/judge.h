@@ -4,6 +4,11 @@
  * OUTCOME_UNSURE the verdict names the segments a review should see: those that score `low` or more, or all that have text when
  * a sampled one has none such, or when there is no model.
  *
+ * A text that is known of late (moderator/recent) is neither scanned nor scored; one that a reviewer has seen of late is settled:
+ * a violation blocks, and what passed counts no more. A verdict that rests on nothing new has the source cache, but that a text
+ * is unsure or undecided is said anew each time. Only texts that are judged anew are sampled, and what keywords and model said of
+ * them then is not kept: no text escapes a sample_rate of 1 by being sent twice.
+ *
  * Thread: a judge belongs to one thread.
  */
 #ifndef MODERATOR_JUDGE_H
@@ -11,6 +16,7 @@
 
 #include "moderator/keywords.h"
 #include "moderator/live.h"
+#include "moderator/recent.h"
 #include "moderator/rules.h"
 #include "proto/message.h"
 #include "proto/settings.h"
@@ -21,6 +27,7 @@ struct judge;
 struct judge_parts {
     struct rules *rules; /* held until judge_close */
     struct live *live;   /* borrowed until judge_close */
+    struct recent *recent; /* the same; NULL: every text is judged anew */
 };
 
 /* `seed` begins the random choice of sampled texts. STATUS_NO_MEMORY, STATUS_UNAVAILABLE (fold_open), STATUS_FULL
@@ -34,7 +41,7 @@ const struct profile_settings *judge_profile(const struct judge *judge, struct b
 /* Lets go of models that were replaced; judge_task does it too. For a thread that has long had no task. */
 void judge_rest(struct judge *judge);
 
-/* Fills all of `out` but worker_us; its category is a literal, and `unsure` is lent until the next judge_task.
+/* Fills all of `out` but worker_us; category and `unsure` are lent until the next judge_task.
  * STATUS_NOT_FOUND when the profile is unknown, STATUS_MALFORMED when the segments are, STATUS_NO_MEMORY, STATUS_TOO_LARGE
  * (keywords_scan). */
 MUST_CHECK enum status judge_task(struct judge *judge, const struct message_task *task, struct message_verdict *out);

@@ -5,6 +5,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* What hs_compile_multi wants: the fields of the list, each in an array of its own. */
 struct compile_arrays {
@@ -130,6 +131,7 @@ enum status keywords_open(struct keywords **out, const char files[][PATH_BYTES_M
         goto fail;
     }
     keywords->count = list.count;
+    memcpy(keywords->digest, list.digest, sizeof keywords->digest);
     *out = keywords;
     keywords = NULL;
 fail:
@@ -156,4 +158,9 @@ void keywords_close(struct keywords **keywords)
 size_t keywords_count(const struct keywords *keywords)
 {
     return keywords->count;
+}
+
+const unsigned char *keywords_digest(const struct keywords *keywords)
+{
+    return keywords->digest;
 }

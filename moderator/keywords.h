@@ -33,6 +33,9 @@ void keywords_close(struct keywords **keywords);
 
 size_t keywords_count(const struct keywords *keywords);
 
+/* Of the files' bytes (SHA256_BYTES): lists of the same digest find the same. Lent until keywords_close. */
+const unsigned char *keywords_digest(const struct keywords *keywords);
+
 /* What one thread needs to scan with any of `lists` (an entry may be NULL). Borrows nothing after the call. */
 MUST_CHECK enum status keyword_scanner_open(struct keyword_scanner **out, struct keywords *const *lists, size_t list_count);
 void keyword_scanner_close(struct keyword_scanner **scanner);

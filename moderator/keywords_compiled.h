@@ -18,6 +18,7 @@ struct keywords {
     size_t word_count;
     size_t outline_bytes_max; /* of a word */
     size_t count;             /* of keywords and expressions */
+    unsigned char digest[SHA256_BYTES];
 };
 
 #endif

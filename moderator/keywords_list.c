@@ -262,6 +262,7 @@ enum status keywords_list_read(struct keywords_list *list, const struct keyword_
     buffer_init(&content, KEYWORD_FILE_BYTES_MAX);
     status = file_read(source->files[file], &content);
     if (status == STATUS_OK) {
+        secret_sha256_add(list->digest, buffer_view(&content));
         status = read_lines(list, source, file, buffer_view(&content));
     } else if (status != STATUS_NO_MEMORY) {
         keywords_list_error(list, source, file, 0, status_sentence(status));

@@ -13,6 +13,7 @@
 #include "moderator/keywords_shape.h"
 #include "moderator/skeleton.h"
 #include "proto/limits.h"
+#include "proto/secret.h"
 #include "proto/status.h"
 
 #include <stdio.h>
@@ -37,6 +38,7 @@ struct keywords_list {
     size_t word_count, word_room;
     size_t count;            /* lines that hold a keyword or an expression */
     size_t expression_count; /* of them */
+    unsigned char digest[SHA256_BYTES]; /* of the bytes of all files that were read */
     size_t error_count; /* problems found, told or not */
 };
 

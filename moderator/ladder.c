@@ -1,8 +1,6 @@
 /* ladder: thresholds, the undecided rule and sampling. */
 #include "moderator/ladder.h"
 
-#include <assert.h>
-
 bool ladder_has_review(const struct profile_settings *profile)
 {
     return profile->review.url[0] != '\0';
@@ -50,16 +48,19 @@ static void decide_undecided(const struct profile_settings *profile, enum ladder
     }
 }
 
-void ladder_decide(const struct profile_settings *profile, enum ladder_find find, double score, double draw,
+void ladder_decide(const struct profile_settings *profile, enum ladder_find find, double score, bool sampled,
                    struct message_verdict *out)
 {
-    assert(draw >= 0 && draw < 1);
     if (find == LADDER_NO_TEXT) {
         set(out, OUTCOME_ALLOW, SOURCE_NONE, NULL);
         return;
     }
     if (find == LADDER_KEYWORD) {
         set(out, OUTCOME_BLOCK, SOURCE_KEYWORD, LADDER_CATEGORY_KEYWORD);
+        return;
+    }
+    if (find == LADDER_REVIEWED_VIOLATION || find == LADDER_REVIEWED_ALL) {
+        set(out, find == LADDER_REVIEWED_ALL ? OUTCOME_ALLOW : OUTCOME_BLOCK, SOURCE_CACHE, LADDER_CATEGORY_MODEL);
         return;
     }
     if (find == LADDER_SCORE && score < profile->low) {
@@ -70,7 +71,7 @@ void ladder_decide(const struct profile_settings *profile, enum ladder_find find
         decide_undecided(profile, find, score, out);
         return;
     }
-    if (ladder_has_review(profile) && draw < profile->review.sample_rate) {
+    if (ladder_has_review(profile) && sampled) {
         set_unsure(out, DRAWN_RANDOM);
     }
 }

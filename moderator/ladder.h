@@ -2,6 +2,7 @@
  *
  *   keyword             -> BLOCK   source keyword, never sampled
  *   no text             -> ALLOW   source none
+ *   a review said of late of one text that it is a violation -> BLOCK, of all that they are not -> ALLOW   source cache
  *   score < low         -> ALLOW   source model   } a share of sample_rate goes to review all the same:
  *   score > high        -> BLOCK   source model   } UNSURE, drawn random, fallback = what the model said
  *   low <= score <= high, or no model:
@@ -21,7 +22,14 @@
 
 #include <stdbool.h>
 
-enum ladder_find { LADDER_NO_TEXT, LADDER_KEYWORD, LADDER_SCORE, LADDER_NO_MODEL };
+enum ladder_find {
+    LADDER_NO_TEXT,
+    LADDER_KEYWORD,
+    LADDER_REVIEWED_VIOLATION,
+    LADDER_REVIEWED_ALL, /* and passed */
+    LADDER_SCORE,
+    LADDER_NO_MODEL,
+};
 
 /* What the client may read of a block: it names the rung, never the word or the score. */
 #define LADDER_CATEGORY_KEYWORD "keyword"
@@ -32,8 +40,8 @@ enum ladder_find { LADDER_NO_TEXT, LADDER_KEYWORD, LADDER_SCORE, LADDER_NO_MODEL
 bool ladder_has_review(const struct profile_settings *profile);
 
 /* Sets outcome, fallback, drawn, source and category (a literal) of `out` and nothing else. `score` counts with LADDER_SCORE
- * only. `draw` is a random number, 0 <= draw < 1: below sample_rate the text is sampled. */
-void ladder_decide(const struct profile_settings *profile, enum ladder_find find, double score, double draw,
+ * only. `sampled`: drawn at random for a review. */
+void ladder_decide(const struct profile_settings *profile, enum ladder_find find, double score, bool sampled,
                    struct message_verdict *out);
 
 #endif

@@ -4,6 +4,7 @@
 #include "moderator/live.h"
 #include "moderator/lookup.h"
 #include "moderator/memory_bound.h"
+#include "moderator/recent.h"
 #include "moderator/retired.h"
 #include "moderator/review.h"
 #include "moderator/review_call.h"
@@ -55,7 +56,6 @@ struct following {
 /* What asks reviewing LLMs and keeps what they say. */
 struct reviewing {
     struct rules *rules; /* held for both */
-    unsigned char digest[SHA256_BYTES];
     struct history *history; /* NULL = no labels are kept */
     struct review *review;   /* NULL = no profile has one */
 };
@@ -69,6 +69,7 @@ struct moderator {
     struct lookup *trainers;
     struct rules *rules; /* of the tasks to come */
     struct live *live;
+    struct recent *recent;
     struct following following;
     struct reviewing reviewing;
     struct worker *worker;
@@ -194,7 +195,6 @@ static enum status open_reviewing(struct moderator *moderator, struct rules *rul
     enum status status = STATUS_OK;
 
     out->rules = rules_hold(rules);
-    review_profiles_digest(settings, out->digest);
     if (has_database(moderator) && keeps_labels(settings)) {
         status = history_open(&out->history, settings, moderator->metrics, &moderator->labels_wait);
         if (status != STATUS_OK) {
@@ -229,7 +229,7 @@ static enum status start_reviews(struct moderator *moderator)
 static enum status open_worker(struct moderator *moderator)
 {
     const struct worker_parts parts = {
-        .judge = {moderator->rules, moderator->live},
+        .judge = {moderator->rules, moderator->live, moderator->recent},
         .metrics = moderator->metrics,
         .gateways = moderator->gateways,
         .identity = {moderator->identity, sizeof moderator->identity},
@@ -324,13 +324,10 @@ static enum status read_keys(const struct moderator *moderator, struct wire_secu
 /* New slots and followers, where the old ones do not do. */
 static enum status prepare_threads(struct moderator *moderator, const struct settings *fresh, struct renewal *out, FILE *errors)
 {
-    unsigned char digest[SHA256_BYTES];
     bool follows = has_database(moderator) && !follows_same(rules_settings(moderator->following.rules), fresh);
-    bool reviews;
+    bool reviews = !rules_review_alike(moderator->reviewing.rules, out->rules);
     enum status status = STATUS_OK;
 
-    review_profiles_digest(fresh, digest);
-    reviews = memcmp(digest, moderator->reviewing.digest, sizeof digest) != 0;
     if ((follows || reviews) && !retired_has_room(&moderator->retired)) {
         (void)fprintf(errors, "%s: reviews of %d earlier reloads have not ended yet: try again\n", fresh->file, RETIRED_MAX);
         return STATUS_FULL;
@@ -395,6 +392,9 @@ static enum status reload(void *context, struct settings **fresh, FILE *errors)
     }
     status = prepare(moderator, *fresh, renewal, errors);
     if (status == STATUS_OK) {
+        if (recent_fit(moderator->recent, *fresh) != STATUS_OK) {
+            log_event(LOG_WARN, "cache_off", LOG_TEXT("means", "there is no memory to know texts again, all are judged anew"));
+        }
         rules_own(renewal->rules, *fresh);
         *fresh = NULL;
         exchange(moderator, renewal);
@@ -424,6 +424,7 @@ static void close_all(struct moderator *moderator)
     close_following(&moderator->following);
     admin_close(&moderator->admin); /* before the workers that it asks */
     worker_close(&moderator->worker);
+    recent_close(&moderator->recent);
     lookup_close(&moderator->gateways);
     lookup_close(&moderator->trainers);
     live_close(&moderator->live);
@@ -446,6 +447,12 @@ static enum status begin(struct moderator *moderator)
     }
     if (status == STATUS_OK) {
         status = live_open(&moderator->live, PROFILES_MAX);
+    }
+    if (status == STATUS_OK) {
+        status = recent_open(&moderator->recent, moderator->live, moderator->metrics);
+    }
+    if (status == STATUS_OK) {
+        status = recent_fit(moderator->recent, moderator->settings);
     }
     return status;
 }

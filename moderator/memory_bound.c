@@ -1,6 +1,7 @@
 /* memory_bound: one line for each thing in the moderator that holds memory. */
 #include "moderator/memory_bound.h"
 
+#include "moderator/recent.h"
 #include "proto/limits.h"
 
 #include <sys/stat.h>
@@ -46,6 +47,7 @@ void memory_bound_reckon(const struct settings *settings, struct memory_bound *o
     uint64_t models = 0;
     uint64_t reviews = 0;
     uint64_t keywords = 0;
+    uint64_t recent = 0;
 
     for (size_t index = 0; index < settings->profile_count; index++) {
         const struct profile_settings *profile = &settings->profiles[index];
@@ -53,6 +55,7 @@ void memory_bound_reckon(const struct settings *settings, struct memory_bound *o
         models += profile->model_kind == MODEL_KIND_NONE ? 0 : 1;
         reviews += profile->review.url[0] == '\0' ? 0 : profile->review.concurrency;
         keywords += keyword_bytes(profile);
+        recent += recent_table_bytes(profile->cache.entries);
     }
     memory_bound_limit(out, NULL, 0);
     memory_bound_add(out, "the program and its libraries", NULL, MEMORY_BASE_BYTES);
@@ -63,6 +66,7 @@ void memory_bound_reckon(const struct settings *settings, struct memory_bound *o
     memory_bound_add_each(out, "reviews", "profiles.*.review.concurrency", reviews * gateways, text_bytes + CALL_BYTES);
     memory_bound_add_each(out, "models, each twice while one is renewed", NULL, 2 * models, MODEL_BYTES);
     memory_bound_add(out, "keywords, twice while they are renewed", NULL, 2 * keywords);
+    memory_bound_add(out, "what is known of texts", "profiles.*.cache.entries", recent);
     memory_bound_add(out, "labels on their way to the database and from it", NULL,
                      settings->database.url[0] == '\0' ? 0 : 2 * (uint64_t)HISTORY_QUEUE_BYTES_MAX + LOOKUP_BYTES);
     memory_bound_add(out, "log and metrics", NULL, LOG_QUEUE_BYTES_MAX + MEMORY_METRICS_BYTES);

@@ -45,10 +45,6 @@ MUST_CHECK enum status review_profile_open(struct review_profile *out, const str
                                            const struct private_hosts *hosts, struct metrics *metrics, FILE *errors);
 void review_profile_close(struct review_profile *profile);
 
-/* A digest of all that reviews and their labels are made from: names, stores and review settings of the profiles, prompts and
- * keys. Two that are equal mean that a reload has nothing to renew here. What cannot be read changes it. */
-void review_profiles_digest(const struct settings *settings, unsigned char out[SHA256_BYTES]);
-
 /* "allow", "no_verdict", ... static. */
 const char *review_result_name(enum review_result result);
 

@@ -31,6 +31,15 @@ void rules_release(struct rules **rules);
 const struct settings *rules_settings(const struct rules *rules);
 struct keywords *const *rules_keywords(const struct rules *rules); /* one a profile */
 
+/* A digest (SHA256_BYTES) of all that the profile's reviews and their labels are made from, and of when the model is unsure:
+ * name, store, model kind and thresholds, review settings, prompt and key, as they were when the rules were opened. Equal ones
+ * mean that what a review said still holds, and that a reload has nothing to renew there. Of a profile without a review it is the
+ * name's. What cannot be read changes it. Lent as long as they are held. */
+const unsigned char *rules_review_digest(const struct rules *rules, size_t profile);
+
+/* Whether it says the same of every profile of both. */
+bool rules_review_alike(const struct rules *left, const struct rules *right);
+
 /* Of all lists together. */
 size_t rules_keyword_count(const struct rules *rules);
 

@@ -319,7 +319,7 @@ static void thread_close(struct thread *thread)
 
 enum status worker_use_rules(struct worker *worker, struct rules *rules)
 {
-    const struct judge_parts parts = {rules, worker->parts.judge.live};
+    const struct judge_parts parts = {rules, worker->parts.judge.live, worker->parts.judge.recent};
     struct outfit **outfits = calloc(worker->thread_count, sizeof *outfits);
     enum status status = outfits == NULL ? STATUS_NO_MEMORY : STATUS_OK;
 

@@ -297,6 +297,10 @@ enum {
     REVIEW_OPEN_MAX_MS = 30000,
     REVIEW_REST_MAX_MS = 60000,     /* of a Retry-After */
 
+    /* What was found out about texts of late */
+    RECENT_WAYS = 8,   /* entries of a set: one of so many is the least recently used one that is pushed out */
+    RECENT_LOCKS = 16, /* for all sets */
+
     /* Keywords */
     KEYWORD_FILE_BYTES_MAX = 4 * MIB,
     KEYWORD_BYTES_MAX = 1024, /* one line of a keyword file */

@@ -10,6 +10,8 @@
 
 _Static_assert((int)SHA256_BYTES == (int)crypto_hash_sha256_BYTES, "a SHA-256 is 32 bytes");
 _Static_assert((int)TEXT_HASH_BYTES >= (int)crypto_generichash_BYTES_MIN, "BLAKE2b gives hashes this short");
+_Static_assert((int)SECRET_TABLE_KEY_BYTES == (int)crypto_shorthash_siphashx24_KEYBYTES, "SipHash takes keys this long");
+_Static_assert((int)TABLE_HASH_BYTES == (int)crypto_shorthash_siphashx24_BYTES, "SipHash gives hashes this long");
 _Static_assert((int)SECRET_HASH_KEY_BYTES == (int)crypto_generichash_KEYBYTES, "BLAKE2b takes keys this long");
 
 enum status secret_start(void)
@@ -126,9 +128,23 @@ void secret_text_hash(unsigned char out[TEXT_HASH_BYTES], const unsigned char ke
     blake2b(out, TEXT_HASH_BYTES, text, key, SECRET_HASH_KEY_BYTES);
 }
 
+void secret_table_hash(unsigned char out[TABLE_HASH_BYTES], const unsigned char key[SECRET_TABLE_KEY_BYTES], struct bytes text)
+{
+    (void)crypto_shorthash_siphashx24(out, (const unsigned char *)text.data, text.count, key);
+}
+
 void secret_sha256(unsigned char out[SHA256_BYTES], struct bytes data)
 {
     (void)crypto_hash_sha256(out, (const unsigned char *)data.data, data.count);
+}
+
+void secret_sha256_add(unsigned char digest[SHA256_BYTES], struct bytes part)
+{
+    unsigned char both[2 * SHA256_BYTES];
+
+    memcpy(both, digest, SHA256_BYTES);
+    secret_sha256(both + SHA256_BYTES, part);
+    secret_sha256(digest, (struct bytes){(const char *)both, sizeof both});
 }
 
 void secret_random(void *out, size_t count)

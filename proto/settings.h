@@ -170,6 +170,12 @@ struct review_settings {
     enum when_full when_full;
 };
 
+/* What was found out about texts of late. */
+struct cache_settings {
+    uint64_t entries; /* 0 = every text is judged anew */
+    uint64_t ttl_ms;
+};
+
 struct training_settings {
     uint64_t min_samples;
     uint64_t every_ms;
@@ -192,6 +198,7 @@ struct profile_settings {
     double low;  /* below: pass */
     double high; /* above: violation */
     struct review_settings review;
+    struct cache_settings cache;
     enum store_choice store;
     uint64_t retention_ms; /* of a text and its label */
     struct training_settings training;

@@ -244,6 +244,12 @@ static void explain_profile(const struct settings *settings, const struct profil
     explain_scope(profile, out);
     explain_blocks(profile, out);
     explain_undecided(profile, out);
+    if (profile->cache.entries > 0 && (profile->keyword_file_count > 0 || has_model(profile) || has_review(profile))) {
+        fprintf(out, "  A text that is sent again within ");
+        print_time(out, profile->cache.ttl_ms);
+        fprintf(out, " is known again and not judged anew, of %llu texts for each moderator.\n",
+                (unsigned long long)profile->cache.entries);
+    }
     fprintf(out, "  Nobody can judge (no moderator, or no verdict within ");
     print_time(out, settings->moderation.deadline_local_ms);
     fprintf(out, ", reviews within ");

@@ -17,7 +17,6 @@ static const struct setting_planned planned[] = {
     {"profiles.*.responses", "answers are not judged"},
     {"profiles.*.images", "images and audio are not judged, and let through"},
     {"profiles.*.scope.since", "all messages of a request are judged"},
-    {"profiles.*.cache", "every text is judged anew"},
     {"profiles.*.training.canary", "a new model decides at once"},
     {"moderator.live_models", "every profile's model is kept"},
     {"database.text_key_file", "texts are stored as they are"},

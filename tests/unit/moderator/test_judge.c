@@ -51,7 +51,7 @@ static int open_place(void **state)
     profile->keyword_file_count = 1;
     assert_status(STATUS_OK, rules_open(&place->rules, &place->settings, stderr));
     assert_status(STATUS_OK, live_open(&place->live, 2));
-    const struct judge_parts parts = {place->rules, place->live};
+    const struct judge_parts parts = {place->rules, place->live, NULL};
     assert_status(STATUS_OK, judge_open(&place->judge, &parts, SEED));
     *state = place;
     return 0;

@@ -20,7 +20,7 @@ static struct message_verdict decide(const struct profile_settings *profile, enu
     /* Everything the ladder must set begins wrong. */
     struct message_verdict verdict = {.outcome = 77, .fallback = 77, .drawn = 77, .source = 77, .category = BYTES("?")};
 
-    ladder_decide(profile, find, score, draw, &verdict);
+    ladder_decide(profile, find, score, draw < profile->review.sample_rate, &verdict);
     return verdict;
 }
 

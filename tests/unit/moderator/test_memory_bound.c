@@ -26,6 +26,7 @@ static void every_setting_that_holds_memory_counts(void **state)
         PLAIN "gateway: { limits: { moderated_text: 5MiB } }\n",
         PLAIN "profiles: { one: { model: { kind: hashlinear } } }\n",
         PLAIN "profiles: { one: { model: { kind: none }, review: { url: 'https://a.example/v1', models: [m] } } }\n",
+        "moderator: { threads: 2, slots: 2 }\nprofiles: { one: { model: { kind: none }, cache: { entries: 5000 } } }\n",
         PLAIN "database: { url: 'postgresql://a' }\n",
     };
     uint64_t plain = bound_of(PLAIN);

@@ -157,48 +157,6 @@ static void every_result_has_a_name(void **state)
     }
 }
 
-static void the_digest_changes_with_all_that_a_review_is_made_from(void **state)
-{
-    struct folder *folder = *state;
-    struct profile_settings profile = settings_of("http://reviewer.test/");
-    const struct settings settings = {.profiles = &profile, .profile_count = 1};
-    unsigned char before[SHA256_BYTES];
-    unsigned char after[SHA256_BYTES];
-
-    folder_write(folder, "digest-key", BYTES("one"));
-    folder_write(folder, "digest-prompt", BYTES("a policy"));
-    folder_path(folder, "digest-key", profile.review.key_file);
-    folder_path(folder, "digest-prompt", profile.review.prompt_file);
-    review_profiles_digest(&settings, before);
-    review_profiles_digest(&settings, after);
-    assert_memory_equal(before, after, sizeof before);
-    for (int change = 0; change < 5; change++) {
-        switch (change) {
-        case 0:
-            folder_write(folder, "digest-key", BYTES("two"));
-            break;
-        case 1:
-            folder_write(folder, "digest-prompt", BYTES("another policy"));
-            break;
-        case 2:
-            profile.store = STORE_HASH;
-            break;
-        case 3:
-            profile.review.concurrency++;
-            break;
-        case 4:
-            (void)snprintf(profile.name, sizeof profile.name, "renamed");
-            break;
-        }
-        review_profiles_digest(&settings, after);
-        assert_memory_not_equal(before, after, sizeof before);
-        memcpy(before, after, sizeof before);
-    }
-    profile.undecided = UNDECIDED_BLOCK; /* the judge's business */
-    review_profiles_digest(&settings, after);
-    assert_memory_equal(before, after, sizeof before);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -209,7 +167,6 @@ int main(void)
         cmocka_unit_test(a_key_that_cannot_be_read_refuses_to_start),
         cmocka_unit_test(an_address_of_another_kind_refuses_to_start),
         cmocka_unit_test(every_result_has_a_name),
-        cmocka_unit_test(the_digest_changes_with_all_that_a_review_is_made_from),
     };
 
     return cmocka_run_group_tests(tests, make_folder, remove_folder);

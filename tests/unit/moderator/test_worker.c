@@ -67,7 +67,7 @@ static void open_place(struct place *place, uint64_t threads, uint64_t slots, si
         .endpoints = &place->settings.moderator.gateways, .what = "gateways", .metrics = place->metrics};
     assert_status(STATUS_OK, lookup_open(&place->gateways, &options));
     const struct worker_parts parts = {
-        .judge = {place->rules, place->live},
+        .judge = {place->rules, place->live, NULL},
         .gateways = place->gateways,
         .metrics = place->metrics,
         .identity = BYTES("0123456789abcdef"),

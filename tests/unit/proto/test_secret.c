@@ -112,10 +112,32 @@ static void hashes_match_an_independent_implementation(void **state)
     assert_hex("d632c74da346d7c3a7321d8d62f40bee", hash, sizeof hash);
     secret_text_hash(hash, key, (struct bytes){NULL, 0});
     assert_hex("61ca6018a1cca136d1c66d0539b4627f", hash, sizeof hash);
+    /* The first vectors of the SipHash reference implementation. */
+    for (size_t index = 0; index < SECRET_TABLE_KEY_BYTES; index++) {
+        key[index] = (unsigned char)index;
+    }
+    secret_table_hash(hash, key, (struct bytes){NULL, 0});
+    assert_hex("a3817f04ba25a8e66df67214c7550293", hash, TABLE_HASH_BYTES);
+    secret_table_hash(hash, key, (struct bytes){"", 1});
+    assert_hex("da87c1d86b99af44347659119b22fc45", hash, TABLE_HASH_BYTES);
     secret_sha256(sha256, BYTES("abc"));
     assert_hex("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad", sha256, sizeof sha256);
     secret_sha256(sha256, (struct bytes){NULL, 0});
     assert_hex("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", sha256, sizeof sha256);
+}
+
+static void a_digest_of_parts_tells_where_they_are_parted(void **state)
+{
+    unsigned char digests[3][SHA256_BYTES] = {0};
+
+    (void)state;
+    secret_sha256_add(digests[0], BYTES("ab"));
+    secret_sha256_add(digests[0], BYTES("c"));
+    secret_sha256_add(digests[1], BYTES("a"));
+    secret_sha256_add(digests[1], BYTES("bc"));
+    secret_sha256_add(digests[2], BYTES("abc"));
+    assert_memory_not_equal(digests[0], digests[1], SHA256_BYTES);
+    assert_memory_not_equal(digests[0], digests[2], SHA256_BYTES);
 }
 
 static void another_key_gives_another_hash(void **state)
@@ -174,6 +196,7 @@ int main(void)
         cmocka_unit_test(a_key_may_be_as_long_as_its_bound_and_no_longer),
         cmocka_unit_test(a_file_that_cannot_be_read_is_told),
         cmocka_unit_test(hashes_match_an_independent_implementation),
+        cmocka_unit_test(a_digest_of_parts_tells_where_they_are_parted),
         cmocka_unit_test(another_key_gives_another_hash),
         cmocka_unit_test(decision_ids_are_lower_case_hex_and_differ),
         cmocka_unit_test(equality_needs_the_same_length_and_bytes),

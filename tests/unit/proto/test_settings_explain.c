@@ -144,6 +144,15 @@ static void it_says_who_reviews_and_where_samples_go(void **state)
                      PIECES("Samples: none are kept (store: off)"), PIECES("Training"));
 }
 
+static void it_says_what_is_known_again(void **state)
+{
+    (void)state;
+    assert_explained("profiles: { a: { cache: { entries: 100, ttl: 90s } } }\n",
+                     PIECES("A text that is sent again within 90s is known again and not judged anew, of 100 texts for each"),
+                     PIECES("4096"));
+    assert_explained("profiles: { a: { cache: { entries: 0 } } }\n", PIECES("Profile a"), PIECES("judged anew"));
+}
+
 static void no_secret_is_explained(void **state)
 {
     (void)state;
@@ -204,6 +213,7 @@ int main(void)
         cmocka_unit_test(it_says_what_blocks_and_what_is_undecided),
         cmocka_unit_test(it_says_plainly_when_nothing_ever_blocks),
         cmocka_unit_test(it_says_who_reviews_and_where_samples_go),
+        cmocka_unit_test(it_says_what_is_known_again),
         cmocka_unit_test(no_secret_is_explained),
         cmocka_unit_test(the_table_has_one_row_a_setting),
         cmocka_unit_test(the_written_table_is_the_table),
