@@ -8,7 +8,6 @@
 #include "proto/limits.h"
 #include "proto/log.h"
 #include "proto/message.h"
-#include "proto/secret.h"
 #include "proto/wire.h"
 
 #include <assert.h>
@@ -44,46 +43,14 @@ struct feed {
     struct series **refused;
 };
 
-/* Checks a row and makes the model of it. */
-static enum status make_model(const struct feed *feed, const struct feed_row *row, struct model **out)
-{
-    unsigned char sha256[SHA256_BYTES];
-    struct model *model = NULL;
-    enum status status;
-
-    if (row->too_large) {
-        return STATUS_TOO_LARGE;
-    }
-    secret_sha256(sha256, row->bytes);
-    if (!bytes_equal(row->sha256, (struct bytes){(const char *)sha256, sizeof sha256})) {
-        return STATUS_CORRUPT;
-    }
-    status = model_open(&model, row->bytes);
-    if (status != STATUS_OK) {
-        return status;
-    }
-    if (model_kind_of(model) != feed->parts.settings->profiles[row->profile].model_kind) {
-        model_close(&model);
-        return STATUS_UNSUPPORTED;
-    }
-    *out = model;
-    return STATUS_OK;
-}
-
 /* Want of memory ends the reading, to be tried again; whatever else is wrong with a model will still be wrong then. */
 static enum status on_row(void *context, const struct feed_row *row)
 {
     struct feed *feed = context;
     const char *name = feed->parts.settings->profiles[row->profile].name;
     struct model *model = NULL;
-    enum status status = STATUS_OK;
+    enum status status = feed_row_model(row, feed->parts.settings->profiles[row->profile].model_kind, &model);
 
-    if (row->version == 0) {
-        status = STATUS_MALFORMED; /* 0 means none everywhere */
-    }
-    if (status == STATUS_OK) {
-        status = make_model(feed, row, &model);
-    }
     if (status == STATUS_OK) {
         status = live_put(feed->parts.live, feed->numbers[row->profile], model, row->version);
         if (status != STATUS_OK) {

@@ -1,6 +1,8 @@
 /* feed_table: one query over the table of models, row by row, so that one model at a time is in memory. */
 #include "moderator/feed_table.h"
 
+#include "proto/secret.h"
+
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -57,6 +59,34 @@ void feed_table_close(struct feed_table **table)
 const char *feed_table_sqlstate(const struct feed_table *table)
 {
     return table->sqlstate;
+}
+
+enum status feed_row_model(const struct feed_row *row, enum model_kind kind, struct model **out)
+{
+    unsigned char sha256[SHA256_BYTES];
+    struct model *model = NULL;
+    enum status status;
+
+    if (row->version == 0) {
+        return STATUS_MALFORMED; /* 0 means none everywhere */
+    }
+    if (row->too_large) {
+        return STATUS_TOO_LARGE;
+    }
+    secret_sha256(sha256, row->bytes);
+    if (!bytes_equal(row->sha256, (struct bytes){(const char *)sha256, sizeof sha256})) {
+        return STATUS_CORRUPT;
+    }
+    status = model_open(&model, row->bytes);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (model_kind_of(model) != kind) {
+        model_close(&model);
+        return STATUS_UNSUPPORTED;
+    }
+    *out = model;
+    return STATUS_OK;
 }
 
 struct reading {

@@ -1,11 +1,12 @@
-/* feed_table: the live models of our profiles out of the table `models`. Internal to moderator/feed.
+/* feed_table: the live models of our profiles out of the table `models`.
  *
- * Thread: feed's own.
+ * Thread: one at a time: feed's own, or that of a dry run.
  */
 #ifndef MODERATOR_FEED_TABLE_H
 #define MODERATOR_FEED_TABLE_H
 
 #include "proto/db.h"
+#include "proto/model.h"
 #include "proto/settings.h"
 #include "proto/status.h"
 
@@ -30,6 +31,10 @@ void feed_table_close(struct feed_table **table);
  * of changes. A status of `on_row` other than STATUS_OK ends the reading and is returned; else what proto/db says. */
 MUST_CHECK enum status feed_table_read(struct feed_table *table, uint64_t change,
                                        enum status (*on_row)(void *context, const struct feed_row *row), void *context);
+
+/* Checks a row's file and makes the model of it, the caller's. STATUS_MALFORMED (version 0), STATUS_TOO_LARGE, STATUS_CORRUPT
+ * (not what the trainer stored), STATUS_UNSUPPORTED (another kind), and what model_open says. */
+MUST_CHECK enum status feed_row_model(const struct feed_row *row, enum model_kind kind, struct model **out);
 
 /* The SQLSTATE of the last failed read, "" when there was no connection. Lends until the next call. */
 const char *feed_table_sqlstate(const struct feed_table *table);

@@ -42,9 +42,22 @@ static enum status read_some(int descriptor, struct buffer *out)
     return STATUS_OK;
 }
 
-enum status file_read(const char *path, struct buffer *out)
+enum status file_read_rest(int descriptor, struct buffer *out)
 {
     size_t count_before = out->count;
+    enum status status;
+
+    while ((status = read_some(descriptor, out)) == STATUS_OK) {
+    }
+    if (status == STATUS_NOT_FOUND) {
+        return STATUS_OK;
+    }
+    out->count = count_before;
+    return status;
+}
+
+enum status file_read(const char *path, struct buffer *out)
+{
     int descriptor;
     enum status status;
 
@@ -53,12 +66,7 @@ enum status file_read(const char *path, struct buffer *out)
     if (descriptor < 0) {
         return errno == ENOENT || errno == ENOTDIR ? STATUS_NOT_FOUND : STATUS_IO;
     }
-    while ((status = read_some(descriptor, out)) == STATUS_OK) {
-    }
+    status = file_read_rest(descriptor, out);
     (void)close(descriptor);
-    if (status == STATUS_NOT_FOUND) {
-        return STATUS_OK;
-    }
-    out->count = count_before;
     return status;
 }

@@ -64,7 +64,7 @@ static enum status compile_patterns(struct keywords *keywords, struct keywords_l
     } else if (error->expression >= 0 && (size_t)error->expression < list->pattern_count) {
         const struct keyword_pattern *pattern = &list->patterns[error->expression];
 
-        keywords_list_error(list, source, pattern->file, pattern->line, error->message);
+        keywords_list_error(list, source, pattern->place.file, pattern->place.line, error->message);
     } else {
         keywords_list_error(list, source, 0, 0, error->message);
     }
@@ -82,6 +82,18 @@ static enum status read_files(struct keywords_list *list, const struct keyword_s
         }
     }
     return list->error_count == 0 ? STATUS_OK : STATUS_MALFORMED;
+}
+
+static enum status keep_places(struct keywords *keywords, const struct keywords_list *list)
+{
+    keywords->pattern_places = calloc(list->pattern_count, sizeof *keywords->pattern_places);
+    if (keywords->pattern_places == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    for (size_t index = 0; index < list->pattern_count; index++) {
+        keywords->pattern_places[index] = list->patterns[index].place;
+    }
+    return STATUS_OK;
 }
 
 /* Takes the words of the list: their outlines are searched for, their shapes are asked at each hit. */
@@ -124,6 +136,9 @@ enum status keywords_open(struct keywords **out, const char files[][PATH_BYTES_M
     if (status == STATUS_OK && list.pattern_count > 0) {
         status = compile_patterns(keywords, &list, &source);
     }
+    if (status == STATUS_OK && list.pattern_count > 0) {
+        status = keep_places(keywords, &list);
+    }
     if (status == STATUS_OK) {
         status = take_words(keywords, &list);
     }
@@ -151,6 +166,7 @@ void keywords_close(struct keywords **keywords)
     keyword_index_close(&(*keywords)->index);
     keyword_words_free((*keywords)->words, (*keywords)->word_count);
     (void)hs_free_database((*keywords)->patterns);
+    free((*keywords)->pattern_places);
     free(*keywords);
     *keywords = NULL;
 }

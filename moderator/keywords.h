@@ -8,7 +8,8 @@
  * the folded text (moderator/fold) and the text's glyphs (moderator/skeleton); it must not match the empty text.
  *
  * Thread: `struct keywords` is constant after keywords_open and shared by all threads; a scanner belongs to one thread.
- * The keyword that was hit is never told: it must reach neither a message nor a log (spec/reliability.md B.1 row 21).
+ * The keyword that was hit is never told: it must reach neither a message nor a log (spec/reliability.md B.1 row 21). Where it
+ * stands is known for the operator's own dry run alone (moderator/dry_run).
  */
 #ifndef MODERATOR_KEYWORDS_H
 #define MODERATOR_KEYWORDS_H
@@ -22,6 +23,16 @@
 
 struct keywords;
 struct keyword_scanner;
+
+/* Where a keyword is written down. */
+struct keyword_place {
+    unsigned file; /* index into the files of keywords_open */
+    unsigned line; /* from 1 */
+};
+
+/* Appends the keyword that stands in this line of the file, as it is written there. STATUS_NOT_FOUND when the file is shorter by
+ * now; statuses of file_read and buffer_append. */
+MUST_CHECK enum status keyword_read(const char *file, unsigned line, struct buffer *out);
 
 /* Reads and compiles `file_count` files; with none of them it makes a list that matches nothing. Every problem is a line
  * "file:line: what is wrong" on `errors`, at most KEYWORD_ERRORS_MAX of them. STATUS_MALFORMED when any was found (a missing,
@@ -43,5 +54,8 @@ void keyword_scanner_close(struct keyword_scanner **scanner);
 /* Whether `text`, all of it, holds a keyword of the list (NULL = none). STATUS_NO_MEMORY, STATUS_TOO_LARGE (fold): not judged. */
 MUST_CHECK enum status keywords_scan(const struct keywords *keywords, struct keyword_scanner *scanner, struct bytes text,
                                      bool *out_hit);
+
+/* Of the keyword that the last scan hit; one of several when there are more. Means nothing where it did not hit. */
+struct keyword_place keyword_scanner_place(const struct keyword_scanner *scanner);
 
 #endif

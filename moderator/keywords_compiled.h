@@ -13,6 +13,7 @@
 
 struct keywords {
     hs_database_t *patterns;     /* for streams, so that a hit may lie across two chunks; NULL when there are none */
+    struct keyword_place *pattern_places; /* owned; one a pattern */
     struct keyword_index *index; /* of the words; NULL when there are none */
     struct keyword_word *words;  /* owned */
     size_t word_count;

@@ -68,8 +68,9 @@ static enum status grow(void **array, size_t count, size_t *room, size_t item_by
     return STATUS_OK;
 }
 
-static enum status add_pattern(struct keywords_list *list, struct bytes text, struct keyword_pattern pattern)
+static enum status add_pattern(struct keywords_list *list, struct bytes text, unsigned flags, struct keyword_place place)
 {
+    struct keyword_pattern pattern = {.flags = flags, .place = place};
     void *patterns = list->patterns;
     enum status status = grow(&patterns, list->pattern_count, &list->pattern_room, sizeof *list->patterns);
 
@@ -86,12 +87,12 @@ static enum status add_pattern(struct keywords_list *list, struct bytes text, st
 }
 
 /* STATUS_UNSUPPORTED: the keyword is not known again by its letters. */
-static enum status add_word(struct keywords_list *list, const struct keyword_source *source, struct bytes keyword,
-                            bool *has_marks)
+static enum status add_word(struct keywords_list *list, const struct keyword_source *source, struct keyword_place place,
+                            struct bytes keyword, bool *has_marks)
 {
     char outline_bytes[OUTLINE_BYTES_MAX];
     struct buffer outline = {.data = outline_bytes, .room = sizeof outline_bytes, .max = sizeof outline_bytes};
-    struct keyword_word word = {0};
+    struct keyword_word word = {.place = place};
     void *words = list->words;
     enum status status = grow(&words, list->word_count, &list->word_room, sizeof *list->words);
 
@@ -179,7 +180,7 @@ static struct bytes trim(struct bytes line)
     return line;
 }
 
-static enum status read_line(struct keywords_list *list, const struct keyword_source *source, struct keyword_pattern place,
+static enum status read_line(struct keywords_list *list, const struct keyword_source *source, struct keyword_place place,
                              struct bytes line)
 {
     char pattern_bytes[PATTERN_BYTES_MAX];
@@ -214,31 +215,41 @@ static enum status read_line(struct keywords_list *list, const struct keyword_so
     }
     list->count++;
     list->expression_count += is_expression;
-    place.flags = is_expression ? EXPRESSION_FLAGS : LITERAL_FLAGS;
     if (!is_expression) {
-        status = add_word(list, source, line, &is_pattern);
+        status = add_word(list, source, place, line, &is_pattern);
         if (status != STATUS_OK && status != STATUS_UNSUPPORTED) {
             return status;
         }
     }
-    return is_pattern ? add_pattern(list, (struct bytes){pattern.data, pattern.count - 1}, place) : STATUS_OK;
+    if (!is_pattern) {
+        return STATUS_OK;
+    }
+    return add_pattern(list, (struct bytes){pattern.data, pattern.count - 1}, is_expression ? EXPRESSION_FLAGS : LITERAL_FLAGS,
+                       place);
+}
+
+/* Takes it off the front, with its line feed. */
+static struct bytes next_line(struct bytes *rest)
+{
+    ptrdiff_t end = bytes_find(*rest, '\n');
+    struct bytes line = end < 0 ? *rest : bytes_first(*rest, (size_t)end);
+
+    *rest = bytes_from(*rest, line.count + 1);
+    return line;
 }
 
 static enum status read_lines(struct keywords_list *list, const struct keyword_source *source, unsigned file,
                               struct bytes rest)
 {
-    struct keyword_pattern place = {.file = file};
+    struct keyword_place place = {.file = file};
     size_t found_before = list->count + list->error_count;
 
     if (bytes_starts_with(rest, BYTES("\xef\xbb\xbf"))) {
         rest = bytes_from(rest, 3); /* editors on Windows begin a file so */
     }
     while (rest.count > 0) {
-        ptrdiff_t end = bytes_find(rest, '\n');
-        struct bytes whole = end < 0 ? rest : bytes_first(rest, (size_t)end);
-        struct bytes line = trim(whole);
+        struct bytes line = trim(next_line(&rest));
 
-        rest = bytes_from(rest, whole.count + 1);
         place.line++;
         if (line.count > 0 && line.data[0] != '#') {
             enum status status = read_line(list, source, place, line);
@@ -251,6 +262,28 @@ static enum status read_lines(struct keywords_list *list, const struct keyword_s
         keywords_list_error(list, source, file, 0, "the file holds no keyword");
     }
     return STATUS_OK;
+}
+
+enum status keyword_read(const char *file, unsigned line, struct buffer *out)
+{
+    struct buffer content;
+    struct bytes rest, whole = {NULL, 0};
+    enum status status;
+
+    buffer_init(&content, KEYWORD_FILE_BYTES_MAX);
+    status = file_read(file, &content);
+    rest = buffer_view(&content);
+    for (unsigned at = 0; status == STATUS_OK && at < line; at++) {
+        if (rest.count == 0) {
+            status = STATUS_NOT_FOUND;
+        }
+        whole = next_line(&rest);
+    }
+    if (status == STATUS_OK) {
+        status = buffer_append(out, trim(whole));
+    }
+    buffer_free(&content);
+    return status;
 }
 
 enum status keywords_list_read(struct keywords_list *list, const struct keyword_source *source, unsigned file)

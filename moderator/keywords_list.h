@@ -10,6 +10,7 @@
 #define MODERATOR_KEYWORDS_LIST_H
 
 #include "moderator/fold.h"
+#include "moderator/keywords.h"
 #include "moderator/keywords_shape.h"
 #include "moderator/skeleton.h"
 #include "proto/limits.h"
@@ -21,14 +22,14 @@
 struct keyword_pattern {
     char *text;     /* owned, terminated, in vectorscan's grammar */
     unsigned flags; /* HS_FLAG_... */
-    unsigned file;  /* index into keyword_source.files */
-    unsigned line;
+    struct keyword_place place;
 };
 
 struct keyword_word {
     struct keyword_shape *shape; /* owned */
     char *outline;               /* owned, not terminated */
     size_t outline_bytes;
+    struct keyword_place place;
 };
 
 struct keywords_list {

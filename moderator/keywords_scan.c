@@ -20,7 +20,13 @@ struct keyword_scanner {
     struct second_reading second;
     struct outline *plain;     /* symbols are gaps */
     struct outline *disguised; /* symbols are letters */
+    struct keyword_place place; /* of the last hit */
 };
+
+struct keyword_place keyword_scanner_place(const struct keyword_scanner *scanner)
+{
+    return scanner->place;
+}
 
 enum status keyword_scanner_open(struct keyword_scanner **out, struct keywords *const *lists, size_t list_count)
 {
@@ -72,14 +78,19 @@ void keyword_scanner_close(struct keyword_scanner **scanner)
     *scanner = NULL;
 }
 
+/* Which pattern was hit, if any. */
+struct pattern_hit {
+    bool hit;
+    unsigned pattern;
+};
+
 /* One hit decides, so the scan ends with it. */
 static int on_pattern(unsigned identity, unsigned long long from, unsigned long long to, unsigned flags, void *context)
 {
-    (void)identity;
     (void)from;
     (void)to;
     (void)flags;
-    *(bool *)context = true;
+    *(struct pattern_hit *)context = (struct pattern_hit){true, identity};
     return 1;
 }
 
@@ -108,6 +119,7 @@ static enum status next_piece(struct form *form, struct bytes *out)
 static enum status scan_form(const struct keywords *keywords, struct form *form, bool *hit)
 {
     hs_stream_t *stream = NULL;
+    struct pattern_hit found = {0};
     struct bytes piece;
     enum status status = STATUS_NOT_FOUND;
     hs_error_t result;
@@ -115,13 +127,17 @@ static enum status scan_form(const struct keywords *keywords, struct form *form,
     if (hs_open_stream(keywords->patterns, 0, &stream) != HS_SUCCESS) {
         return STATUS_NO_MEMORY;
     }
-    while (!*hit && (status = next_piece(form, &piece)) == STATUS_OK) {
-        result = hs_scan_stream(stream, piece.data, (unsigned)piece.count, 0, form->scanner->scratch, on_pattern, hit);
+    while (!found.hit && (status = next_piece(form, &piece)) == STATUS_OK) {
+        result = hs_scan_stream(stream, piece.data, (unsigned)piece.count, 0, form->scanner->scratch, on_pattern, &found);
         assert(result == HS_SUCCESS || result == HS_SCAN_TERMINATED);
     }
     /* Closing a stream tells the hits that only the end of the text completes ("$"). */
-    result = hs_close_stream(stream, form->scanner->scratch, on_pattern, hit);
+    result = hs_close_stream(stream, form->scanner->scratch, on_pattern, &found);
     assert(result == HS_SUCCESS || result == HS_SCAN_TERMINATED);
+    if (found.hit) {
+        form->scanner->place = keywords->pattern_places[found.pattern];
+        *hit = true;
+    }
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
@@ -163,6 +179,9 @@ static bool on_outline(void *context, size_t word, size_t outline_end)
     end = outline_source(search->outline, search->text, outline_end);
     search->hit = keyword_shape_ends_at(search->keywords->words[word].shape, search->scanner->skeleton, search->text, end,
                                         search->outline->symbols);
+    if (search->hit) {
+        search->scanner->place = search->keywords->words[word].place;
+    }
     return search->hit;
 }
 

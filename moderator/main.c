@@ -1,4 +1,5 @@
 /* main: prismguard-moderator: judges texts for gateways, asks reviewing LLMs, keeps labels, follows new models. */
+#include "moderator/dry_run.h"
 #include "moderator/feed.h"
 #include "moderator/history.h"
 #include "moderator/live.h"
@@ -40,7 +41,8 @@ static enum status check_keywords(const struct settings *settings, FILE *errors)
 
 static const struct program_service service = {
     .name = "moderator",
-    .purpose = "judges texts for the gateways by keywords, a local model and a reviewing LLM",
+    .purpose = "judges texts for the gateways by keywords, a local model and a reviewing LLM; prismguard-moderator judge judges "
+               "one text and tells why",
     .memory = memory_bound_reckon,
     .check = check_keywords,
 };
@@ -461,10 +463,14 @@ int main(int argc, char **argv)
 {
     struct program *program = NULL;
     struct moderator moderator = {0};
-    int code = program_open(&program, &service, argc, argv);
     char what[WHAT_BYTES] = "start";
     enum status status;
+    int code;
 
+    if (argc > 1 && strcmp(argv[1], "judge") == 0) {
+        return dry_run_command(argc, argv, STDIN_FILENO, stdout, stderr);
+    }
+    code = program_open(&program, &service, argc, argv);
     if (program == NULL) {
         return code;
     }

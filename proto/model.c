@@ -150,9 +150,12 @@ static enum status load(struct model **out, const struct model_file *file)
     return STATUS_OK;
 }
 
-/* The score of the worst window, before calibration. */
-static double worst_score(const struct model *model, struct bytes text)
+/* The worst window; *out_score is its score before calibration. */
+static struct model_reading worst_window(const struct model *model, struct bytes text, double *out_score)
 {
+    struct model_reading reading = {.window_count = 1};
+    size_t begin = 0; /* of the window: where the block before this one begins */
+    size_t middle = 0;
     UNINITIALIZED uint32_t code_points[MODEL_BLOCK_CODE_POINTS];
     UNINITIALIZED uint32_t indices[FEATURES_PER_CODE_POINT * MODEL_BLOCK_CODE_POINTS + FEATURES_END];
     UNINITIALIZED union model_scratch scratch;
@@ -173,22 +176,37 @@ static double worst_score(const struct model *model, struct bytes text)
             count += features_end(&features, indices + count);
         }
         score = model->rules->take(model, &scratch, number > 0, indices, count);
-        if (number > 0 || last) {
-            worst = number <= 1 || score > worst ? score : worst;
+        if ((number > 0 || last) && (number <= 1 || score > worst)) {
+            worst = score;
+            reading.worst_begin = begin;
+            reading.worst_end = text.count - reader.rest.count;
         }
+        reading.window_count = number > 0 ? number : 1;
+        begin = middle;
+        middle = text.count - reader.rest.count;
     }
-    return worst;
+    *out_score = worst;
+    return reading;
+}
+
+struct model_reading model_read(const struct model *model, struct bytes text)
+{
+    double score = 0;
+    struct model_reading reading = worst_window(model, text, &score);
+
+    reading.probability = 1 / (1 + exp(-(model->slope * score + model->offset)));
+    return reading;
 }
 
 double model_score(const struct model *model, struct bytes text)
 {
-    return 1 / (1 + exp(-(model->slope * worst_score(model, text) + model->offset)));
+    return model_read(model, text).probability;
 }
 
 static void score_self_tests(const struct model *model, double out[MODEL_SELF_TESTS])
 {
     for (size_t index = 0; index < MODEL_SELF_TESTS; index++) {
-        out[index] = worst_score(model, bytes_of(self_tests[index]));
+        (void)worst_window(model, bytes_of(self_tests[index]), &out[index]);
     }
 }
 

@@ -39,6 +39,14 @@ uint32_t model_feature_version(const struct model *model);
  * scored in overlapping windows; the worst decides. Needs about 350 KiB of stack. */
 double model_score(const struct model *model, struct bytes text);
 
+/* The same, with where it comes from. */
+struct model_reading {
+    double probability;
+    size_t window_count;
+    size_t worst_begin, worst_end; /* of the window that decided: bytes of the text */
+};
+struct model_reading model_read(const struct model *model, struct bytes text);
+
 enum model_storage {
     MODEL_FLOAT32 = 0,
     MODEL_INT8 = 1, /* a quarter of the bytes; weights are rounded to 255 steps of one scale */

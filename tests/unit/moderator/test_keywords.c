@@ -177,6 +177,31 @@ static void several_files_make_one_list(void **state)
     word_list_close(&list);
 }
 
+static void a_hit_is_known_with_its_place(void **state)
+{
+    struct word_list list = LIST("# comment\nalpha\n\n \tBe Ta \r\nre:gamma\\d\n$^\n");
+    static const struct {
+        const char *text;
+        unsigned line;
+        const char *keyword;
+    } rows[] = {{"an alpha", 2, "alpha"}, {"some BE TA", 4, "Be Ta"}, {"gamma7", 5, "re:gamma\\d"}, {"$^", 6, "$^"}};
+    char path[PATH_BYTES_MAX + 1];
+    struct buffer keyword;
+
+    folder_path(*state, "keywords.txt", path);
+    for (size_t index = 0; index < sizeof rows / sizeof rows[0]; index++) {
+        buffer_init(&keyword, 64);
+        assert_true(word_list_has(&list, rows[index].text));
+        assert_int_equal(0, keyword_scanner_place(list.scanner).file);
+        assert_int_equal(rows[index].line, keyword_scanner_place(list.scanner).line);
+        assert_status(STATUS_OK, keyword_read(path, rows[index].line, &keyword));
+        assert_bytes(rows[index].keyword, buffer_view(&keyword));
+        buffer_free(&keyword);
+    }
+    assert_status(STATUS_NOT_FOUND, keyword_read(path, 7, &keyword));
+    word_list_close(&list);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -191,6 +216,7 @@ int main(void)
         cmocka_unit_test(a_list_of_no_files_matches_nothing),
         cmocka_unit_test(one_scanner_serves_several_lists),
         cmocka_unit_test(several_files_make_one_list),
+        cmocka_unit_test(a_hit_is_known_with_its_place),
     };
 
     return cmocka_run_group_tests(tests, word_list_folder, word_list_folder_close);

@@ -168,7 +168,8 @@ static void a_bad_text_is_found_anywhere_in_a_mebibyte_of_harmless_text(void **s
     struct model_parts parts = parts_of(weights, NEEDLE_BITS, MODEL_FLOAT32);
     struct model *model;
     char *haystack = repeated(harmless, MIB);
-    double clean, found;
+    struct model_reading reading;
+    double clean;
 
     (void)state;
     memset(weights, 0, sizeof(float) << NEEDLE_BITS);
@@ -182,8 +183,13 @@ static void a_bad_text_is_found_anywhere_in_a_mebibyte_of_harmless_text(void **s
 
         memcpy(kept, haystack + at, sizeof kept);
         memcpy(haystack + at, needle, sizeof needle - 1);
-        found = model_score(model, (struct bytes){haystack, MIB});
-        assert_true(found > 0.9);
+        reading = model_read(model, (struct bytes){haystack, MIB});
+        assert_true(reading.probability > 0.9);
+        assert_true(reading.probability == model_score(model, (struct bytes){haystack, MIB}));
+        /* The window that decided holds the whole needle, or most of it where the next one begins. */
+        assert_true(reading.worst_begin < at + sizeof needle / 2 && at + sizeof needle / 2 < reading.worst_end);
+        assert_true(reading.worst_end - reading.worst_begin <= 2 * MODEL_BLOCK_CODE_POINTS + 2 * sizeof needle);
+        assert_in_range(reading.window_count, MIB / MODEL_BLOCK_CODE_POINTS / 2, MIB / MODEL_BLOCK_CODE_POINTS + 1);
         memcpy(haystack + at, kept, sizeof kept);
     }
     memcpy(haystack + MIB - sizeof needle, needle, sizeof needle);
