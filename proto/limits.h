@@ -232,6 +232,7 @@ enum {
     SAMPLE_TEXT_BYTES_MAX = MIB,
     TRAIN_BYTES_MAX = 256 * MIB,     /* texts of one training run; half of it a label */
     TRAIN_RUN_MS = 30 * 60 * 1000,   /* a run that takes longer is given up */
+    TRAIN_PERSON_WEIGHT = 4,         /* a row that a person labelled counts as so many of the reviewer's */
     TRAIN_TELL_MS = 10000,           /* the log says so often how far a run is, and at each step */
     TRAIN_REST_MS = 30000,           /* beside `every`: of a profile whose run failed; doubled with each further failure */
     TRAIN_REST_DOUBLINGS = 7,

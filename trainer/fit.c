@@ -63,12 +63,46 @@ enum status fit_add(struct fit *fit, struct bytes text, int label)
     return rows_add(fit->rows, text, label);
 }
 
+void fit_weigh(struct fit *fit, unsigned weight)
+{
+    rows_weigh(fit->rows, weight);
+}
+
+static enum status fit_once(const struct fit *fit, struct solver *solver, int left_out)
+{
+    enum status status = fit->rules->fit(solver, left_out);
+
+    if (fit->options.fits != NULL) {
+        atomic_fetch_add(fit->options.fits, 1);
+    }
+    return status;
+}
+
 /* Scores of rows by fits that have not seen them. */
 struct unseen {
     size_t count;
     double *scores;
     uint8_t *labels;
 };
+
+/* As often as the row weighs: what the fit learned from its weight, the calibration may not take back. */
+static void add_unseen(struct unseen *unseen, const struct row *row, double score)
+{
+    for (unsigned copy = 0; copy < row->weight; copy++) {
+        unseen->scores[unseen->count] = score;
+        unseen->labels[unseen->count++] = row->label;
+    }
+}
+
+static size_t weigh_all(const struct rows *rows)
+{
+    size_t weight = 0;
+
+    for (size_t row = 0; row < rows_count(rows); row++) {
+        weight += rows_at(rows, row)->weight;
+    }
+    return weight;
+}
 
 /* Fold after fold, until there are enough: each has rows of both labels. */
 static enum status score_unseen(const struct fit *fit, struct solver *solver, struct unseen *out)
@@ -77,11 +111,10 @@ static enum status score_unseen(const struct fit *fit, struct solver *solver, st
     enum status status = STATUS_OK;
 
     for (int fold = 0; status == STATUS_OK && fold < TRAIN_FOLDS && out->count < TRAIN_UNSEEN_ENOUGH; fold++) {
-        status = fit->rules->fit(solver, fold);
+        status = fit_once(fit, solver, fold);
         for (size_t row = 0; status == STATUS_OK && row < count; row++) {
             if (rows_at(fit->rows, row)->fold == fold) {
-                out->scores[out->count] = fit->rules->score(solver, row);
-                out->labels[out->count++] = rows_at(fit->rows, row)->label;
+                add_unseen(out, rows_at(fit->rows, row), fit->rules->score(solver, row));
             }
         }
     }
@@ -90,7 +123,7 @@ static enum status score_unseen(const struct fit *fit, struct solver *solver, st
 
 static enum status calibrate(const struct fit *fit, struct solver *solver, struct platt *out)
 {
-    size_t count = rows_count(fit->rows);
+    size_t count = weigh_all(fit->rows);
     struct unseen unseen = {.scores = calloc(count, sizeof *unseen.scores), .labels = calloc(count, sizeof *unseen.labels)};
     enum status status = STATUS_NO_MEMORY;
 
@@ -133,7 +166,7 @@ enum status fit_finish(struct fit *fit, struct buffer *out)
         status = calibrate(fit, solver, &platt);
     }
     if (status == STATUS_OK) {
-        status = fit->rules->fit(solver, FIT_ALL);
+        status = fit_once(fit, solver, FIT_ALL);
     }
     if (status == STATUS_OK) {
         status = write(fit, solver, platt, out);

@@ -29,6 +29,7 @@ struct fit_options {
     unsigned table_bits;        /* 0 = FIT_TABLE_BITS */
     enum model_storage storage; /* 0 = MODEL_FLOAT32 */
     const atomic_bool *cancelled; /* borrowed until fit_close: fit_finish ends soon after it is true; NULL = never */
+    _Atomic int *fits; /* borrowed as well: counts the fits that are done, up to TRAIN_FOLDS + 1; NULL = nobody looks */
 };
 
 /* Borrows `options` for the call. STATUS_NO_MEMORY. */
@@ -38,6 +39,9 @@ void fit_close(struct fit **fit);
 /* Borrows `text`; `label` is 0 or 1. STATUS_FULL when there is no room for more rows of this label: the row is left out, the
  * others stay. STATUS_NO_MEMORY. */
 MUST_CHECK enum status fit_add(struct fit *fit, struct bytes text, int label);
+
+/* The last row that was added counts as `weight` rows, 1 to 255. */
+void fit_weigh(struct fit *fit, unsigned weight);
 
 /* Replaces the content of `out` by the model file. STATUS_TOO_FEW when a label has fewer than TRAIN_FOLDS rows;
  * STATUS_TOO_LARGE when the bound of `out` is below the file; STATUS_CLOSED when cancelled; STATUS_NO_MEMORY. */

@@ -213,7 +213,11 @@ static enum status fit(struct solver *solver, int left_out)
     for (size_t epoch = 0; epoch < epochs; epoch++) {
         random_shuffle(&random, solver->order, part);
         for (size_t at = 0; at < part && !is_cancelled(solver); at++) {
-            step(solver, solver->order[at], RATE * (1 - (float)done++ / (float)(part * epochs)));
+            float rate = RATE * (1 - (float)done++ / (float)(part * epochs));
+
+            for (unsigned copy = 0; copy < rows_at(solver->rows, solver->order[at])->weight; copy++) {
+                step(solver, solver->order[at], rate);
+            }
         }
     }
     return is_cancelled(solver) ? STATUS_CLOSED : STATUS_OK;

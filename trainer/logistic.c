@@ -34,17 +34,17 @@ struct logistic {
     const atomic_bool *cancelled;
     size_t table_count;
     struct cell *cells;
-    uint32_t *seen[2];  /* rows of each label that hold a feature */
+    uint32_t *seen[2];  /* rows of each label that hold a feature, by their weights */
     uint64_t *share;    /* sum of 1 / (number of its features) of the rows that hold a feature, in steps of 1 / SHARE_STEPS */
     float *weights;     /* what logistic_weights lends */
-    double *dual;       /* alpha of each row, within (0, cost); 0 = the solution has nothing of it yet */
+    double *dual;       /* alpha of each row, within (0, its weight times cost); 0 = the solution has nothing of it yet */
     double *norm;       /* squared norm of each row, the bias included; 0 = not known yet */
     uint32_t *order;    /* numbers of the rows that take part, shuffled anew for each epoch */
     uint32_t *features; /* of the row in hand */
     uint8_t *counts;    /* how often it has each; NULL where all are alike */
     double *values;     /* what a row has for a feature, or by idf for one of tf 1 */
     size_t part;        /* rows that take part */
-    double cost[2];     /* C of a row, by label */
+    double cost[2];     /* C of a row of weight 1, by label */
     double tf[MODEL_TF_COUNT_MAX + 1];
     double bias;
     uint64_t random;
@@ -71,7 +71,7 @@ static void count_in_hand(struct logistic *logistic, const struct row *row, int 
     for (uint32_t at = 0; at < row->count; at++) {
         uint32_t index = logistic->features[at];
 
-        logistic->seen[row->label][index] += (uint32_t)sign;
+        logistic->seen[row->label][index] += (uint32_t)(sign * row->weight);
         logistic->share[index] += share * (uint64_t)(int64_t)sign;
     }
 }
@@ -299,7 +299,7 @@ static double descend(struct logistic *logistic, size_t number)
     if (logistic->norm[number] <= 0) {
         logistic->norm[number] = norm_in_hand(logistic, row);
     }
-    next = best_dual(fmax(before, DUAL_FIRST), logistic->norm[number], slope, logistic->cost[row->label]);
+    next = best_dual(fmax(before, DUAL_FIRST), logistic->norm[number], slope, logistic->cost[row->label] * row->weight);
     step = next - before;
     step_in_hand(logistic, row, number, step * sign);
     logistic->dual[number] = next;
@@ -308,7 +308,7 @@ static double descend(struct logistic *logistic, size_t number)
 
 static void choose_part(struct logistic *logistic, int left_out)
 {
-    size_t count[2] = {0, 0};
+    size_t count[2] = {0, 0}; /* by their weights */
 
     logistic->part = 0;
     for (size_t number = 0; number < rows_count(logistic->rows); number++) {
@@ -316,12 +316,12 @@ static void choose_part(struct logistic *logistic, int left_out)
 
         if (row->fold != left_out) {
             logistic->order[logistic->part++] = (uint32_t)number;
-            count[row->label]++;
+            count[row->label] += row->weight;
         }
     }
     assert(count[0] > 0 && count[1] > 0);
     for (size_t label = 0; label < 2; label++) {
-        logistic->cost[label] = REGULARISATION * (double)logistic->part / (2 * (double)count[label]);
+        logistic->cost[label] = REGULARISATION * (double)(count[0] + count[1]) / (2 * (double)count[label]);
     }
 }
 

@@ -13,8 +13,9 @@
  *   minimise  |w|^2 / 2 + sum over rows of C * ln(1 + exp(-y * (w.x + bias)))      y = +1 or -1; both labels weigh the same
  *                                                                                 whatever their number
  *
- * by dual coordinate descent (Yu, Huang and Lin, Machine Learning 85, 2011), the bias being one more feature. Equal rows
- * and seeds give equal bits. Source of the rule: spec/models.md, "Training"; the ratio alone does what ratio times idf does.
+ * by dual coordinate descent (Yu, Huang and Lin, Machine Learning 85, 2011), the bias being one more feature; a row of
+ * weight n counts as n of them, in the ratios too. Equal rows and seeds give equal bits. Source of the rule: spec/models.md,
+ * "Training"; the ratio alone does what ratio times idf does.
  * Thread: one at a time. Memory: 28 bytes an entry of the table and 28 a row.
  */
 #ifndef TRAINER_LOGISTIC_H

@@ -219,7 +219,7 @@ static size_t row_bytes_max(const struct rows *rows)
 enum status rows_add(struct rows *rows, struct bytes text, int label)
 {
     struct buffer *packed = &rows->packed[label];
-    struct row row = {.label = (uint8_t)label, .fold = (uint8_t)(rows->count[label] % TRAIN_FOLDS)};
+    struct row row = {.label = (uint8_t)label, .weight = 1, .fold = (uint8_t)(rows->count[label] % TRAIN_FOLDS)};
     char *at = NULL;
     enum status status;
 
@@ -239,6 +239,14 @@ enum status rows_add(struct rows *rows, struct bytes text, int label)
         (void)take_marks(rows, NULL);
     }
     return status == STATUS_TOO_LARGE ? STATUS_FULL : status;
+}
+
+void rows_weigh(struct rows *rows, unsigned weight)
+{
+    size_t count = rows_count(rows);
+
+    assert(count > 0 && weight > 0 && weight <= UINT8_MAX);
+    ((struct row *)(void *)rows->table.data)[count - 1].weight = (uint8_t)weight;
 }
 
 unsigned rows_table_bits(const struct rows *rows)

@@ -24,6 +24,7 @@ struct row {
     size_t at;      /* of its first byte in the bytes of its label */
     uint32_t count; /* of features */
     uint8_t label;  /* 0 or 1 */
+    uint8_t weight; /* it counts as so many rows; 1 unless rows_weigh says otherwise */
     uint8_t fold;   /* 0 to TRAIN_FOLDS - 1, dealt in turn within the label */
 };
 
@@ -34,6 +35,9 @@ void rows_close(struct rows **rows);
 /* Borrows `text`. STATUS_FULL when the half of its label is full (the row is not added, the next shorter one may be),
  * STATUS_NO_MEMORY. */
 MUST_CHECK enum status rows_add(struct rows *rows, struct bytes text, int label);
+
+/* The last row that was added counts as `weight` (1 to 255) of its kind in every fit, and is kept once. */
+void rows_weigh(struct rows *rows, unsigned weight);
 
 unsigned rows_table_bits(const struct rows *rows);
 size_t rows_count(const struct rows *rows);

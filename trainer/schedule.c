@@ -286,6 +286,7 @@ static void start(struct schedule *schedule, const struct store_due *due, int64_
         .progress = &schedule->progress,
     };
     atomic_store(&schedule->progress.step, 0);
+    atomic_store(&schedule->progress.fits, 0);
     atomic_store(&schedule->progress.rows, 0);
     atomic_store(&schedule->progress.wanted, 0);
     schedule->started_ms = clock_ms();

@@ -47,6 +47,9 @@ static enum status take_sample(void *context, const struct sample *sample)
         run->result->held_out += status == STATUS_OK;
     } else {
         status = fit_add(run->fit, sample->text, sample->label);
+        if (status == STATUS_OK && sample->by_person) {
+            fit_weigh(run->fit, TRAIN_PERSON_WEIGHT);
+        }
     }
     run->result->rows += status == STATUS_OK;
     if (run->training->progress != NULL) {
@@ -91,7 +94,11 @@ static enum status draw(struct run *run)
     };
     const struct sample_taker taker = {take_sample, run};
     struct fit_options options = {
-        .kind = training->profile->model_kind, .seed = training->seed, .cancelled = training->cancelled};
+        .kind = training->profile->model_kind,
+        .seed = training->seed,
+        .cancelled = training->cancelled,
+        .fits = training->progress == NULL ? NULL : &training->progress->fits,
+    };
     int64_t live_version;
     enum status status = store_now(run->store, &run->trained_at_us);
 
@@ -271,6 +278,9 @@ double training_progress_share(const struct training_progress *progress)
     }
     for (int before = 0; before < step; before++) {
         share += steps[before].share;
+    }
+    if (step == 1) { /* so does the fit; some need fewer fits than all */
+        share += steps[step].share * (double)atomic_load(&progress->fits) / (TRAIN_FOLDS + 2);
     }
     return share;
 }

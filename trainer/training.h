@@ -26,6 +26,7 @@ enum { TRAINING_SQLSTATE_BYTES = 5 };
 /* How far a run is. Its thread writes, any thread reads; all 0 before it. */
 struct training_progress {
     _Atomic int step;       /* index of the step at hand */
+    _Atomic int fits;       /* done, of the fit's */
     _Atomic int64_t rows;   /* drawn */
     _Atomic int64_t wanted; /* rows to be drawn; 0 = not known yet */
 };

@@ -129,25 +129,31 @@ static enum status on_sample(void *context, const struct sample *sample)
     fuzz_hold(utf8_sound_bytes(sample->text) == sample->text.count && memchr(sample->text.data, 0, sample->text.count) == NULL);
     status = rows_add(context, sample->text, sample->label);
     fuzz_hold(status == STATUS_OK || status == STATUS_FULL);
+    if (status == STATUS_OK && sample->by_person) {
+        rows_weigh(context, TRAIN_PERSON_WEIGHT);
+    }
     return STATUS_OK;
 }
 
-static void hold_rows(const struct rows *rows)
+static void hold_rows(const struct rows *rows, bool counted)
 {
     uint32_t *features = calloc((size_t)rows_longest(rows) + 1, sizeof *features);
+    uint8_t *counts = calloc((size_t)rows_longest(rows) + 1, sizeof *counts);
 
-    fuzz_hold(features != NULL);
+    fuzz_hold(features != NULL && counts != NULL);
     fuzz_hold(rows_count(rows) == rows_count_of(rows, 0) + rows_count_of(rows, 1));
     for (size_t number = 0; number < rows_count(rows); number++) {
         const struct row *row = rows_at(rows, number);
 
         fuzz_hold(row->count <= rows_longest(rows));
-        rows_unpack(rows, row, features);
+        rows_unpack(rows, row, features, counted ? counts : NULL);
         for (uint32_t index = 0; index < row->count; index++) {
             fuzz_hold(features[index] < 1U << TABLE_BITS && (index == 0 || features[index] > features[index - 1]));
+            fuzz_hold(!counted || (counts[index] > 0 && counts[index] <= MODEL_TF_COUNT_MAX));
         }
     }
     free(features);
+    free(counts);
 }
 
 static void hold_values(struct bytes data)
@@ -175,6 +181,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct sample_request request = {.profile_id = 1, .rows_max = ROWS_MAX, .seed = fuzz_seed(table.rest)};
     struct sample_figures figures[SAMPLE_LABELS];
     struct rows *rows = NULL;
+    bool counted = (request.seed & 4) != 0;
     char *copy;
 
     /* A copy of its own size, so that a read beyond it is seen. */
@@ -187,14 +194,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     request.sampling = (enum sampling_choice)(request.seed % 3);
     request.bytes_max = (int64_t)take_byte(&table) << 8;
     table.rows = take_byte(&table);
-    fuzz_hold(rows_open(&rows, TABLE_BITS, BYTES_MAX) == STATUS_OK);
+    fuzz_hold(rows_open(&rows, TABLE_BITS, counted, BYTES_MAX) == STATUS_OK);
     fuzz_hold(sample_measure((struct store *)&table, &request, figures) == STATUS_OK);
     fuzz_hold(sample_draw((struct store *)&table, &request, figures, &(struct sample_taker){on_sample, rows}) == STATUS_OK);
     for (int label = 0; label < SAMPLE_LABELS; label++) {
         fuzz_hold(figures[label].people <= figures[label].drawn && figures[label].drawn <= figures[label].wanted);
         fuzz_hold(figures[label].wanted <= (request.sampling == SAMPLING_BALANCED ? ROWS_MAX / SAMPLE_LABELS : ROWS_MAX));
     }
-    hold_rows(rows);
+    hold_rows(rows, counted);
     rows_close(&rows);
     return 0;
 }

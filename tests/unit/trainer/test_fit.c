@@ -231,6 +231,50 @@ static void too_few_rows_of_a_label_are_refused(void **state)
     fit_close(&fit);
 }
 
+/* What a model of this kind thinks of a text that two rows call harmless and one, of this weight, does not. */
+static double judge_disputed(enum model_kind kind, unsigned weight)
+{
+    _Atomic int fits = 0;
+    const struct fit_options options = {.kind = kind, .seed = 1, .violation_share = AS_DRAWN, .fits = &fits};
+    struct fit *fit = NULL;
+    struct model *model = NULL;
+    struct buffer file;
+    double score;
+
+    buffer_init(&file, MODEL_FILE_BYTES_MAX);
+    assert_status(STATUS_OK, fit_open(&fit, &options));
+    for (int number = 0; number < 60; number++) {
+        char name = (char)('a' + number % 10); /* many words, as one that stands everywhere tells nothing */
+        int label = number / 10 % 3 == 0;
+        char text[64];
+
+        (void)snprintf(text, sizeof text, "%s %c%c%c", number % 2 == 0 ? "pleasant" : "awful", name, name, name);
+        assert_status(STATUS_OK, fit_add(fit, bytes_of(text), number % 2));
+        (void)snprintf(text, sizeof text, "quarrel %c%c", name, name);
+        assert_status(STATUS_OK, fit_add(fit, bytes_of(text), label));
+        if (label == 1) {
+            fit_weigh(fit, weight);
+        }
+    }
+    assert_status(STATUS_OK, fit_finish(fit, &file));
+    assert_in_range(fits, 2, TRAIN_FOLDS + 1);
+    assert_status(STATUS_OK, model_open(&model, buffer_view(&file)));
+    score = model_score(model, BYTES("quarrel cc"));
+    model_close(&model);
+    buffer_free(&file);
+    fit_close(&fit);
+    return score;
+}
+
+static void a_row_of_more_weight_outweighs_those_of_less(void **state)
+{
+    (void)state;
+    for (size_t kind = 0; kind < KINDS; kind++) {
+        assert_true(judge_disputed(kinds[kind], 1) < 0.5);
+        assert_true(judge_disputed(kinds[kind], TRAIN_PERSON_WEIGHT) > 0.5);
+    }
+}
+
 static void twenty_rows_and_texts_that_hold_nothing_give_a_model(void **state)
 {
     static const char *const texts[] = {"", " ", "\xFF\xFE", "a", "\xE2\x80\x8B"};
@@ -349,6 +393,7 @@ int main(void)
         cmocka_unit_test(equal_rows_and_seeds_give_equal_files),
         cmocka_unit_test(a_balanced_draw_is_weighted_back_to_the_true_share),
         cmocka_unit_test(too_few_rows_of_a_label_are_refused),
+        cmocka_unit_test(a_row_of_more_weight_outweighs_those_of_less),
         cmocka_unit_test(twenty_rows_and_texts_that_hold_nothing_give_a_model),
         cmocka_unit_test(a_file_that_does_not_fit_is_not_made),
         cmocka_unit_test(a_fit_ends_soon_after_it_is_cancelled),

@@ -107,6 +107,42 @@ static void a_run_publishes_a_model_with_its_figures(void **state)
     clear_scene(&scene);
 }
 
+/* The same texts, of which two in five are called violations: once all are the reviewer's labels, once those two are people's. */
+static void what_people_say_outweighs_what_the_reviewer_says(void **state)
+{
+    static const char disputed[] = "select count(*) from samples where label = 1 and text like 'quarrel%'";
+    double scores[2];
+    struct scene scene;
+
+    (void)state;
+    set_scene(&scene, "people");
+    samples_fill(scene.db, scene.training.profile_id, 0, ROWS, TEXT_BYTES, 0);
+    samples_fill(scene.db, scene.training.profile_id, 1, ROWS, TEXT_BYTES, 0);
+    assert_status(STATUS_OK, db_script(scene.db, "insert into samples (profile_id, label, text_hash, text) select 1, "
+                                                 "(get_byte(decode(md5(n::text), 'hex'), 0) % 5 < 2)::int, decode(md5('disputed' || n), 'hex'), "
+                                                 "convert_to('quarrelsome words ' || n, 'UTF8') from generate_series(1, 240) n"));
+    for (int people = 0; people < 2; people++) {
+        struct training_result result;
+        struct model *model = NULL;
+        struct buffer file;
+        int64_t version = 0;
+
+        training_run(&scene.training, &result);
+        assert_int_equal(people * samples_number(scene.db, disputed), result.sampled[1].people);
+        assert_string_equal("live", training_end_name(result.end));
+        buffer_init(&file, MODEL_FILE_BYTES_MAX);
+        assert_status(STATUS_OK, store_live_model(scene.store, scene.training.profile_id, &file, &version));
+        assert_status(STATUS_OK, model_open(&model, buffer_view(&file)));
+        scores[people] = model_score(model, BYTES("quarrelsome words"));
+        model_close(&model);
+        buffer_free(&file);
+        scene.profile.training.max_regression = 1;
+        assert_status(STATUS_OK, db_script(scene.db, "update samples set source = 3 where label = 1 and text like 'quarrel%'"));
+    }
+    assert_true(scores[1] > scores[0] + 0.05);
+    clear_scene(&scene);
+}
+
 static void a_regression_is_stored_as_refused_and_the_live_version_stays(void **state)
 {
     struct scene scene;
@@ -289,6 +325,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_run_publishes_a_model_with_its_figures),
+        cmocka_unit_test(what_people_say_outweighs_what_the_reviewer_says),
         cmocka_unit_test(a_regression_is_stored_as_refused_and_the_live_version_stays),
         cmocka_unit_test(equal_data_and_seed_give_equal_models),
         cmocka_unit_test(a_run_that_cannot_go_on_stores_nothing),
