@@ -328,7 +328,13 @@ static void open_series(struct exchanges *exchanges)
     exchanges->series.first_byte = stage_series(metrics, "first_byte");
     exchanges->series.total = stage_series(metrics, "total");
     exchanges->series.refused = stage_series(metrics, "refused");
-    exchanges->series.unjudged =
+    for (size_t kind = 0; kind < UNJUDGED_KINDS; kind++) {
+        exchanges->series.unjudged[kind] =
+            metrics_series(metrics, METRIC_COUNTER, "prismguard_gateway_unjudged_total",
+                           "What was let through without being judged, by kind",
+                           &(struct metric_label){"kind", unjudged_name((enum unjudged_kind)kind)}, 1);
+    }
+    exchanges->series.unavailable =
         metrics_series(metrics, METRIC_COUNTER, "prismguard_gateway_unavailable_allowed_total",
                        "Requests let through without a verdict, because their profile allows it", NULL, 0);
     open_refusal_series(&exchanges->series, metrics);

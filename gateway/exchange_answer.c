@@ -131,6 +131,7 @@ enum status exchange_add_ids(struct exchange *exchange)
 {
     struct bytes decision = bytes_of(exchange->decision);
     struct bytes id = decision;
+    char unjudged[UNJUDGED_TEXT_ROOM];
     enum status status;
 
     (void)trace_request_id(exchange->head->fields, &id);
@@ -142,7 +143,18 @@ enum status exchange_add_ids(struct exchange *exchange)
     if (status == STATUS_OK && exchange->dialect == DIALECT_CLAUDE_CHAT) { /* Anthropic's SDKs read this one */
         status = fields_add(exchange->added, BYTES("request-id"), id);
     }
+    unjudged_write(&exchange->unjudged, unjudged);
+    if (status == STATUS_OK && unjudged[0] != '\0') {
+        status = fields_add(exchange->added, BYTES("x-prismguard-unjudged"), bytes_of(unjudged));
+    }
     return status;
+}
+
+void exchange_count_unjudged(const struct exchange *exchange)
+{
+    for (size_t kind = 0; kind < UNJUDGED_KINDS; kind++) {
+        series_add(exchange->home->series.unjudged[kind], (int64_t)exchange->unjudged.counts[kind]);
+    }
 }
 
 /* What a 401 and a 405 must say, and a 415 ought to (RFC 9110 sections 11.6.1, 15.5.6 and 12.5.3). */
@@ -293,7 +305,9 @@ static const char *outcome_of(const struct exchange *exchange)
 static void write_down(const struct exchange *exchange, uint64_t total_us)
 {
     const struct job_result *verdict = &exchange->verdict;
+    char unjudged[UNJUDGED_TEXT_ROOM];
 
+    unjudged_write(&exchange->unjudged, unjudged);
     log_event(LOG_INFO, "request_done", LOG_TEXT("decision", exchange->decision),
               LOG_BYTES("method", exchange->method), LOG_BYTES("key", exchange_caller_name(exchange)),
               LOG_TEXT("client", exchange->address),
@@ -303,7 +317,8 @@ static void write_down(const struct exchange *exchange, uint64_t total_us)
               LOG_TEXT("error", exchange->error), LOG_NUMBER("retries", verdict->retries),
               LOG_REAL("score", exchange->has_verdict ? (double)verdict->score : (double)NAN),
               LOG_NUMBER("model_version", verdict->model_version), LOG_NUMBER("segments", exchange->segment_count),
-              LOG_NUMBER("text_bytes", exchange->text_bytes), LOG_NUMBER("body_bytes", exchange->body_bytes),
+              LOG_NUMBER("text_bytes", exchange->text_bytes), LOG_TEXT("unjudged", unjudged),
+              LOG_NUMBER("body_bytes", exchange->body_bytes),
               LOG_NUMBER("answer_bytes", exchange->relayed.body_bytes), LOG_NUMBER("read_us", exchange->read_us),
               LOG_NUMBER("judge_us", exchange->judge_us), LOG_NUMBER("first_byte_us", exchange->relayed.first_byte_us),
               LOG_NUMBER("total_us", total_us), LOG_NUMBER("stream", exchange->relayed.stream),

@@ -10,6 +10,7 @@
 #include "gateway/endpoint.h"
 #include "gateway/fields.h"
 #include "gateway/format/problem.h"
+#include "gateway/format/unjudged.h"
 #include "gateway/inflate.h"
 #include "gateway/pool.h"
 #include "gateway/relay.h"
@@ -119,6 +120,7 @@ struct exchange {
     bool streams; /* the body, or its path, asks for a stream; known once it was read to be judged */
     size_t segment_count;
     size_t text_bytes;
+    struct unjudged unjudged; /* known when the body was read */
     uint64_t judge_us;
     struct moderations *moderations; /* of a route that serves the moderation endpoint, from inputs on */
 
@@ -145,7 +147,8 @@ struct exchange_metrics {
     struct series *first_byte;
     struct series *total;
     struct series *refused;
-    struct series *unjudged; /* let through without a verdict, because the profile says so */
+    struct series *unjudged[UNJUDGED_KINDS];
+    struct series *unavailable; /* let through without a verdict, because the profile says so */
     struct series *rejected[REFUSAL_COUNT];
     struct series *errors[ERROR_COUNT];
     struct series *stream_ends[STREAM_ENDS];
@@ -324,9 +327,12 @@ void exchange_moderations_let_go(struct exchange *exchange);
 /* Gives back what exchange_inputs took; none of the inputs may be the pool's. */
 void exchange_moderations_close(struct exchange *exchange);
 
-/* Into `added`, anew, what every answer carries: the decision to ask about, and an id that the SDKs show ("request_id"): the
- * caller's own, or the decision. Statuses of fields_add. */
+/* Into `added`, anew, what every answer carries: the decision to ask about, an id that the SDKs show ("request_id"): the
+ * caller's own, or the decision, and what of the request was not judged. Statuses of fields_add. */
 MUST_CHECK enum status exchange_add_ids(struct exchange *exchange);
+
+/* The request goes on: counts what of it was not judged. */
+void exchange_count_unjudged(const struct exchange *exchange);
 
 /* Answers a connection whose request has no exchange. */
 void exchange_reject_early(struct exchanges *home, struct connection *connection, enum request_refusal refusal);

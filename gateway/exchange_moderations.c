@@ -40,7 +40,6 @@ struct moderations {
     } live[MODERATION_JOBS_MAX];
     size_t live_count;
     size_t unjudged_count; /* inputs let through without a verdict */
-    size_t media_count;    /* images and the like */
     size_t charged_bytes;  /* of the process's body budget */
     size_t written_count;
 };
@@ -128,7 +127,7 @@ static enum status read_inputs(struct exchange *exchange, struct moderations *mo
         exchange->text_bytes = extracted->text_bytes;
         moderations->is_list = moderations_request_is_list(&home->json);
         moderations->input_count = moderations->is_list ? extracted->segment_count : 1;
-        moderations->media_count = extracted->image_count + extracted->audio_count + extracted->file_count;
+        exchange->unjudged = unjudged_of(extracted);
     }
     extract_close(&extract);
     return status;
@@ -311,23 +310,6 @@ enum step exchange_input_judged(struct exchange *exchange, const struct job *job
     return step;
 }
 
-/* "texts=2, images=1": what the answer says nothing about. */
-static enum status add_unjudged(struct exchange *exchange)
-{
-    const struct moderations *moderations = exchange->moderations;
-    bool both = moderations->unjudged_count > 0 && moderations->media_count > 0;
-    char texts[32] = "", images[32] = "", value[72];
-
-    if (moderations->unjudged_count > 0) {
-        (void)snprintf(texts, sizeof texts, "texts=%zu", moderations->unjudged_count);
-    }
-    if (moderations->media_count > 0) {
-        (void)snprintf(images, sizeof images, "images=%zu", moderations->media_count);
-    }
-    (void)snprintf(value, sizeof value, "%s%s%s", texts, both ? ", " : "", images);
-    return value[0] == '\0' ? STATUS_OK : fields_add(exchange->added, BYTES("x-prismguard-unjudged"), bytes_of(value));
-}
-
 /* A part of the answer, from the scratch buffer. */
 static enum status send_piece(struct exchange *exchange, enum status status)
 {
@@ -341,13 +323,13 @@ static enum status begin_results(struct exchange *exchange)
 {
     const struct request_head *head = exchange->head;
     struct buffer *scratch = &exchange->home->scratch;
-    enum status status = exchange_add_ids(exchange);
+    enum status status;
 
+    exchange->unjudged.counts[UNJUDGED_TEXTS] = exchange->moderations->unjudged_count;
+    exchange_count_unjudged(exchange);
+    status = exchange_add_ids(exchange);
     exchange->status = 200;
     reply_init(&exchange->reply, exchange->connection, head->http_1_0, false, connection_may_keep(exchange->connection));
-    if (status == STATUS_OK) {
-        status = add_unjudged(exchange);
-    }
     if (status == STATUS_OK) {
         status = fields_add(exchange->added, BYTES("Content-Type"), BYTES("application/json"));
     }

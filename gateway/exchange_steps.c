@@ -159,7 +159,7 @@ enum step exchange_obey_silence(struct exchange *exchange, enum status why, enum
         return exchange_full(exchange, LIMIT_QUEUE);
     }
     if (exchange->profile->when_unavailable == WHEN_UNAVAILABLE_ALLOW) {
-        series_add(exchange->home->series.unjudged, 1);
+        series_add(exchange->home->series.unavailable, 1);
         log_event_limited(LOG_WARN, "unavailable_allowed", LOG_TEXT("decision", exchange->decision),
                           LOG_TEXT("profile", exchange->profile->name),
                           LOG_STATUS("reason", why));
@@ -332,6 +332,7 @@ enum step exchange_connect(struct exchange *exchange)
         status = relay_open(&exchange->relay, home->upstream, &request, &exchange->reply, &options);
     }
     if (status == STATUS_OK) {
+        exchange_count_unjudged(exchange);
         return STEP_RELAY;
     }
     fields_clear(exchange->added);

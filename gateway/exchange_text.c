@@ -17,6 +17,8 @@ static enum status pack_text(struct exchange *exchange, struct problem *problem)
     const struct profile_settings *profile = exchange->profile;
     struct extract_options options = {
         .scope_roles = profile->scope_roles,
+        .since = profile->scope_since,
+        .images = profile->images,
         .text_bytes_max = exchange->home->limits->moderated_text_bytes,
         .add = add_segment,
         .context = exchange,
@@ -35,6 +37,7 @@ static enum status pack_text(struct exchange *exchange, struct problem *problem)
         exchange->streams = body.stream || bytes_ends_with(exchange->head->path, BYTES(":streamGenerateContent"));
         exchange->segment_count = body.extracted.segment_count;
         exchange->text_bytes = body.extracted.text_bytes;
+        exchange->unjudged = unjudged_of(&body.extracted);
     }
     extract_close(&extract);
     return status;

@@ -95,7 +95,7 @@ enum {
     MEMORY_TRANSFER_BYTES = 96 * KIB,      /* libcurl's handle and buffers for one, and TLS's */
     MEMORY_UPSTREAM_IDLE_BYTES = 48 * KIB, /* a connection that is kept */
     MEMORY_PEER_BYTES = 2 * 128 * KIB,     /* libzmq's buffers for a moderator's slot, both ways */
-    MEMORY_JSON_BYTES = 10 * MIB,          /* a loop's document: all tokens, and the keys of the largest object */
+    MEMORY_JSON_BYTES = 10 * MIB,          /* a document: all tokens, and the keys of the largest object */
     MEMORY_METRICS_BYTES = 4 * MIB,
     ALLOCATOR_ARENAS_MAX = 2,
     ALLOCATOR_LARGE_BYTES = 128 * KIB, /* mapped, and unmapped when freed */

@@ -147,14 +147,20 @@ enum model_kind { MODEL_KIND_NONE, MODEL_KIND_HASHLINEAR, MODEL_KIND_BOW, MODEL_
 enum store_choice { STORE_TEXT, STORE_HASH, STORE_OFF };
 enum sampling_choice { SAMPLING_BALANCED, SAMPLING_LATEST, SAMPLING_RANDOM };
 enum unknown_choice { UNKNOWN_SCAN, UNKNOWN_BLOCK };
+enum images_choice { IMAGES_ALLOW, IMAGES_BLOCK };
+enum since_choice { SINCE_ALL, SINCE_LAST_ASSISTANT };
 
-/* Whose words are judged: a bit a role (spec/wire-formats.md section 5). */
+/* Whose words are judged: a bit a role (spec/wire-formats.md section 5). A tool's words are what it returned, and what it was
+ * called with: its name and its arguments. */
 enum scope_role {
     SCOPE_SYSTEM = 1 << 0,
     SCOPE_USER = 1 << 1,
     SCOPE_TOOL = 1 << 2,
     SCOPE_DOCUMENT = 1 << 3,
     SCOPE_ASSISTANT = 1 << 4,
+    SCOPE_REASONING = 1 << 5, /* of the assistant */
+    SCOPE_TOOL_DEF = 1 << 6,  /* names, descriptions and schemas of tools and of the answer */
+    SCOPE_MEDIA_URL = 1 << 7, /* where images, recordings and files are to be fetched */
 };
 
 struct review_settings {
@@ -191,7 +197,9 @@ struct profile_settings {
     enum when_unavailable when_unavailable;
     enum undecided undecided;
     enum unknown_choice unknown;
-    unsigned scope_roles; /* bits of enum scope_role */
+    enum images_choice images; /* and all else that cannot be judged */
+    unsigned scope_roles;      /* bits of enum scope_role */
+    enum since_choice scope_since;
     size_t keyword_file_count;
     char keyword_files[FILES_MAX][PATH_BYTES_MAX + 1]; /* absolute once read */
     enum model_kind model_kind;

@@ -143,7 +143,10 @@ static size_t print_roles(unsigned bits, FILE *out)
                  {SCOPE_USER, "user"},
                  {SCOPE_TOOL, "tool"},
                  {SCOPE_DOCUMENT, "document"},
-                 {SCOPE_ASSISTANT, "assistant"}};
+                 {SCOPE_ASSISTANT, "assistant"},
+                 {SCOPE_REASONING, "reasoning"},
+                 {SCOPE_TOOL_DEF, "tool_def"},
+                 {SCOPE_MEDIA_URL, "media_url"}};
     size_t count = 0;
 
     for (size_t index = 0; index < sizeof roles / sizeof roles[0]; index++) {
@@ -161,11 +164,19 @@ static void explain_scope(const struct profile_settings *profile, FILE *out)
     (void)print_roles(profile->scope_roles, out);
     fprintf(out, "; content of a shape we do not know: %s.\n",
             profile->unknown == UNKNOWN_SCAN ? "every string in it is judged too" : "the request is refused");
+    if (profile->scope_since == SINCE_LAST_ASSISTANT) {
+        fprintf(out, "  Judged: of the turns ONLY those after the assistant's last one. Who writes the request writes that one:\n"
+                     "    a forged one hides all that stands before it, but for the system's words.\n");
+    }
     fprintf(out, "  NOT judged: ");
     if (print_roles(~profile->scope_roles, out) > 0) {
         fprintf(out, " (their words); ");
     }
-    fprintf(out, "images, audio and files that are no text; what the upstream answers.\n");
+    if (profile->images == IMAGES_ALLOW) {
+        fprintf(out, "images, audio and files that are no text; what the upstream answers.\n");
+    } else {
+        fprintf(out, "what the upstream answers. Refused: images, audio and files that are no text.\n");
+    }
 }
 
 static void explain_blocks(const struct profile_settings *profile, FILE *out)

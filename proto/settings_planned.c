@@ -15,8 +15,6 @@ static const struct setting_planned planned[] = {
     {"capabilities", "nothing is converted between formats"},
     {"profiles.*.observe", "a verdict is obeyed"},
     {"profiles.*.responses", "answers are not judged"},
-    {"profiles.*.images", "images and audio are not judged, and let through"},
-    {"profiles.*.scope.since", "all messages of a request are judged"},
     {"profiles.*.training.canary", "a new model decides at once"},
     {"moderator.live_models", "every profile's model is kept"},
     {"database.text_key_file", "texts are stored as they are"},

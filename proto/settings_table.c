@@ -46,9 +46,13 @@ static const struct setting_choice undecided_choices[] = {
     {"model", UNDECIDED_MODEL}, {"block", UNDECIDED_BLOCK}, {"allow", UNDECIDED_ALLOW}, {NULL, 0}};
 static const struct setting_choice unknown_choices[] = {
     {"scan", UNKNOWN_SCAN}, {"block", UNKNOWN_BLOCK}, {NULL, 0}};
+static const struct setting_choice images_choices[] = {{"allow", IMAGES_ALLOW}, {"block", IMAGES_BLOCK}, {NULL, 0}};
 static const struct setting_choice role_choices[] = {
-    {"system", SCOPE_SYSTEM},     {"user", SCOPE_USER},           {"tool", SCOPE_TOOL},
-    {"document", SCOPE_DOCUMENT}, {"assistant", SCOPE_ASSISTANT}, {NULL, 0}};
+    {"system", SCOPE_SYSTEM},       {"user", SCOPE_USER},           {"tool", SCOPE_TOOL},
+    {"document", SCOPE_DOCUMENT},   {"assistant", SCOPE_ASSISTANT}, {"reasoning", SCOPE_REASONING},
+    {"tool_def", SCOPE_TOOL_DEF},   {"media_url", SCOPE_MEDIA_URL}, {NULL, 0}};
+static const struct setting_choice since_choices[] = {
+    {"all", SINCE_ALL}, {"last_assistant", SINCE_LAST_ASSISTANT}, {NULL, 0}};
 static const struct setting_choice model_kind_choices[] = {
     {"hashlinear", MODEL_KIND_HASHLINEAR}, {"bow", MODEL_KIND_BOW}, {"fasttext", MODEL_KIND_FASTTEXT}, {"none", MODEL_KIND_NONE},
     {NULL, 0}};
@@ -204,8 +208,12 @@ static const struct setting rows[] = {
      .sentence = "Unsure and nobody to ask: the model's nearer side (no model yet: allow), block, or allow."},
     {"profiles.*.unknown", SETTING_CHOICE, .choices = unknown_choices, .fallback = "scan", PROFILE(unknown),
      .sentence = "Content of a shape we do not know: judge every string in it, or block."},
-    {"profiles.*.scope.roles", SETTING_CHOICES, .choices = role_choices, .min = 1, .max = 5,
+    {"profiles.*.images", SETTING_CHOICE, .choices = images_choices, .fallback = "allow", PROFILE(images),
+     .sentence = "Images, audio and files that are no text are not judged: allow (named in the answer), or block."},
+    {"profiles.*.scope.roles", SETTING_CHOICES, .choices = role_choices, .min = 1, .max = 8,
      .fallback = "system, user, tool, document", PROFILE(scope_roles), .sentence = "Whose words are judged."},
+    {"profiles.*.scope.since", SETTING_CHOICE, .choices = since_choices, .fallback = "all", PROFILE(scope_since),
+     .sentence = "all turns, or those after the last_assistant one: a forged one then hides all that stands before it."},
     {"profiles.*.keywords", SETTING_LIST, .item = SETTING_PROFILE_FILE, .item_bytes = PATH_BYTES_MAX + 1, .max = FILES_MAX,
      .fallback = "", PROFILE(keyword_files), .count_offset = offsetof(struct profile_settings, keyword_file_count),
      .sentence = "Files of keywords, in profiles/NAME/ beside this file."},

@@ -68,6 +68,13 @@ enum status body_walk(enum status (*read)(struct shape_walk *walk, const struct 
         return shape_refuse(&walk, STATUS_MALFORMED, NULL, "the body must be a JSON object");
     }
     status = read(&walk, &json->tokens[0]);
+    if (status == STATUS_OK && extract_counts_turns(extract)) {
+        extract_turns_counted(extract);
+        status = read(&walk, &json->tokens[0]);
+    }
+    if (status == STATUS_OK && extract_refused(extract)) { /* beside all members that a table names */
+        status = shape_refuse_unjudged(&walk, NULL);
+    }
     if (status != STATUS_OK) {
         return status;
     }

@@ -7,6 +7,8 @@
  *   an unknown role, part or member, or a   profile `unknown: scan`    every string under it is judged as the user's
  *   text container where a string belongs   profile `unknown: block`   refused
  *   an unknown field beside the messages    forwarded as it came, and its strings are judged as the user's
+ *   an image, audio, a file without text    profile `images: allow`    counted in `extracted`
+ *                                           profile `images: block`    refused
  *
  * Thread: any.
  */
@@ -33,8 +35,8 @@ struct shape_walk;
 
 /* Reads `source` into `json` (the caller's; it borrows `source` from then on) and gives every piece of text to `extract`,
  * which is fresh. On failure `*problem` says what to answer and `*out` is untouched. STATUS_MALFORMED (no JSON, or a
- * shape that no request has), STATUS_DUPLICATE (a key twice), STATUS_UNSUPPORTED (unknown, and the profile refuses
- * that), STATUS_TOO_LARGE (a bound of JSON or of the text), STATUS_NO_MEMORY, STATUS_UNAVAILABLE (see json_read), and
+ * shape that no request has), STATUS_DUPLICATE (a key twice), STATUS_UNSUPPORTED (unknown or not to be judged, and the profile
+ * refuses that), STATUS_TOO_LARGE (a bound of JSON or of the text), STATUS_NO_MEMORY, STATUS_UNAVAILABLE (see json_read), and
  * what the extraction's `add` says (STATUS_FULL: more segments than a task holds). */
 MUST_CHECK enum status body_read(enum dialect dialect, struct json *json, struct bytes source,
                                  enum unknown_choice unknown, struct extract *extract, struct body *out,

@@ -90,7 +90,7 @@ static enum status read_part(struct shape_walk *walk, const struct json_token *p
         {"type", SHAPE_ANY, shape_anything},          {"text", PART_TEXT, shape_text},
         {"refusal", PART_REFUSAL, shape_text},        {"image_url", PART_IMAGE, read_image},
         {"input_audio", PART_AUDIO, read_audio},      {"file", PART_FILE, read_file},
-        {"cache_control", SHAPE_ANY, shape_anything}, {"prompt_cache_breakpoint", SHAPE_ANY, shape_anything},
+        {"cache_control", SHAPE_ANY, shape_setting},  {"prompt_cache_breakpoint", SHAPE_ANY, shape_setting},
     };
     static const struct shape_item shape = {kinds, COUNT(kinds), members, COUNT(members)};
 
@@ -102,8 +102,8 @@ SHAPE_CONTENT(read_content, read_part)
 static enum status read_function(struct shape_walk *walk, const struct json_token *value, const char *name)
 {
     static const struct shape_member members[] = {
-        {"name", SHAPE_ANY, shape_identifier},
-        {"arguments", SHAPE_ANY, shape_string},
+        {"name", SHAPE_ANY, shape_called_text},
+        {"arguments", SHAPE_ANY, shape_called_json},
     };
 
     return shape_inner(walk, value, name, members, COUNT(members));
@@ -112,8 +112,8 @@ static enum status read_function(struct shape_walk *walk, const struct json_toke
 static enum status read_custom(struct shape_walk *walk, const struct json_token *value, const char *name)
 {
     static const struct shape_member members[] = {
-        {"name", SHAPE_ANY, shape_identifier},
-        {"input", SHAPE_ANY, shape_string},
+        {"name", SHAPE_ANY, shape_called_text},
+        {"input", SHAPE_ANY, shape_called_text},
     };
 
     return shape_inner(walk, value, name, members, COUNT(members));
@@ -136,20 +136,34 @@ static enum status read_tool_call(struct shape_walk *walk, const struct json_tok
 
 SHAPE_LIST(read_tool_calls, read_tool_call)
 
+/* An earlier answer by its id; or what it said, from servers that want it so. */
+static enum status read_spoken(struct shape_walk *walk, const struct json_token *value, const char *name)
+{
+    static const struct shape_member members[] = {
+        {"id", SHAPE_ANY, shape_identifier},
+        {"data", SHAPE_ANY, shape_audio},
+        {"transcript", SHAPE_ANY, shape_text},
+        {"expires_at", SHAPE_ANY, shape_setting},
+    };
+
+    extract_count(walk->extract, MEDIA_AUDIO);
+    return shape_inner(walk, value, name, members, COUNT(members));
+}
+
 static const struct shape_member message_members[] = {
     {"role", SHAPE_ANY, shape_anything},
     {"content", SHAPE_ANY, read_content},
     {"name", SHAPE_ANY, shape_line},
-    {"cache_control", SHAPE_ANY, shape_anything},
+    {"cache_control", SHAPE_ANY, shape_setting},
     {"tool_call_id", ROLE_TOOL, shape_identifier},
     {"refusal", ROLE_ASSISTANT, shape_text},
     {"tool_calls", ROLE_ASSISTANT, read_tool_calls},
     {"function_call", ROLE_ASSISTANT, read_function},
-    {"audio", ROLE_ASSISTANT, shape_anything}, /* the id of an earlier answer */
-    {"annotations", ROLE_ASSISTANT, shape_anything},
-    {"reasoning", ROLE_ASSISTANT, shape_string},
-    {"reasoning_content", ROLE_ASSISTANT, shape_string},
-    {"reasoning_details", ROLE_ASSISTANT, shape_anything},
+    {"audio", ROLE_ASSISTANT, read_spoken},
+    {"annotations", ROLE_ASSISTANT, shape_values},
+    {"reasoning", ROLE_ASSISTANT, shape_thoughts},
+    {"reasoning_content", ROLE_ASSISTANT, shape_thoughts},
+    {"reasoning_details", ROLE_ASSISTANT, shape_thoughts},
 };
 
 static const struct role *role_of(const struct json *json, const struct json_token *name)
@@ -195,36 +209,36 @@ static enum status read_message(struct shape_walk *walk, const struct json_token
 
 SHAPE_MESSAGES(read_messages, read_message)
 
-/* Strings of the settings are names and tool definitions and no prompt. What a model may read is not here: prediction,
- * documents, chat_template_kwargs. Numbers and booleans are no text and need no place. */
+/* NULL: strings that no model reads. What it may read beside its messages is not here: prediction, documents,
+ * chat_template_kwargs. Numbers and booleans are no text and need no place. */
 static const struct shape_field fields[] = {
     {"model", NULL},
     {"stream", NULL},
     {"messages", read_messages},
     {"audio", NULL},
-    {"function_call", NULL},
-    {"functions", NULL},
+    {"function_call", shape_root_setting},
+    {"functions", shape_root_definitions},
     {"metadata", NULL},
     {"modalities", NULL},
     {"models", NULL},
-    {"moderation", NULL},
+    {"moderation", shape_root_setting},
     {"prompt_cache_key", NULL},
     {"prompt_cache_options", NULL},
     {"provider", NULL},
     {"reasoning", NULL},
     {"prompt_cache_retention", NULL},
     {"reasoning_effort", NULL},
-    {"response_format", NULL},
+    {"response_format", shape_root_definitions},
     {"service_tier", NULL},
     {"safety_identifier", NULL},
     {"stop", NULL},
     {"stream_options", NULL},
     {"thinking", NULL},
-    {"tool_choice", NULL},
-    {"tools", NULL},
+    {"tool_choice", shape_root_setting},
+    {"tools", shape_root_definitions},
     {"user", NULL},
     {"verbosity", NULL},
-    {"web_search_options", NULL},
+    {"web_search_options", shape_root_setting},
 };
 
 enum status chat_request_walk(struct shape_walk *walk, const struct json_token *root)

@@ -37,6 +37,12 @@ static enum status read_file_id(struct shape_walk *walk, const struct json_token
     return shape_identifier(walk, value, name);
 }
 
+static enum status read_image_id(struct shape_walk *walk, const struct json_token *value, const char *name)
+{
+    extract_count(walk->extract, MEDIA_IMAGE);
+    return shape_identifier(walk, value, name);
+}
+
 /* The strings of a citation: what was cited, and from where. */
 static enum status read_citations(struct shape_walk *walk, const struct json_token *value, const char *name)
 {
@@ -53,7 +59,7 @@ static enum status read_text_block(struct shape_walk *walk, const struct json_to
         {"type", SHAPE_ANY, shape_anything},
         {"text", BLOCK_TEXT, shape_text},
         {"citations", BLOCK_TEXT, read_citations},
-        {"cache_control", SHAPE_ANY, shape_anything},
+        {"cache_control", SHAPE_ANY, shape_setting},
     };
     static const struct shape_item shape = {kinds, COUNT(kinds), members, COUNT(members)};
 
@@ -89,7 +95,7 @@ static enum status read_source_block(struct shape_walk *walk, const struct json_
     static const struct shape_member members[] = {
         {"type", SHAPE_ANY, shape_anything},          {"text", BLOCK_TEXT, shape_text},
         {"citations", BLOCK_TEXT, read_citations},    {"source", BLOCK_IMAGE, read_image_source},
-        {"cache_control", SHAPE_ANY, shape_anything},
+        {"cache_control", SHAPE_ANY, shape_setting},
     };
     static const struct shape_item shape = {kinds, COUNT(kinds), members, COUNT(members)};
 
@@ -105,19 +111,21 @@ static const struct shape_kind source_kinds[] = {
 
 enum { IMAGE_SOURCES = 3 }; /* the first ones: an image has no text */
 
+static const struct shape_member source_members[] = {
+    {"url", SOURCE_URL, shape_file_url},
+    {"type", SHAPE_ANY, shape_anything},
+    {"media_type", SHAPE_ANY, shape_identifier},
+    {"data", SOURCE_TEXT, shape_line},
+    {"data", SOURCE_ENCODED, shape_anything}, /* see read_source_of */
+    {"file_id", SOURCE_FILE, read_file_id},
+    {"content", SOURCE_CONTENT, read_source_content},
+};
+
+static const struct shape_item document_source = {source_kinds, COUNT(source_kinds), source_members, COUNT(source_members)};
+
 static enum status read_source_of(struct shape_walk *walk, const struct json_token *value, const char *name,
-                                  size_t kind_count)
+                                  const struct shape_item *shape)
 {
-    static const struct shape_member members[] = {
-        {"type", SHAPE_ANY, shape_anything},
-        {"media_type", SHAPE_ANY, shape_identifier},
-        {"data", SOURCE_TEXT, shape_line},
-        {"data", SOURCE_ENCODED, shape_anything}, /* read below */
-        {"url", SOURCE_URL, shape_image},
-        {"file_id", SOURCE_FILE, read_file_id},
-        {"content", SOURCE_CONTENT, read_source_content},
-    };
-    const struct shape_item shape = {source_kinds, kind_count, members, COUNT(members)};
     const struct json_token *type;
     enum status status;
 
@@ -125,7 +133,7 @@ static enum status read_source_of(struct shape_walk *walk, const struct json_tok
         return shape_wrong_type(walk, value, name, "must be an object");
     }
     shape_enter(walk, name);
-    status = shape_item(walk, value, &shape);
+    status = shape_item(walk, value, shape);
     type = json_member(walk->json, value, "type");
     if (status == STATUS_OK && type != NULL && type->type == JSON_STRING &&
         json_string_is(walk->json, type, "base64")) {
@@ -137,12 +145,19 @@ static enum status read_source_of(struct shape_walk *walk, const struct json_tok
 
 static enum status read_image_source(struct shape_walk *walk, const struct json_token *value, const char *name)
 {
-    return read_source_of(walk, value, name, IMAGE_SOURCES);
+    static const struct shape_member members[] = {
+        {"type", SHAPE_ANY, shape_anything},      {"media_type", SHAPE_ANY, shape_identifier},
+        {"data", SOURCE_ENCODED, shape_anything}, {"url", SOURCE_URL, shape_image},
+        {"file_id", SOURCE_FILE, read_image_id},
+    };
+    static const struct shape_item shape = {source_kinds, IMAGE_SOURCES, members, COUNT(members)};
+
+    return read_source_of(walk, value, name, &shape);
 }
 
 static enum status read_document_source(struct shape_walk *walk, const struct json_token *value, const char *name)
 {
-    return read_source_of(walk, value, name, COUNT(source_kinds));
+    return read_source_of(walk, value, name, &document_source);
 }
 
 /* The blocks that the content of a tool's result may hold too are the first ones. */
@@ -185,17 +200,17 @@ static const struct shape_kind result_kinds[RESULT_BLOCKS] = {
 /* clang-format off */
 #define SHARED_MEMBERS                                             \
     {"type", SHAPE_ANY, shape_anything},                           \
-    {"cache_control", SHAPE_ANY, shape_anything},                  \
+    {"cache_control", SHAPE_ANY, shape_setting},                   \
     {"text", BLOCK_TEXT, shape_text},                              \
     {"citations", BLOCK_TEXT, read_citations},                     \
-    {"citations", BLOCK_DOCUMENT | BLOCK_SEARCH, shape_anything},  \
+    {"citations", BLOCK_DOCUMENT | BLOCK_SEARCH, shape_setting},   \
     {"source", BLOCK_IMAGE, read_image_source},                    \
     {"source", BLOCK_DOCUMENT, read_document_source},              \
     {"source", BLOCK_SEARCH, shape_line},                          \
     {"title", BLOCK_DOCUMENT | BLOCK_SEARCH, shape_line},          \
     {"context", BLOCK_DOCUMENT, shape_line},                       \
     {"content", BLOCK_SEARCH, read_texts},                         \
-    {"tool_name", BLOCK_REFERENCE, shape_identifier}
+    {"tool_name", BLOCK_REFERENCE, shape_line}
 /* clang-format on */
 
 static enum status read_result_block(struct shape_walk *walk, const struct json_token *block)
@@ -221,17 +236,17 @@ static const struct shape_member block_members[] = {
     {"tool_use_id", BLOCK_RESULT | BLOCK_SERVED, shape_identifier},
     {"content", BLOCK_RESULT, read_result},
     {"content", BLOCK_SERVED, read_served},
-    {"caller", BLOCK_CALL | BLOCK_SERVED, shape_anything},
+    {"caller", BLOCK_CALL | BLOCK_SERVED, shape_setting},
     {"file_id", BLOCK_UPLOAD, read_file_id},
     {"content", BLOCK_SYSTEM | BLOCK_SUMMARY, read_texts},
-    {"encrypted_content", BLOCK_SUMMARY, shape_string},
+    {"encrypted_content", BLOCK_SUMMARY, shape_sealed},
     {"id", BLOCK_CALL, shape_identifier},
-    {"name", BLOCK_CALL, shape_identifier},
-    {"server_name", BLOCK_CALL, shape_identifier},
-    {"input", BLOCK_CALL, shape_anything},
-    {"thinking", BLOCK_THINKING, shape_string},
-    {"signature", BLOCK_THINKING, shape_string},
-    {"data", BLOCK_THINKING, shape_string},
+    {"name", BLOCK_CALL, shape_called_text},
+    {"server_name", BLOCK_CALL, shape_called_text},
+    {"input", BLOCK_CALL, shape_called},
+    {"thinking", BLOCK_THINKING, shape_thoughts},
+    {"signature", BLOCK_THINKING, shape_sealed},
+    {"data", BLOCK_THINKING, shape_sealed},
 };
 
 static enum status read_user_block(struct shape_walk *walk, const struct json_token *block)
@@ -322,7 +337,7 @@ static enum status read_system(struct shape_walk *walk, const struct json_token 
     return status;
 }
 
-/* Strings of the settings are names and tool definitions and no prompt. */
+/* NULL: strings that no model reads. */
 static const struct shape_field fields[] = {
     {"model", NULL},
     {"stream", NULL},
@@ -332,20 +347,20 @@ static const struct shape_field fields[] = {
     {"anthropic_version", NULL},
     {"betas", NULL},
     {"cache_control", NULL},
-    {"container", NULL},
-    {"context_management", NULL},
+    {"container", shape_root_setting},
+    {"context_management", shape_root_setting},
     {"fallbacks", NULL},
     {"inference_geo", NULL},
     {"mcp_servers", NULL},
     {"metadata", NULL},
-    {"output_config", NULL},
-    {"output_format", NULL},
+    {"output_config", shape_root_definitions},
+    {"output_format", shape_root_definitions},
     {"service_tier", NULL},
     {"speed", NULL},
     {"stop_sequences", NULL},
     {"thinking", NULL},
-    {"tool_choice", NULL},
-    {"tools", NULL},
+    {"tool_choice", shape_root_setting},
+    {"tools", shape_root_definitions},
 };
 
 enum status claude_request_walk(struct shape_walk *walk, const struct json_token *root)

@@ -93,6 +93,44 @@ enum status data_url_decode(struct bytes base64, struct buffer *out)
     return status; /* bits left over are dropped: decoders behind us do so, and the text may have been cut there */
 }
 
+static int hex_of(char byte)
+{
+    if (byte >= '0' && byte <= '9') {
+        return byte - '0';
+    }
+    if (byte >= 'A' && byte <= 'F') {
+        return byte - 'A' + 10;
+    }
+    return byte >= 'a' && byte <= 'f' ? byte - 'a' + 10 : NO_DIGIT;
+}
+
+enum status data_url_unescape(struct bytes escaped, struct buffer *out)
+{
+    enum status status = STATUS_OK;
+
+    for (size_t at = 0; at < escaped.count && status == STATUS_OK;) {
+        struct bytes rest = bytes_from(escaped, at);
+        ptrdiff_t percent = bytes_find(rest, '%');
+        size_t plain = percent < 0 ? rest.count : (size_t)percent;
+        int high = rest.count - plain > 2 ? hex_of(rest.data[plain + 1]) : NO_DIGIT;
+        int low = rest.count - plain > 2 ? hex_of(rest.data[plain + 2]) : NO_DIGIT;
+
+        status = buffer_append(out, bytes_first(rest, plain));
+        at += plain;
+        if (status == STATUS_OK && plain < rest.count) {
+            bool is_escape = high != NO_DIGIT && low != NO_DIGIT;
+            char byte = '%';
+
+            if (is_escape) {
+                byte = (char)(high << 4 | low);
+            }
+            status = buffer_append(out, (struct bytes){&byte, 1});
+            at += is_escape ? 3 : 1;
+        }
+    }
+    return status;
+}
+
 bool data_url_is_base64_run(struct bytes text)
 {
     if (text.count < BASE64_RUN_BYTES_MIN) {

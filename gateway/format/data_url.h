@@ -1,8 +1,7 @@
 /* data_url: what a data URL (RFC 2397) or bare base64 (RFC 4648) says it holds, and its bytes.
  *
  *   data:text/plain;charset=utf-8;base64,aGVsbG8=
- *        ^media_type                    ^data        (without "base64": percent-encoded text, which is not decoded
- * here)
+ *        ^media_type                    ^data        (without "base64": percent-encoded text)
  *
  * Thread: any.
  */
@@ -30,6 +29,9 @@ bool data_url_is_family(struct bytes media_type, const char *family);
  * byte dropped, as lenient decoders do. STATUS_MALFORMED, STATUS_TOO_LARGE, STATUS_NO_MEMORY; what was decoded until
  * then stays. */
 MUST_CHECK enum status data_url_decode(struct bytes base64, struct buffer *out);
+
+/* Appends text with its "%41" decoded; a '%' that begins none stays. Statuses of buffer_append. */
+MUST_CHECK enum status data_url_unescape(struct bytes escaped, struct buffer *out);
 
 /* At least BASE64_RUN_BYTES_MIN bytes of the two alphabets and nothing else. */
 bool data_url_is_base64_run(struct bytes text);

@@ -87,12 +87,12 @@ static enum status read_result(struct shape_walk *walk, const struct json_token 
 {
     static const struct shape_member members[] = {
         {"id", SHAPE_ANY, shape_identifier},
-        {"name", SHAPE_ANY, shape_identifier},
+        {"name", SHAPE_ANY, shape_line},
         EITHER("toolType", "tool_type", SHAPE_ANY, shape_identifier),
         {"response", SHAPE_ANY, shape_values},
         {"parts", SHAPE_ANY, read_result_parts},
         {"scheduling", SHAPE_ANY, shape_identifier},
-        EITHER("willContinue", "will_continue", SHAPE_ANY, shape_anything),
+        EITHER("willContinue", "will_continue", SHAPE_ANY, shape_setting),
         {"outcome", SHAPE_ANY, shape_identifier},
         {"output", SHAPE_ANY, shape_line},
     };
@@ -103,24 +103,41 @@ static enum status read_result(struct shape_walk *walk, const struct json_token 
     return status;
 }
 
+/* What a tool of any kind is called by and with. */
+static enum status read_call(struct shape_walk *walk, const struct json_token *value, const char *name)
+{
+    static const struct shape_member members[] = {
+        {"id", SHAPE_ANY, shape_identifier},
+        {"name", SHAPE_ANY, shape_called_text},
+        {"args", SHAPE_ANY, shape_called},
+        EITHER("partialArgs", "partial_args", SHAPE_ANY, shape_called),
+        EITHER("willContinue", "will_continue", SHAPE_ANY, shape_setting),
+        EITHER("toolType", "tool_type", SHAPE_ANY, shape_identifier),
+        {"language", SHAPE_ANY, shape_identifier},
+        {"code", SHAPE_ANY, shape_called_text},
+    };
+
+    return shape_inner(walk, value, name, members, COUNT(members));
+}
+
 static enum status read_part(struct shape_walk *walk, const struct json_token *part, unsigned owner)
 {
     static const struct shape_member members[] = {
         {"text", PART_USER | PART_MODEL, shape_text},
-        {"text", PART_THOUGHT, shape_string},
+        {"text", PART_THOUGHT, shape_thoughts},
         {"thought", SHAPE_ANY, shape_unknown},
         EITHER("inlineData", "inline_data", SHAPE_ANY, read_inline_data),
         EITHER("fileData", "file_data", SHAPE_ANY, read_file_data),
         EITHER("functionResponse", "function_response", SHAPE_ANY, read_result),
         EITHER("toolResponse", "tool_response", SHAPE_ANY, read_result),
         EITHER("codeExecutionResult", "code_execution_result", SHAPE_ANY, read_result),
-        EITHER("functionCall", "function_call", PART_MODELS, shape_anything),
-        EITHER("toolCall", "tool_call", PART_MODELS, shape_anything),
-        EITHER("executableCode", "executable_code", PART_MODELS, shape_anything),
-        EITHER("thoughtSignature", "thought_signature", SHAPE_ANY, shape_string),
-        EITHER("videoMetadata", "video_metadata", SHAPE_ANY, shape_anything),
-        EITHER("mediaResolution", "media_resolution", SHAPE_ANY, shape_anything),
-        EITHER("partMetadata", "part_metadata", SHAPE_ANY, shape_anything),
+        EITHER("functionCall", "function_call", PART_MODELS, read_call),
+        EITHER("toolCall", "tool_call", PART_MODELS, read_call),
+        EITHER("executableCode", "executable_code", PART_MODELS, read_call),
+        EITHER("thoughtSignature", "thought_signature", SHAPE_ANY, shape_sealed),
+        EITHER("videoMetadata", "video_metadata", SHAPE_ANY, shape_setting),
+        EITHER("mediaResolution", "media_resolution", SHAPE_ANY, shape_setting),
+        EITHER("partMetadata", "part_metadata", SHAPE_ANY, shape_values),
     };
 
     if (part->type == JSON_STRING) {
@@ -207,15 +224,17 @@ SHAPE_MESSAGES(read_contents, read_content)
 /* A content whose role is ignored, or a string. */
 static enum status read_system(struct shape_walk *walk, const struct json_token *value, const char *name)
 {
+    static const struct shape_member members[] = {
+        {"role", SHAPE_ANY, shape_setting},
+        {"parts", SHAPE_ANY, read_user_parts},
+    };
     enum status status;
 
     extract_begin(walk->extract, SCOPE_SYSTEM);
     if (value->type == JSON_STRING) {
         status = shape_text(walk, value, name);
     } else if (value->type == JSON_OBJECT) {
-        shape_enter(walk, name);
-        status = shape_members(walk, value, content_members, COUNT(content_members), PART_USER);
-        shape_leave(walk);
+        status = shape_inner(walk, value, name, members, COUNT(members));
     } else {
         status = shape_wrong_type(walk, value, name, "must be an object");
     }
@@ -225,7 +244,7 @@ static enum status read_system(struct shape_walk *walk, const struct json_token 
 
 static enum status read_whole_request(struct shape_walk *walk, const struct json_token *value, const char *name);
 
-/* Strings of the settings are names and function declarations and no prompt. */
+/* NULL: strings that no model reads. */
 static const struct shape_field fields[] = {
     {"contents", read_contents},
     {"systemInstruction", read_system},
@@ -233,16 +252,16 @@ static const struct shape_field fields[] = {
     {"model", NULL}, /* the path's counts */
     {"cachedContent", NULL},
     {"cached_content", NULL},
-    {"generationConfig", NULL},
-    {"generation_config", NULL},
+    {"generationConfig", shape_root_definitions},
+    {"generation_config", shape_root_definitions},
     {"labels", NULL},
     {"safetySettings", NULL},
     {"safety_settings", NULL},
     {"serviceTier", NULL},
     {"service_tier", NULL},
-    {"toolConfig", NULL},
-    {"tool_config", NULL},
-    {"tools", NULL},
+    {"toolConfig", shape_root_setting},
+    {"tool_config", shape_root_setting},
+    {"tools", shape_root_definitions},
     {"generateContentRequest", read_whole_request},
     {"generate_content_request", read_whole_request},
 };

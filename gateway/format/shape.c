@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <stdio.h>
+#include <string.h>
 
 
 static bool is_container(const struct json_token *token)
@@ -56,6 +57,11 @@ enum status shape_refuse(const struct shape_walk *walk, enum status status, cons
     return status;
 }
 
+enum status shape_refuse_unjudged(const struct shape_walk *walk, const char *name)
+{
+    return shape_refuse(walk, STATUS_UNSUPPORTED, name, "holds what this gateway cannot judge, and does not let through");
+}
+
 enum status shape_unknown(struct shape_walk *walk, const struct json_token *value, const char *name)
 {
     if (!is_container(value) && value->type != JSON_STRING) {
@@ -97,6 +103,9 @@ enum status shape_members(struct shape_walk *walk, const struct json_token *obje
             member++;
         }
         status = member < end ? member->read(walk, value, member->name) : shape_unknown(walk, value, NULL);
+        if (status == STATUS_OK && extract_refused(walk->extract)) {
+            status = shape_refuse_unjudged(walk, member < end ? member->name : NULL);
+        }
     }
     return status;
 }
@@ -223,6 +232,9 @@ enum status shape_root(struct shape_walk *walk, const struct json_token *root, c
         }
     }
     extract_end(walk->extract);
+    if (extract_refused(walk->extract)) {
+        return shape_refuse_unjudged(walk, NULL);
+    }
     for (const struct json_token *key = json_first(json, root); key != NULL && status == STATUS_OK;
          key = json_after(json, root, key)) {
         const struct shape_field *field = field_of(json, key, fields, field_count);
@@ -238,13 +250,18 @@ enum status shape_root(struct shape_walk *walk, const struct json_token *root, c
 enum status shape_messages(struct shape_walk *walk, const struct json_token *list, const char *name,
                            enum status (*read)(struct shape_walk *walk, const struct json_token *message))
 {
+    enum status status;
+
     if (list == NULL || list->type != JSON_ARRAY || list->count == 0) {
         return shape_refuse(walk, STATUS_MALFORMED, name, "must be an array of at least one message");
     }
     if (list->count > MESSAGES_MAX) {
         return shape_refuse(walk, STATUS_MALFORMED, name, "has too many messages");
     }
-    return shape_list(walk, list, name, read);
+    extract_turns(walk->extract, true);
+    status = shape_list(walk, list, name, read);
+    extract_turns(walk->extract, false);
+    return status;
 }
 
 enum status shape_find_string(struct shape_walk *walk, const struct json_token *root, const char *name,
@@ -314,6 +331,12 @@ enum status shape_file_name(struct shape_walk *walk, const struct json_token *va
     return read_string(walk, value, name, extract_file_name);
 }
 
+enum status shape_file_url(struct shape_walk *walk, const struct json_token *value, const char *name)
+{
+    extract_count(walk->extract, MEDIA_FILE);
+    return shape_file_name(walk, value, name);
+}
+
 static enum status read_media(struct shape_walk *walk, const struct json_token *value, const char *name,
                               enum media media)
 {
@@ -345,31 +368,107 @@ enum status shape_values(struct shape_walk *walk, const struct json_token *value
     return STATUS_OK;
 }
 
+/* Every string under a value, as somebody's words. */
+static enum status read_values_of(struct shape_walk *walk, const struct json_token *value, unsigned role)
+{
+    unsigned before = extract_role(walk->extract, role);
+
+    extract_values(walk->extract, walk->json, value, ENCODED_JUDGED);
+    (void)extract_role(walk->extract, before);
+    return STATUS_OK;
+}
+
+enum status shape_called(struct shape_walk *walk, const struct json_token *value, const char *name)
+{
+    (void)name;
+    return read_values_of(walk, value, SCOPE_TOOL);
+}
+
+static enum status read_called(struct shape_walk *walk, const struct json_token *value, const char *name,
+                               void (*take)(struct extract *extract, const struct json *json,
+                                            const struct json_token *text))
+{
+    unsigned before = extract_role(walk->extract, SCOPE_TOOL);
+    enum status status = read_string(walk, value, name, take);
+
+    (void)extract_role(walk->extract, before);
+    return status;
+}
+
+enum status shape_called_text(struct shape_walk *walk, const struct json_token *value, const char *name)
+{
+    return read_called(walk, value, name, extract_line);
+}
+
+enum status shape_called_json(struct shape_walk *walk, const struct json_token *value, const char *name)
+{
+    return read_called(walk, value, name, extract_json_text);
+}
+
+enum status shape_thoughts(struct shape_walk *walk, const struct json_token *value, const char *name)
+{
+    (void)name;
+    return read_values_of(walk, value, SCOPE_REASONING);
+}
+
+enum status shape_definitions(struct shape_walk *walk, const struct json_token *value, const char *name)
+{
+    (void)name;
+    return read_values_of(walk, value, SCOPE_TOOL_DEF);
+}
+
+enum status shape_setting(struct shape_walk *walk, const struct json_token *value, const char *name)
+{
+    (void)name;
+    extract_settings(walk->extract, walk->json, value);
+    return STATUS_OK;
+}
+
+enum status shape_root_definitions(struct shape_walk *walk, const struct json_token *value, const char *name)
+{
+    enum status status;
+
+    extract_begin(walk->extract, SCOPE_TOOL_DEF);
+    status = shape_definitions(walk, value, name);
+    extract_end(walk->extract);
+    return status;
+}
+
+enum status shape_root_setting(struct shape_walk *walk, const struct json_token *value, const char *name)
+{
+    enum status status;
+
+    extract_begin(walk->extract, 0);
+    status = shape_setting(walk, value, name);
+    extract_end(walk->extract);
+    return status;
+}
+
 enum status shape_string(struct shape_walk *walk, const struct json_token *value, const char *name)
 {
     return value->type == JSON_STRING ? STATUS_OK : shape_wrong_type(walk, value, name, "must be a string");
 }
 
-/* Short, printable ASCII without a space: not a sentence. Some writers escape each slash. */
-static bool is_identifier(const struct json *json, const struct json_token *string)
-{
-    const char *data = json->source.data;
-
-    if (string->end - string->start > IDENTIFIER_BYTES_MAX) {
-        return false;
-    }
-    for (uint32_t at = string->start; at < string->end; at++) {
-        if (data[at] <= ' ' || data[at] > '~' || (data[at] == '\\' && data[at + 1] != '/')) {
-            return false;
-        }
-    }
-    return true;
-}
-
 enum status shape_identifier(struct shape_walk *walk, const struct json_token *value, const char *name)
 {
-    if (value->type == JSON_STRING && !is_identifier(walk->json, value)) {
+    if (value->type == JSON_STRING && !extract_is_identifier(walk->json, value)) {
         return shape_unknown(walk, value, name);
+    }
+    return shape_string(walk, value, name);
+}
+
+enum status shape_sealed(struct shape_walk *walk, const struct json_token *value, const char *name)
+{
+    const char *data = walk->json->source.data;
+
+    for (uint32_t at = value->start; value->type == JSON_STRING && at < value->end; at++) {
+        bool is_digit = (data[at] >= '0' && data[at] <= '9') || (data[at] >= 'A' && data[at] <= 'Z') ||
+                        (data[at] >= 'a' && data[at] <= 'z');
+
+        if (!is_digit && strchr("+/=-_", data[at]) == NULL && !(data[at] == '\\' && data[at + 1] == '/')) {
+            extract_strings(walk->extract, walk->json, value);
+            return STATUS_OK;
+        }
     }
     return shape_string(walk, value, name);
 }

@@ -48,6 +48,9 @@ enum { SHAPE_ANY = 0x7FFFFFFF }; /* owners: all kinds */
 /* Refuses what stands at the member `name` of where the walk is; NULL = the place itself. Returns `status`. */
 enum status shape_refuse(const struct shape_walk *walk, enum status status, const char *name, const char *sentence);
 
+/* The same for what is not judged, where the profile lets nothing of that kind through (extract_refused). */
+enum status shape_refuse_unjudged(const struct shape_walk *walk, const char *name);
+
 /* A value of which nobody knows what it is: no text can be in a number; the rest is scanned whole or refused, as the
  * profile says. */
 MUST_CHECK enum status shape_unknown(struct shape_walk *walk, const struct json_token *value, const char *name);
@@ -113,6 +116,10 @@ struct shape_field {
 MUST_CHECK enum status shape_root(struct shape_walk *walk, const struct json_token *root,
                                   const struct shape_field *fields, size_t field_count);
 
+/* Such readers: what tools and answers are described by, and settings that may reach the model. */
+enum status shape_root_definitions(struct shape_walk *walk, const struct json_token *value, const char *name);
+enum status shape_root_setting(struct shape_walk *walk, const struct json_token *value, const char *name);
+
 /* The root of a dialect where `model` and the list `messages` must be there, and `stream` may be. */
 MUST_CHECK enum status shape_conversation(struct shape_walk *walk, const struct json_token *root, const char *messages,
                                           const struct shape_field *fields, size_t field_count);
@@ -133,12 +140,24 @@ MUST_CHECK enum status shape_find_flag(struct shape_walk *walk, const struct jso
 enum status shape_text(struct shape_walk *walk, const struct json_token *value, const char *name); /* of the message */
 enum status shape_line(struct shape_walk *walk, const struct json_token *value, const char *name); /* a name */
 enum status shape_file_name(struct shape_walk *walk, const struct json_token *value, const char *name);
+/* A file that is not here: counted, and its address is read as its name is. */
+enum status shape_file_url(struct shape_walk *walk, const struct json_token *value, const char *name);
 enum status shape_image(struct shape_walk *walk, const struct json_token *value, const char *name); /* extract_media */
 enum status shape_audio(struct shape_walk *walk, const struct json_token *value, const char *name);
 enum status shape_file(struct shape_walk *walk, const struct json_token *value, const char *name);
 enum status shape_values(struct shape_walk *walk, const struct json_token *value, const char *name); /* extract_values */
 /* At most IDENTIFIER_BYTES_MAX bytes of ASCII without a space or an escape; any other string is unknown text. */
 enum status shape_identifier(struct shape_walk *walk, const struct json_token *value, const char *name);
+/* What a tool is called by and with: every string of a value, a string, or every string of the JSON in a string. */
+enum status shape_called(struct shape_walk *walk, const struct json_token *value, const char *name);
+enum status shape_called_text(struct shape_walk *walk, const struct json_token *value, const char *name);
+enum status shape_called_json(struct shape_walk *walk, const struct json_token *value, const char *name);
+enum status shape_thoughts(struct shape_walk *walk, const struct json_token *value, const char *name); /* scope reasoning */
+enum status shape_definitions(struct shape_walk *walk, const struct json_token *value, const char *name); /* tool_def */
+/* Settings of the API: its strings are identifiers, or text in disguise (extract_settings). */
+enum status shape_setting(struct shape_walk *walk, const struct json_token *value, const char *name);
+/* A signature, or words that only the provider can read: base64, which is not judged; any other string is text. */
+enum status shape_sealed(struct shape_walk *walk, const struct json_token *value, const char *name);
 enum status shape_string(struct shape_walk *walk, const struct json_token *value, const char *name);   /* not judged */
 enum status shape_anything(struct shape_walk *walk, const struct json_token *value, const char *name); /* not judged */
 

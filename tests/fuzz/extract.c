@@ -4,7 +4,11 @@
 #include "gateway/format/body.h"
 #include "proto/utf8.h"
 
-enum { TEXT_BYTES_MAX = 4096, EVERYBODY = SCOPE_SYSTEM | SCOPE_USER | SCOPE_TOOL | SCOPE_DOCUMENT | SCOPE_ASSISTANT };
+enum {
+    TEXT_BYTES_MAX = 4096,
+    EVERYBODY = SCOPE_SYSTEM | SCOPE_USER | SCOPE_TOOL | SCOPE_DOCUMENT | SCOPE_ASSISTANT | SCOPE_REASONING | SCOPE_TOOL_DEF |
+                SCOPE_MEDIA_URL,
+};
 
 struct taken {
     size_t count;

@@ -32,14 +32,14 @@ static inline int tear_down(void **state)
     return 0;
 }
 
-static inline enum status read_as(enum dialect dialect, struct bytes body, enum unknown_choice unknown, unsigned scope,
-                                  size_t text_bytes_max)
+static inline enum status read_with(enum dialect dialect, struct bytes body, enum unknown_choice unknown,
+                                    struct extract_options options)
 {
-    const struct extract_options options = {
-        .scope_roles = scope, .text_bytes_max = text_bytes_max, .add = segments_add, .context = &segments};
     struct extract *extract = NULL;
     enum status status;
 
+    options.add = segments_add;
+    options.context = &segments;
     buffer_clear(&segments.text);
     segments.count = 0;
     memset(&problem, 0, sizeof problem);
@@ -47,6 +47,13 @@ static inline enum status read_as(enum dialect dialect, struct bytes body, enum 
     status = body_read(dialect, &json, body, unknown, extract, &request, &problem);
     extract_close(&extract);
     return status;
+}
+
+static inline enum status read_as(enum dialect dialect, struct bytes body, enum unknown_choice unknown, unsigned scope,
+                                  size_t text_bytes_max)
+{
+    return read_with(dialect, body, unknown,
+                     (struct extract_options){.scope_roles = scope, .text_bytes_max = text_bytes_max});
 }
 
 static inline bool holds_keyword(struct bytes text)

@@ -30,7 +30,7 @@ static void a_key_that_only_looks_like_a_path_is_unknown(void **state)
                    "moderator, trainer, database, curve, log\n",
                    "gateway.threads: 2\n");
     assert_refused("prismguard.yaml:1: profiles.a.model.kind: unknown key; allowed here are when_unavailable, undecided, "
-                   "unknown, scope, keywords, model, review, store, retention, training\n",
+                   "unknown, images, scope, keywords, model, review, store, retention, training\n",
                    "profiles: { a: { model.kind: none } }\n");
     assert_refused("prismguard.yaml:1: routes[]: unknown key; allowed here are gateway, routes, moderation, profiles, "
                    "moderator, trainer, database, curve, log\n",
@@ -87,8 +87,8 @@ static void each_type_tells_its_bad_forms(void **state)
     assert_refused("prismguard.yaml:2: profiles.a.model.low: found '.5', allowed is 0 to 1, such as 0.25\n"
                    "prismguard.yaml:3: profiles.a.model.kind: found 'bag', allowed is hashlinear, bow, fasttext or none\n"
                    "prismguard.yaml:4: profiles.a.store: found 'TEXT', allowed is text, hash or off\n"
-                   "prismguard.yaml:5: profiles.a.scope.roles: found 'users', allowed is a list of system, user, tool, document "
-                   "or assistant\n"
+                   "prismguard.yaml:5: profiles.a.scope.roles: found 'users', allowed is a list of system, user, tool, "
+                   "document, assistant, reasoning, tool_def or media_url\n"
                    "prismguard.yaml:6: profiles.a.review.url: found 'api.openai.com', allowed is http:// or https://, host, "
                    "optional port, path and query; no user or fragment (at most 512 bytes)\n"
                    "prismguard.yaml:7: profiles.a.review.models: found 'a b', allowed is a list of 0 to 16, each the name of a "

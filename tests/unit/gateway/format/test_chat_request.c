@@ -114,7 +114,7 @@ static void every_place_that_holds_text_is_judged_in_its_role(void **state)
              "\"reasoning_content\":\"r\",\"tool_calls\":[{\"id\":\"i\",\"type\":\"function\",\"index\":0,\"function\":"
              "{\"name\":\"f\",\"arguments\":\"{\\\"x\\\":1}\"}},{\"id\":\"j\",\"type\":\"custom\",\"custom\":"
              "{\"name\":\"g\",\"input\":\"text\"}}]}"),
-         ""},
+         "tool:f\ng\ntext\n;"},
         {"{\"model\":\"m\",\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"t\",\"description\":\"d\"}}],"
          "\"user\":\"u\",\"stop\":[\"s\"],\"metadata\":{\"a\":\"b\"},\"temperature\":1.0,"
          "\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}",

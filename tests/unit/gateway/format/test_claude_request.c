@@ -49,7 +49,7 @@ static void every_place_that_holds_text_is_judged_in_its_role(void **state)
         {USER("{\"type\":\"tool_result\",\"tool_use_id\":\"t\",\"content\":[{\"type\":\"text\",\"text\":\"a\"},{\"type\":"
               "\"text\",\"text\":\"b\"},{\"type\":\"search_result\",\"source\":\"s\",\"title\":\"t\",\"content\":[{\"type\":"
               "\"text\",\"text\":\"c\"}]},{\"type\":\"tool_reference\",\"tool_name\":\"n\"}]}"),
-         "tool:ab\ns\nt\nc\n;"},
+         "tool:ab\ns\nt\nc\nn\n;"},
         {USER("{\"type\":\"document\",\"title\":\"t\",\"context\":\"c\",\"citations\":{\"enabled\":true},\"source\":{"
               "\"type\":\"text\",\"media_type\":\"text/plain\",\"data\":\"words\"}},{\"type\":\"text\",\"text\":\"see\"}"),
          "user:see\n;document:t\nc\nwords\n;"},
@@ -68,8 +68,8 @@ static void every_place_that_holds_text_is_judged_in_its_role(void **state)
          "system:s\n;"},
         {MESSAGES("{\"role\":\"assistant\",\"content\":[{\"type\":\"thinking\",\"thinking\":\"t\",\"signature\":\"s\"},{"
                   "\"type\":\"redacted_thinking\",\"data\":\"d\"},{\"type\":\"tool_use\",\"id\":\"i\",\"name\":\"n\","
-                  "\"input\":{\"a\":\"b\"}},{\"type\":\"server_tool_use\",\"id\":\"i\",\"name\":\"n\",\"input\":{}}]}"),
-         ""},
+                  "\"input\":{\"a\":\"b\"}},{\"type\":\"server_tool_use\",\"id\":\"i\",\"name\":\"m\",\"input\":{}}]}"),
+         "tool:n\nb\nm\n;"},
     };
 
     (void)state;
@@ -94,13 +94,13 @@ static void what_is_not_judged_is_counted(void **state)
     (void)state;
     assert_status(STATUS_OK, read_as(DIALECT_CLAUDE_CHAT,
                                      BYTES(USER("{\"type\":\"image\",\"source\":{\"type\":\"base64\",\"media_type\":"
-                                                "\"image/png\",\"data\":\"aGVsbG8=\"}},{\"type\":\"document\",\"source\":{"
+                                                "\"image/png\",\"data\":\"iVBORw0KGgo=\"}},{\"type\":\"document\",\"source\":{"
                                                 "\"type\":\"base64\",\"media_type\":\"application/pdf\",\"data\":"
                                                 "\"//79\"}},{\"type\":\"image\",\"source\":{\"type\":\"file\","
                                                 "\"file_id\":\"f\"}},{\"type\":\"container_upload\",\"file_id\":\"f\"}")),
                                      UNKNOWN_BLOCK, SCOPE_DEFAULT, TEXT_BYTES));
-    assert_int_equal(1, request.extracted.image_count);
-    assert_int_equal(3, request.extracted.file_count);
+    assert_int_equal(2, request.extracted.image_count);
+    assert_int_equal(2, request.extracted.file_count);
     assert_int_equal(0, request.extracted.segment_count);
 }
 

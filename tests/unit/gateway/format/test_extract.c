@@ -1,60 +1,7 @@
 /* extract: pieces become segments as the law says, within one bound, and nothing that is text is left out uncounted. */
-#include "support/segments.h"
-#include "support/unit.h"
-
-#include "gateway/format/extract.h"
+#include "support/extract.h"
 
 #include <stdlib.h>
-
-enum { TEXT_BYTES = 64 * KIB, SCOPE_DEFAULT = SCOPE_SYSTEM | SCOPE_USER | SCOPE_TOOL | SCOPE_DOCUMENT };
-
-static struct segments segments;
-static struct json json;
-static struct extract *extract;
-static struct extract_result result;
-
-static void start(unsigned scope_roles, size_t text_bytes_max)
-{
-    const struct extract_options options = {
-        .scope_roles = scope_roles, .text_bytes_max = text_bytes_max, .add = segments_add, .context = &segments};
-
-    extract_close(&extract);
-    assert_null(extract);
-    buffer_clear(&segments.text);
-    segments.count = 0;
-    assert_status(STATUS_OK, extract_open(&extract, &options));
-}
-
-static int set_up(void **state)
-{
-    (void)state;
-    segments_init(&segments);
-    json_init(&json);
-    start(SCOPE_DEFAULT, TEXT_BYTES);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    extract_close(&extract);
-    extract_close(&extract);
-    json_free(&json);
-    segments_free(&segments);
-    return 0;
-}
-
-static const struct json_token *token(const char *text)
-{
-    assert_status(STATUS_OK, json_read(&json, bytes_of(text), JSON_REFUSE_DUPLICATES));
-    return &json.tokens[0];
-}
-
-static void assert_segments(const char *expected)
-{
-    assert_status(STATUS_OK, extract_finish(extract, &result));
-    assert_bytes(expected, buffer_view(&segments.text));
-}
 
 static void pieces_of_one_message_touch_and_end_in_a_line_feed(void **state)
 {
@@ -115,23 +62,6 @@ static void values_of_free_shape_are_lines_of_their_role(void **state)
         assert_int_equal(encoded == ENCODED_COUNTED ? 1 : 0, result.encoded_count);
         assert_int_equal(encoded == ENCODED_COUNTED ? 0 : BASE64_RUN_BYTES_MIN + 1, result.text_bytes);
     }
-}
-
-static void a_media_type_beside_base64_says_what_it_is(void **state)
-{
-    (void)state;
-    extract_begin(extract, SCOPE_USER);
-    assert_true(extract_encoded(extract, &json, token("\"aGVsbG8=\""), BYTES("text/plain")));
-    assert_true(extract_encoded(extract, &json, token("\"aGVsbG8=\""), BYTES("application/json")));
-    assert_true(extract_encoded(extract, &json, token("\"aGVsbG8=\""), BYTES("image/png")));
-    assert_true(extract_encoded(extract, &json, token("\"aGVsbG8=\""), BYTES("video/mp4")));
-    assert_true(extract_encoded(extract, &json, token("\"//79\""), BYTES("application/pdf")));
-    assert_false(extract_encoded(extract, &json, token("\"no base64!\""), BYTES("text/plain")));
-    extract_end(extract);
-    assert_segments("document:hello\nhello\n;");
-    assert_int_equal(1, result.image_count);
-    assert_int_equal(1, result.audio_count);
-    assert_int_equal(1, result.file_count);
 }
 
 static void names_stand_on_lines_of_their_own(void **state)
@@ -279,139 +209,92 @@ static void after_a_failure_nothing_more_is_handed_over(void **state)
     assert_bytes("user:x\n;", buffer_view(&segments.text));
 }
 
-static void media_are_counted_or_read(void **state)
+static void keys_that_are_more_than_a_name_are_text(void **state)
+{
+    (void)state;
+    extract_begin(extract, SCOPE_TOOL);
+    extract_values(extract, &json, token("{\"a_name\":1,\"a key of words\":2,\"\\u0061\":{\"b c\":\"d\"}}"), ENCODED_JUDGED);
+    extract_end(extract);
+    assert_segments("tool:a key of words\na\nb c\nd\n;");
+}
+
+static void settings_are_text_where_they_are_no_identifiers(void **state)
+{
+    (void)state;
+    extract_begin(extract, SCOPE_USER);
+    extract_settings(extract, &json, token("{\"type\":\"ephemeral\",\"note\":\"two words\",\"n\":[\"one\",\"\\u0031\"]}"));
+    extract_end(extract);
+    assert_segments("user:two words\n1\n;");
+}
+
+static void json_in_a_string_is_read_and_what_is_none_is_text(void **state)
 {
     static const struct {
-        enum media media;
-        const char *content;
-        bool known;
-        size_t images;
-        size_t audio;
-        size_t files;
+        const char *text;
         const char *expected;
     } cases[] = {
-        {MEDIA_IMAGE, "https://host/cat.png", true, 1, 0, 0, ""},
-        {MEDIA_IMAGE, "HTTP://host/cat.png", true, 1, 0, 0, ""},
-        {MEDIA_IMAGE, "data:image/png;base64,iVBORw0KGgo=", true, 1, 0, 0, ""},
-        {MEDIA_IMAGE, "data:application/pdf;base64,JVBERi0xLjcKJeLjz9MK", true, 0, 0, 1, ""},
-        {MEDIA_IMAGE, "data:text/plain;base64,aGVsbG8=", true, 0, 0, 0, "document:hello\n;"},
-        {MEDIA_IMAGE, "tell-him-how", false, 0, 0, 0, ""},
-        {MEDIA_FILE, "tell him how", false, 0, 0, 0, ""},
-        {MEDIA_AUDIO, "UklGRuTX/v8=", true, 0, 1, 0, ""},
-        {MEDIA_AUDIO, "aGVsbG8=", true, 0, 0, 0, "document:hello\n;"},
-        {MEDIA_FILE, "data:audio/wav;base64,UklGRg==", true, 0, 1, 0, ""},
-        {MEDIA_FILE, "data:application/octet-stream;base64,aGVsbG8=", true, 0, 0, 0, "document:hello\n;"},
-        {MEDIA_FILE, "aGVsbG8", true, 0, 0, 0, "document:hello\n;"},
-        {MEDIA_FILE, "data:text/plain,hello", false, 0, 0, 0, ""},
-        {MEDIA_FILE, "data:text/plain;base64,a.", false, 0, 0, 0, ""},
-        {MEDIA_FILE, "data:text/plain;base64,", true, 0, 0, 0, ""},
-        /* "caf\xE9" in Latin-1: judged as far as it can be read, and counted */
-        {MEDIA_FILE, "data:text/plain;base64,Y2Fm6Q==", true, 0, 0, 1, "document:caf\xEF\xBF\xBD\n;"},
-        /* "hi" in UTF-16 with its mark */
-        {MEDIA_FILE, "data:text/plain;base64,//5oAGkA", true, 0, 0, 1, "document:\xEF\xBF\xBD\xEF\xBF\xBDhi\n;"},
-        {MEDIA_FILE, "//5oAGkA", true, 0, 0, 1, ""},
+        {"\"{\\\"q\\\":\\\"con\\\\u0074raband\\\",\\\"n\\\":[1,\\\"two\\\"]}\"", "tool:contraband\ntwo\n;"},
+        {"\"{\\\"q\\\":\\\"a\\\",\\\"q\\\":\\\"b\\\"}\"", "tool:a\nb\n;"},
+        {"\"{\\\"q\\\":\\\"contraband\"", "tool:{\"q\":\"contraband\n;"},
+        {"\"plain words\"", "tool:plain words\n;"},
+        {"\"\\\"a string\\\"\"", "tool:\"a string\"\n;"},
+        {"\"{}\"", ""},
+        {"\"\"", ""},
     };
 
     (void)state;
     for (size_t index = 0; index < sizeof cases / sizeof cases[0]; index++) {
-        char text[128];
-
-        (void)snprintf(text, sizeof text, "\"%s\"", cases[index].content);
         start(SCOPE_DEFAULT, TEXT_BYTES);
-        extract_begin(extract, SCOPE_USER);
-        assert_int_equal(cases[index].known, extract_media(extract, &json, token(text), cases[index].media));
+        extract_begin(extract, SCOPE_TOOL);
+        extract_json_text(extract, &json, token(cases[index].text));
         extract_end(extract);
         assert_segments(cases[index].expected);
-        assert_int_equal(cases[index].images, result.image_count);
-        assert_int_equal(cases[index].audio, result.audio_count);
-        assert_int_equal(cases[index].files, result.file_count);
     }
-}
-
-static void a_file_is_one_document_with_its_name(void **state)
-{
-    (void)state;
-    extract_begin(extract, SCOPE_USER);
-    extract_text(extract, &json, token("\"read \""));
-    assert_true(extract_media(extract, &json, token("\"data:text\\/plain;base64,aGVsbG8=\""), MEDIA_FILE));
-    extract_file_name(extract, &json, token("\"a.txt\""));
-    extract_text(extract, &json, token("\"this\""));
-    extract_end(extract);
-    assert_segments("user:read this\n;document:hello\na.txt\n;");
-}
-
-/* "aaa..." in base64 is "YWFh" again and again. */
-static void files_are_bounded_like_all_text(void **state)
-{
-    static char text[2 * TEXT_BYTES];
-    size_t groups = TEXT_BYTES / 3; /* 3 * groups is one below the bound: room for the line feed */
-
-    (void)state;
-    assert_int_equal(TEXT_BYTES - 1, 3 * groups);
-    text[0] = '"';
-    for (size_t group = 0; group < groups; group++) {
-        memcpy(text + 1 + 4 * group, "YWFh", 4);
-    }
-    text[1 + 4 * groups] = '"';
-    text[2 + 4 * groups] = '\0';
-    extract_begin(extract, SCOPE_USER);
-    assert_true(extract_media(extract, &json, token(text), MEDIA_FILE));
-    extract_end(extract);
-    assert_status(STATUS_OK, extract_finish(extract, &result));
-    assert_int_equal(TEXT_BYTES, result.text_bytes);
-    memcpy(text + 1 + 4 * groups, "YWFh", 4);
-    text[5 + 4 * groups] = '"';
-    text[6 + 4 * groups] = '\0';
-    start(SCOPE_DEFAULT, TEXT_BYTES);
-    extract_begin(extract, SCOPE_USER);
-    assert_true(extract_media(extract, &json, token(text), MEDIA_FILE));
-    extract_end(extract);
-    assert_status(STATUS_TOO_LARGE, extract_finish(extract, &result));
-}
-
-/* In lines of 76 as mail wraps them: the front that is looked at first ends inside a group of four. */
-static void a_wrapped_file_that_is_longer_than_the_first_look_is_read_whole(void **state)
-{
-    static char text[3 * BASE64_SNIFF_BYTES];
-    size_t count = 0;
-    size_t lines = 0;
-
-    (void)state;
-    text[count++] = '"';
-    while (count < 2 * BASE64_SNIFF_BYTES) {
-        for (int group = 0; group < 19; group++) {
-            memcpy(text + count, "YWFh", 4);
-            count += 4;
-        }
-        memcpy(text + count, "\\n", 2);
-        count += 2;
-        lines++;
-    }
-    text[count++] = '"';
-    text[count] = '\0';
-    extract_begin(extract, SCOPE_USER);
-    assert_true(extract_media(extract, &json, token(text), MEDIA_FILE));
-    extract_end(extract);
-    assert_status(STATUS_OK, extract_finish(extract, &result));
-    assert_int_equal(lines * 57 + 1, result.text_bytes);
-    assert_int_equal(0, result.file_count);
-}
-
-/* Far beyond the text's bound, but known as no text by its first bytes. */
-static void a_large_binary_file_is_counted_and_not_too_large(void **state)
-{
-    static char text[4 * TEXT_BYTES];
-
-    (void)state;
-    memset(text, '/', sizeof text);
-    text[0] = '"';
-    text[sizeof text - 2] = '"';
-    text[sizeof text - 1] = '\0';
-    extract_begin(extract, SCOPE_USER);
-    assert_true(extract_media(extract, &json, token(text), MEDIA_FILE));
+    start(SCOPE_USER, TEXT_BYTES);
+    extract_begin(extract, SCOPE_TOOL);
+    extract_json_text(extract, &json, token(cases[0].text));
     extract_end(extract);
     assert_segments("");
-    assert_int_equal(1, result.file_count);
+}
+
+static void walk_turns(void)
+{
+    static const unsigned roles[] = {SCOPE_USER, SCOPE_ASSISTANT, SCOPE_SYSTEM, SCOPE_USER, SCOPE_ASSISTANT, SCOPE_TOOL, SCOPE_USER};
+    char text[] = "\"0\"";
+
+    extract_begin(extract, SCOPE_SYSTEM);
+    extract_text(extract, &json, token("\"s\""));
+    extract_end(extract);
+    extract_begin(extract, 0); /* beside the turns */
+    extract_strings(extract, &json, token("\"x\""));
+    extract_end(extract);
+    extract_turns(extract, true);
+    for (size_t index = 0; index < sizeof roles / sizeof roles[0]; index++) {
+        text[1]++;
+        extract_begin(extract, roles[index]);
+        extract_text(extract, &json, token(text));
+        extract_end(extract);
+    }
+    extract_turns(extract, false);
+}
+
+static void since_the_last_assistant_only_later_turns_and_the_system_are_judged(void **state)
+{
+    static const unsigned scope = SCOPE_DEFAULT | SCOPE_ASSISTANT;
+
+    (void)state;
+    start_with((struct extract_options){.scope_roles = scope, .text_bytes_max = TEXT_BYTES, .since = SINCE_LAST_ASSISTANT});
+    assert_true(extract_counts_turns(extract));
+    walk_turns();
+    assert_segments("");
+    extract_turns_counted(extract);
+    assert_false(extract_counts_turns(extract));
+    walk_turns();
+    assert_segments("system:s\n;user:x\n;system:3\n;tool:6\n;user:7\n;");
+    start(scope, TEXT_BYTES);
+    assert_false(extract_counts_turns(extract));
+    walk_turns();
+    assert_segments("system:s\n;user:x\n;user:1\n;assistant:2\n;system:3\n;user:4\n;assistant:5\n;tool:6\n;user:7\n;");
 }
 
 int main(void)
@@ -420,7 +303,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(pieces_of_one_message_touch_and_end_in_a_line_feed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(several_speak_in_one_message_and_each_keeps_one_segment, set_up, tear_down),
         cmocka_unit_test_setup_teardown(values_of_free_shape_are_lines_of_their_role, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_media_type_beside_base64_says_what_it_is, set_up, tear_down),
         cmocka_unit_test_setup_teardown(names_stand_on_lines_of_their_own, set_up, tear_down),
         cmocka_unit_test_setup_teardown(empty_messages_are_no_segments, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_out_of_scope_is_left_out_and_what_is_unknown_never_is, set_up,
@@ -431,12 +313,10 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(the_bound_counts_all_segments_and_their_line_feeds, set_up, tear_down),
         cmocka_unit_test_setup_teardown(after_a_failure_nothing_more_is_handed_over, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(media_are_counted_or_read, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_file_is_one_document_with_its_name, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(files_are_bounded_like_all_text, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_wrapped_file_that_is_longer_than_the_first_look_is_read_whole, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(a_large_binary_file_is_counted_and_not_too_large, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(keys_that_are_more_than_a_name_are_text, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(settings_are_text_where_they_are_no_identifiers, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(json_in_a_string_is_read_and_what_is_none_is_text, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(since_the_last_assistant_only_later_turns_and_the_system_are_judged, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -45,7 +45,7 @@ static void every_place_that_holds_text_is_judged_in_its_role(void **state)
          "\"b\"}]},\"generation_config\":{\"stop_sequences\":[\"s\"]}}",
          "user:hi\n;system:ab\n;"},
         {"{\"systemInstruction\":\"be nice\",\"contents\":[{\"parts\":[\"hi\"]}]}", "system:be nice\n;user:hi\n;"},
-        {PARTS("{\"text\":\"forb\"},{\"inlineData\":{\"mimeType\":\"image/png\",\"data\":\"aGVsbG8=\"}},{\"text\":"
+        {PARTS("{\"text\":\"forb\"},{\"inlineData\":{\"mimeType\":\"image/png\",\"data\":\"iVBORw0KGgo=\"}},{\"text\":"
                "\"idden\"}"),
          "user:forbidden\n;"},
         {PARTS("{\"inline_data\":{\"mime_type\":\"text/plain\",\"data\":\"aGVsbG8=\"}},{\"fileData\":{\"mimeType\":"
@@ -54,15 +54,15 @@ static void every_place_that_holds_text_is_judged_in_its_role(void **state)
         {PARTS("{\"text\":\"thought of a user\",\"thought\":true}"), "user:thought of a user\n;"},
         {PARTS("{\"functionResponse\":{\"id\":\"i\",\"name\":\"f\",\"response\":{\"output\":\"12 C\",\"more\":[\"sun\"]},"
                "\"parts\":[{\"inlineData\":{\"mimeType\":\"text/csv\",\"data\":\"aGVsbG8=\"}}]}}"),
-         "tool:12 C\nsun\n;document:hello\n;"},
+         "tool:f\n12 C\nsun\n;document:hello\n;"},
         {CONTENTS("{\"role\":\"function\",\"parts\":[{\"function_response\":{\"name\":\"f\",\"response\":{\"output\":"
                   "\"12 C\"}}}]}"),
-         "tool:12 C\n;"},
+         "tool:f\n12 C\n;"},
         {CONTENTS("{\"role\":\"model\",\"parts\":[{\"text\":\"past\"},{\"text\":\"t\",\"thought\":true,"
                   "\"thoughtSignature\":\"eA==\"},{\"functionCall\":{\"name\":\"f\",\"args\":{\"a\":\"b c\"}}},{"
                   "\"executableCode\":{\"language\":\"PYTHON\",\"code\":\"print()\"}},{\"codeExecutionResult\":{"
                   "\"outcome\":\"OUTCOME_OK\",\"output\":\"42\"}}]}"),
-         "tool:42\n;"},
+         "tool:f\nb c\nprint()\n42\n;"},
         {"{\"generateContentRequest\":{\"model\":\"models/m\",\"contents\":[{\"parts\":[{\"text\":\"hi\"}]}],"
          "\"systemInstruction\":{\"parts\":[{\"text\":\"s\"}]},\"extra\":\"e\"}}",
          "user:e\n;user:hi\n;system:s\n;"},
@@ -89,8 +89,8 @@ static void what_is_not_judged_is_counted(void **state)
     (void)state;
     assert_status(STATUS_OK,
                   read_as(DIALECT_GEMINI_CHAT,
-                          BYTES(PARTS("{\"inlineData\":{\"mimeType\":\"image/png\",\"data\":\"aGVsbG8=\"}},{"
-                                      "\"inlineData\":{\"mimeType\":\"audio/mp3\",\"data\":\"aGVsbG8=\"}},{"
+                          BYTES(PARTS("{\"inlineData\":{\"mimeType\":\"image/png\",\"data\":\"iVBORw0KGgo=\"}},{"
+                                      "\"inlineData\":{\"mimeType\":\"audio/mp3\",\"data\":\"SUQzBAA=\"}},{"
                                       "\"inlineData\":{\"mimeType\":\"application/pdf\",\"data\":\"//79\"}}")),
                           UNKNOWN_BLOCK, SCOPE_DEFAULT, TEXT_BYTES));
     assert_int_equal(1, request.extracted.image_count);
@@ -133,7 +133,7 @@ static void what_a_function_returned_is_judged_even_when_it_looks_like_base64(vo
                                  BASE64_RUN_BYTES_MIN, 0));
     assert_status(STATUS_OK,
                   read_as(DIALECT_GEMINI_CHAT, buffer_view(&body), UNKNOWN_BLOCK, SCOPE_DEFAULT, TEXT_BYTES));
-    assert_int_equal(BASE64_RUN_BYTES_MIN + 1, request.extracted.text_bytes);
+    assert_int_equal(BASE64_RUN_BYTES_MIN + 1 + 2, request.extracted.text_bytes);
     buffer_free(&body);
 }
 

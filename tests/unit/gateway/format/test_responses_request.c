@@ -54,31 +54,31 @@ static void every_place_that_holds_text_is_judged_in_its_role(void **state)
          "document:a.txt\nhello\nhttps://h/f.txt\n;"},
         {INPUT("{\"type\":\"function_call\",\"id\":\"i\",\"call_id\":\"c\",\"name\":\"f\",\"arguments\":\"{}\","
                "\"status\":\"completed\"},{\"type\":\"function_call_output\",\"call_id\":\"c\",\"output\":\"12 C\"}"),
-         "tool:12 C\n;"},
+         "tool:f\n;tool:12 C\n;"},
         {INPUT("{\"type\":\"function_call_output\",\"call_id\":\"c\",\"output\":[{\"type\":\"input_text\",\"text\":"
                "\"a\"},{\"type\":\"input_file\",\"file_data\":\"aGVsbG8=\"}]}"),
          "tool:a\n;document:hello\n;"},
         {INPUT("{\"type\":\"custom_tool_call\",\"call_id\":\"c\",\"name\":\"f\",\"input\":\"x y\"},{\"type\":"
                "\"custom_tool_call_output\",\"call_id\":\"c\",\"output\":\"o\"}"),
-         "tool:o\n;"},
+         "tool:f\nx y\n;tool:o\n;"},
         {INPUT("{\"type\":\"computer_call_output\",\"call_id\":\"c\",\"output\":{\"type\":\"computer_screenshot\","
-               "\"image_url\":\"data:image/png;base64,aGVsbG8=\"}}"),
+               "\"image_url\":\"data:image/png;base64,iVBORw0KGgo=\"}}"),
          ""},
         {INPUT("{\"type\":\"shell_call_output\",\"call_id\":\"c\",\"output\":[{\"stdout\":\"out\",\"stderr\":\"err\","
                "\"outcome\":{\"type\":\"exit\",\"exit_code\":0}}]}"),
          "tool:out\nerr\nexit\n;"},
         {INPUT("{\"type\":\"file_search_call\",\"id\":\"f\",\"status\":\"completed\",\"queries\":[\"q\"],\"results\":"
                "[{\"text\":\"found\",\"score\":1}]}"),
-         "tool:found\n;"},
+         "tool:q\nfound\n;"},
         {INPUT("{\"type\":\"code_interpreter_call\",\"id\":\"f\",\"code\":\"print()\",\"outputs\":[{\"type\":\"logs\","
                "\"logs\":\"42\"}]},{\"type\":\"mcp_call\",\"id\":\"m\",\"name\":\"n\",\"server_label\":\"s\","
                "\"arguments\":\"{}\",\"output\":\"said\"}"),
-         "tool:logs\n42\n;tool:said\n;"},
-        {INPUT("{\"type\":\"image_generation_call\",\"id\":\"f\",\"status\":\"completed\",\"result\":\"aGVsbG8=\"}"), ""},
+         "tool:print()\nlogs\n42\n;tool:n\ns\nsaid\n;"},
+        {INPUT("{\"type\":\"image_generation_call\",\"id\":\"f\",\"status\":\"completed\",\"result\":\"iVBORw0KGgo=\"}"), ""},
         {INPUT("{\"type\":\"reasoning\",\"id\":\"rs\",\"summary\":[{\"type\":\"summary_text\",\"text\":\"t\"}],"
-               "\"encrypted_content\":\"gAAA BB\"},{\"type\":\"item_reference\",\"id\":\"i\"},{\"id\":\"i\"},"
+               "\"encrypted_content\":\"gAAA-BB\"},{\"type\":\"item_reference\",\"id\":\"i\"},{\"id\":\"i\"},"
                "{\"type\":\"compaction\",\"encrypted_content\":\"x y\"}"),
-         ""},
+         "user:x y\n;"},
         {"{\"model\":\"m\",\"input\":\"x\",\"tools\":[{\"type\":\"function\",\"name\":\"t\",\"description\":\"d\"}],"
          "\"text\":{\"format\":{\"type\":\"text\"}},\"extra\":\"judged\"}",
          "user:judged\n;user:x\n;"},
