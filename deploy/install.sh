@@ -28,7 +28,7 @@ packages_of() {
                     zlib1g-dev libbrotli-dev ;;
         run) echo postgresql postgresql-client python3 curl ca-certificates ;;
         test) echo libcmocka-dev libyyjson-dev python3-venv clang "$sanitizers" binutils procps git ;;
-        bench) echo nginx-light haproxy wrk ;;
+        bench) echo nginx-light haproxy wrk fasttext ;;
         *) echo "install: no group '$1'" >&2; return 2 ;;
     esac
 }
