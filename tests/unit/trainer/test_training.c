@@ -107,6 +107,37 @@ static void a_run_publishes_a_model_with_its_figures(void **state)
     clear_scene(&scene);
 }
 
+static void every_kind_is_trained_and_stored_under_its_name(void **state)
+{
+    struct scene scene;
+
+    (void)state;
+    set_scene(&scene, "kinds");
+    samples_fill(scene.db, scene.training.profile_id, 0, ROWS, TEXT_BYTES, 0);
+    samples_fill(scene.db, scene.training.profile_id, 1, ROWS, TEXT_BYTES, 0);
+    scene.profile.training.max_regression = 1; /* one kind may follow another */
+    for (int kind = MODEL_KIND_NONE + 1; kind < MODEL_KINDS; kind++) {
+        struct training_result result;
+        struct buffer file;
+        struct model *model = NULL;
+        int64_t version = 0;
+
+        scene.profile.model_kind = (enum model_kind)kind;
+        training_run(&scene.training, &result);
+        assert_string_equal("live", training_end_name(result.end));
+        buffer_init(&file, MODEL_FILE_BYTES_MAX);
+        assert_status(STATUS_OK, store_live_model(scene.store, scene.training.profile_id, &file, &version));
+        assert_status(STATUS_OK, model_open(&model, buffer_view(&file)));
+        assert_int_equal(kind, model_kind_of(model));
+        model_close(&model);
+        buffer_free(&file);
+    }
+    assert_int_equal(1, samples_number(scene.db, "select count(*) from models where status = 'live' and kind = 'fasttext'"));
+    assert_int_equal(3, samples_number(scene.db, "select count(distinct kind) from models "
+                                                 "where kind in ('hashlinear', 'bow', 'fasttext')"));
+    clear_scene(&scene);
+}
+
 /* The same texts, of which two in five are called violations: once all are the reviewer's labels, once those two are people's. */
 static void what_people_say_outweighs_what_the_reviewer_says(void **state)
 {
@@ -325,6 +356,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_run_publishes_a_model_with_its_figures),
+        cmocka_unit_test(every_kind_is_trained_and_stored_under_its_name),
         cmocka_unit_test(what_people_say_outweighs_what_the_reviewer_says),
         cmocka_unit_test(a_regression_is_stored_as_refused_and_the_live_version_stays),
         cmocka_unit_test(equal_data_and_seed_give_equal_models),
