@@ -203,10 +203,71 @@ enum status store_now(struct store *store, int64_t *out_us)
     return store_numbers(store, "select (extract(epoch from clock_timestamp()) * 1000000)::bigint", NULL, 0, out_us, 1);
 }
 
-/* The steps of store_publish between begin and commit. */
-static enum status write_version(struct store *store, const struct store_model *model, int64_t *out_version)
+/* What becomes of a version that passed its gate. The row of the epoch is ours: nobody changes a version meanwhile. */
+static enum status find_end(struct store *store, const struct store_model *model, enum store_end *out)
 {
-    const struct db_value values[] = {
+    const struct db_value profile = {.type = DB_BIGINT, .bigint = model->profile_id};
+    int64_t found[2];
+    enum status status;
+
+    if (!model->passed) {
+        *out = STORE_REFUSED;
+        return STATUS_OK;
+    }
+    status = store_numbers(store,
+                           "select pinned, exists (select from models where profile_id = $1 and status = 'live') "
+                           "from profiles where profile_id = $1",
+                           &profile, 1, found, 2);
+    if (status == STATUS_OK) {
+        bool has_live = found[1] != 0;
+
+        *out = found[0] != 0 ? STORE_CANDIDATE : model->on_trial && has_live ? STORE_CANARY : STORE_LIVE;
+    }
+    return status;
+}
+
+/* A version that takes a place makes it free first: the index that allows one a profile is checked row by row. */
+static enum status make_room(struct store *store, int64_t profile_id, enum store_end end)
+{
+    const struct db_value profile = {.type = DB_BIGINT, .bigint = profile_id};
+    enum status status = STATUS_OK;
+
+    if (end == STORE_LIVE || end == STORE_CANARY) {
+        status = db_run(store->db,
+                        "update models set status = 'candidate', reason = 'superseded', change = nextval('model_change') "
+                        "where profile_id = $1 and status = 'canary'",
+                        &profile, 1, NULL);
+    }
+    if (status == STATUS_OK && end == STORE_LIVE) {
+        status = db_run(store->db,
+                        "update models set status = 'retired', change = nextval('model_change') "
+                        "where profile_id = $1 and status = 'live'",
+                        &profile, 1, NULL);
+    }
+    return status;
+}
+
+/* Those that nobody chooses any more: neither in use nor the one to roll back to. */
+static enum status delete_old_versions(struct store *store, int64_t profile_id, int64_t newest)
+{
+    const struct db_value old[] = {
+        {.type = DB_BIGINT, .bigint = profile_id},
+        {.type = DB_BIGINT, .bigint = newest - MODEL_VERSIONS_KEPT},
+    };
+
+    return db_run(store->db,
+                  "delete from models where profile_id = $1 and version <= $2 and status not in ('live', 'canary') "
+                  "and version is distinct from (select version from models where profile_id = $1 and status = 'retired' "
+                  "order by live_at desc nulls last, version desc limit 1)",
+                  old, 2, NULL);
+}
+
+/* The steps of store_publish between begin and commit. */
+static enum status write_version(struct store *store, const struct store_model *model, int64_t *out_version,
+                                 enum store_end *out_end)
+{
+    static const char *const ends[] = {"refused", "candidate", "canary", "live"};
+    struct db_value values[] = {
         {.type = DB_BIGINT, .bigint = model->epoch},
         {.type = DB_BIGINT, .bigint = model->profile_id},
         {.type = DB_TEXT, .bytes = bytes_of(model->kind)},
@@ -214,11 +275,10 @@ static enum status write_version(struct store *store, const struct store_model *
         {.type = DB_BYTEA, .bytes = model->file},
         {.type = DB_BYTEA, .bytes = model->sha256},
         {.type = DB_TEXT, .bytes = model->figures},
-        {.type = DB_TEXT, .bytes = model->live ? BYTES("live") : BYTES("refused")},
+        {.type = DB_TEXT},
         {.type = DB_TEXT, .bytes = bytes_of(model->reason)},
     };
     const struct db_value trained[] = {values[1], {.type = DB_BIGINT, .bigint = model->trained_at_us}};
-    struct db_value old[] = {values[1], {.type = DB_BIGINT}};
     int64_t fenced;
     enum status status =
         store_numbers(store, "select 1 from leader where epoch = $1 for update", values, 1, &fenced, 1);
@@ -226,18 +286,20 @@ static enum status write_version(struct store *store, const struct store_model *
     if (status == STATUS_NOT_FOUND) {
         return STATUS_STALE;
     }
-    if (status == STATUS_OK && model->live) {
-        /* Its own statement: the index that allows one live version a profile is checked row by row. */
-        status = db_run(store->db,
-                        "update models set status = 'retired', change = nextval('model_change') "
-                        "where profile_id = $1 and status = 'live'",
-                        &values[1], 1, NULL);
+    if (status == STATUS_OK) {
+        status = find_end(store, model, out_end);
     }
     if (status == STATUS_OK) {
+        status = make_room(store, model->profile_id, *out_end);
+    }
+    if (status == STATUS_OK) {
+        values[7].bytes = bytes_of(ends[*out_end]);
+        values[8].bytes = *out_end == STORE_CANDIDATE ? BYTES("pinned") : values[8].bytes;
         status = store_numbers(store,
                                "insert into models (profile_id, version, epoch, kind, feature_version, bytes, sha256, "
-                               "figures, status, reason) select $2, coalesce(max(version), 0) + 1, $1, $3, $4, $5, $6, "
-                               "$7::jsonb, $8, $9 from models where profile_id = $2 returning version",
+                               "figures, status, reason, live_at) select $2, coalesce(max(version), 0) + 1, $1, $3, $4, $5, "
+                               "$6, $7::jsonb, $8, $9, case when $8 = 'live' then now() end "
+                               "from models where profile_id = $2 returning version",
                                values, sizeof values / sizeof values[0], out_version, 1);
     }
     if (status == STATUS_OK) {
@@ -246,21 +308,17 @@ static enum status write_version(struct store *store, const struct store_model *
                         "where profile_id = $1",
                         trained, 2, NULL);
     }
-    if (status == STATUS_OK) {
-        old[1].bigint = *out_version - MODEL_VERSIONS_KEPT;
-        status = db_run(store->db, "delete from models where profile_id = $1 and version <= $2 and status <> 'live'",
-                        old, 2, NULL);
-    }
-    return status;
+    return status == STATUS_OK ? delete_old_versions(store, model->profile_id, *out_version) : status;
 }
 
-enum status store_publish(struct store *store, const struct store_model *model, int64_t *out_version)
+enum status store_publish(struct store *store, const struct store_model *model, int64_t *out_version, enum store_end *out_end)
 {
+    enum store_end end = STORE_REFUSED;
     int64_t version = 0;
     enum status status = db_run(store->db, "begin", NULL, 0, NULL);
 
     if (status == STATUS_OK) {
-        status = write_version(store, model, &version);
+        status = write_version(store, model, &version, &end);
     }
     if (status == STATUS_OK) {
         status = db_run(store->db, "commit", NULL, 0, NULL);
@@ -271,6 +329,7 @@ enum status store_publish(struct store *store, const struct store_model *model, 
     }
     if (status == STATUS_OK) {
         *out_version = version;
+        *out_end = end;
     }
     return status;
 }

@@ -75,13 +75,17 @@ struct store_model {
     struct bytes file;
     struct bytes sha256;
     struct bytes figures;  /* a JSON object */
-    bool live;             /* true: replaces the live version; false: kept as refused */
-    const char *reason;    /* of the refusal; "" for a live one */
+    bool passed;           /* the gate; false: kept as refused */
+    bool on_trial;         /* one that passed is first tried out beside the live version, if there is one */
+    const char *reason;    /* of the refusal; "" for one that passed */
     int64_t trained_at_us; /* when its draw began, by store_now() */
 };
+/* What became of it; a candidate's profile is pinned (store_versions.h). */
+enum store_end { STORE_REFUSED, STORE_CANDIDATE, STORE_CANARY, STORE_LIVE };
 /* Stores a version and marks the profile as trained, in one transaction. Versions of the profile older than the newest
- * MODEL_VERSIONS_KEPT are deleted, the live one never. */
-MUST_CHECK enum status store_publish(struct store *store, const struct store_model *model, int64_t *out_version);
+ * MODEL_VERSIONS_KEPT are deleted, but never the live one, one on trial, or the one that a rollback would choose. */
+MUST_CHECK enum status store_publish(struct store *store, const struct store_model *model, int64_t *out_version,
+                                     enum store_end *out_end);
 
 /* The file of the live version; `file` is filled. STATUS_NOT_FOUND when there is none. */
 MUST_CHECK enum status store_live_model(struct store *store, int64_t profile_id, struct buffer *file,

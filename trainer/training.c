@@ -223,6 +223,7 @@ static enum status store(struct run *run)
 {
     unsigned char sha256[SHA256_BYTES];
     struct buffer figures;
+    enum store_end end;
     struct store_model model = {
         .profile_id = run->training->profile_id,
         .epoch = run->training->epoch,
@@ -230,7 +231,7 @@ static enum status store(struct run *run)
         .feature_version = run->feature_version,
         .file = buffer_view(&run->file),
         .sha256 = {(const char *)sha256, sizeof sha256},
-        .live = run->result->end == TRAINING_LIVE,
+        .passed = run->result->end == TRAINING_LIVE,
         .reason = run->result->reason,
         .trained_at_us = run->trained_at_us,
     };
@@ -241,7 +242,11 @@ static enum status store(struct run *run)
     status = write_figures(run, &figures);
     if (status == STATUS_OK) {
         model.figures = buffer_view(&figures);
-        status = store_publish(run->store, &model, &run->result->version);
+        status = store_publish(run->store, &model, &run->result->version, &end);
+    }
+    if (status == STATUS_OK && end == STORE_CANDIDATE) {
+        run->result->end = TRAINING_HELD;
+        run->result->reason = "pinned";
     }
     buffer_free(&figures);
     return status;
@@ -359,7 +364,7 @@ void training_give_way(void)
 
 const char *training_end_name(enum training_end end)
 {
-    static const char *const names[] = {"live", "refused", "failed", "cancelled"};
+    static const char *const names[] = {"live", "held", "refused", "failed", "cancelled"};
 
     assert(end >= 0 && (size_t)end < sizeof names / sizeof names[0]);
     return names[end];

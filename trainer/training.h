@@ -42,14 +42,15 @@ struct training {
     struct training_progress *progress; /* NULL = nobody looks */
 };
 
-enum training_end { TRAINING_LIVE, TRAINING_REFUSED, TRAINING_FAILED, TRAINING_CANCELLED, TRAINING_ENDS };
+/* Held: it passed the gate, and its profile is pinned to another version. */
+enum training_end { TRAINING_LIVE, TRAINING_HELD, TRAINING_REFUSED, TRAINING_FAILED, TRAINING_CANCELLED, TRAINING_ENDS };
 
 struct training_result {
     enum training_end end;
-    const char *reason; /* refused: the gate; failed or cancelled: the step; a literal, "" for a live version */
+    const char *reason; /* refused: the gate; held: "pinned"; failed or cancelled: the step; a literal, "" for a live version */
     enum status status; /* of the step that failed */
     char sqlstate[TRAINING_SQLSTATE_BYTES + 1]; /* "" when PostgreSQL had no part in it */
-    int64_t version;                            /* stored, live or refused; 0 = none */
+    int64_t version;                            /* stored, whatever its end; 0 = none */
     struct sample_figures sampled[SAMPLE_LABELS];
     int64_t rows; /* drawn, those held out included */
     int64_t held_out;
@@ -72,7 +73,7 @@ const char *training_step_name(int step);
 /* The share of a usual run's time that is over, 0 to 1. It never falls. */
 double training_progress_share(const struct training_progress *progress);
 
-/* "live", "refused", "failed", "cancelled"; static. */
+/* "live", "held", "refused", "failed", "cancelled"; static. */
 const char *training_end_name(enum training_end end);
 
 #endif

@@ -159,7 +159,7 @@ static struct store_model model_of(int64_t profile_id, int64_t epoch, bool live)
         .file = BYTES("\0weights"),
         .sha256 = BYTES("01234567890123456789012345678901"),
         .figures = BYTES("{\"auc\":0.9}"),
-        .live = live,
+        .passed = live,
         .reason = live ? "" : "min_auc",
         .trained_at_us = 1700000000000000,
     };
@@ -176,12 +176,13 @@ static void a_stale_epoch_writes_nothing(void **state)
     int64_t stale = 0;
     int64_t epoch = 0;
     int64_t version = 0;
+    enum store_end end = STORE_REFUSED;
 
     (void)state;
     assert_status(STATUS_OK, store_raise_epoch(store, &stale));
     assert_status(STATUS_OK, store_raise_epoch(store, &epoch));
     model = model_of(profile_id, stale, true);
-    assert_status(STATUS_STALE, store_publish(store, &model, &version));
+    assert_status(STATUS_STALE, store_publish(store, &model, &version, &end));
     assert_int_equal(0, version);
     assert_status(STATUS_STALE, store_add_profiles(store, stale, &name, 1));
     assert_int_equal(0, samples_number(db, "select count(*) from models"));
@@ -189,7 +190,7 @@ static void a_stale_epoch_writes_nothing(void **state)
     assert_int_equal(1, samples_number(db, "select count(*) from profiles"));
     /* The session is in no transaction any more. */
     model.epoch = epoch;
-    assert_status(STATUS_OK, store_publish(store, &model, &version));
+    assert_status(STATUS_OK, store_publish(store, &model, &version, &end));
     assert_int_equal(1, version);
     store_close(&store);
     db_close(&db);
@@ -226,6 +227,7 @@ static void a_new_version_replaces_the_live_one_and_a_refused_one_does_not(void 
     struct buffer file;
     int64_t epoch = 0;
     int64_t version = 0;
+    enum store_end end = STORE_REFUSED;
     int64_t change = 0;
     int64_t later = 0;
 
@@ -234,16 +236,16 @@ static void a_new_version_replaces_the_live_one_and_a_refused_one_does_not(void 
     assert_status(STATUS_OK, store_raise_epoch(store, &epoch));
     assert_status(STATUS_NOT_FOUND, store_live_model(store, profile_id, &file, &version));
     model = model_of(profile_id, epoch, true);
-    assert_status(STATUS_OK, store_publish(store, &model, &version));
+    assert_status(STATUS_OK, store_publish(store, &model, &version, &end));
     assert_int_equal(1, version);
     assert_status(STATUS_OK, store_check_epoch(store, epoch, &change));
     assert_true(change > 0);
     model.file = BYTES("better\0weights");
-    assert_status(STATUS_OK, store_publish(store, &model, &version));
+    assert_status(STATUS_OK, store_publish(store, &model, &version, &end));
     assert_int_equal(2, version);
-    model.live = false;
+    model.passed = false;
     model.file = BYTES("worse");
-    assert_status(STATUS_OK, store_publish(store, &model, &version));
+    assert_status(STATUS_OK, store_publish(store, &model, &version, &end));
     assert_int_equal(3, version);
     assert_status(STATUS_OK, store_check_epoch(store, epoch, &later));
     assert_true(later > change);
@@ -258,7 +260,7 @@ static void a_new_version_replaces_the_live_one_and_a_refused_one_does_not(void 
         1700000000,
         samples_number(db, "select extract(epoch from trained_at)::bigint from profiles where name = 'default'"));
     model = model_of(other_id, epoch, true);
-    assert_status(STATUS_OK, store_publish(store, &model, &version));
+    assert_status(STATUS_OK, store_publish(store, &model, &version, &end));
     assert_int_equal(1, version);
     buffer_free(&file);
     store_close(&store);
@@ -273,18 +275,19 @@ static void old_versions_go_and_the_live_one_stays(void **state)
     struct store_model model;
     int64_t epoch = 0;
     int64_t version = 0;
+    enum store_end end = STORE_REFUSED;
 
     (void)state;
     assert_status(STATUS_OK, store_raise_epoch(store, &epoch));
     model = model_of(samples_add_profile(db, "default"), epoch, true);
-    assert_status(STATUS_OK, store_publish(store, &model, &version));
-    model.live = false;
+    assert_status(STATUS_OK, store_publish(store, &model, &version, &end));
+    model.passed = false;
     for (int turn = 0; turn < MODEL_VERSIONS_KEPT; turn++) {
-        assert_status(STATUS_OK, store_publish(store, &model, &version));
+        assert_status(STATUS_OK, store_publish(store, &model, &version, &end));
     }
     assert_int_equal(MODEL_VERSIONS_KEPT + 1, version);
     assert_int_equal(MODEL_VERSIONS_KEPT + 1, samples_number(db, "select count(*) from models"));
-    assert_status(STATUS_OK, store_publish(store, &model, &version));
+    assert_status(STATUS_OK, store_publish(store, &model, &version, &end));
     assert_int_equal(MODEL_VERSIONS_KEPT + 1, samples_number(db, "select count(*) from models"));
     assert_int_equal(1, samples_number(db, "select version from models where status = 'live'"));
     store_close(&store);

@@ -106,6 +106,7 @@ static void publish(struct world *world, struct trainer *trainer)
 {
     enum status status = expected(world, trainer);
     int64_t version = 0;
+    enum store_end end = STORE_REFUSED;
     const struct store_model model = {
         .profile_id = world->profile_id,
         .epoch = trainer->epoch,
@@ -114,11 +115,11 @@ static void publish(struct world *world, struct trainer *trainer)
         .file = BYTES("weights"),
         .sha256 = BYTES("01234567890123456789012345678901"),
         .figures = BYTES("{}"),
-        .live = true,
+        .passed = true,
         .reason = "",
     };
 
-    assert_status(status, store_publish(trainer->run, &model, &version));
+    assert_status(status, store_publish(trainer->run, &model, &version, &end));
     world->versions += status == STATUS_OK;
     assert_int_equal(status == STATUS_OK ? world->versions : 0, version);
 }

@@ -314,6 +314,7 @@ static void a_live_version_that_cannot_be_read_is_replaced(void **state)
     struct training_result result;
     struct store_model broken;
     int64_t version = 0;
+    enum store_end end = STORE_REFUSED;
 
     (void)state;
     set_scene(&scene, "broken");
@@ -326,10 +327,10 @@ static void a_live_version_that_cannot_be_read_is_replaced(void **state)
         .file = BYTES("no model"),
         .sha256 = BYTES("none"),
         .figures = BYTES("{}"),
-        .live = true,
+        .passed = true,
         .reason = "",
     };
-    assert_status(STATUS_OK, store_publish(scene.store, &broken, &version));
+    assert_status(STATUS_OK, store_publish(scene.store, &broken, &version, &end));
     training_run(&scene.training, &result);
     assert_string_equal("live", training_end_name(result.end));
     assert_int_equal(2, result.version);

@@ -1,0 +1,60 @@
+/* store_versions: the versions of a profile's model, as a person looks at them and chooses among them.
+ *
+ *   candidate   passed the gate, and decides nothing: its profile is pinned, or a newer one took its place
+ *   canary      decides the share training.canary of what the profile judges, until it is promoted or refused
+ *   live        decides; at most one a profile
+ *   refused     failed the gate or its trial, or was rolled back; `reason` says which
+ *   retired     was live
+ *
+ * A person's choice needs no epoch: it waits for the row of the epoch as a leader's write does, the leader sees the new
+ * change within LEADER_CHECK_MS and announces it. All return what store.h says beside what is said here.
+ */
+#ifndef TRAINER_STORE_VERSIONS_H
+#define TRAINER_STORE_VERSIONS_H
+
+#include "trainer/store.h"
+
+struct store_version {
+    int64_t version;
+    int64_t epoch;           /* of the leader that made it */
+    int64_t change;          /* of `models`, when it was last changed */
+    struct bytes kind;       /* as model_kind_name() */
+    int64_t feature_version;
+    int64_t file_bytes;
+    struct bytes status;     /* as above */
+    bool pinned;             /* live, and to stay so */
+    int64_t made_at_us;      /* microseconds since 1970, as the next */
+    int64_t live_at_us;      /* the last time it was made live; 0 = never */
+    struct bytes reason;     /* "" unless refused or passed over */
+    struct bytes figures;    /* a JSON object: on the rows that the training held out */
+    struct bytes trial;      /* a JSON object: on the random share of reviews since; "" = none yet */
+};
+/* One by one; lent for the call; as db_stream's on_row. */
+struct store_version_reader {
+    enum status (*on_version)(void *context, const struct store_version *version);
+    void *context;
+};
+
+/* STATUS_NOT_FOUND when the database has no profile of that name. */
+MUST_CHECK enum status store_find_profile(struct store *store, struct bytes name, int64_t *out_profile_id);
+
+/* All that are kept, the newest first. */
+MUST_CHECK enum status store_list_versions(struct store *store, int64_t profile_id, const struct store_version_reader *reader);
+/* One of them, 0 = the live one. STATUS_NOT_FOUND. */
+MUST_CHECK enum status store_show_version(struct store *store, int64_t profile_id, int64_t version,
+                                          const struct store_version_reader *reader);
+/* Its file is put behind what is in `file`. STATUS_NOT_FOUND; STATUS_TOO_LARGE when it has no room there. */
+MUST_CHECK enum status store_read_version(struct store *store, int64_t profile_id, int64_t version, struct buffer *file);
+
+/* Makes a version live, also one that was refused, and ends a trial: with the live version, that is all it does.
+ * STATUS_NOT_FOUND; STATUS_CONFLICT when the profile is pinned. */
+MUST_CHECK enum status store_publish_version(struct store *store, int64_t profile_id, int64_t version);
+/* Back to the version that was live before the live one, which is refused from then on. STATUS_NOT_FOUND when there is none;
+ * STATUS_CONFLICT as before. A later training may still replace it: pin it where that is not wanted. */
+MUST_CHECK enum status store_rollback(struct store *store, int64_t profile_id, int64_t *out_version);
+/* Makes a version live and keeps it so, whatever is trained, until store_unpin. STATUS_NOT_FOUND. */
+MUST_CHECK enum status store_pin(struct store *store, int64_t profile_id, int64_t version);
+/* STATUS_NOT_FOUND when it was not pinned. */
+MUST_CHECK enum status store_unpin(struct store *store, int64_t profile_id);
+
+#endif
