@@ -173,7 +173,7 @@ static enum status open_job(struct exchange *exchange, struct job **out, size_t 
     size_t taken_bytes = moderations->taken_bytes;
     struct job *job = NULL;
     enum status status = job_open(&job, home->loop_index, exchange, exchange->route->profile,
-                                  home->limits->moderated_text_bytes);
+                                  exchange_caller_name(exchange), home->limits->moderated_text_bytes);
 
     if (status != STATUS_OK) {
         return status;

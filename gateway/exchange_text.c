@@ -65,7 +65,8 @@ enum step exchange_body(struct exchange *exchange)
     if (exchange_must_queue(exchange)) {
         return exchange_await_room(exchange, 0);
     }
-    status = job_open(&exchange->job, home->loop_index, exchange, exchange->profile, home->limits->moderated_text_bytes);
+    status = job_open(&exchange->job, home->loop_index, exchange, exchange->profile, exchange_caller_name(exchange),
+                      home->limits->moderated_text_bytes);
     if (status != STATUS_OK) {
         return exchange_problem(exchange, ERROR_OVERLOADED, 0, "the gateway is out of memory");
     }

@@ -7,7 +7,7 @@
 #include <string.h>
 
 enum status job_open(struct job **out, size_t loop_index, void *owner, const struct profile_settings *profile,
-                     size_t text_bytes_max)
+                     struct bytes key, size_t text_bytes_max)
 {
     struct job *job = calloc(1, sizeof *job);
     enum status status;
@@ -25,9 +25,9 @@ enum status job_open(struct job **out, size_t loop_index, void *owner, const str
     atomic_init(&job->abandoned, false);
     buffer_init(&job->body, text_bytes_max + TASK_OVERHEAD_BYTES_MAX);
     buffer_init(&job->unsure, UNSURE_BYTES_MAX);
-    status = message_body_open(&job->packing, &job->body, bytes_of(profile->name));
+    status = message_body_open(&job->packing, &job->body, key, bytes_of(profile->name));
     if (status != STATUS_OK) {
-        assert(status == STATUS_NO_MEMORY); /* the settings checked the name */
+        assert(status == STATUS_NO_MEMORY); /* the settings checked both names */
         job_close(&job);
         return status;
     }

@@ -78,9 +78,10 @@ struct job {
     struct job *newer;
 };
 
-/* `text_bytes_max` is limits.moderated_text. STATUS_NO_MEMORY. Lends `profile`. */
-MUST_CHECK enum status job_open(struct job **out, size_t loop_index, void *owner,
-                                const struct profile_settings *profile, size_t text_bytes_max);
+/* `key`: the name of the key that asks, empty for none; copied. `text_bytes_max` is limits.moderated_text. STATUS_NO_MEMORY.
+ * Lends `profile`. */
+MUST_CHECK enum status job_open(struct job **out, size_t loop_index, void *owner, const struct profile_settings *profile,
+                                struct bytes key, size_t text_bytes_max);
 void job_close(struct job **job);
 
 /* One more piece of text; copied. STATUS_FULL past SEGMENTS_MAX, STATUS_TOO_LARGE past text_bytes_max (all pieces together),

@@ -295,7 +295,7 @@ static enum status judge_text(struct session *session)
     buffer_init(&session->task_body, session->text.max + TASK_OVERHEAD_BYTES_MAX);
     buffer_init(&session->task, session->text.max + TASK_OVERHEAD_BYTES_MAX);
     if (status == STATUS_OK) {
-        status = message_body_open(&body, &session->task_body, bytes_of(session->run.profile->name));
+        status = message_body_open(&body, &session->task_body, (struct bytes){NULL, 0}, bytes_of(session->run.profile->name));
     }
     if (status == STATUS_OK) {
         status = message_body_add(&body, &segment);

@@ -50,6 +50,10 @@ enum status history_keep(struct history *history, const struct history_label *la
         memcpy(entry->category, label->category.data, label->category.count);
     }
     secret_text_hash(entry->hash, history->hash_key, label->text);
+    entry->has_caller = label->caller.count > 0;
+    if (entry->has_caller) {
+        secret_text_hash(entry->caller, history->hash_key, label->caller);
+    }
 
     (void)pthread_mutex_lock(&history->mutex);
     status = history_queue_add(&history->queue, entry);

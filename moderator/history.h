@@ -32,6 +32,7 @@ struct history_label {
     size_t profile; /* index into settings.profiles */
     bool violation;
     enum drawn drawn;
+    struct bytes caller;   /* the name of the key that sent the text; empty = none */
     struct bytes category; /* CATEGORY_BYTES_MAX; empty = none */
     struct bytes text;
 };

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { RECORD_VERSION = 2, FLAG_VIOLATION = 1, FLAG_TEXT = 2 };
+enum { RECORD_VERSION = 3, FLAG_VIOLATION = 1, FLAG_TEXT = 2, FLAG_CALLER = 4 };
 
 /* Where the parts of a record stand. */
 enum {
@@ -20,7 +20,8 @@ enum {
     AT_PROFILE_COUNT,
     AT_HASH,
     AT_LABELLED = AT_HASH + TEXT_HASH_BYTES,
-    AT_CATEGORY = AT_LABELLED + sizeof(uint64_t),
+    AT_CALLER = AT_LABELLED + sizeof(uint64_t),
+    AT_CATEGORY = AT_CALLER + TEXT_HASH_BYTES,
 };
 
 _Static_assert(CATEGORY_BYTES_MAX <= UINT8_MAX && PROFILE_NAME_BYTES_MAX <= UINT8_MAX, "a count is one byte");
@@ -132,7 +133,8 @@ enum status history_spool_add(struct history_spool *spool, const struct history_
     struct bytes category = bytes_of(entry->category);
     char head[AT_CATEGORY] = {
         [AT_VERSION] = RECORD_VERSION,
-        [AT_FLAGS] = (char)((entry->violation ? FLAG_VIOLATION : 0) | (entry->has_text ? FLAG_TEXT : 0)),
+        [AT_FLAGS] = (char)((entry->violation ? FLAG_VIOLATION : 0) | (entry->has_text ? FLAG_TEXT : 0) |
+                            (entry->has_caller ? FLAG_CALLER : 0)),
         [AT_DRAWN] = (char)entry->drawn,
         [AT_CATEGORY_COUNT] = (char)(unsigned char)category.count,
         [AT_PROFILE_COUNT] = (char)(unsigned char)profile.count,
@@ -141,6 +143,7 @@ enum status history_spool_add(struct history_spool *spool, const struct history_
     enum status status = STATUS_OK;
 
     memcpy(head + AT_HASH, entry->hash, sizeof entry->hash);
+    memcpy(head + AT_CALLER, entry->caller, sizeof entry->caller);
     for (size_t index = 0; index < sizeof entry->labelled_us; index++) {
         head[AT_LABELLED + index] = (char)(unsigned char)(entry->labelled_us >> 8 * index);
     }
@@ -191,7 +194,7 @@ static enum status read_entry(const struct settings *settings, struct bytes reco
     enum status status;
 
     if (record.count < AT_CATEGORY || head[AT_VERSION] != RECORD_VERSION ||
-        (head[AT_FLAGS] & ~(FLAG_VIOLATION | FLAG_TEXT)) != 0 || head[AT_DRAWN] > DRAWN_RANDOM ||
+        (head[AT_FLAGS] & ~(FLAG_VIOLATION | FLAG_TEXT | FLAG_CALLER)) != 0 || head[AT_DRAWN] > DRAWN_RANDOM ||
         head[AT_CATEGORY_COUNT] > CATEGORY_BYTES_MAX ||
         (size_t)head[AT_CATEGORY_COUNT] + head[AT_PROFILE_COUNT] > record.count - AT_CATEGORY) {
         return STATUS_MALFORMED;
@@ -212,8 +215,10 @@ static enum status read_entry(const struct settings *settings, struct bytes reco
     entry->profile = profile;
     entry->violation = (head[AT_FLAGS] & FLAG_VIOLATION) != 0;
     entry->has_text = (head[AT_FLAGS] & FLAG_TEXT) != 0;
+    entry->has_caller = (head[AT_FLAGS] & FLAG_CALLER) != 0;
     entry->drawn = (enum drawn)head[AT_DRAWN];
     memcpy(entry->hash, head + AT_HASH, sizeof entry->hash);
+    memcpy(entry->caller, head + AT_CALLER, sizeof entry->caller);
     for (size_t index = 0; index < sizeof entry->labelled_us; index++) {
         entry->labelled_us |= (uint64_t)head[AT_LABELLED + index] << 8 * index;
     }

@@ -92,6 +92,7 @@ static enum status put(struct history_store *store, struct history_entry *const 
     struct bytes hashes[SAMPLE_BATCH_MAX];
     struct bytes categories[SAMPLE_BATCH_MAX];
     struct bytes texts[SAMPLE_BATCH_MAX];
+    struct bytes callers[SAMPLE_BATCH_MAX];
     int64_t labels[SAMPLE_BATCH_MAX];
     int64_t sources[SAMPLE_BATCH_MAX];
     int64_t drawn[SAMPLE_BATCH_MAX];
@@ -105,6 +106,7 @@ static enum status put(struct history_store *store, struct history_entry *const 
         {.type = DB_TEXT_ARRAY, .array = categories, .array_count = count},
         {.type = DB_BYTEA_ARRAY, .array = texts, .array_count = count},
         {.type = DB_BIGINT_ARRAY, .numbers = labelled, .array_count = count},
+        {.type = DB_BYTEA_ARRAY, .array = callers, .array_count = count},
         {.type = DB_BIGINT, .bigint = SCHEMA_VERSION},
     };
     struct db_rows *rows = NULL;
@@ -121,11 +123,14 @@ static enum status put(struct history_store *store, struct history_entry *const 
         drawn[index] = entry->drawn;
         labelled[index] = (int64_t)entry->labelled_us;
         categories[index] = has_category ? bytes_of(entry->category) : (struct bytes){NULL, 0};
+        callers[index] = entry->has_caller ? (struct bytes){(const char *)entry->caller, sizeof entry->caller}
+                                           : (struct bytes){NULL, 0};
         texts[index] = entry->has_text ? (struct bytes){entry->text, entry->text_count} : (struct bytes){NULL, 0};
     }
     /* The version is looked at with each batch, as the trainer may raise it any time: no row is no such version. */
-    status = db_run(store->db, "select sample_put($1::int, $2, $3, $4, $5, $6, $7, $8) from schema_version where version = $9",
-                    values, sizeof values / sizeof *values, &rows);
+    status = db_run(store->db,
+                    "select sample_put($1::int, $2, $3, $4, $5, $6, $7, $8, $9) from schema_version where version = $10", values,
+                    sizeof values / sizeof *values, &rows);
     if (status == STATUS_OK && db_rows_count(rows) == 0) {
         status = STATUS_UNSUPPORTED;
     }

@@ -19,11 +19,13 @@ struct history_entry {
     uint64_t queued_ms;
     uint64_t labelled_us; /* wall clock */
     unsigned char hash[TEXT_HASH_BYTES];
+    unsigned char caller[TEXT_HASH_BYTES]; /* the keyed hash of the key's name */
     char category[CATEGORY_BYTES_MAX + 1];
     bool violation;
     bool taken;   /* in the batch that is being written */
     bool spooled; /* on disk too; set by history's thread alone */
     bool has_text;
+    bool has_caller;
     enum drawn drawn;
     size_t text_count;
     char text[];

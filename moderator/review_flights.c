@@ -110,6 +110,7 @@ static void keep_labels(const struct review_flights *flights, const struct fligh
         .profile = (size_t)(flight->profile - flights->parts.profiles),
         .violation = answer->violation,
         .drawn = flight->task->head.drawn,
+        .caller = flight->task->caller,
         .category = bytes_of(answer->category),
     };
 

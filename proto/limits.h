@@ -12,6 +12,7 @@ enum {
 
     /* Names that travel: long enough for people, short enough for a stack array. Terminator not counted. */
     WORKER_ID_BYTES = 16,        /* random; names one moderator process */
+    CALLER_NAME_BYTES_MAX = 64,  /* of a key, as settings name it */
     PROFILE_NAME_BYTES_MAX = 64, /* the check of profiles.name in trainer/schema says the same */
     CATEGORY_BYTES_MAX = 64,     /* a verdict's category */
     DECISION_ID_BYTES = 32,      /* 128 random bits in lower-case hex */
@@ -259,7 +260,7 @@ enum {
     PUBLISH_TURN_MS = 5000,          /* an announcing loop that has not turned for so long is dead */
 
     /* The database (spec/postgres.md) */
-    SCHEMA_VERSION = 5,              /* files in trainer/schema; who meets another version writes nothing */
+    SCHEMA_VERSION = 6,              /* files in trainer/schema; who meets another version writes nothing */
     SAMPLE_BATCH_MAX = 256,
     HISTORY_QUEUE_BYTES_MAX = 8 * MIB,
     DB_CONNECT_S = 5,

@@ -83,6 +83,7 @@ struct message_task_head {
 
 struct message_task {
     struct message_task_head head;
+    struct bytes caller; /* the name of the key that asked; empty where there are no keys */
     struct bytes profile;
     size_t segment_count;
     struct bytes segments; /* the packed segments, read one by one with message_next_segment() */
@@ -113,15 +114,17 @@ struct message_model {
     uint64_t change; /* the greatest change of the table `models`; 0 = none yet */
 };
 
-/* The body of a TASK (profile and segments) is packed once by the loop that extracts the text and then sent as often as
+/* The body of a TASK (caller, profile and segments) is packed once by the loop that extracts the text and then sent as often as
  * needed: message_body_open, message_body_add..., message_body_end. `out` has the bound the caller gave it. */
 struct message_body {
     struct buffer *out;   /* borrowed until message_body_end */
     size_t segment_count;
     size_t count_at;      /* where the number of segments is patched in */
 };
-/* STATUS_MALFORMED when `profile` is no name (empty, too long, a control character). */
-MUST_CHECK enum status message_body_open(struct message_body *body, struct buffer *out, struct bytes profile);
+/* `caller`: message_task's. STATUS_MALFORMED when `profile` is no name (empty, too long, a control character) or `caller` is
+ * too long. */
+MUST_CHECK enum status message_body_open(struct message_body *body, struct buffer *out, struct bytes caller,
+                                         struct bytes profile);
 /* STATUS_FULL past SEGMENTS_MAX, STATUS_TOO_LARGE past the buffer's bound. */
 MUST_CHECK enum status message_body_add(struct message_body *body, const struct segment *segment);
 void message_body_end(struct message_body *body);

@@ -1,4 +1,4 @@
-/* message_task: TASK, whose body (profile and segments) is packed once and sent as often as needed. */
+/* message_task: TASK, whose body (caller, profile and segments) is packed once and sent as often as needed. */
 #include "proto/message_pack.h"
 
 #include "proto/message_check.h"
@@ -6,22 +6,23 @@
 #include <assert.h>
 
 enum {
-    TASK_ITEMS = 11,
+    TASK_ITEMS = 12,
     SEGMENT_ITEMS = 2,      /* role and text, side by side in one flat array */
     ARRAY32_HEAD_BYTES = 5, /* the byte 0xdd and the count, most significant byte first */
     ARRAY32_COUNT_BYTES = 4,
 };
 
 /* msgpack-c writes the shortest header and could not be patched later: the segments' array has always the long one. */
-enum status message_body_open(struct message_body *body, struct buffer *out, struct bytes profile)
+enum status message_body_open(struct message_body *body, struct buffer *out, struct bytes caller, struct bytes profile)
 {
     static const char head[ARRAY32_HEAD_BYTES] = {'\xdd', 0, 0, 0, 0};
     struct packer packer;
 
-    if (!profile_is_sound(profile)) {
+    if (caller.count > CALLER_NAME_BYTES_MAX || !profile_is_sound(profile)) {
         return STATUS_MALFORMED;
     }
     pack_begin(&packer, out);
+    pack_text(&packer, caller);
     pack_text(&packer, profile);
     pack_packed(&packer, (struct bytes){head, sizeof head});
     if (pack_end(&packer) != STATUS_OK) {
@@ -60,7 +61,7 @@ void message_body_end(struct message_body *body)
     }
 }
 
-/* Profile and segments of a task, every segment looked at; nothing may stand behind them. */
+/* Caller, profile and segments of a task, every segment looked at; nothing may stand behind them. */
 static enum status read_body(struct unpacker *unpacker, struct message_task *task)
 {
     struct segment segment;
@@ -69,6 +70,7 @@ static enum status read_body(struct unpacker *unpacker, struct message_task *tas
     size_t count = 0;
     enum status status;
 
+    task->caller = unpack_text(unpacker, CALLER_NAME_BYTES_MAX);
     task->profile = unpack_text(unpacker, PROFILE_NAME_BYTES_MAX);
     items = unpack_array(unpacker, SEGMENT_ITEMS * SEGMENTS_MAX);
     if (unpacker->bad || !profile_is_sound(task->profile)) {
@@ -116,7 +118,7 @@ enum status message_body_select(struct bytes body, struct bytes unsure, struct b
     if (message_unsure_end(unsure) > task.segment_count) {
         return STATUS_NOT_FOUND;
     }
-    status = message_body_open(&selection, out, task.profile);
+    status = message_body_open(&selection, out, task.caller, task.profile);
     for (size_t index = 0; status == STATUS_OK && message_next_segment(&task.segments, &segment) == STATUS_OK; index++) {
         if (message_unsure_has(unsure, index)) {
             status = message_body_add(&selection, &segment);

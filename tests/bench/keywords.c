@@ -266,7 +266,7 @@ static void make_frame(struct buffer *out, struct bytes text, const char *profil
 
     buffer_init(&raw, MIB);
     buffer_init(out, MIB);
-    must(message_body_open(&body, &raw, bytes_of(profile)), "task");
+    must(message_body_open(&body, &raw, (struct bytes){NULL, 0}, bytes_of(profile)), "task");
     must(message_body_add(&body, &segment), "task");
     message_body_end(&body);
     must(message_write_task(&head, buffer_view(&raw), out), "task");

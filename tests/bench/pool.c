@@ -95,7 +95,7 @@ static void submit(struct bench *bench)
 {
     struct job *job = NULL;
 
-    must(job_open(&job, 0, NULL, &profile, TEXT_BYTES_MAX), "job");
+    must(job_open(&job, 0, NULL, &profile, BYTES(""), TEXT_BYTES_MAX), "job");
     must(job_add(job, &(struct segment){SCOPE_USER, {bench->text, sizeof bench->text}}), "text");
     must(pool_submit(bench->pool, job), "submit");
     bench->in_flight++;

@@ -29,7 +29,7 @@ static void read_task(struct bytes frame)
         return;
     }
     buffer_init(&packed, 16 * MIB);
-    fuzz_hold(message_body_open(&body, &packed, task.profile) == STATUS_OK);
+    fuzz_hold(message_body_open(&body, &packed, task.caller, task.profile) == STATUS_OK);
     for (struct bytes rest = task.segments; message_next_segment(&rest, &segment) == STATUS_OK; count++) {
         fuzz_hold(message_body_add(&body, &segment) == STATUS_OK);
     }

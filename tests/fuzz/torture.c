@@ -204,7 +204,7 @@ static enum status write_and_read_a_task(void)
 
     buffer_init(&packed, KIB);
     buffer_init(&frame, KIB);
-    status = message_body_open(&body, &packed, BYTES("default"));
+    status = message_body_open(&body, &packed, BYTES("team-a"), BYTES("default"));
     if (status == STATUS_OK) {
         status = message_body_add(&body, &segment);
     }

@@ -189,7 +189,7 @@ static inline struct job *scripted_job(const struct profile_settings *profile, s
 {
     struct job *job = NULL;
 
-    assert_status(STATUS_OK, job_open(&job, loop_index, NULL, profile, SCRIPT_TEXT_BYTES_MAX));
+    assert_status(STATUS_OK, job_open(&job, loop_index, NULL, profile, BYTES(""), SCRIPT_TEXT_BYTES_MAX));
     assert_status(STATUS_OK, job_add(job, &(struct segment){SCOPE_SYSTEM, BYTES("first")}));
     assert_status(STATUS_OK, job_add(job, &(struct segment){SCOPE_USER, bytes_of(text)}));
     return job;

@@ -17,7 +17,7 @@ static inline void task_pack(struct buffer *out, const struct message_task_head 
 
     buffer_init(&raw, 8 * MIB);
     buffer_init(out, 8 * MIB);
-    assert_status(STATUS_OK, message_body_open(&body, &raw, bytes_of(profile)));
+    assert_status(STATUS_OK, message_body_open(&body, &raw, BYTES("team-a"), bytes_of(profile)));
     for (size_t index = 0; index < count; index++) {
         const struct segment segment = {.role = SCOPE_USER, .text = texts[index]};
 

@@ -51,8 +51,8 @@ def ready(worker):
 
 
 def task(text):
-    body = b"\xa7default\xdd" + struct.pack(">I", 2) + b"\x02" + bytes([0xa0 | len(text)]) + text
-    return b"\x9b\x01\x02\x07\x01\x00\xcd" + struct.pack(">H", 5000) + b"\x00\xca\x7f\xc0\x00\x00\x00" + body
+    body = b"\xa0\xa7default\xdd" + struct.pack(">I", 2) + b"\x02" + bytes([0xa0 | len(text)]) + text
+    return b"\x9c\x01\x02\x07\x01\x00\xcd" + struct.pack(">H", 5000) + b"\x00\xca\x7f\xc0\x00\x00\x00" + body
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ static void the_text_of_all_segments_is_bounded_exactly(void **state)
     struct job *job = NULL;
 
     (void)state;
-    assert_status(STATUS_OK, job_open(&job, 1, NULL, &profile, 5));
+    assert_status(STATUS_OK, job_open(&job, 1, NULL, &profile, BYTES(""), 5));
     assert_status(STATUS_OK, job_add(job, &(struct segment){SCOPE_USER, BYTES("abc")}));
     assert_status(STATUS_TOO_LARGE, job_add(job, &(struct segment){SCOPE_USER, BYTES("def")}));
     assert_status(STATUS_OK, job_add(job, &(struct segment){SCOPE_USER, BYTES("de")}));
@@ -34,7 +34,7 @@ static void the_largest_job_fits_its_buffer(void **state)
     (void)state;
     assert_non_null(text);
     memset(text, 'x', 300);
-    assert_status(STATUS_OK, job_open(&job, 0, NULL, &profile, TEXT_BYTES_MAX));
+    assert_status(STATUS_OK, job_open(&job, 0, NULL, &profile, BYTES(""), TEXT_BYTES_MAX));
     for (size_t index = 0; index < SEGMENTS_MAX; index++) {
         assert_status(STATUS_OK, job_add(job, &(struct segment){SCOPE_USER, {text, 300}}));
     }
@@ -49,7 +49,7 @@ static void a_new_job_has_no_verdict(void **state)
     int owner;
 
     (void)state;
-    assert_status(STATUS_OK, job_open(&job, 3, &owner, &profile, 1));
+    assert_status(STATUS_OK, job_open(&job, 3, &owner, &profile, BYTES(""), 1));
     assert_ptr_equal(&owner, job->owner);
     assert_int_equal(3, job->loop_index);
     assert_status(STATUS_UNAVAILABLE, job->result.status);
@@ -77,7 +77,7 @@ static void a_review_decides_over_the_model_and_keeps_its_score(void **state)
     first.fallback = OUTCOME_BLOCK;
     second.score = NAN;
     second.model_version = 0;
-    assert_status(STATUS_OK, job_open(&job, 0, NULL, &profile, 1));
+    assert_status(STATUS_OK, job_open(&job, 0, NULL, &profile, BYTES(""), 1));
     job_take_verdict(job, SLOT_LOCAL, &first, worker);
     assert_int_equal(OUTCOME_BLOCK, job->result.outcome);
     assert_int_equal(SOURCE_MODEL, job->result.source);
@@ -102,7 +102,7 @@ static void a_review_that_is_unsure_changes_nothing(void **state)
     (void)state;
     first.fallback = OUTCOME_BLOCK;
     second.fallback = OUTCOME_ALLOW;
-    assert_status(STATUS_OK, job_open(&job, 0, NULL, &profile, 1));
+    assert_status(STATUS_OK, job_open(&job, 0, NULL, &profile, BYTES(""), 1));
     job_take_verdict(job, SLOT_LOCAL, &first, worker);
     job_take_verdict(job, SLOT_REVIEW, &second, worker);
     assert_int_equal(OUTCOME_BLOCK, job->result.outcome);
@@ -120,7 +120,7 @@ static void the_longest_category_fits(void **state)
     (void)state;
     memset(category, 'c', CATEGORY_BYTES_MAX);
     verdict = verdict_of(OUTCOME_BLOCK, SOURCE_KEYWORD, category);
-    assert_status(STATUS_OK, job_open(&job, 0, NULL, &profile, 1));
+    assert_status(STATUS_OK, job_open(&job, 0, NULL, &profile, BYTES(""), 1));
     job_take_verdict(job, SLOT_LOCAL, &verdict, worker);
     assert_string_equal(category, job->result.category);
     job_block_undecided(job);
@@ -138,7 +138,7 @@ static void its_text_is_charged_until_it_is_closed(void **state)
     (void)state;
     assert_status(STATUS_OK, metrics_open(&metrics));
     for (size_t index = 0; index < 2; index++) {
-        assert_status(STATUS_OK, job_open(&jobs[index], 0, NULL, &profile, KIB));
+        assert_status(STATUS_OK, job_open(&jobs[index], 0, NULL, &profile, BYTES(""), KIB));
         assert_status(STATUS_OK, job_add(jobs[index], &(struct segment){SCOPE_USER, BYTES("text")}));
     }
     account_open(&account, "jobs", jobs[0]->body.room, metrics);

@@ -39,7 +39,7 @@ static struct job *make_job(void)
 {
     struct job *job = NULL;
 
-    assert_status(STATUS_OK, job_open(&job, 0, NULL, &profile, KIB));
+    assert_status(STATUS_OK, job_open(&job, 0, NULL, &profile, BYTES(""), KIB));
     return job;
 }
 

@@ -134,6 +134,33 @@ static void a_text_is_named_by_its_keyed_hash(void **state)
     close_place(&place);
 }
 
+static void a_text_can_be_deleted_by_the_key_that_sent_it(void **state)
+{
+    struct history_label label = {.violation = true, .category = BYTES("hate"), .text = BYTES("of a"), .caller = BYTES("team-a")};
+    unsigned char key[SECRET_HASH_KEY_BYTES];
+    unsigned char hash[TEXT_HASH_BYTES];
+    struct db_value value = {.type = DB_BYTEA, .bytes = {(const char *)hash, sizeof hash}};
+    struct db_rows *rows = NULL;
+    struct place place;
+
+    (void)state;
+    open_place(&place, "keys");
+    assert_status(STATUS_OK, history_keep(place.history, &label));
+    label.caller = BYTES("team-b");
+    label.text = BYTES("of b");
+    assert_status(STATUS_OK, history_keep(place.history, &label));
+    assert_status(STATUS_OK, keep(&place, 0, true, BYTES("of nobody")));
+    await_written(&place, 3);
+    secret_hash_key(key, BYTES("a key for hashes"));
+    secret_text_hash(hash, key, BYTES("team-a"));
+    assert_status(STATUS_OK, db_run(place.db, "select sample_delete_key($1)", &value, 1, &rows));
+    assert_int_equal(1, db_bigint(rows, 0, 0));
+    db_rows_close(&rows);
+    assert_int_equal(0, number(&place, "select count(*) from samples where text = 'of a'::bytea"));
+    assert_int_equal(2, number(&place, "select count(*) from samples"));
+    close_place(&place);
+}
+
 static void a_profile_keeps_texts_hashes_or_nothing(void **state)
 {
     struct place place;
@@ -332,6 +359,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_label_is_written_by_itself),
         cmocka_unit_test(a_text_is_named_by_its_keyed_hash),
+        cmocka_unit_test(a_text_can_be_deleted_by_the_key_that_sent_it),
         cmocka_unit_test(a_profile_keeps_texts_hashes_or_nothing),
         cmocka_unit_test(a_text_of_the_bound_is_kept_and_a_longer_one_by_its_hash_alone),
         cmocka_unit_test(a_full_batch_goes_at_once_and_a_small_one_after_its_time),

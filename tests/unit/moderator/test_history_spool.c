@@ -101,6 +101,8 @@ static void a_label_comes_back_as_it_went(void **state)
         entry->drawn = bits & 2 ? DRAWN_RANDOM : DRAWN_UNSURE;
         memset(entry->category, 'c', bits & 1 ? CATEGORY_BYTES_MAX : 0);
         memset(entry->hash, (int)(0xf0 + bits), sizeof entry->hash);
+        entry->has_caller = bits & 4;
+        memset(entry->caller, entry->has_caller ? 0xa0 : 0, sizeof entry->caller);
         entry->labelled_us = 0xfedcba9876543210u >> bits;
         assert_status(STATUS_OK, history_spool_add(place->spool, entry));
         assert_status(STATUS_OK, history_spool_sync(place->spool));
@@ -111,6 +113,8 @@ static void a_label_comes_back_as_it_went(void **state)
         assert_int_equal(entry->drawn, back->drawn);
         assert_true(entry->labelled_us == back->labelled_us);
         assert_int_equal(entry->has_text, back->has_text);
+        assert_int_equal(entry->has_caller, back->has_caller);
+        assert_memory_equal(entry->caller, back->caller, sizeof entry->caller);
         assert_string_equal(entry->category, back->category);
         assert_memory_equal(entry->hash, back->hash, sizeof entry->hash);
         assert_int_equal(entry->text_count, back->text_count);

@@ -389,7 +389,7 @@ static void the_examples_of_the_protocol_are_what_is_written(void **state)
     buffer_init(&out, KIB);
     assert_status(STATUS_OK, message_write_ready(&ready, &out));
     assert_documented(document, &out);
-    assert_status(STATUS_OK, message_body_open(&packing, &body, BYTES("default")));
+    assert_status(STATUS_OK, message_body_open(&packing, &body, BYTES("team-a"), BYTES("default")));
     assert_status(STATUS_OK, message_body_add(&packing, &(struct segment){2, BYTES("hello")}));
     message_body_end(&packing);
     assert_status(STATUS_OK, message_write_task(&head, buffer_view(&body), &out));

@@ -15,7 +15,7 @@ static void make_body(struct buffer *out)
 {
     struct message_body body;
 
-    assert_status(STATUS_OK, message_body_open(&body, out, BYTES("default")));
+    assert_status(STATUS_OK, message_body_open(&body, out, BYTES("team-a"), BYTES("default")));
     assert_status(STATUS_OK, message_body_add(&body, &(struct segment){2, BYTES("hello")}));
     assert_status(STATUS_OK, message_body_add(&body, &(struct segment){255, {"a\0b", 3}}));
     assert_status(STATUS_OK, message_body_add(&body, &(struct segment){1, BYTES("")}));
@@ -49,6 +49,7 @@ static void a_task_comes_back_as_it_was(void **state)
     assert_int_equal(DRAWN_RANDOM, task.head.drawn);
     assert_true(task.head.score == 0.25f);
     assert_int_equal(12, task.head.model_version);
+    assert_bytes("team-a", task.caller);
     assert_bytes("default", task.profile);
     assert_int_equal(3, task.segment_count);
     assert_status(STATUS_OK, message_next_segment(&task.segments, &segment));
@@ -124,7 +125,7 @@ static void the_number_of_segments_is_bounded_exactly(void **state)
     (void)state;
     buffer_init(&body, MIB);
     buffer_init(&out, MIB);
-    assert_status(STATUS_OK, message_body_open(&packing, &body, BYTES("p")));
+    assert_status(STATUS_OK, message_body_open(&packing, &body, BYTES("team-a"), BYTES("p")));
     for (unsigned index = 0; index < SEGMENTS_MAX; index++) {
         assert_status(STATUS_OK, message_body_add(&packing, &segment));
     }
@@ -151,8 +152,8 @@ static void a_body_keeps_its_buffers_bound_and_what_fitted(void **state)
     struct message_body body;
 
     (void)state;
-    buffer_init(&out, 1 + 1 + 5 + 1 + 1 + 4); /* "p", the array's head, one segment of four bytes */
-    assert_status(STATUS_OK, message_body_open(&body, &out, BYTES("p")));
+    buffer_init(&out, 1 + 1 + 1 + 5 + 1 + 1 + 4); /* no caller, "p", the array's head, one segment of four bytes */
+    assert_status(STATUS_OK, message_body_open(&body, &out, BYTES(""), BYTES("p")));
     assert_status(STATUS_TOO_LARGE, message_body_add(&body, &(struct segment){1, BYTES("abcde")}));
     assert_status(STATUS_OK, message_body_add(&body, &(struct segment){1, BYTES("abcd")}));
     assert_status(STATUS_TOO_LARGE, message_body_add(&body, &(struct segment){1, BYTES("")}));
@@ -162,7 +163,7 @@ static void a_body_keeps_its_buffers_bound_and_what_fitted(void **state)
     buffer_free(&out);
 }
 
-static void a_profile_has_a_name_of_bounded_length(void **state)
+static void a_profile_and_a_caller_have_names_of_bounded_length(void **state)
 {
     char name[PROFILE_NAME_BYTES_MAX + 1];
     struct buffer out;
@@ -171,10 +172,12 @@ static void a_profile_has_a_name_of_bounded_length(void **state)
     (void)state;
     memset(name, 'n', sizeof name);
     buffer_init(&out, KIB);
-    assert_status(STATUS_MALFORMED, message_body_open(&body, &out, BYTES("")));
-    assert_status(STATUS_MALFORMED, message_body_open(&body, &out, (struct bytes){name, sizeof name}));
+    assert_status(STATUS_MALFORMED, message_body_open(&body, &out, BYTES("team-a"), BYTES("")));
+    assert_status(STATUS_MALFORMED, message_body_open(&body, &out, BYTES("team-a"), (struct bytes){name, sizeof name}));
+    assert_status(STATUS_MALFORMED, message_body_open(&body, &out, (struct bytes){name, CALLER_NAME_BYTES_MAX + 1}, BYTES("p")));
     assert_int_equal(0, out.count);
-    assert_status(STATUS_OK, message_body_open(&body, &out, (struct bytes){name, sizeof name - 1}));
+    assert_status(STATUS_OK, message_body_open(&body, &out, (struct bytes){name, CALLER_NAME_BYTES_MAX},
+                                               (struct bytes){name, PROFILE_NAME_BYTES_MAX}));
     buffer_free(&out);
 }
 
@@ -196,6 +199,7 @@ static void a_selection_has_the_named_segments_in_their_order(void **state)
     assert_status(STATUS_OK, message_body_select(buffer_view(&body), BYTES("\x05"), &chosen));
     assert_status(STATUS_OK, message_write_task(&sample_head, buffer_view(&chosen), &out));
     assert_status(STATUS_OK, message_read_task(buffer_view(&out), &task));
+    assert_bytes("team-a", task.caller);
     assert_bytes("default", task.profile);
     assert_int_equal(2, task.segment_count);
     assert_status(STATUS_OK, message_next_segment(&task.segments, &segment));
@@ -231,7 +235,7 @@ int main(void)
         cmocka_unit_test(a_damaged_task_is_refused_or_can_be_walked),
         cmocka_unit_test(the_number_of_segments_is_bounded_exactly),
         cmocka_unit_test(a_body_keeps_its_buffers_bound_and_what_fitted),
-        cmocka_unit_test(a_profile_has_a_name_of_bounded_length),
+        cmocka_unit_test(a_profile_and_a_caller_have_names_of_bounded_length),
         cmocka_unit_test(a_selection_has_the_named_segments_in_their_order),
         cmocka_unit_test(a_selection_that_does_not_fit_leaves_nothing_behind),
     };
