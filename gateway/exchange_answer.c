@@ -147,7 +147,7 @@ enum status exchange_add_ids(struct exchange *exchange)
     if (status == STATUS_OK && unjudged[0] != '\0') {
         status = fields_add(exchange->added, BYTES("x-prismguard-unjudged"), bytes_of(unjudged));
     }
-    return status;
+    return status == STATUS_OK ? exchange_add_debug(exchange) : status;
 }
 
 void exchange_count_unjudged(const struct exchange *exchange)
@@ -314,6 +314,7 @@ static void write_down(const struct exchange *exchange, uint64_t total_us)
               LOG_TEXT("route", route_name(exchange)),
               LOG_NUMBER("status", exchange->status), LOG_TEXT("outcome", outcome_of(exchange)),
               LOG_TEXT("source", exchange->source), LOG_TEXT("category", verdict->category),
+              LOG_TEXT("would", exchange->would),
               LOG_TEXT("error", exchange->error), LOG_NUMBER("retries", verdict->retries),
               LOG_REAL("score", exchange->has_verdict ? (double)verdict->score : (double)NAN),
               LOG_NUMBER("model_version", verdict->model_version), LOG_NUMBER("segments", exchange->segment_count),

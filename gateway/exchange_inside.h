@@ -56,6 +56,10 @@ enum step {
 #define SOURCE_NAME_REFUSED "refused"         /* refused before it could be judged */
 #define SOURCE_NAME_UNAVAILABLE "unavailable" /* no verdict */
 
+/* What a profile that observes would have done. */
+#define WOULD_BLOCK "block"
+#define WOULD_MISS "unavailable" /* no verdict */
+
 /* What an exchange waits for in line (exchange_wait.c). */
 enum wait {
     WAIT_NONE,
@@ -117,6 +121,7 @@ struct exchange {
     struct job_result verdict;
     bool has_verdict;
     const char *source;
+    const char *would; /* NULL: nothing but what was done */
     bool streams; /* the body, or its path, asks for a stream; known once it was read to be judged */
     size_t segment_count;
     size_t text_bytes;
@@ -333,6 +338,9 @@ MUST_CHECK enum status exchange_add_ids(struct exchange *exchange);
 
 /* The request goes on: counts what of it was not judged. */
 void exchange_count_unjudged(const struct exchange *exchange);
+
+/* Adds, where the settings want it, how the request was judged. Statuses of fields_add. */
+MUST_CHECK enum status exchange_add_debug(struct exchange *exchange);
 
 /* Answers a connection whose request has no exchange. */
 void exchange_reject_early(struct exchanges *home, struct connection *connection, enum request_refusal refusal);

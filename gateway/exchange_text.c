@@ -18,7 +18,7 @@ static enum status pack_text(struct exchange *exchange, struct problem *problem)
     struct extract_options options = {
         .scope_roles = profile->scope_roles,
         .since = profile->scope_since,
-        .images = profile->images,
+        .images = profile->observe ? IMAGES_ALLOW : profile->images,
         .text_bytes_max = exchange->home->limits->moderated_text_bytes,
         .add = add_segment,
         .context = exchange,
@@ -31,8 +31,8 @@ static enum status pack_text(struct exchange *exchange, struct problem *problem)
         problem_set(problem, ERROR_OVERLOADED, "", "the gateway is out of memory");
         return status;
     }
-    status = body_read(exchange->dialect, &exchange->home->json, buffer_view(&exchange->body), profile->unknown, extract,
-                       &body, problem);
+    status = body_read(exchange->dialect, &exchange->home->json, buffer_view(&exchange->body),
+                       profile->observe ? UNKNOWN_SCAN : profile->unknown, extract, &body, problem);
     if (status == STATUS_OK) {
         exchange->streams = body.stream || bytes_ends_with(exchange->head->path, BYTES(":streamGenerateContent"));
         exchange->segment_count = body.extracted.segment_count;

@@ -152,8 +152,8 @@ enum {
     SCRATCH_BYTES_MAX = 32 * KIB,        /* an error's body, a credential, a full list of models */
     FORWARDED_FIELDS_OWN = 2,            /* Authorization and Content-Type, beside the caller's fields */
     FORWARDED_BYTES_OWN = 8 * KIB,
-    ADDED_FIELDS_MAX = 8,                /* fields of our own in an answer */
-    ADDED_BYTES_MAX = KIB,
+    ADDED_FIELDS_MAX = 24,               /* fields of our own in an answer, those for debugging included */
+    ADDED_BYTES_MAX = 2 * KIB,
     LINGER_MS = 5000,                    /* after an early answer: the client may still send, and must see the answer */
     LINGER_BYTES_MAX = 64 * MIB,
     BODY_RATE_AFTER_MS = 5000,           /* a body may begin as slowly as it likes, for so long */

@@ -79,6 +79,7 @@ struct gateway_settings {
     uint64_t threads;                      /* SETTINGS_AUTO = one per core */
     bool open;                             /* callers without keys allowed beyond loopback */
     struct private_hosts allow_private_upstreams;
+    bool debug_headers;
     bool url_config; /* PrismGuard's URL forms (gateway/url_config.h) */
     struct url_hosts url_config_hosts;
     char url_config_floor[PROFILE_NAME_BYTES_MAX + 1]; /* a profile's name */
@@ -197,6 +198,7 @@ struct profile_settings {
     enum when_unavailable when_unavailable;
     enum undecided undecided;
     enum unknown_choice unknown;
+    bool observe; /* verdicts are told and not obeyed */
     enum images_choice images; /* and all else that cannot be judged */
     unsigned scope_roles;      /* bits of enum scope_role */
     enum since_choice scope_since;

@@ -62,6 +62,9 @@ static void explain_callers(const struct settings *settings, FILE *out)
     } else {
         fprintf(out, "  Health and metrics are off.\n");
     }
+    if (gateway->debug_headers) {
+        fprintf(out, "  WHOEVER CALLS LEARNS how he was judged, and may find a way around it (debug_headers).\n");
+    }
 }
 
 static bool has_model(const struct profile_settings *profile)
@@ -249,9 +252,18 @@ static void explain_samples(const struct settings *settings, const struct profil
     }
 }
 
+static void explain_observing(const struct profile_settings *profile, FILE *out)
+{
+    if (profile->observe) {
+        fprintf(out, "  ONLY OBSERVES: what follows is decided, counted and logged, and no request is refused for it. Only what\n"
+                     "    cannot be judged at all is: another API, no sound JSON, more text than moderated_text.\n");
+    }
+}
+
 static void explain_profile(const struct settings *settings, const struct profile_settings *profile, FILE *out)
 {
     fprintf(out, "\nProfile %s\n", profile->name);
+    explain_observing(profile, out);
     explain_scope(profile, out);
     explain_blocks(profile, out);
     explain_undecided(profile, out);

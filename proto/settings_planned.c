@@ -5,7 +5,6 @@
 
 static const struct setting_planned planned[] = {
     {"gateway.admin_token_file", "the admin port only tells and does nothing that needs a token"},
-    {"gateway.debug_headers", "an answer names its decision only; the log has the rest"},
     {"gateway.limits.stream_state", "streams are relayed without being held"},
     {"routes[].model_map", "a model's name goes to the upstream as it came"},
     {"routes[].strict", "nothing is converted between formats"},
@@ -13,7 +12,6 @@ static const struct setting_planned planned[] = {
     {"routes[].capabilities", "nothing is converted between formats"},
     {"routes[].disable_tools", "tools go to the upstream as they came"},
     {"capabilities", "nothing is converted between formats"},
-    {"profiles.*.observe", "a verdict is obeyed"},
     {"profiles.*.responses", "answers are not judged"},
     {"profiles.*.training.canary", "a new model decides at once"},
     {"moderator.live_models", "every profile's model is kept"},

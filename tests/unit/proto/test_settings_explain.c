@@ -43,6 +43,15 @@ static void assert_explained(const char *text, const char *const *present, const
 
 #define PIECES(...) ((const char *const[]){__VA_ARGS__, NULL})
 
+static void it_says_what_is_told_to_callers_and_what_only_observes(void **state)
+{
+    (void)state;
+    assert_explained("gateway: { debug_headers: true }\nprofiles: { a: { observe: true } }\n",
+                     PIECES("WHOEVER CALLS LEARNS how he was judged", "Profile a\n  ONLY OBSERVES: what follows is decided"),
+                     PIECES("Health and metrics are off."));
+    assert_explained("profiles: { a: }\n", PIECES("Profile a\n  Judged:"), PIECES("LEARNS", "OBSERVES"));
+}
+
 static void it_says_who_may_call(void **state)
 {
     (void)state;
@@ -208,6 +217,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_says_who_may_call),
+        cmocka_unit_test(it_says_what_is_told_to_callers_and_what_only_observes),
         cmocka_unit_test(it_says_what_is_forwarded_where_and_what_is_not_judged),
         cmocka_unit_test(it_says_how_the_services_talk),
         cmocka_unit_test(it_says_what_blocks_and_what_is_undecided),

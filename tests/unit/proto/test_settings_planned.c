@@ -108,10 +108,11 @@ static void what_is_built_is_not_planned(void **state)
 static void a_planned_key_is_refused_and_says_so(void **state)
 {
     (void)state;
-    assert_refused("prismguard.yaml:2: gateway.debug_headers: not built yet, allowed is to leave it out: an answer names its "
-                   "decision only; the log has the rest\n"
-                   "prismguard.yaml:4: profiles.a.observe: not built yet, allowed is to leave it out: a verdict is obeyed\n",
-                   "gateway:\n  debug_headers: true\nprofiles:\n  a: { observe: true }\n");
+    assert_refused("prismguard.yaml:2: gateway.admin_token_file: not built yet, allowed is to leave it out: the admin port only "
+                   "tells and does nothing that needs a token\n"
+                   "prismguard.yaml:4: profiles.a.training.canary: not built yet, allowed is to leave it out: a new model decides "
+                   "at once\n",
+                   "gateway:\n  admin_token_file: token\nprofiles:\n  a: { training: { canary: 0 } }\n");
 }
 
 /* Nothing is wrong with it but that its files are those of another machine. */

@@ -14,7 +14,7 @@ static void an_unknown_key_is_told_with_those_allowed_beside_it(void **state)
                    "getaway: 1\n");
     assert_refused("prismguard.yaml:3: gateway.kees: unknown key; allowed here are listen, trusted_proxies, admin_listen, "
                    "threads, open, keys, "
-                   "url_config, url_config_hosts, url_config_floor, allow_private_upstreams, limits\n",
+                   "debug_headers, url_config, url_config_hosts, url_config_floor, allow_private_upstreams, limits\n",
                    "gateway:\n  threads: 2\n  kees:\n    - { name: a }\n");
     assert_refused("prismguard.yaml:2: routes[0].map: unknown key; allowed here are path, upstream, serve, key_file, from, "
                    "to, models, delay_stream_header, moderation\n",
@@ -30,7 +30,7 @@ static void a_key_that_only_looks_like_a_path_is_unknown(void **state)
                    "moderator, trainer, database, curve, log\n",
                    "gateway.threads: 2\n");
     assert_refused("prismguard.yaml:1: profiles.a.model.kind: unknown key; allowed here are when_unavailable, undecided, "
-                   "unknown, images, scope, keywords, model, review, cache, store, retention, training\n",
+                   "observe, unknown, images, scope, keywords, model, review, cache, store, retention, training\n",
                    "profiles: { a: { model.kind: none } }\n");
     assert_refused("prismguard.yaml:1: routes[]: unknown key; allowed here are gateway, routes, moderation, profiles, "
                    "moderator, trainer, database, curve, log\n",
