@@ -188,7 +188,8 @@ static enum status open_reviewing(struct moderator *moderator, struct rules *rul
 {
     const struct settings *settings = rules_settings(rules);
     struct review_parts parts = {
-        .settings = settings,
+        .rules = rules,
+        .recent = moderator->recent,
         .metrics = moderator->metrics,
         .gateways = moderator->gateways,
         .identity = {moderator->identity, sizeof moderator->identity},

@@ -28,6 +28,7 @@ struct job {
 
 struct review {
     struct review_parts parts;
+    const struct settings *settings;
     struct review_profile *profiles; /* as settings.profiles */
     struct lookup_watch *watch;
     struct addresses gateways;
@@ -255,14 +256,14 @@ static void add_want(struct review *review, struct review_profile *profile)
         .ready = {.worker = review->parts.identity,
                   .kind = SLOT_REVIEW,
                   .profile = bytes_of(profile->settings->name),
-                  .text_bytes_max = review->parts.settings->gateway.limits.moderated_text_bytes},
+                  .text_bytes_max = review->settings->gateway.limits.moderated_text_bytes},
         .count = profile->settings->review.concurrency,
     };
 }
 
 static enum status open_profiles(struct review *review, FILE *errors)
 {
-    const struct settings *settings = review->parts.settings;
+    const struct settings *settings = review->settings;
     enum status first = STATUS_OK;
 
     for (size_t index = 0; index < settings->profile_count; index++) {
@@ -273,6 +274,10 @@ static enum status open_profiles(struct review *review, FILE *errors)
         }
         status = review_profile_open(&review->profiles[index], &settings->profiles[index],
                                      &settings->gateway.allow_private_upstreams, review->parts.metrics, errors);
+        if (status == STATUS_OK && review->parts.recent != NULL) {
+            status = recent_basis_of(review->parts.recent, review->parts.rules, index, RECENT_REVIEWED,
+                                     &review->profiles[index].basis);
+        }
         if (status == STATUS_OK) {
             add_want(review, &review->profiles[index]);
         }
@@ -283,7 +288,7 @@ static enum status open_profiles(struct review *review, FILE *errors)
 
 static enum status prepare(struct review *review, FILE *errors)
 {
-    const struct settings *settings = review->parts.settings;
+    const struct settings *settings = review->settings;
     size_t room;
     enum status status;
 
@@ -308,7 +313,8 @@ static enum status prepare(struct review *review, FILE *errors)
     status = worker_slots_open(&review->set, review->wants, review->want_count, SLOT_REVIEW, review->parts.security,
                                review->parts.metrics);
     if (status == STATUS_OK) {
-        const struct review_flights_parts flights = {settings, review->profiles, review->parts.history, room};
+        const struct review_flights_parts flights = {settings, review->profiles, review->parts.history,
+                                                     review->parts.recent, room};
 
         status = review_flights_open(&review->flights, &flights);
     }
@@ -337,11 +343,12 @@ enum status review_open(struct review **out, const struct review_parts *parts, F
     struct review *review = calloc(1, sizeof *review);
     enum status status;
 
-    assert(out != NULL && review_wanted(parts->settings));
+    assert(out != NULL && review_wanted(rules_settings(parts->rules)));
     if (review == NULL) {
         return STATUS_NO_MEMORY;
     }
     review->parts = *parts;
+    review->settings = rules_settings(parts->rules);
     review->stop = -1;
     status = prepare(review, errors);
     if (status == STATUS_OK) {
@@ -374,7 +381,7 @@ void review_close(struct review **review)
     review_flights_close(&(*review)->flights);
     worker_slots_close(&(*review)->set);
     lookup_watch_close(&(*review)->watch);
-    for (size_t index = 0; (*review)->profiles != NULL && index < (*review)->parts.settings->profile_count; index++) {
+    for (size_t index = 0; (*review)->profiles != NULL && index < (*review)->settings->profile_count; index++) {
         review_profile_close(&(*review)->profiles[index]);
     }
     if ((*review)->stop >= 0) {

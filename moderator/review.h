@@ -16,6 +16,7 @@
 
 #include "moderator/history.h"
 #include "moderator/lookup.h"
+#include "moderator/recent.h"
 #include "proto/metrics.h"
 #include "proto/settings.h"
 #include "proto/status.h"
@@ -26,7 +27,8 @@ struct review;
 
 /* Borrowed until review_close. */
 struct review_parts {
-    const struct settings *settings;
+    struct rules *rules; /* their settings, and what they say that reviews are made from */
+    struct recent *recent; /* NULL: nothing is known of late, and nothing kept */
     struct metrics *metrics;
     struct lookup *gateways; /* every address of moderator.gateways */
     struct history *history; /* NULL: labels are not kept */

@@ -2,6 +2,7 @@
 #include "moderator/review_flights.h"
 
 #include "moderator/history_lookup.h"
+#include "moderator/review_recent.h"
 #include "moderator/review_request.h"
 #include "moderator/review_texts.h"
 #include "proto/backoff.h"
@@ -13,13 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    HTTP_OK = 200,
-    HTTP_UNAUTHORIZED = 401,
-    HTTP_REQUEST_TIMEOUT = 408,
-    HTTP_TOO_MANY_REQUESTS = 429,
-    HTTP_SERVER_ERRORS = 500,
-};
+enum { HTTP_OK = 200 };
 
 enum flight_state { FLIGHT_FREE, FLIGHT_LOOKING, FLIGHT_WAITING, FLIGHT_CALLING, FLIGHT_ENDED };
 
@@ -32,6 +27,7 @@ struct flight {
     uint64_t deadline_ms;
     uint64_t due_ms;                        /* LOOKING and WAITING: when it goes on all the same */
     unsigned char passed[UNSURE_BYTES_MAX]; /* a bit a text: an earlier label says no violation */
+    enum review_result known_by; /* who said so of the last of them: REVIEW_CACHE or REVIEW_HISTORY */
     size_t part_start;                      /* the first text of the part in hand */
     size_t part_end;     /* and where the next one starts */
     size_t part_count;   /* how many texts it has, at most */
@@ -89,8 +85,9 @@ static void end(struct flight *flight, enum review_result result, bool violation
 {
     flight->state = FLIGHT_ENDED;
     flight->verdict.result = result;
-    flight->verdict.decided = result == REVIEW_ALLOW || result == REVIEW_BLOCK || result == REVIEW_HISTORY;
-    flight->verdict.source = result == REVIEW_HISTORY ? SOURCE_HISTORY : SOURCE_REVIEW;
+    flight->verdict.decided = result == REVIEW_ALLOW || result == REVIEW_BLOCK || result == REVIEW_HISTORY ||
+                              result == REVIEW_CACHE;
+    flight->verdict.source = result == REVIEW_HISTORY ? SOURCE_HISTORY : result == REVIEW_CACHE ? SOURCE_CACHE : SOURCE_REVIEW;
     flight->verdict.answer.violation = violation;
 }
 
@@ -114,6 +111,7 @@ static void keep_labels(const struct review_flights *flights, const struct fligh
         .category = bytes_of(answer->category),
     };
 
+    review_recent_keep(flights->parts.recent, flight->profile, flight->task, texts, count, answer);
     if (flights->parts.history == NULL || (answer->violation && count != 1)) {
         return;
     }
@@ -214,7 +212,7 @@ static void begin_part(struct review_flights *flights, struct flight *flight)
     flight->tried = 0;
     flight->part_count = REVIEW_PART_TEXTS_MAX;
     if (collect(flight, texts) == 0) {
-        end(flight, flight->part_start == 0 ? REVIEW_HISTORY : REVIEW_ALLOW, false);
+        end(flight, flight->part_start == 0 ? flight->known_by : REVIEW_ALLOW, false);
         return;
     }
     flight->verdict.result = REVIEW_UNREACHABLE;
@@ -234,8 +232,7 @@ static bool is_failure(const struct review_flights *flights, const struct flight
     case REVIEW_FAILED:
         return true;
     case REVIEW_HTTP_ERROR:
-        return http_status == HTTP_UNAUTHORIZED || http_status == HTTP_REQUEST_TIMEOUT ||
-               http_status == HTTP_TOO_MANY_REQUESTS || http_status >= HTTP_SERVER_ERRORS;
+        return review_models_blames(http_status);
     default:
         return false;
     }
@@ -321,22 +318,17 @@ static void finish_call(struct review_flights *flights, struct flight *flight)
 static bool look_up(struct review_flights *flights, struct flight *flight)
 {
     struct history_lookup *lookup = flights->parts.history == NULL ? NULL : history_lookup(flights->parts.history);
-    struct bytes rest = flight->task->segments;
     struct history_question *question;
-    struct segment segment;
 
     if (lookup == NULL || flight->profile->settings->store == STORE_OFF) {
         return false;
     }
-    question = history_question_make((size_t)(flight->profile - flights->parts.profiles), flight->task->segment_count);
+    question = review_texts_question(lookup, (size_t)(flight->profile - flights->parts.profiles), flight->task);
     if (question == NULL) {
         return false;
     }
     question->number = number_of(flights, flight);
     question->turn = flight->turn;
-    for (size_t index = 0; message_next_segment(&rest, &segment) == STATUS_OK; index++) {
-        history_lookup_name(lookup, question, index, segment.text);
-    }
     if (history_lookup_ask(lookup, question) != STATUS_OK) {
         free(question);
         return false;
@@ -355,7 +347,11 @@ static void take_labels(struct review_flights *flights, struct flight *flight, c
         return;
     }
     if (question->status == STATUS_OK) {
-        memcpy(flight->passed, question->passed, sizeof flight->passed);
+        review_recent_keep_passed(flights->parts.recent, flight->profile, flight->task, question->passed);
+        for (size_t index = 0; index < sizeof flight->passed; index++) {
+            flight->passed[index] |= question->passed[index];
+        }
+        flight->known_by = REVIEW_HISTORY;
     }
     begin_part(flights, flight);
 }
@@ -365,6 +361,7 @@ size_t review_flights_join(struct review_flights *flights, struct review_profile
 {
     unsigned char digest[SHA256_BYTES];
     struct flight *flight = NULL;
+    size_t left;
 
     review_texts_digest(task, digest);
     for (size_t number = 0; number < flights->used; number++) {
@@ -384,8 +381,12 @@ size_t review_flights_join(struct review_flights *flights, struct review_profile
         flight = &flights->flights[flights->used++];
     }
     *flight = (struct flight){.profile = profile, .task = task, .turn = ++flights->turn, .deadline_ms = deadline_ms};
+    flight->known_by = REVIEW_CACHE;
     memcpy(flight->digest, digest, sizeof digest);
-    if (!look_up(flights, flight)) {
+    left = review_recent_ask(flights->parts.recent, profile, task, flight->passed, &flight->verdict.answer);
+    if (flight->verdict.answer.violation) {
+        end(flight, REVIEW_CACHE, true);
+    } else if (left == 0 || !look_up(flights, flight)) {
         begin_part(flights, flight);
     }
     return number_of(flights, flight);

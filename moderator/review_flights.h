@@ -1,5 +1,6 @@
 /* review_flights: reviews under way, each from its texts to a verdict; equal texts of a profile share one.
  *
+ *   join ──all known of late──> ENDED
  *   join ──> LOOKING ──earlier labels──> CALLING ──strict verdict──> next part ... ──> ENDED ──> review_flights_end
  *               │ all texts known          ^  │ anything else                            ^
  *               │                          │  └─> WAITING (back-off, Retry-After)        │
@@ -31,6 +32,7 @@ struct review_flights_parts {
     const struct settings *settings;
     struct review_profile *profiles; /* as settings.profiles */
     struct history *history;         /* NULL: labels are neither looked for nor kept */
+    struct recent *recent;           /* NULL: nor what was said of late */
     size_t room;                     /* how many tasks there can be at once */
 };
 

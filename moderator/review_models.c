@@ -115,3 +115,11 @@ size_t review_models_open_count(const struct review_models *models)
     }
     return count;
 }
+
+bool review_models_blames(unsigned http_status)
+{
+    enum { UNAUTHORIZED = 401, REQUEST_TIMEOUT = 408, TOO_MANY_REQUESTS = 429, SERVER_ERRORS = 500 };
+
+    return http_status == UNAUTHORIZED || http_status == REQUEST_TIMEOUT || http_status == TOO_MANY_REQUESTS ||
+           http_status >= SERVER_ERRORS;
+}

@@ -56,6 +56,9 @@ MUST_CHECK enum status review_models_pick(struct review_models *models, uint32_t
 bool review_models_ended(struct review_models *models, size_t model, enum review_call_end end, uint64_t pause_ms,
                          uint64_t now_ms);
 
+/* Whether an HTTP status other than 200 says something of the model. */
+bool review_models_blames(unsigned http_status);
+
 /* How many circuits are not closed. */
 size_t review_models_open_count(const struct review_models *models);
 

@@ -14,6 +14,7 @@ const char *review_result_name(enum review_result result)
         [REVIEW_ALLOW] = "allow",           [REVIEW_BLOCK] = "block",   [REVIEW_NO_VERDICT] = "no_verdict",
         [REVIEW_HTTP_ERROR] = "http_error", [REVIEW_TIMEOUT] = "timeout", [REVIEW_FAILED] = "failed",
         [REVIEW_TOO_LARGE] = "too_large",  [REVIEW_UNREACHABLE] = "unreachable", [REVIEW_HISTORY] = "history",
+        [REVIEW_CACHE] = "cache",
     };
 
     assert((unsigned)result < REVIEW_RESULTS);

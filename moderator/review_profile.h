@@ -5,6 +5,7 @@
 #ifndef MODERATOR_REVIEW_PROFILE_H
 #define MODERATOR_REVIEW_PROFILE_H
 
+#include "moderator/recent.h"
 #include "moderator/review_call.h"
 #include "moderator/review_models.h"
 #include "proto/metrics.h"
@@ -24,6 +25,7 @@ enum review_result {
     REVIEW_TOO_LARGE, /* a text does not fit the request */
     REVIEW_UNREACHABLE, /* every model is left alone: it failed too often, or asked for a pause that is too long */
     REVIEW_HISTORY, /* earlier labels decided */
+    REVIEW_CACHE,   /* what was said of late did */
     REVIEW_RESULTS,
 };
 
@@ -37,6 +39,7 @@ struct review_profile {
     struct series *shared;
     struct series *circuits_open;
     struct review_models models; /* the review thread's */
+    struct recent_basis basis;   /* what is kept of it rests on */
 };
 
 /* `hosts`: whose addresses may be private. STATUS_MALFORMED with a line on `errors` that names the file or the URL;

@@ -28,6 +28,19 @@ size_t review_texts_collect(const struct message_task *task, struct bytes passed
     return count;
 }
 
+struct history_question *review_texts_question(const struct history_lookup *lookup, size_t profile,
+                                               const struct message_task *task)
+{
+    struct history_question *question = history_question_make(profile, task->segment_count);
+    struct bytes rest = task->segments;
+    struct segment segment;
+
+    for (size_t index = 0; question != NULL && message_next_segment(&rest, &segment) == STATUS_OK; index++) {
+        history_lookup_name(lookup, question, index, segment.text);
+    }
+    return question;
+}
+
 void review_texts_digest(const struct message_task *task, unsigned char out[SHA256_BYTES])
 {
     struct bytes rest = task->segments;

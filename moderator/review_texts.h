@@ -5,6 +5,7 @@
 #ifndef MODERATOR_REVIEW_TEXTS_H
 #define MODERATOR_REVIEW_TEXTS_H
 
+#include "moderator/history_lookup.h"
 #include "proto/limits.h"
 #include "proto/message.h"
 #include "proto/secret.h"
@@ -14,6 +15,10 @@
  * part starts. They are views of the task's. */
 size_t review_texts_collect(const struct message_task *task, struct bytes passed, size_t start, size_t count_max,
                             struct bytes texts[REVIEW_PART_TEXTS_MAX], size_t *out_end);
+
+/* A question for earlier labels of all texts, to be freed with free(); NULL without memory. */
+struct history_question *review_texts_question(const struct history_lookup *lookup, size_t profile,
+                                               const struct message_task *task);
 
 /* A name that only the same texts in the same order have, within a profile. */
 void review_texts_digest(const struct message_task *task, unsigned char out[SHA256_BYTES]);

@@ -332,6 +332,16 @@ def request_bytes(body, path="/openai/v1/chat/completions", fields=(), close=Fal
     return "\r\n".join(lines).encode() + body
 
 
+def read_head(answers):
+    """Of the next answer on a connection that stays (a binary file): status and fields."""
+    status = int(answers.readline().split()[1])
+    fields = {}
+    while line := answers.readline().strip():
+        name, _, value = line.decode("latin-1").partition(":")
+        fields[name.lower()] = value.strip()
+    return status, fields
+
+
 def read_answer(connection):
     data = b""
     while True:

@@ -83,7 +83,7 @@ def test_counters_follow_what_happens(whole):
         return whole.gateway.metric("prismguard_gateway_" + name, **labels)
     before = count("requests_total", route="/openai", status="400", source="keyword"), count("errors_total", error="content_filter")
     streams = count("streams_ended_total", end="complete")
-    whole.chat("say the forbidden-keyword")
+    whole.chat("say the forbidden-keyword to those who count")
     assert whole.chat("Hello", model="stream", stream=True)[0] == 200
     wait_until(lambda: count("streams_ended_total", end="complete") == streams + 1, what="a stream that is counted")
     wait_until(lambda: count("in_flight") == 0, what="nothing in flight")

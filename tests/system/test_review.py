@@ -176,7 +176,8 @@ def test_a_reviewer_at_a_private_address_is_not_asked_unless_allowed(upstream, t
 def test_an_earlier_label_is_used_by_every_moderator_and_without_the_llm(cluster, upstream, tmp_path):
     cluster.empty()
     upstream.labels = {"a bad text": 1}
-    with running(tmp_path, upstream, "reviewer", cluster=cluster) as stack:
+    with running(tmp_path, upstream, "reviewer", """
+    cache: { entries: 0 }""", cluster=cluster) as stack:
         assert is_allowed(stack.chat("a good text"))
         assert not is_allowed(stack.chat("a bad text"))
         wait_until(lambda: cluster.query("select count(*) from verdicts") == [["2"]], what="labels in PostgreSQL")

@@ -49,6 +49,7 @@ struct place {
     struct metrics *metrics;
     struct lookup *gateways;
     struct history *history;
+    struct rules *rules;
     struct review *review;
     uint64_t sequence;
     struct buffer answers[ANSWERS]; /* what the LLM was told to say, kept until the end */
@@ -112,14 +113,15 @@ static void prepare_place(struct place *place, uint64_t concurrency)
 
 static void open_review(struct place *place)
 {
-    const struct review_parts parts = {
-        .settings = &place->settings,
+    struct review_parts parts = {
         .metrics = place->metrics,
         .gateways = place->gateways,
         .history = place->history,
         .identity = BYTES("0123456789abcdef"),
     };
 
+    assert_status(STATUS_OK, rules_open(&place->rules, &place->settings, stderr));
+    parts.rules = place->rules;
     assert_status(STATUS_OK, review_open(&place->review, &parts, stderr));
 }
 
@@ -133,6 +135,7 @@ static void close_place(struct place *place)
 {
     review_close(&place->review);
     review_close(&place->review);
+    rules_release(&place->rules);
     lookup_close(&place->gateways);
     history_close(&place->history);
     metrics_close(&place->metrics);

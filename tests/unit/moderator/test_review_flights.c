@@ -52,6 +52,7 @@ struct place {
     struct metrics *metrics;
     struct review_profile review;
     struct history *history;
+    struct recent *recent; /* NULL but where a test makes it */
     struct review_flights *flights;
     struct buffer packed[ROOM];
     struct message_task tasks[ROOM];
@@ -80,7 +81,7 @@ static void prepare(struct place *place, size_t models, uint64_t retries)
 
 static void open_flights(struct place *place)
 {
-    struct review_flights_parts parts = {&place->settings, &place->review, place->history, ROOM};
+    struct review_flights_parts parts = {&place->settings, &place->review, place->history, place->recent, ROOM};
 
     assert_status(STATUS_OK, review_profile_open(&place->review, &place->profiles[0],
                                                  &place->settings.gateway.allow_private_upstreams, place->metrics, stderr));

@@ -162,6 +162,20 @@ static void a_model_that_asked_for_a_pause_rests_as_long_and_no_longer_than_the_
     assert_int_equal(1, pick(&models, 0, 0, at_ms));
 }
 
+static void an_answer_blames_the_model_only_where_it_is_the_models(void **state)
+{
+    static const unsigned blamed[] = {401, 408, 429, 500, 503, 599};
+    static const unsigned not_blamed[] = {201, 301, 400, 403, 404, 409, 413, 422, 428, 430, 499};
+
+    (void)state;
+    for (size_t index = 0; index < sizeof blamed / sizeof *blamed; index++) {
+        assert_true(review_models_blames(blamed[index]));
+    }
+    for (size_t index = 0; index < sizeof not_blamed / sizeof *not_blamed; index++) {
+        assert_false(review_models_blames(not_blamed[index]));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -170,6 +184,7 @@ int main(void)
         cmocka_unit_test(failures_far_apart_open_nothing),
         cmocka_unit_test(an_open_circuit_lets_one_probe_through_that_closes_or_opens_it),
         cmocka_unit_test(a_circuit_is_never_open_longer_than_its_bound),
+        cmocka_unit_test(an_answer_blames_the_model_only_where_it_is_the_models),
         cmocka_unit_test(a_model_that_asked_for_a_pause_rests_as_long_and_no_longer_than_the_bound),
     };
 

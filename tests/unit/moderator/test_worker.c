@@ -163,6 +163,42 @@ static void what_cannot_be_judged_is_answered_with_busy(void **state)
     close_place(&place);
 }
 
+static size_t metrics_bytes(const struct place *place)
+{
+    struct buffer text;
+    size_t count;
+
+    buffer_init(&text, METRICS_TEXT_BYTES_MAX);
+    assert_status(STATUS_OK, metrics_print(place->metrics, &text));
+    count = text.count;
+    buffer_free(&text);
+    return count;
+}
+
+static void names_of_profiles_in_tasks_leave_nothing_behind(void **state)
+{
+    struct place place;
+    size_t number = 0;
+    size_t before = 0;
+
+    (void)state;
+    open_place(&place, 1, 1, 1);
+    (void)gateway_expect(&place.gateway, MESSAGE_READY);
+    for (size_t task = 0; task < 10000; task++) {
+        char name[32];
+
+        (void)snprintf(name, sizeof name, "name %zu", task);
+        send_task(&place.gateway, name, "a text", 800);
+        assert_int_equal(BUSY_UNKNOWN_PROFILE, gateway_busy(&place.gateway).reason);
+        before = task == 999 ? metrics_bytes(&place) : before;
+    }
+    assert_in_range(metrics_bytes(&place), before, before + 64); /* the digits of counters, and no series more */
+    assert_status(STATUS_OK, live_number(place.live, "default", &number));
+    assert_int_equal(0, number); /* the only name that has one */
+    assert_status(STATUS_FULL, live_number(place.live, "name 1", &number));
+    close_place(&place);
+}
+
 static void new_rules_judge_the_next_task_and_know_new_profiles(void **state)
 {
     struct place place;
@@ -306,6 +342,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_task_is_judged_and_the_slot_goes_on),
         cmocka_unit_test(what_cannot_be_judged_is_answered_with_busy),
+        cmocka_unit_test(names_of_profiles_in_tasks_leave_nothing_behind),
         cmocka_unit_test(new_rules_judge_the_next_task_and_know_new_profiles),
         cmocka_unit_test(every_thread_holds_its_slots_at_every_gateway),
         cmocka_unit_test(a_gateway_that_falls_silent_is_joined_again),
