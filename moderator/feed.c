@@ -1,6 +1,7 @@
 /* feed: listens to announcements, reads the table when it must, and swaps in what passes its checks. */
 #include "moderator/feed.h"
 
+#include "moderator/feed_shelf.h"
 #include "moderator/feed_table.h"
 #include "proto/backoff.h"
 #include "proto/clock.h"
@@ -18,12 +19,17 @@
 #include <unistd.h>
 #include <zmq.h>
 
+/* Why a model is refused: its size, what is written in it, a version or kind that is not ours, its digest or self-test. */
+static const enum status reasons[] = {STATUS_TOO_LARGE, STATUS_MALFORMED, STATUS_UNSUPPORTED, STATUS_CORRUPT};
+enum { REASONS = sizeof reasons / sizeof *reasons };
+
 struct feed {
     struct feed_parts parts;
     struct wire *wire;
     struct lookup_watch *watch;
     struct addresses trainers; /* that are connected to */
     struct feed_table *table; /* the thread's alone, as all that follows */
+    struct feed_shelf *shelf;
     int stop;                 /* eventfd: readable from feed_close on */
     pthread_t thread;
     bool started;
@@ -41,12 +47,31 @@ struct feed {
     size_t *numbers;          /* in `live`; one a profile, as the next */
     struct series **versions;
     struct series **refused;
+    struct series *reasons[REASONS];
 };
 
-/* Want of memory ends the reading, to be tried again; whatever else is wrong with a model will still be wrong then. */
-static enum status on_row(void *context, const struct feed_row *row)
+static size_t reason_of(enum status status)
 {
-    struct feed *feed = context;
+    size_t reason = 0;
+
+    while (reason + 1 < REASONS && reasons[reason] != status) {
+        reason++;
+    }
+    return reason;
+}
+
+/* What waits for the database, or reads the shelf, is left when the feed is closed. */
+static enum status look(void *context)
+{
+    const struct feed *feed = context;
+    struct pollfd stop = {.fd = feed->stop, .events = POLLIN};
+
+    return poll(&stop, 1, 0) > 0 ? STATUS_CLOSED : STATUS_OK;
+}
+
+/* Checks a model and makes it the one in use. */
+static enum status use(struct feed *feed, const struct feed_row *row)
+{
     const char *name = feed->parts.settings->profiles[row->profile].name;
     struct model *model = NULL;
     enum status status = feed_row_model(row, feed->parts.settings->profiles[row->profile].model_kind, &model);
@@ -57,20 +82,54 @@ static enum status on_row(void *context, const struct feed_row *row)
             model_close(&model);
         }
     }
-    if (status == STATUS_NO_MEMORY) {
-        return status;
-    }
     if (status == STATUS_OK) {
         series_set(feed->versions[row->profile], (int64_t)row->version);
         log_event(LOG_INFO, "model_live", LOG_TEXT("profile", name), LOG_NUMBER("version", row->version),
                   LOG_NUMBER("bytes", row->bytes.count));
-    } else {
+    } else if (status != STATUS_NO_MEMORY) {
         series_add(feed->refused[row->profile], 1);
+        series_add(feed->reasons[reason_of(status)], 1);
         log_event(LOG_ERROR, "model_refused", LOG_TEXT("profile", name), LOG_NUMBER("version", row->version),
                   LOG_STATUS("status", status));
     }
+    return status;
+}
+
+/* Want of memory ends the reading, to be tried again; whatever else is wrong with a model will still be wrong then. */
+static enum status on_row(void *context, const struct feed_row *row)
+{
+    struct feed *feed = context;
+    enum status status = use(feed, row);
+
+    if (status == STATUS_NO_MEMORY) {
+        return status;
+    }
+    if (status == STATUS_OK) {
+        feed_shelf_put(feed->shelf, row);
+    }
     feed->change_seen = row->change;
     return STATUS_OK;
+}
+
+static enum status on_kept(void *context, const struct feed_row *row)
+{
+    return use(context, row);
+}
+
+/* What served last time, until the database answers: nobody waits for that. */
+static void read_shelf(struct feed *feed)
+{
+    const struct settings *settings = feed->parts.settings;
+
+    for (size_t index = 0; index < settings->profile_count && look(feed) == STATUS_OK; index++) {
+        bool wants = settings->profiles[index].model_kind != MODEL_KIND_NONE;
+
+        if (wants && live_version(feed->parts.live, feed->numbers[index]) == 0) {
+            enum status status = feed_shelf_read(feed->shelf, index, on_kept, feed);
+
+            (void)status; /* counted and told there; the table has it too */
+        }
+    }
 }
 
 static void read_table(struct feed *feed)
@@ -219,6 +278,7 @@ static void *run(void *context)
         {.fd = lookup_watch_fd(feed->watch), .events = ZMQ_POLLIN},
     };
 
+    read_shelf(feed);
     while ((items[0].revents & ZMQ_POLLIN) == 0) {
         uint64_t now_ms = clock_ms();
         uint64_t due_ms;
@@ -273,6 +333,12 @@ static enum status find_series(struct feed *feed)
         feed->refused[index] = metrics_series(metrics, METRIC_COUNTER, "prismguard_moderator_models_refused_total",
                                               "Models that failed their checks", &label, 1);
     }
+    for (size_t reason = 0; reason < REASONS; reason++) {
+        const struct metric_label label = {"reason", status_name(reasons[reason])};
+
+        feed->reasons[reason] = metrics_series(metrics, METRIC_COUNTER, "prismguard_moderator_model_refusals_total",
+                                               "Models that failed their checks, by why", &label, 1);
+    }
     feed->stale = metrics_series(metrics, METRIC_GAUGE, "prismguard_moderator_model_feed_stale",
                                  "1 when no announcement of models came for 5 s", NULL, 0);
     feed->announcements_refused = metrics_series(metrics, METRIC_COUNTER, "prismguard_moderator_announcements_refused_total",
@@ -291,15 +357,6 @@ static enum status connect_all(struct feed *feed)
     return status == STATUS_OK ? follow(feed) : status;
 }
 
-/* A reading that waits for the database is left when the feed is closed. */
-static enum status look(void *context)
-{
-    const struct feed *feed = context;
-    struct pollfd stop = {.fd = feed->stop, .events = POLLIN};
-
-    return poll(&stop, 1, 0) > 0 ? STATUS_CLOSED : STATUS_OK;
-}
-
 static enum status prepare(struct feed *feed)
 {
     const struct db_watch watch = {look, feed};
@@ -313,6 +370,9 @@ static enum status prepare(struct feed *feed)
     }
     if (status == STATUS_OK) {
         status = feed_table_open(&feed->table, feed->parts.settings, MODEL_FILE_BYTES_MAX, &watch);
+    }
+    if (status == STATUS_OK) {
+        status = feed_shelf_open(&feed->shelf, feed->parts.settings, feed->parts.metrics);
     }
     if (status != STATUS_OK) {
         return status;
@@ -359,6 +419,7 @@ void feed_close(struct feed **feed)
     wire_close(&(*feed)->wire);
     lookup_watch_close(&(*feed)->watch);
     feed_table_close(&(*feed)->table);
+    feed_shelf_close(&(*feed)->shelf);
     if ((*feed)->stop >= 0) {
         (void)close((*feed)->stop);
     }

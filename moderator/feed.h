@@ -6,7 +6,9 @@
  * after an announcement with a greater change or a new epoch, and every FEED_SILENCE_MS without an announcement, when the
  * trainers are connected to anew, too; one of a lower epoch than was seen comes from a leader that was replaced, and is ignored.
  * A model that fails its checks (size, SHA-256, format, feature version, kind, self-test) is refused, counted and logged, and the
- * last good one serves on. While the database is away the models in use serve on, and it is asked again with a jittered back-off.
+ * last good one serves on. What passed is kept on disk too (moderator/shelf), and serves from the start on, by the same checks,
+ * whether the database answers or not. While the database is away the models in use serve on, and it is asked again with a
+ * jittered back-off.
  *
  * Thread: its own; open and close main. Source of the rule: house.md D11, spec/zeromq.md.
  */

@@ -1,6 +1,6 @@
 /* file: the whole of a file into a bounded buffer: keyword lists, review prompts, what a dry run judges.
  *
- * Thread: any. It blocks, so only main() uses it, at start.
+ * Thread: any. It blocks, so only main() at start and threads that nobody waits for use it.
  */
 #ifndef MODERATOR_FILE_H
 #define MODERATOR_FILE_H

@@ -284,6 +284,10 @@ enum {
     STATE_FOLDERS_MAX = 64, /* moderators that share a state_dir */
     SPOOL_ADOPT_MS = 5000,  /* a folder that a dead process left is looked for so often */
 
+    /* Models on disk, of all processes that share a state_dir */
+    SHELF_FILES_MAX = PROFILES_MAX,
+    SHELF_BYTES_MAX = 1024 * MIB,
+
     /* The reviewing LLM */
     REVIEW_ANSWER_BYTES_MAX = 64 * KIB,
     REVIEW_PROMPT_BYTES_MAX = 64 * KIB,
@@ -362,6 +366,7 @@ _Static_assert(REPLY_HEAD_BYTES_MAX >= UPSTREAM_FIELDS_BYTES_MAX + 4 * UPSTREAM_
                "the largest head of an upstream fits with our own fields");
 _Static_assert(TRAIN_LABEL_ROWS_MIN >= TRAIN_FOLDS, "calibration has a row of either label in each part");
 _Static_assert(LOG_LINE_BYTES_MAX < LOG_QUEUE_BYTES_MAX, "a line fits the queue");
+_Static_assert(SHELF_BYTES_MAX >= 2 * MODEL_FILE_BYTES_MAX, "the largest model has room beside another");
 _Static_assert(SETTINGS_ENTRIES_MAX >= PROFILES_MAX && SETTINGS_ENTRIES_MAX >= ROUTES_MAX && SETTINGS_ENTRIES_MAX >= KEYS_MAX,
                "full tables can be written down");
 _Static_assert(SETTINGS_NODES_MAX >= 8 * KEYS_MAX, "so can all keys with all that is said of each");

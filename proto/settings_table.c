@@ -288,7 +288,8 @@ static const struct setting rows[] = {
      .sentence = "The trainers' `trainer.publish`; every address behind each name, looked up again every 5 s."},
     {"moderator.state_dir", SETTING_FOLDER, .automatic = true, TEXT_MAX, .fallback = "/var/lib/prismguard",
      AT(moderator.state_dir),
-     .sentence = "Labels wait here while the database is away, each process in a folder of its own; off: in memory."},
+     .sentence = "Labels wait here while the database is away, each process in a folder of its own, and models for the next "
+                 "start; off: in memory."},
     {"moderator.spool", SETTING_BYTES, .min = 2 * MIB, .max = 2048ULL * MIB, .fallback = "64MiB", AT(moderator.spool_bytes),
      .sentence = "Bytes of all labels that wait in one folder of `state_dir`."},
 

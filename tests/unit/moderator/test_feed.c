@@ -1,4 +1,5 @@
 /* test_feed: announcements over a real XPUB and models out of a real table: what changes what is live, and what must not. */
+#include "support/folder.h"
 #include "support/model.h"
 #include "support/models_table.h"
 #include "support/postgres.h"
@@ -160,6 +161,14 @@ static int64_t refused_models(struct place *place)
     return counted(place, METRIC_COUNTER, "prismguard_moderator_models_refused_total", "default");
 }
 
+static int64_t refusals(struct place *place, const char *reason)
+{
+    const struct metric_label label = {"reason", reason};
+
+    return series_value(
+        metrics_series(place->metrics, METRIC_COUNTER, "prismguard_moderator_model_refusals_total", "", &label, 1));
+}
+
 static int64_t refused_announcements(struct place *place)
 {
     return counted(place, METRIC_COUNTER, "prismguard_moderator_announcements_refused_total", NULL);
@@ -247,6 +256,8 @@ static void a_model_that_fails_its_checks_is_refused_and_the_last_good_one_serve
     row.bytes = bytes_first(buffer_view(&place.model), place.model.count - 1);
     announce(&place, 1, models_table_put(place.db, &row));
     await(refused_models(&place) == 4);
+    assert_int_equal(4, refusals(&place, "corrupt") + refusals(&place, "malformed"));
+    assert_int_equal(0, refusals(&place, "unsupported") + refusals(&place, "too_large"));
 
     assert_int_equal(1, live_version(place.live, 1));
     announce(&place, 1, put(&place, 6));
@@ -340,6 +351,91 @@ static void a_trainer_that_moves_is_followed(void **state)
     close_place(&place);
 }
 
+static int64_t on_disk(struct place *place, const char *result)
+{
+    const struct metric_label label = {"result", result};
+
+    return series_value(
+        metrics_series(place->metrics, METRIC_COUNTER, "prismguard_moderator_models_on_disk_total", "", &label, 1));
+}
+
+/* Everything anew but the folder, as after a restart of the process. */
+static void restart(struct place *place)
+{
+    feed_close(&place->feed);
+    lookup_close(&place->trainers);
+    live_close(&place->live);
+    metrics_close(&place->metrics);
+    assert_status(STATUS_OK, metrics_open(&place->metrics));
+    assert_status(STATUS_OK, live_open(&place->live, 2));
+}
+
+static void open_feed_anew(struct place *place)
+{
+    const struct feed_parts parts = make_parts(place);
+
+    assert_status(STATUS_OK, feed_open(&place->feed, &parts));
+}
+
+static void a_start_without_a_database_serves_the_last_good_model(void **state)
+{
+    struct folder folder;
+    struct folder models = {0};
+    struct place place;
+
+    (void)state;
+    folder_open(&folder);
+    prepare_place(&place, "from_disk");
+    (void)snprintf(place.settings.moderator.state_dir, sizeof place.settings.moderator.state_dir, "%s", folder.path);
+    open_settled_feed(&place);
+    await(on_disk(&place, "kept") == 2);
+
+    restart(&place); /* the table says the same: nothing is written again */
+    open_feed_anew(&place);
+    await(live_version(place.live, 1) == 2);
+    assert_int_equal(1, on_disk(&place, "used"));
+    clock_freeze(0); /* the back-off needs time */
+    postgres_kill(&server);
+    restart(&place);
+    open_feed_anew(&place);
+    await(live_version(place.live, 1) == 2);
+    assert_int_equal(0, live_version(place.live, 0));
+    assert_int_equal(0, on_disk(&place, "kept"));
+    await(counted(&place, METRIC_GAUGE, "prismguard_moderator_model_version", "default") == 2);
+    postgres_run(&server);
+    db_close(&place.db);
+    assert_status(STATUS_OK, db_open(&place.db, &place.settings.database, "test"));
+    (void)put(&place, 3);
+    announce(&place, 6, 1);
+    await(live_version(place.live, 1) == 3); /* and what is new is fetched */
+    feed_close(&place.feed);
+    close_place(&place);
+    (void)snprintf(models.path, sizeof models.path, "%.200s/models", folder.path);
+    folder_close(&models);
+    folder_close(&folder);
+}
+
+/* Half of all announcements never arrive; each that does tells all. The table is read at once, not after a silence: time stands
+ * still here. */
+static void half_of_the_announcements_are_enough(void **state)
+{
+    enum { ROUNDS = 20 };
+    struct place place;
+
+    (void)state;
+    prepare_place(&place, "lossy");
+    open_settled_feed(&place);
+    for (int64_t version = 3; version < 3 + ROUNDS; version++) {
+        int64_t change = put(&place, version);
+
+        if (version % 2 == 0) {
+            announce(&place, 5, change);
+            await(live_version(place.live, 1) == (uint64_t)version);
+        }
+    }
+    close_place(&place);
+}
+
 static void an_address_that_may_not_be_used_refuses_to_open(void **state)
 {
     struct feed_parts parts;
@@ -365,6 +461,8 @@ int main(void)
         cmocka_unit_test(what_is_no_announcement_is_counted),
         cmocka_unit_test(after_a_silence_the_table_is_read_all_the_same),
         cmocka_unit_test(a_database_that_is_away_is_asked_again_and_the_model_serves_on),
+        cmocka_unit_test(a_start_without_a_database_serves_the_last_good_model),
+        cmocka_unit_test(half_of_the_announcements_are_enough),
         cmocka_unit_test(an_address_that_may_not_be_used_refuses_to_open),
         cmocka_unit_test(a_trainer_that_moves_is_followed),
     };

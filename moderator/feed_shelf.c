@@ -1,0 +1,119 @@
+/* feed_shelf: rows of the table to files and back, and what is counted about it. */
+#include "moderator/feed_shelf.h"
+
+#include "moderator/shelf.h"
+#include "proto/log.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum result { KEPT, FAILED, DROPPED, USED, DAMAGED, RESULTS };
+
+struct feed_shelf {
+    const struct settings *settings;
+    struct shelf *shelf; /* NULL = none */
+    struct series *results[RESULTS];
+    struct shelf_label known[]; /* one a profile: what lies there, as far as we know; version 0 = nothing */
+};
+
+static void open_folder(struct feed_shelf *shelf)
+{
+    const char *state_dir = shelf->settings->moderator.state_dir;
+    char dir[PATH_BYTES_MAX + 1];
+    int length = snprintf(dir, sizeof dir, "%s/models", state_dir);
+    enum status status = STATUS_TOO_LARGE;
+
+    if (state_dir[0] == '\0') {
+        return;
+    }
+    if (length > 0 && (size_t)length < sizeof dir) {
+        status = shelf_open(&shelf->shelf, dir, SHELF_FILES_MAX, SHELF_BYTES_MAX);
+    }
+    if (status != STATUS_OK) {
+        log_event(LOG_WARN, "shelf_off", LOG_STATUS("status", status), LOG_TEXT("state_dir", state_dir));
+    }
+}
+
+enum status feed_shelf_open(struct feed_shelf **out, const struct settings *settings, struct metrics *metrics)
+{
+    static const char *const results[RESULTS] = {"kept", "failed", "dropped", "used", "damaged"};
+    struct feed_shelf *shelf = calloc(1, sizeof *shelf + settings->profile_count * sizeof *shelf->known);
+
+    if (shelf == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    shelf->settings = settings;
+    for (int result = 0; result < RESULTS; result++) {
+        const struct metric_label label = {"result", results[result]};
+
+        shelf->results[result] = metrics_series(metrics, METRIC_COUNTER, "prismguard_moderator_models_on_disk_total",
+                                                "What became of models on disk", &label, 1);
+    }
+    open_folder(shelf);
+    *out = shelf;
+    return STATUS_OK;
+}
+
+void feed_shelf_close(struct feed_shelf **shelf)
+{
+    if (*shelf != NULL) {
+        shelf_close(&(*shelf)->shelf);
+        free(*shelf);
+        *shelf = NULL;
+    }
+}
+
+void feed_shelf_put(struct feed_shelf *shelf, const struct feed_row *row)
+{
+    struct shelf_label label = {.profile = shelf->settings->profiles[row->profile].name, .version = row->version};
+    struct shelf_label *known = &shelf->known[row->profile];
+    size_t dropped = 0;
+    enum status status;
+
+    memcpy(label.sha256, row->sha256.data, sizeof label.sha256); /* as long as it is: it was checked */
+    if (shelf->shelf == NULL ||
+        (known->version == label.version && memcmp(known->sha256, label.sha256, sizeof label.sha256) == 0)) {
+        return;
+    }
+    status = shelf_put(shelf->shelf, &label, row->bytes, &dropped);
+    series_add(shelf->results[DROPPED], (int64_t)dropped);
+    if (status == STATUS_OK) {
+        series_add(shelf->results[KEPT], 1);
+        *known = label;
+    } else if (status != STATUS_CONFLICT) { /* another process keeps it just then */
+        series_add(shelf->results[FAILED], 1);
+        log_event_limited(LOG_WARN, "model_not_kept", LOG_TEXT("profile", label.profile), LOG_NUMBER("version", label.version),
+                          LOG_STATUS("status", status));
+    }
+}
+
+enum status feed_shelf_read(struct feed_shelf *shelf, size_t profile,
+                            enum status (*on_row)(void *context, const struct feed_row *row), void *context)
+{
+    struct shelf_label label = {.profile = shelf->settings->profiles[profile].name};
+    struct buffer model;
+    enum status status = STATUS_NOT_FOUND;
+
+    buffer_init(&model, MODEL_FILE_BYTES_MAX);
+    if (shelf->shelf != NULL) {
+        status = shelf_read(shelf->shelf, &label, &model);
+    }
+    if (status == STATUS_OK) {
+        const struct feed_row row = {.profile = profile,
+                                     .version = label.version,
+                                     .bytes = buffer_view(&model),
+                                     .sha256 = {(const char *)label.sha256, sizeof label.sha256}};
+
+        status = on_row(context, &row);
+        series_add(shelf->results[status == STATUS_OK ? USED : DAMAGED], 1);
+        if (status == STATUS_OK) {
+            shelf->known[profile] = label;
+        }
+    } else if (status != STATUS_NOT_FOUND) {
+        series_add(shelf->results[DAMAGED], 1);
+        log_event(LOG_WARN, "model_on_disk_damaged", LOG_TEXT("profile", label.profile), LOG_STATUS("status", status));
+        status = STATUS_NOT_FOUND;
+    }
+    buffer_free(&model);
+    return status;
+}
