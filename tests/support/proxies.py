@@ -7,8 +7,9 @@ import subprocess
 import time
 
 CONNECTIONS = 16384
+WORKERS = 2
 NGINX = """
-worker_processes 2; pid {folder}/{name}.pid; error_log {folder}/{name}.log; daemon off;
+worker_processes {workers}; pid {folder}/{name}.pid; error_log {folder}/{name}.log; daemon off;
 events {{ worker_connections {connections}; }}
 http {{ access_log off; client_body_temp_path {folder}/{name}-b; proxy_temp_path {folder}/{name}-p; fastcgi_temp_path {folder}/f;
   uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s; keepalive_requests 1000000; client_body_buffer_size 64k; {extra}
@@ -57,9 +58,13 @@ def _started(process, port, log):
 def nginx(folder, name, port, server, extra=""):
     """An nginx of our own in the foreground, listening on that port; its process."""
     config, log = folder / f"{name}.conf", folder / f"{name}.log"
-    config.write_text(NGINX.format(folder=folder, name=name, port=port, server=server, extra=extra, connections=CONNECTIONS))
-    process = subprocess.Popen(["nginx", "-c", config, "-p", folder], stderr=subprocess.DEVNULL)
-    return _started(process, port, log)
+    config.write_text(NGINX.format(folder=folder, name=name, port=port, server=server, extra=extra, connections=CONNECTIONS,
+                                   workers=WORKERS))
+    process = _started(subprocess.Popen(["nginx", "-c", config, "-p", folder], stderr=subprocess.DEVNULL), port, log)
+    while len(family(process.pid)) <= WORKERS:  # the port is open before they are there to be measured
+        assert process.poll() is None, log.read_text()
+        time.sleep(0.01)
+    return process
 
 
 def nginx_proxy(folder, port, upstream_port, buffering=True):
