@@ -245,6 +245,10 @@ enum {
     MODEL_VERSIONS_KEPT = 16,        /* of one profile, the live one aside; older ones are deleted */
     FIGURES_BYTES_MAX = 4 * KIB,     /* the figures of a model, as JSON */
 
+    /* What a person gives to and takes from the trainer's command line */
+    RECORD_BYTES_MAX = 6 * SAMPLE_TEXT_BYTES_MAX + 64 * KIB, /* a label in a file: each byte of its text may be six */
+    IMPORT_BATCH_BYTES_MAX = 8 * MIB,                        /* texts of one statement */
+
     /* The trainer's leader (spec/reliability.md C) */
     LEADER_CHECK_MS = 1000,          /* the epoch is asked for, and announced, once in this time */
     LEADER_LEASE_MS = 3000,          /* nothing is announced later than this after the last good check */

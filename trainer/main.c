@@ -4,11 +4,13 @@
 #include "proto/log.h"
 #include "proto/program.h"
 #include "proto/wire.h"
+#include "trainer/command.h"
 #include "trainer/leader.h"
 #include "trainer/memory_bound.h"
 #include "trainer/publish.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 /* Of the five seconds a supervisor grants, the last is for the log. */
@@ -133,7 +135,8 @@ static void close_service(struct service *service)
 
 static const struct program_service trainer = {
     .name = "trainer",
-    .purpose = "learns a local judge from labelled samples and publishes its versions",
+    .purpose = "learns a local judge from labelled samples and publishes its versions; prismguard-trainer help lists "
+               "what else it does",
     .memory = memory_bound_reckon,
 };
 
@@ -143,8 +146,16 @@ int main(int argc, char **argv)
     struct program *program = NULL;
     struct attempt what = {"read the settings", ""};
     enum status status = STATUS_OK;
-    int code = program_open(&program, &trainer, argc, argv);
+    int code;
 
+    if (argc > 1 && strcmp(argv[1], "run") == 0) {
+        argv[1] = argv[0];
+        argv++;
+        argc--;
+    } else if (argc > 1 && argv[1][0] != '-') {
+        return command_run(argc, argv, stdout, stderr);
+    }
+    code = program_open(&program, &trainer, argc, argv);
     if (program == NULL) {
         return code;
     }

@@ -1,0 +1,256 @@
+"""The trainer's command line: labels in, a model out, labels looked at, labelled anew and deleted; all on a real PostgreSQL."""
+import csv
+import hashlib
+import io
+import json
+import os
+import pty
+import signal
+import subprocess
+
+import pytest
+
+from stack import SANITIZED
+from upstream import wait_until
+
+TRAINER = SANITIZED / "prismguard-trainer"
+TIMEOUT_S = 60
+
+
+class Desk:
+    """A person with the settings' file and no service that runs."""
+
+    def __init__(self, folder, cluster, profile=""):
+        self.folder, self.cluster = folder, cluster
+        (folder / "hash").write_text("a key for hashes")
+        self.config = folder / "prismguard.yaml"
+        self.write(profile)
+
+    def write(self, profile):
+        self.config.write_text(f"""
+profiles:
+  default:
+    model: {{ kind: hashlinear, low: 0.2, high: 0.8 }}{profile}
+database:
+  url: "{self.cluster.url}"
+  hash_key_file: {self.folder}/hash
+""")
+
+    def command(self, *words):
+        return [TRAINER, *map(str, words), "--config", self.config]
+
+    def run(self, *words, code=0, given=None):
+        done = subprocess.run(self.command(*words), input=given, capture_output=True, text=True, timeout=TIMEOUT_S)
+        assert done.returncode == code, (done.returncode, done.stdout[-2000:], done.stderr[-4000:])
+        assert "Sanitizer" not in done.stderr and "runtime error" not in done.stderr
+        return done
+
+    def json(self, *words, code=0):
+        return [json.loads(line) for line in self.run(*words, "--json", code=code).stdout.splitlines()]
+
+    def file(self, name, rows):
+        path = self.folder / name
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        return path
+
+
+@pytest.fixture
+def desk(cluster, tmp_path):
+    cluster.empty()
+    return Desk(tmp_path, cluster)
+
+
+def labelled(count):
+    """As many of each label, easily told apart."""
+    return [{"text": f"{words} {number}", "label": label} for number in range(count)
+            for words, label in (("a pleasant day in the garden", "pass"), ("an awful crime with a knife", "violation"))]
+
+
+def facts(cluster):
+    return cluster.query("select convert_from(s.text, 'UTF8'), v.label, v.source, s.source from verdicts v "
+                         "join samples s using (profile_id, label, text_hash) order by 1")
+
+
+def test_help_and_wrong_command_lines_need_no_settings(tmp_path):
+    def run(*words):
+        return subprocess.run([TRAINER, *words], capture_output=True, text=True, timeout=TIMEOUT_S)
+
+    told = run("help")
+    assert told.returncode == 0
+    for name in ("run", "train", "import", "export", "samples"):
+        assert f"  {name} " in told.stdout
+        if name != "run":
+            assert run(name, "--help").stdout.startswith(f"usage: prismguard-trainer {name} ")
+    assert "prismguard-trainer help" in run("--help").stdout
+    for words in (["tarin"], ["train"], ["train", "default"], ["train", "a", "b", "--config", "x"], ["train", "default", "--limit", "3"],
+                  ["run"], ["import", "default", "file", "--format"]):
+        assert run(*words).returncode == 2, words
+    assert run("train", "default", "--config", str(tmp_path / "none.yaml")).returncode == 1
+
+
+def test_labels_go_in_and_out_again(desk, cluster):
+    rows = [{"text": "plain", "label": 0}, {"text": "a \"quoted\",\nbroken line \u4f60\u597d", "label": "violation", "category": "spam"},
+            {"text": "marked", "label": True, "more": [1]}]
+    assert desk.json("import", "default", desk.file("a.jsonl", rows)) == [{"profile": "default", "rows": 3, "stored": 3, "broken": 0}]
+    out = desk.run("export", "default").stdout
+    found = {row["text"]: row for row in map(json.loads, out.splitlines())}
+    assert {text: row["label"] for text, row in found.items()} == {
+        "plain": "pass", rows[1]["text"]: "violation", "marked": "violation"}
+    assert found[rows[1]["text"]]["category"] == "spam" and found["plain"]["source"] == "import"
+    written = subprocess.run(desk.command("export", "default", "--format", "csv"), capture_output=True, timeout=TIMEOUT_S).stdout
+    table = list(csv.DictReader(io.StringIO(written.decode(), newline="")))
+    assert {row["text"]: row["label"] for row in table} == {text: row["label"] for text, row in found.items()}
+    assert len(desk.run("export", "default", "--label", "pass").stdout.splitlines()) == 1
+
+    for name, content in (("b.csv", written), ("c.jsonl", out.encode())):
+        cluster.query("delete from samples; delete from verdicts")
+        (desk.folder / name).write_bytes(content)
+        desk.run("import", "default", desk.folder / name, "--source", "file")
+        assert desk.run("export", "default").stdout == out
+
+
+def test_every_label_is_exported_however_many_pages_they_fill(desk):
+    rows = [{"text": f"text number {number}", "label": number % 2} for number in range(600)]
+    desk.run("import", "default", desk.file("a.jsonl", rows))
+    assert sorted(json.loads(line)["text"] for line in desk.run("export", "default").stdout.splitlines()) == sorted(
+        row["text"] for row in rows)
+
+
+def test_broken_rows_are_counted_and_cost_only_themselves(desk, cluster):
+    lines = [b'{"text": "first", "label": "pass"}', b"", b'{"text": "no label"}', b"not json", b'{"text": "", "label": 1}',
+             b'{"text": "bad \xff bytes", "label": 1}', b'{"text": 5, "label": 1}', b'{"text": "strange", "label": "maybe"}',
+             b'{"text": "' + b"x" * (1 << 20) + b'", "label": 0}', b'{"text": "' + b"x" * (1 << 20) + b'y", "label": 0}',
+             b'{"text": "' + b"z" * (7 << 20) + b'", "label": 0}', b'{"text": "last", "label": "violation"}']
+    (desk.folder / "a.jsonl").write_bytes(b"\n".join(lines))
+    done = desk.run("import", "default", desk.folder / "a.jsonl", "--json")
+    assert json.loads(done.stdout) == {"profile": "default", "rows": 3, "stored": 3, "broken": 8}
+    assert done.stderr.count("is broken") == 5 and "line 3 " in done.stderr and "strange" not in done.stderr
+    table = 'label,text\r\n0,"two\nlines"\r\n1,plain "quote"\r\n1,only one too many,x\r\n,\r\nviolation,"end ""quoted"""'
+    assert desk.json("import", "default", desk.file("b.csv", []), code=1) == []
+    done = desk.run("import", "default", "-", "--format", "csv", "--json", given=table)
+    assert json.loads(done.stdout) == {"profile": "default", "rows": 3, "stored": 3, "broken": 2}
+    assert {row["text"] for row in desk.json("samples", "default") if len(row["text"]) < 100} == {
+        "first", "last", "two\nlines", "only one too many", 'end "quoted"'}
+
+
+def test_an_import_that_was_interrupted_is_made_again(desk, cluster):
+    """It stands still in its second batch, is ended there, and the whole file is imported again."""
+    path = desk.file("a.jsonl", labelled(300))
+    desk.json("import", "default", desk.file("first.jsonl", labelled(1)))
+    cluster.query("create function slow() returns trigger language plpgsql as $$ begin "
+                  "if (select count(*) from verdicts) > 200 then perform pg_sleep(600); end if; return null; end $$; "
+                  "create trigger slow after insert on samples for each statement execute function slow()")
+    running = subprocess.Popen(desk.command("import", "default", path), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    sleeping = "select count(*) from pg_stat_activity where wait_event = 'PgSleep'"
+    wait_until(lambda: cluster.query(sleeping) == [["1"]], what="an import that is under way")
+    running.send_signal(signal.SIGINT)
+    assert running.wait(timeout=TIMEOUT_S) == -signal.SIGINT
+    cluster.query("select pg_terminate_backend(pid) from pg_stat_activity where wait_event = 'PgSleep'")
+    cluster.query("drop trigger slow on samples")
+    assert desk.json("import", "default", path)[0]["rows"] == 600
+    assert cluster.query("select count(*), count(distinct text_hash) from samples") == [["600", "600"]]
+
+
+def test_a_persons_label_stays_whatever_is_imported(desk, cluster):
+    desk.run("import", "default", desk.file("a.jsonl", [{"text": "one", "label": 0}, {"text": "two", "label": 1}]))
+    chosen = next(row["hash"] for row in desk.json("samples", "default") if row["text"] == "one")
+    said = desk.run("samples", "default", "relabel", chosen, "violation", "--category", "insult").stdout
+    assert "violation" in said and "person" in said and "insult" in said
+    assert facts(cluster) == [["one", "1", "3", "3"], ["two", "1", "1", "1"]]
+    done = desk.json("import", "default", desk.file("b.jsonl", [{"text": "one", "label": 0}]))
+    assert done == [{"profile": "default", "rows": 1, "stored": 0, "broken": 0}]
+    assert facts(cluster)[0] == ["one", "1", "3", "3"]
+    desk.run("samples", "default", "relabel", chosen, "violation")
+    desk.run("import", "default", desk.folder / "b.jsonl", "--source", "person")
+    assert facts(cluster)[0] == ["one", "0", "3", "3"]
+    same = next(row["hash"] for row in desk.json("samples", "default", "--source", "import"))
+    desk.run("samples", "default", "relabel", same, "violation")
+    assert facts(cluster)[1] == ["two", "1", "3", "3"], "the label stays, its weight grows"
+
+
+def test_samples_are_listed_shown_and_deleted(desk, cluster):
+    desk.run("import", "default", desk.file("a.jsonl", [{"text": f"text\x1b[31m {n} " + "long " * 50, "label": n % 2} for n in range(30)]))
+    assert len(desk.run("samples", "default").stdout.splitlines()) == 20
+    assert len(desk.json("samples", "default", "--limit", "30")) == 30
+    only = desk.json("samples", "default", "--label", "violation", "--limit", 100)
+    assert len(only) == 15 and {row["label"] for row in only} == {"violation"}
+    listed = desk.run("samples", "default", "--limit", 1).stdout
+    assert "\x1b" not in listed and " ..." in listed
+    chosen = only[0]["hash"]
+    assert desk.run("samples", "default", "show", chosen).stdout.count("long") == 50
+    assert desk.json("samples", "default", "delete", chosen) == [{"deleted": 1}]
+    assert desk.json("samples", "default", "delete", chosen, code=3) == [{"deleted": 0}]
+    desk.run("samples", "default", "show", chosen, code=1)
+    assert cluster.query("select count(*) from verdicts") == [["29"]]
+    for words in (["samples", "default", "show"], ["samples", "default", "delete", "12"], ["samples", "default", "burn", chosen],
+                  ["samples", "default", "relabel", chosen, "maybe"], ["samples", "default", "--limit", "10001"],
+                  ["samples", "default", "--key", "team-a"]):
+        desk.run(*words, code=2)
+    desk.run("samples", "nobody", code=1)
+
+
+def test_what_a_key_sent_is_deleted_in_all_profiles(desk, cluster):
+    """The hash of the key's name is the text hash of it: an import of that text tells it."""
+    desk.run("import", "default", desk.file("a.jsonl", [{"text": "team-a", "label": 0}]))
+    digest = desk.json("samples", "default")[0]["hash"]
+    desk.run("import", "default", desk.file("b.jsonl", labelled(300)))
+    cluster.query(f"update verdicts set key_digest = decode('{digest}', 'hex') where label = 1")
+    assert desk.json("samples", "delete", "--key", "team-a") == [{"deleted": 300}]
+    assert cluster.query("select count(*) from verdicts where label = 1") == [["0"]]
+    assert desk.json("samples", "delete", "--key", "team-a", code=3) == [{"deleted": 0}]
+    assert cluster.query("select count(*) from samples") == [["301"]]
+
+
+def test_a_profile_that_keeps_hashes_keeps_no_text_of_an_import(desk, cluster):
+    desk.write("\n    store: hash")
+    desk.run("import", "default", desk.file("a.jsonl", labelled(3)))
+    assert cluster.query("select count(*) from verdicts") == [["6"]] and cluster.query("select count(*) from samples") == [["0"]]
+    assert desk.run("export", "default").stdout == ""
+    assert "(no text is stored)" in desk.run("samples", "default").stdout
+    desk.write("\n    store: off")
+    assert "store: off" in desk.run("import", "default", desk.folder / "a.jsonl", code=1).stderr
+
+
+def test_a_model_is_trained_from_an_import(desk, cluster):
+    desk.run("import", "default", desk.file("a.jsonl", labelled(200)))
+    trained = desk.json("train", "default")[0]
+    assert trained["status"] == "live" and trained["version"] == 1 and trained["auc"] > 0.99 and trained["rows"] == 400
+    assert cluster.query("select version, status from models") == [["1", "live"]]
+    assert "version 2 is live" in desk.run("train", "default").stdout
+    noise = [{"text": hashlib.sha256(f"{n}".encode()).hexdigest(), "label": n % 2} for n in range(400)]
+    cluster.query("delete from samples; delete from verdicts; delete from models")
+    desk.run("import", "default", desk.file("b.jsonl", noise))
+    refused = desk.json("train", "default", code=3)[0]
+    assert refused["status"] == "refused" and refused["reason"] == "min_auc"
+
+
+def test_a_training_without_samples_says_so(desk):
+    desk.run("train", "default", code=1)
+    desk.run("import", "default", desk.file("a.jsonl", [{"text": "one", "label": 0}]))
+    assert "too few" in desk.run("train", "default", code=1).stderr
+    desk.run("train", "nobody", code=1)
+
+
+def test_progress_is_for_terminals_only(desk):
+    path = desk.file("a.jsonl", labelled(200))
+    assert desk.run("import", "default", path).stderr == ""
+    reader, writer = pty.openpty()
+    process = subprocess.Popen(desk.command("train", "default"), stdout=subprocess.PIPE, stderr=writer, text=True)
+    os.close(writer)
+    told = b""
+    while True:
+        try:
+            part = os.read(reader, 4096)
+        except OSError:
+            break
+        if not part:
+            break
+        told += part
+    assert process.wait(timeout=TIMEOUT_S) == 0
+    assert b"train [" in told and told.endswith(b"\x1b[K") and "version 1 is live" in process.stdout.read()
+
+
+def test_a_schema_that_is_newer_is_left_alone(desk, cluster):
+    desk.run("import", "default", desk.file("a.jsonl", labelled(1)))
+    cluster.query("update schema_version set version = version + 1")
+    assert "newer than this program" in desk.run("export", "default", code=1).stderr

@@ -1,0 +1,157 @@
+/* import: batches by number and by bytes, what becomes of each label, and what is kept where a profile keeps hashes only. */
+#include "support/samples.h"
+#include "support/unit.h"
+
+#include "trainer/import.h"
+
+static struct postgres server;
+static const unsigned char hash_key[SECRET_HASH_KEY_BYTES] = "a key";
+
+struct desk {
+    struct db *db;
+    struct store *store;
+    struct import *import;
+    int64_t profile_id;
+};
+
+static void begin(struct desk *desk, const char *database, bool with_text)
+{
+    struct database_settings settings;
+    struct import_options options = {.hash_key = hash_key, .with_text = with_text};
+
+    desk->db = samples_create(&server, database, &settings);
+    assert_status(STATUS_OK, store_open(&desk->store, &settings, NULL));
+    assert_status(STATUS_OK, store_make_profile(desk->store, BYTES("p"), &desk->profile_id));
+    options.store = desk->store;
+    options.profile_id = desk->profile_id;
+    assert_status(STATUS_OK, import_open(&desk->import, &options));
+}
+
+static void end(struct desk *desk)
+{
+    import_close(&desk->import);
+    store_close(&desk->store);
+    db_close(&desk->db);
+}
+
+static enum status add(struct desk *desk, struct bytes text, int label, int source)
+{
+    const struct import_row row = {
+        .text = text, .label = label, .category = label == 1 ? BYTES("spam") : (struct bytes){NULL, 0}, .source = source, .labelled_us = 1};
+
+    return import_add(desk->import, &row);
+}
+
+static void a_batch_has_so_many_rows(void **state)
+{
+    struct desk desk;
+    char text[32];
+
+    (void)state;
+    begin(&desk, "rows", true);
+    for (int index = 0; index <= SAMPLE_BATCH_MAX; index++) {
+        assert_int_equal(0, import_figures(desk.import).rows);
+        (void)snprintf(text, sizeof text, "text %d", index);
+        assert_status(STATUS_OK, add(&desk, bytes_of(text), index % 2, STORE_IMPORT));
+    }
+    assert_int_equal(SAMPLE_BATCH_MAX, import_figures(desk.import).rows);
+    assert_int_equal(SAMPLE_BATCH_MAX, samples_number(desk.db, "select count(*) from samples"));
+    assert_status(STATUS_OK, import_flush(desk.import));
+    assert_status(STATUS_OK, import_flush(desk.import));
+    assert_int_equal(SAMPLE_BATCH_MAX + 1, import_figures(desk.import).stored);
+    assert_int_equal(128, samples_number(desk.db, "select count(*) from verdicts v join samples s using (profile_id, label, text_hash) "
+                                                  "where category = 'spam' and s.text like 'text %' and drawn = 3"));
+    end(&desk);
+}
+
+static void a_batch_has_so_many_bytes(void **state)
+{
+    struct desk desk;
+    char *text = malloc(SAMPLE_TEXT_BYTES_MAX);
+
+    (void)state;
+    assert_non_null(text);
+    begin(&desk, "bytes", true);
+    memset(text, 'x', SAMPLE_TEXT_BYTES_MAX);
+    for (int index = 0; index < 8; index++) { /* of 1 MiB */
+        text[0] = (char)('a' + index);
+        assert_status(STATUS_OK, add(&desk, (struct bytes){text, SAMPLE_TEXT_BYTES_MAX}, 0, STORE_IMPORT));
+        assert_int_equal(0, import_figures(desk.import).rows);
+    }
+    assert_status(STATUS_OK, add(&desk, BYTES("1"), 0, STORE_IMPORT));
+    assert_int_equal(IMPORT_BATCH_BYTES_MAX / SAMPLE_TEXT_BYTES_MAX, import_figures(desk.import).rows);
+    free(text);
+    end(&desk);
+}
+
+static void the_stronger_label_stands(void **state)
+{
+    struct desk desk;
+
+    (void)state;
+    begin(&desk, "stronger", true);
+    assert_status(STATUS_OK, add(&desk, BYTES("one"), 1, STORE_PERSON));
+    assert_status(STATUS_OK, import_flush(desk.import));
+    assert_status(STATUS_OK, add(&desk, BYTES("one"), 0, STORE_IMPORT));
+    assert_status(STATUS_OK, add(&desk, BYTES("two"), 0, STORE_IMPORT));
+    assert_status(STATUS_OK, add(&desk, BYTES("two"), 0, STORE_IMPORT));
+    assert_status(STATUS_OK, import_flush(desk.import));
+    assert_int_equal(4, import_figures(desk.import).rows);
+    assert_int_equal(2, import_figures(desk.import).stored);
+    assert_int_equal(1, samples_number(desk.db, "select count(*) from samples where text = 'one' and label = 1 and source = 3"));
+    end(&desk);
+}
+
+static void a_hash_may_be_all_that_is_kept(void **state)
+{
+    struct desk desk;
+
+    (void)state;
+    begin(&desk, "hashes", false);
+    assert_status(STATUS_OK, add(&desk, BYTES("one"), 1, STORE_IMPORT));
+    assert_status(STATUS_OK, add(&desk, BYTES("two"), 0, STORE_IMPORT));
+    assert_status(STATUS_OK, import_flush(desk.import));
+    assert_int_equal(2, samples_number(desk.db, "select count(*) from verdicts"));
+    assert_int_equal(0, samples_number(desk.db, "select count(*) from samples"));
+    end(&desk);
+}
+
+static void another_schema_takes_nothing(void **state)
+{
+    struct desk desk;
+
+    (void)state;
+    begin(&desk, "schema", true);
+    assert_status(STATUS_OK, db_script(desk.db, "update schema_version set version = version + 1"));
+    assert_status(STATUS_OK, add(&desk, BYTES("one"), 1, STORE_IMPORT));
+    assert_status(STATUS_UNSUPPORTED, import_flush(desk.import));
+    assert_int_equal(0, import_figures(desk.import).rows);
+    assert_int_equal(0, samples_number(desk.db, "select count(*) from verdicts"));
+    end(&desk);
+}
+
+static int start(void **state)
+{
+    (void)state;
+    postgres_start(&server);
+    return 0;
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    postgres_stop(&server);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_batch_has_so_many_rows),   cmocka_unit_test(a_batch_has_so_many_bytes),
+        cmocka_unit_test(the_stronger_label_stands),  cmocka_unit_test(a_hash_may_be_all_that_is_kept),
+        cmocka_unit_test(another_schema_takes_nothing),
+    };
+
+    assert_status(STATUS_OK, secret_start());
+    return cmocka_run_group_tests(tests, start, stop);
+}

@@ -1,0 +1,166 @@
+/* command_train: one training run as the leader makes it, under the epoch at hand, with its progress. */
+#include "trainer/command.h"
+
+#include "proto/join.h"
+#include "proto/json.h"
+#include "proto/program.h"
+#include "trainer/progress.h"
+#include "trainer/store_samples.h"
+#include "trainer/training.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <unistd.h>
+
+enum { LOOK_MS = 100, OUT_BYTES_MAX = 8 * KIB };
+
+struct job {
+    struct training training;
+    struct training_progress progress;
+    struct training_result result;
+};
+
+static void *run_on_thread(void *context)
+{
+    struct job *job = context;
+
+    training_give_way();
+    training_run(&job->training, &job->result);
+    return NULL;
+}
+
+/* Its end is waited for, however long it takes; it ends itself after TRAIN_RUN_MS. */
+static bool run(struct job *job, FILE *errors)
+{
+    struct progress progress;
+    pthread_t thread;
+
+    if (pthread_create(&thread, NULL, run_on_thread, job) != 0) {
+        return false;
+    }
+    progress_begin(&progress, errors, isatty(fileno(errors)) == 1, "train");
+    while (join_within(thread, LOOK_MS) != STATUS_OK) {
+        progress_tell(&progress, training_progress_share(&job->progress), atomic_load(&job->progress.rows), "rows");
+    }
+    progress_end(&progress);
+    return true;
+}
+
+static void write_real(struct json_writer *writer, const char *key, double value)
+{
+    json_write_key(writer, key);
+    json_write_real(writer, value);
+}
+
+static void write_number(struct json_writer *writer, const char *key, int64_t value)
+{
+    json_write_key(writer, key);
+    json_write_integer(writer, value);
+}
+
+static enum status tell_json(const struct command *command, const struct training_result *result)
+{
+    struct buffer line;
+    struct json_writer writer;
+
+    buffer_init(&line, OUT_BYTES_MAX);
+    json_writer_init(&writer, &line);
+    json_write_object_begin(&writer);
+    json_write_key(&writer, "profile");
+    json_write_text(&writer, command->profile->name);
+    json_write_key(&writer, "status");
+    json_write_text(&writer, training_end_name(result->end));
+    json_write_key(&writer, "reason");
+    json_write_text(&writer, result->reason);
+    write_number(&writer, "version", result->version);
+    write_number(&writer, "rows", result->rows);
+    write_number(&writer, "held_out", result->held_out);
+    write_number(&writer, "broken", result->sampled[0].broken + result->sampled[1].broken);
+    write_real(&writer, "auc", result->figures.auc);
+    write_real(&writer, "pr_auc", result->figures.pr_auc);
+    write_real(&writer, "f1", result->figures.f1);
+    write_real(&writer, "decided", result->figures.decided);
+    write_real(&writer, "agreement", result->figures.agreement);
+    write_real(&writer, "calibration_error", result->figures.calibration_error);
+    write_real(&writer, "live_auc", result->live_auc);
+    write_real(&writer, "seconds", result->seconds);
+    json_write_object_end(&writer);
+    if (writer.status == STATUS_OK) {
+        (void)fprintf(command->out, "%.*s\n", (int)line.count, line.data);
+    }
+    buffer_free(&line);
+    return writer.status;
+}
+
+static void tell(const struct command *command, const struct training_result *result)
+{
+    const struct evaluate_figures *figures = &result->figures;
+
+    (void)fprintf(command->out, "%s: version %" PRId64 " is %s%s%s\n", command->profile->name, result->version,
+                  training_end_name(result->end), result->reason[0] == '\0' ? "" : " by ", result->reason);
+    (void)fprintf(command->out, "  rows       %" PRId64 ", of them held out %" PRId64 ", broken %" PRId64 "\n", result->rows,
+                  result->held_out, result->sampled[0].broken + result->sampled[1].broken);
+    (void)fprintf(command->out, "  ROC-AUC    %.4f", figures->auc);
+    if (!isnan(result->live_auc)) {
+        (void)fprintf(command->out, " (the version before: %.4f)", result->live_auc);
+    }
+    (void)fprintf(command->out, "\n  PR-AUC     %.4f\n  F1         %.4f\n", figures->pr_auc, figures->f1);
+    (void)fprintf(command->out, "  decided    %.4f without a review\n  agreement  %.4f of those\n", figures->decided,
+                  figures->agreement);
+    (void)fprintf(command->out, "  took       %.1f s\n", result->seconds);
+}
+
+static int report(const struct command *command, const struct training_result *result)
+{
+    enum status status;
+
+    if (result->end == TRAINING_FAILED || result->end == TRAINING_CANCELLED) {
+        const char *why = result->sqlstate[0] == '\0' ? status_sentence(result->status) : db_failure(result->status);
+
+        if (result->status == STATUS_STALE) {
+            why = "another trainer took the lead meanwhile";
+        } else if (result->status == STATUS_TOO_FEW) {
+            why = "there are too few samples of a label";
+        }
+        return command_fail(command, result->reason, why);
+    }
+    status = STATUS_OK;
+    if (command->options[COMMAND_JSON] != NULL) {
+        status = tell_json(command, result);
+    } else {
+        tell(command, result);
+    }
+    if (status != STATUS_OK) {
+        return command_fail(command, "the answer", status_sentence(status));
+    }
+    return result->end == TRAINING_REFUSED ? COMMAND_REFUSED : PROGRAM_OK;
+}
+
+int command_train(struct command *command)
+{
+    const atomic_bool never = false;
+    struct job job = {.training = {.database = &command->settings->database,
+                                   .profile = command->profile,
+                                   .seed = secret_random_u64(),
+                                   .cancelled = &never,
+                                   .progress = &job.progress}};
+    enum status status;
+
+    if (command->profile->model_kind == MODEL_KIND_NONE) {
+        return command_fail(command, command->profile->name, "the profile wants no model");
+    }
+    if (!command_profile(command, false, &job.training.profile_id)) {
+        return PROGRAM_FAILED;
+    }
+    status = store_read_epoch(command->store, &job.training.epoch);
+    if (status != STATUS_OK) {
+        return command_fail_store(command, "cannot read the epoch", status);
+    }
+    store_close(&command->store); /* the run has its own */
+    if (!run(&job, command->errors)) {
+        return command_fail(command, "no thread for it", status_sentence(STATUS_NO_MEMORY));
+    }
+    return report(command, &job.result);
+}

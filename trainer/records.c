@@ -1,0 +1,369 @@
+/* records: lines or quoted records into one buffer, and out of it the values that a label has. */
+#include "trainer/records.h"
+
+#include "proto/json.h"
+#include "proto/limits.h"
+#include "proto/utf8.h"
+
+#include <assert.h>
+#include <limits.h>
+#include <stdlib.h>
+
+enum column { COLUMN_TEXT, COLUMN_LABEL, COLUMN_CATEGORY, COLUMN_SOURCE, COLUMN_LABELLED, COLUMNS };
+
+#define LABELLED_US_MAX 4102444800000000ULL /* the year 2100 */
+
+enum { FIELDS_MAX = 64, NO_FIELD = FIELDS_MAX };
+
+static const char *const column_names[COLUMNS] = {"text", "label", "category", "source", "labelled_us"};
+static const char *const label_names[] = {"pass", "violation"};
+static const char *const source_names[] = {NULL, "import", "reviewer", "person"}; /* verdicts.source in trainer/schema */
+
+enum { SOURCES = sizeof source_names / sizeof source_names[0] };
+
+struct records {
+    FILE *in;
+    enum record_format format;
+    uint64_t bytes;
+    uint64_t line;       /* of the next byte, from 1 */
+    uint64_t begun_line; /* of the record */
+    struct buffer raw;   /* the record as it stands in the file, without its line feed */
+    struct buffer plain; /* its values without quotes and escapes */
+    struct json json;
+    size_t columns[COLUMNS]; /* of CSV: the field of each; NO_FIELD = there is none */
+};
+
+int records_label(struct bytes word)
+{
+    for (int label = 0; label < 2; label++) {
+        if (bytes_equal(word, bytes_of(label_names[label])) || bytes_equal(word, label == 0 ? BYTES("0") : BYTES("1")) ||
+            bytes_equal(word, label == 0 ? BYTES("false") : BYTES("true"))) {
+            return label;
+        }
+    }
+    return -1;
+}
+
+int records_source(struct bytes word)
+{
+    for (int source = 1; source < SOURCES; source++) {
+        if (bytes_equal(word, bytes_of(source_names[source]))) {
+            return source;
+        }
+    }
+    return -1;
+}
+
+const char *records_label_name(int64_t label)
+{
+    assert(label == 0 || label == 1);
+    return label_names[label];
+}
+
+const char *records_source_name(int64_t source)
+{
+    assert(source > 0 && source < SOURCES);
+    return source_names[source];
+}
+
+static int next_byte(struct records *records)
+{
+    int byte = getc_unlocked(records->in);
+
+    if (byte != EOF) {
+        records->bytes++;
+        records->line += byte == '\n';
+    }
+    return byte;
+}
+
+/* Past the end of a record that is too long for us. Where its quotes end cannot be known any more. */
+static void skip_line(struct records *records)
+{
+    int byte;
+
+    do {
+        byte = next_byte(records);
+    } while (byte != EOF && byte != '\n');
+}
+
+static bool is_blank(const struct buffer *raw)
+{
+    for (size_t index = 0; index < raw->count; index++) {
+        if (raw->data[index] != ' ' && raw->data[index] != '\t' && raw->data[index] != '\r') {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* One record as it stands, without its line feed; a blank line is empty. STATUS_CLOSED at the end of the file. */
+static enum status read_raw(struct records *records)
+{
+    bool quoted = false;
+    int byte;
+
+    buffer_clear(&records->raw);
+    records->begun_line = records->line;
+    while ((byte = next_byte(records)) != EOF && (byte != '\n' || quoted)) {
+        const char one = (char)byte;
+        enum status status = buffer_append(&records->raw, (struct bytes){&one, 1});
+
+        if (status == STATUS_TOO_LARGE) {
+            skip_line(records);
+            return STATUS_MALFORMED;
+        }
+        if (status != STATUS_OK) {
+            return status;
+        }
+        quoted ^= records->format == RECORD_CSV && byte == '"';
+    }
+    if (ferror(records->in) != 0) {
+        return STATUS_IO;
+    }
+    if (byte == EOF && records->raw.count == 0) {
+        return STATUS_CLOSED;
+    }
+    return quoted ? STATUS_MALFORMED : STATUS_OK;
+}
+
+/* The field of `rest` that ends at a comma or the end; it is taken from `rest`, and put without its quotes behind `plain`. */
+static enum status take_field(struct bytes *rest, struct buffer *plain, bool *more)
+{
+    const char *at = rest->data;
+    const char *end = at + rest->count;
+    bool quoted = at < end && *at == '"';
+    enum status status = STATUS_OK;
+
+    at += quoted;
+    while (status == STATUS_OK && at < end && (quoted || *at != ',')) {
+        if (quoted && *at == '"') {
+            if (end - at < 2 || at[1] != '"') {
+                quoted = false;
+                at++;
+                if (at < end && *at != ',') {
+                    return STATUS_MALFORMED; /* something behind the closing quote */
+                }
+                continue;
+            }
+            at++; /* a doubled one is one */
+        } else if (!quoted && *at == '"') {
+            return STATUS_MALFORMED;
+        }
+        status = buffer_append(plain, (struct bytes){at, 1});
+        at++;
+    }
+    if (status == STATUS_OK && quoted) {
+        return STATUS_MALFORMED;
+    }
+    *more = at < end;
+    at += *more;
+    *rest = (struct bytes){at, (size_t)(end - at)};
+    return status;
+}
+
+/* The fields of the raw record; *out_count of them. They lie in `plain`, which no longer moves then. */
+static enum status split_fields(struct records *records, struct bytes fields[FIELDS_MAX], size_t *out_count)
+{
+    size_t ends[FIELDS_MAX];
+    struct bytes rest = buffer_view(&records->raw);
+    size_t count = 0;
+    bool more = true;
+
+    buffer_clear(&records->plain);
+    if (bytes_ends_with(rest, BYTES("\r"))) {
+        rest.count--;
+    }
+    while (more) {
+        enum status status = count == FIELDS_MAX ? STATUS_MALFORMED : take_field(&rest, &records->plain, &more);
+
+        if (status != STATUS_OK) {
+            return status;
+        }
+        ends[count++] = records->plain.count;
+    }
+    for (size_t index = 0, begin = 0; index < count; begin = ends[index++]) {
+        fields[index] = (struct bytes){records->plain.data + begin, ends[index] - begin};
+    }
+    *out_count = count;
+    return STATUS_OK;
+}
+
+static enum status read_header(struct records *records)
+{
+    struct bytes fields[FIELDS_MAX];
+    size_t count = 0;
+    enum status status = read_raw(records);
+
+    if (status == STATUS_CLOSED) {
+        return STATUS_MALFORMED;
+    }
+    if (status == STATUS_OK && bytes_starts_with(buffer_view(&records->raw), BYTES("\xEF\xBB\xBF"))) {
+        buffer_consume(&records->raw, 3); /* spreadsheets write it */
+    }
+    if (status == STATUS_OK) {
+        status = split_fields(records, fields, &count);
+    }
+    for (size_t column = 0; column < COLUMNS; column++) {
+        records->columns[column] = NO_FIELD;
+        for (size_t index = 0; status == STATUS_OK && index < count; index++) {
+            if (bytes_equal(fields[index], bytes_of(column_names[column]))) {
+                records->columns[column] = index;
+            }
+        }
+    }
+    if (status == STATUS_OK &&
+        (records->columns[COLUMN_TEXT] == NO_FIELD || records->columns[COLUMN_LABEL] == NO_FIELD)) {
+        status = STATUS_MALFORMED;
+    }
+    return status;
+}
+
+enum status records_open(struct records **out, enum record_format format, FILE *in)
+{
+    struct records *records = calloc(1, sizeof *records);
+    enum status status = STATUS_OK;
+
+    if (records == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    records->in = in;
+    records->format = format;
+    records->line = 1;
+    buffer_init(&records->raw, RECORD_BYTES_MAX);
+    buffer_init(&records->plain, RECORD_BYTES_MAX);
+    json_init(&records->json);
+    if (format == RECORD_CSV) {
+        status = read_header(records);
+    }
+    if (status != STATUS_OK) {
+        goto fail;
+    }
+    *out = records;
+    return STATUS_OK;
+fail:
+    records_close(&records);
+    return status;
+}
+
+void records_close(struct records **records)
+{
+    if (*records != NULL) {
+        buffer_free(&(*records)->raw);
+        buffer_free(&(*records)->plain);
+        json_free(&(*records)->json);
+        free(*records);
+        *records = NULL;
+    }
+}
+
+/* The values of a JSON line as they would stand in CSV. */
+static enum status read_object(struct records *records, struct bytes values[COLUMNS])
+{
+    struct json *json = &records->json;
+    enum status status = json_read(json, buffer_view(&records->raw), JSON_REFUSE_DUPLICATES);
+    char *room;
+
+    buffer_clear(&records->plain);
+    if (status == STATUS_OK) {
+        status = buffer_reserve(&records->plain, records->raw.count, &room); /* so that views stay where they are */
+    }
+    if (status == STATUS_OK && json->tokens[0].type != JSON_OBJECT) {
+        status = STATUS_MALFORMED;
+    }
+    for (size_t column = 0; status == STATUS_OK && column < COLUMNS; column++) {
+        const struct json_token *value = json_member(json, &json->tokens[0], column_names[column]);
+
+        if (value == NULL || value->type == JSON_NULL) {
+            continue;
+        }
+        if (value->type == JSON_STRING) {
+            status = json_string(json, value, &records->plain, &values[column]);
+        } else if (value->type != JSON_ARRAY && value->type != JSON_OBJECT && column != COLUMN_TEXT) {
+            values[column] = json_span(json, value);
+        } else {
+            status = STATUS_MALFORMED;
+        }
+    }
+    return status == STATUS_OK || status == STATUS_NO_MEMORY || status == STATUS_UNAVAILABLE ? status : STATUS_MALFORMED;
+}
+
+static enum status read_row(struct records *records, struct bytes values[COLUMNS])
+{
+    struct bytes fields[FIELDS_MAX];
+    size_t count = 0;
+    enum status status = split_fields(records, fields, &count);
+
+    for (size_t column = 0; status == STATUS_OK && column < COLUMNS; column++) {
+        if (records->columns[column] < count) {
+            values[column] = fields[records->columns[column]];
+        }
+    }
+    return status;
+}
+
+bool records_is_category(struct bytes text)
+{
+    for (size_t index = 0; index < text.count; index++) {
+        unsigned char byte = (unsigned char)text.data[index];
+
+        if (byte < 0x20 || byte == 0x7F) {
+            return false;
+        }
+    }
+    return text.count <= CATEGORY_BYTES_MAX && utf8_sound_bytes(text) == text.count;
+}
+
+static bool is_text(struct bytes text)
+{
+    return text.count > 0 && text.count <= SAMPLE_TEXT_BYTES_MAX && bytes_find(text, '\0') < 0 &&
+           utf8_sound_bytes(text) == text.count;
+}
+
+static enum status understand(const struct bytes values[COLUMNS], struct record *out)
+{
+    struct record record = {.text = values[COLUMN_TEXT], .category = values[COLUMN_CATEGORY]};
+    unsigned long long labelled_us = 0;
+
+    record.label = records_label(values[COLUMN_LABEL]);
+    if (!is_text(record.text) || record.label < 0 || !records_is_category(record.category)) {
+        return STATUS_MALFORMED;
+    }
+    if (values[COLUMN_SOURCE].count > 0) {
+        record.source = records_source(values[COLUMN_SOURCE]);
+    }
+    if (record.source < 0) {
+        return STATUS_MALFORMED;
+    }
+    if (values[COLUMN_LABELLED].count > 0 &&
+        bytes_number(values[COLUMN_LABELLED], LABELLED_US_MAX, &labelled_us) != STATUS_OK) {
+        return STATUS_MALFORMED;
+    }
+    record.labelled_us = (int64_t)labelled_us;
+    *out = record;
+    return STATUS_OK;
+}
+
+enum status records_next(struct records *records, struct record *out)
+{
+    struct bytes values[COLUMNS] = {{NULL, 0}};
+    enum status status;
+
+    do {
+        status = read_raw(records);
+    } while (status == STATUS_OK && is_blank(&records->raw));
+    if (status == STATUS_OK) {
+        status = records->format == RECORD_CSV ? read_row(records, values) : read_object(records, values);
+    }
+    return status == STATUS_OK ? understand(values, out) : status;
+}
+
+uint64_t records_bytes(const struct records *records)
+{
+    return records->bytes;
+}
+
+uint64_t records_line(const struct records *records)
+{
+    return records->begun_line;
+}
