@@ -61,6 +61,7 @@ struct job {
     struct message_body packing; /* open until pool_submit */
     size_t text_bytes;           /* of all segments */
     size_t text_bytes_max;
+    bool is_long; /* its text is longer than LONG_TEXT_BYTES; known from pool_submit on */
     _Atomic bool abandoned;
     uint64_t submitted_us;
     uint64_t sent_us;                     /* the attempt under way */

@@ -9,6 +9,9 @@
  * fallback. A moderator that gives no verdict costs one more attempt, at another one. Every job comes back exactly once:
  * judged, or with the reason why not (gateway/job.h).
  *
+ * A long text (LONG_TEXT_BYTES) goes to a slot only while others have less than half of the slots; until then it waits, and the
+ * short ones behind it do not.
+ *
  * Bounds: moderation.peers slots; moderation.queue jobs, bytes and age; loop_jobs_max jobs of one loop at a time. Rule: the
  * wire is PROTOCOL.md.
  */
@@ -74,7 +77,8 @@ bool pool_ready(const struct pool *pool, const char **why);
 /* Beats each POOL_TURN_MS at least, until pool_close. Lent until then. */
 struct pulse *pool_pulse(struct pool *pool);
 
-/* How long the text has waited that waits longest for its first attempt; 0 when none does. Any thread. */
+/* How long the text has waited that waits longest for its first attempt, of those that are not long; 0 when none does. Any
+ * thread. */
 uint64_t pool_waited_ms(const struct pool *pool);
 
 /* The endpoint really bound. Lends until pool_close. Any thread. */

@@ -56,6 +56,8 @@ void pool_counts_init(struct pool_counts *counts, struct metrics *metrics)
                                      "Texts blocked because two moderators ended while they had them.", NULL, 0);
     counts->late = metrics_series(metrics, METRIC_COUNTER, "prismguard_gateway_pool_late_verdicts_total",
                                   "Answers that came when nobody waited for them any more.", NULL, 0);
+    counts->held = metrics_series(metrics, METRIC_COUNTER, "prismguard_gateway_pool_long_held_total",
+                                  "Long texts that waited because others had their share of the slots.", NULL, 0);
     counts->hop = metrics_series(metrics, METRIC_HISTOGRAM, "prismguard_gateway_pool_hop_seconds",
                                  "From task to verdict, without the moderator's own time.", NULL, 0);
 }

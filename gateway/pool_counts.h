@@ -46,6 +46,7 @@ struct pool_counts {
     struct series *results[6];
     struct series *bad[BAD_REASONS];
     struct series *late;
+    struct series *held; /* long texts that waited for one another */
     struct series *hop;
 };
 

@@ -131,6 +131,7 @@ static enum status send_task(struct pool_dispatch *dispatch, struct slot *slot, 
     switch (status) {
     case STATUS_OK:
         slot->job = job;
+        slot->is_long = job->is_long;
         slot->sequence = head->sequence;
         slot->due_ms = now_ms + time_ms;
         pool_slots_move(dispatch->slots, slot, SLOT_BUSY, now_ms);
@@ -154,6 +155,9 @@ enum status dispatch_send(struct pool_dispatch *dispatch, enum slot_kind kind, s
     enum status status = STATUS_OK;
     struct slot *slot;
 
+    if (kind == SLOT_LOCAL && job->is_long && !pool_slots_long_room(dispatch->slots)) {
+        return STATUS_AGAIN;
+    }
     if (kind == SLOT_REVIEW) {
         head = job->review;
         buffer_clear(&dispatch->body);
@@ -190,13 +194,13 @@ void dispatch_give(struct pool_dispatch *dispatch, uint64_t now_ms)
     struct job *job;
 
     dispatch_retry(dispatch, now_ms);
-    while ((job = pool_queue_peek(&dispatch->queue)) != NULL) {
+    while ((job = pool_queue_peek(&dispatch->queue, pool_slots_long_room(dispatch->slots))) != NULL) {
         enum status status = dispatch_is_abandoned(job) ? STATUS_CLOSED : send_local(dispatch, job, now_ms);
 
         if (status == STATUS_AGAIN) {
             break;
         }
-        (void)pool_queue_pop(&dispatch->queue, now_ms);
+        (void)pool_queue_take(&dispatch->queue, job, now_ms);
         if (status != STATUS_OK) {
             dispatch_finish(dispatch, job, status == STATUS_CLOSED ? STATUS_CLOSED : STATUS_UNAVAILABLE);
         }
@@ -225,7 +229,9 @@ void pool_dispatch_submit(struct pool_dispatch *dispatch, struct job *job, uint6
     enum status status;
 
     /* Nobody is passed: whatever frees a slot gives it to the queue before it returns. */
-    assert(dispatch->queue.count == 0 || pool_slots_idle(dispatch->slots, SLOT_LOCAL, job->profile->name, NULL) == NULL);
+    assert(pool_queue_peek(&dispatch->queue, pool_slots_long_room(dispatch->slots)) == NULL ||
+           pool_slots_idle(dispatch->slots, SLOT_LOCAL, job->profile->name, NULL) == NULL);
+    job->is_long = job->text_bytes > LONG_TEXT_BYTES;
     if (dispatch->stopped) {
         dispatch_finish(dispatch, job, STATUS_UNAVAILABLE);
         return;
@@ -237,6 +243,7 @@ void pool_dispatch_submit(struct pool_dispatch *dispatch, struct job *job, uint6
     status = send_local(dispatch, job, now_ms);
     if (status == STATUS_AGAIN && pool_slots_count(dispatch->slots, SLOT_LOCAL) > 0) {
         status = queue_job(dispatch, job, now_ms);
+        series_add(dispatch->counts.held, job->is_long && !pool_slots_long_room(dispatch->slots) ? 1 : 0);
     }
     if (status != STATUS_OK) {
         dispatch_finish(dispatch, job, status == STATUS_FULL ? STATUS_FULL : STATUS_UNAVAILABLE);
@@ -305,5 +312,7 @@ size_t pool_dispatch_slot_count(const struct pool_dispatch *dispatch)
 
 uint64_t pool_dispatch_oldest_ms(const struct pool_dispatch *dispatch)
 {
-    return dispatch->queue.oldest == NULL ? UINT64_MAX : dispatch->queue.oldest->queued_ms;
+    const struct job *oldest = dispatch->queue.lines[QUEUE_SHORT].oldest;
+
+    return oldest == NULL ? UINT64_MAX : oldest->queued_ms;
 }

@@ -6,9 +6,11 @@
 
 struct queue_caller {
     uint64_t number;
-    struct job *first; /* never NULL while in use */
-    struct job *last;
-    size_t count;
+    struct {
+        struct job *first;
+        struct job *last;
+    } jobs[QUEUE_LINES];
+    size_t count; /* never 0 while in use */
     size_t bytes;
     struct queue_caller *next; /* in turn */
     struct queue_caller *previous;
@@ -120,6 +122,7 @@ static bool bytes_are_full(const struct pool_queue *queue, const struct job *job
 
 enum status pool_queue_push(struct pool_queue *queue, struct job *job, uint64_t now_ms)
 {
+    struct queue_line *line = &queue->lines[job->is_long];
     struct queue_caller *caller;
     enum status status;
 
@@ -131,15 +134,15 @@ enum status pool_queue_push(struct pool_queue *queue, struct job *job, uint64_t 
         caller = add_caller(queue, job->caller);
     }
     job->next = NULL;
-    job->previous = caller->last;
-    *(caller->last == NULL ? &caller->first : &caller->last->next) = job;
-    caller->last = job;
+    job->previous = caller->jobs[job->is_long].last;
+    *(job->previous == NULL ? &caller->jobs[job->is_long].first : &job->previous->next) = job;
+    caller->jobs[job->is_long].last = job;
     caller->count++;
     caller->bytes += job->body.count;
     job->newer = NULL;
-    job->older = queue->newest;
-    *(queue->newest == NULL ? &queue->oldest : &queue->newest->newer) = job;
-    queue->newest = job;
+    job->older = line->newest;
+    *(line->newest == NULL ? &line->oldest : &line->newest->newer) = job;
+    line->newest = job;
     job->queued_ms = now_ms;
     queue->count++;
     queue->bytes += job->body.count;
@@ -153,13 +156,14 @@ enum status pool_queue_push(struct pool_queue *queue, struct job *job, uint64_t 
 
 static struct job *take_out(struct pool_queue *queue, struct job *job, uint64_t now_ms)
 {
+    struct queue_line *line = &queue->lines[job->is_long];
     struct queue_caller *caller = find_caller(queue, job->caller);
 
     assert(caller != NULL && caller->count > 0 && queue->count > 0 && queue->bytes >= job->body.count);
-    *(job->previous == NULL ? &caller->first : &job->previous->next) = job->next;
-    *(job->next == NULL ? &caller->last : &job->next->previous) = job->previous;
-    *(job->older == NULL ? &queue->oldest : &job->older->newer) = job->newer;
-    *(job->newer == NULL ? &queue->newest : &job->newer->older) = job->older;
+    *(job->previous == NULL ? &caller->jobs[job->is_long].first : &job->previous->next) = job->next;
+    *(job->next == NULL ? &caller->jobs[job->is_long].last : &job->next->previous) = job->previous;
+    *(job->older == NULL ? &line->oldest : &job->older->newer) = job->newer;
+    *(job->newer == NULL ? &line->newest : &job->newer->older) = job->older;
     caller->count--;
     caller->bytes -= job->body.count;
     if (caller->count == 0) {
@@ -172,6 +176,15 @@ static struct job *take_out(struct pool_queue *queue, struct job *job, uint64_t 
     series_add(queue->bytes_gauge, -(int64_t)job->body.count);
     series_observe(queue->ages, (double)(now_ms - job->queued_ms) / 1000);
     return job;
+}
+
+/* The newest job of a caller. */
+static struct job *newest_of(const struct queue_caller *caller)
+{
+    struct job *newest = caller->jobs[QUEUE_SHORT].last;
+    struct job *longest = caller->jobs[QUEUE_LONG].last;
+
+    return newest == NULL || (longest != NULL && longest->queued_ms >= newest->queued_ms) ? longest : newest;
 }
 
 struct job *pool_queue_pop_greediest(struct pool_queue *queue, const struct job *job, uint64_t now_ms)
@@ -193,7 +206,7 @@ struct job *pool_queue_pop_greediest(struct pool_queue *queue, const struct job 
         (by_bytes ? job->body.count : 1) + (own == NULL ? 0 : by_bytes ? own->bytes : own->count) >= most) {
         return NULL;
     }
-    return take_out(queue, greediest->last, now_ms);
+    return take_out(queue, newest_of(greediest), now_ms);
 }
 
 void pool_queue_push_retry(struct pool_queue *queue, struct job *job, uint64_t now_ms)
@@ -231,33 +244,64 @@ uint64_t pool_queue_retry_due_ms(const struct pool_queue *queue)
     return due_ms;
 }
 
-struct job *pool_queue_peek(const struct pool_queue *queue)
+/* The oldest job of a caller. */
+static struct job *oldest_of(const struct queue_caller *caller, bool with_long)
 {
-    return queue->turn == NULL ? NULL : queue->turn->first;
+    struct job *oldest = caller->jobs[QUEUE_SHORT].first;
+    struct job *longest = with_long ? caller->jobs[QUEUE_LONG].first : NULL;
+
+    return oldest == NULL || (longest != NULL && longest->queued_ms < oldest->queued_ms) ? longest : oldest;
+}
+
+struct job *pool_queue_peek(const struct pool_queue *queue, bool with_long)
+{
+    struct job *job = NULL;
+
+    if (!with_long && queue->lines[QUEUE_SHORT].oldest == NULL) {
+        return NULL;
+    }
+    for (const struct queue_caller *caller = queue->turn; job == NULL && caller != NULL; caller = caller->next) {
+        job = oldest_of(caller, with_long);
+    }
+    return job;
+}
+
+struct job *pool_queue_take(struct pool_queue *queue, struct job *job, uint64_t now_ms)
+{
+    struct queue_caller *caller = find_caller(queue, job->caller);
+
+    assert(caller != NULL);
+    leave_turns(queue, caller);
+    join_turns(queue, caller);
+    return take_out(queue, job, now_ms);
 }
 
 struct job *pool_queue_pop(struct pool_queue *queue, uint64_t now_ms)
 {
-    struct queue_caller *caller = queue->turn;
+    struct job *job = pool_queue_peek(queue, true);
 
-    if (caller == NULL) {
-        return NULL;
-    }
-    leave_turns(queue, caller);
-    join_turns(queue, caller);
-    return take_out(queue, caller->first, now_ms);
+    return job == NULL ? NULL : pool_queue_take(queue, job, now_ms);
 }
 
 struct job *pool_queue_pop_aged(struct pool_queue *queue, uint64_t now_ms)
 {
-    return now_ms >= pool_queue_aged_at_ms(queue) ? take_out(queue, queue->oldest, now_ms) : NULL;
+    for (size_t line = 0; line < QUEUE_LINES; line++) {
+        struct job *job = queue->lines[line].oldest;
+
+        if (job != NULL && now_ms >= job->queued_ms + queue->age_ms) {
+            return take_out(queue, job, now_ms);
+        }
+    }
+    return NULL;
 }
 
 struct job *pool_queue_pop_abandoned(struct pool_queue *queue, uint64_t now_ms)
 {
-    for (struct job *job = queue->oldest; job != NULL; job = job->newer) {
-        if (atomic_load_explicit(&job->abandoned, memory_order_relaxed)) {
-            return take_out(queue, job, now_ms);
+    for (size_t line = 0; line < QUEUE_LINES; line++) {
+        for (struct job *job = queue->lines[line].oldest; job != NULL; job = job->newer) {
+            if (atomic_load_explicit(&job->abandoned, memory_order_relaxed)) {
+                return take_out(queue, job, now_ms);
+            }
         }
     }
     return NULL;
@@ -265,5 +309,12 @@ struct job *pool_queue_pop_abandoned(struct pool_queue *queue, uint64_t now_ms)
 
 uint64_t pool_queue_aged_at_ms(const struct pool_queue *queue)
 {
-    return queue->oldest == NULL ? UINT64_MAX : queue->oldest->queued_ms + queue->age_ms;
+    uint64_t first_ms = UINT64_MAX;
+
+    for (size_t line = 0; line < QUEUE_LINES; line++) {
+        const struct job *job = queue->lines[line].oldest;
+
+        first_ms = job != NULL && job->queued_ms + queue->age_ms < first_ms ? job->queued_ms + queue->age_ms : first_ms;
+    }
+    return first_ms;
 }

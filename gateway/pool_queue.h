@@ -5,6 +5,8 @@
  *              a1 a2 a3     b1           c1 c2
  *   by age:  a1 a2 b1 c1 a3 c2                         the first that is too old, whosever it is
  *
+ * Long texts are passed over as long as moderators have as many of them as they may: nobody who stands behind one waits for it.
+ *
  * A caller is a key, or a client's address where there are no keys (job_set_caller). When the queue is full the newest job of
  * the caller that has most of it makes room, unless the new one's caller is that one itself. All waiting of the pool happens
  * here. Thread: the pool's.
@@ -18,14 +20,22 @@
 #include "proto/settings.h"
 #include "proto/status.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct queue_caller;
 
-struct pool_queue {
-    struct job *oldest; /* by age */
+/* Jobs by age, of all callers. */
+struct queue_line {
+    struct job *oldest;
     struct job *newest;
+};
+
+enum { QUEUE_SHORT, QUEUE_LONG, QUEUE_LINES }; /* by job->is_long */
+
+struct pool_queue {
+    struct queue_line lines[QUEUE_LINES];
     struct queue_caller *callers;  /* count_max of them: each that is in use has a job */
     struct queue_caller *unused;
     struct queue_caller *turn;     /* the next one's */
@@ -58,8 +68,8 @@ MUST_CHECK enum status pool_queue_push(struct pool_queue *queue, struct job *job
  * NULL when that caller is the job's own, with the job counted: then `job` is the one to refuse. */
 struct job *pool_queue_pop_greediest(struct pool_queue *queue, const struct job *job, uint64_t now_ms);
 
-/* The oldest job of the caller whose turn it is; NULL when none waits. */
-struct job *pool_queue_peek(const struct pool_queue *queue);
+/* The oldest job of the caller whose turn it is, `with_long` ones or without; NULL when no such one waits. */
+struct job *pool_queue_peek(const struct pool_queue *queue, bool with_long);
 
 /* A job that waits for another moderator, until its give_up_ms. */
 void pool_queue_push_retry(struct pool_queue *queue, struct job *job, uint64_t now_ms);
@@ -70,7 +80,10 @@ void pool_queue_take_retry(struct pool_queue *queue, struct job *job, uint64_t n
 /* The first give_up_ms among them; UINT64_MAX when none waits. */
 uint64_t pool_queue_retry_due_ms(const struct pool_queue *queue);
 
-/* The same, taken out: the turn passes on. */
+/* Takes a job that waits out: its caller has had its turn. */
+struct job *pool_queue_take(struct pool_queue *queue, struct job *job, uint64_t now_ms);
+
+/* The next one of any kind, taken out; NULL when none waits. */
 struct job *pool_queue_pop(struct pool_queue *queue, uint64_t now_ms);
 
 /* The job that has waited longest, whosever it is, taken out, but only when it has waited for the whole age. */

@@ -23,6 +23,8 @@ struct pool_slots {
     struct series *gauges[KINDS][SLOT_STATES];
     struct series *process_gauges[KINDS];
     size_t process_counts[KINDS];
+    size_t long_count; /* local slots with a long text */
+    struct series *long_gauge;
     _Atomic size_t counts[KINDS];
 };
 
@@ -31,6 +33,8 @@ static void open_gauges(struct pool_slots *slots, struct metrics *metrics)
     static const char *const states[SLOT_STATES] = {
         [SLOT_IDLE] = "idle", [SLOT_PINGED] = "pinged", [SLOT_BUSY] = "busy", [SLOT_QUARANTINED] = "quarantined"};
 
+    slots->long_gauge = metrics_series(metrics, METRIC_GAUGE, "prismguard_gateway_pool_long_texts",
+                                       "Local slots that have a long text.", NULL, 0);
     for (size_t kind = 0; kind < KINDS; kind++) {
         const struct metric_label of_kind = {"kind", slot_kind_name((enum slot_kind)kind)};
 
@@ -132,6 +136,14 @@ static void list_remove(struct list *list, struct slot *slot)
     *(slot->next == NULL ? &list->last : &slot->next->previous) = slot->previous;
 }
 
+static void count_long(struct pool_slots *slots, const struct slot *slot, int more)
+{
+    if (slot->kind == SLOT_LOCAL && slot->is_long) {
+        slots->long_count += (size_t)more;
+        series_add(slots->long_gauge, more);
+    }
+}
+
 static void enter(struct pool_slots *slots, struct slot *slot, enum slot_state state, uint64_t now_ms)
 {
     struct list *list = &slots->lists[slot->kind][state];
@@ -139,6 +151,8 @@ static void enter(struct pool_slots *slots, struct slot *slot, enum slot_state s
 
     slot->state = state;
     slot->since_ms = now_ms;
+    slot->is_long = slot->is_long && (state == SLOT_BUSY || state == SLOT_QUARANTINED);
+    count_long(slots, slot, 1);
     before = list->last;
     while (state == SLOT_BUSY && before != NULL && before->due_ms > slot->due_ms) {
         before = before->previous; /* few: only a second attempt may be shorter than those begun before it */
@@ -151,6 +165,9 @@ static void leave(struct pool_slots *slots, struct slot *slot)
 {
     list_remove(&slots->lists[slot->kind][slot->state], slot);
     series_add(slots->gauges[slot->kind][slot->state], -1);
+    if (slot->state == SLOT_BUSY || slot->state == SLOT_QUARANTINED) { /* of any other the flag is the next task's */
+        count_long(slots, slot, -1);
+    }
 }
 
 /* Whether a slot of this kind and process is in one of the lists. */
@@ -253,6 +270,13 @@ struct slot *pool_slots_idle(const struct pool_slots *slots, enum slot_kind kind
         slot = slot->next;
     }
     return slot;
+}
+
+bool pool_slots_long_room(const struct pool_slots *slots)
+{
+    size_t room = pool_slots_count(slots, SLOT_LOCAL) / 2;
+
+    return slots->long_count < (room == 0 ? 1 : room);
 }
 
 size_t pool_slots_processes(const struct pool_slots *slots, enum slot_kind kind)

@@ -32,6 +32,7 @@ struct slot {
     uint64_t due_ms;      /* busy: when its attempt is over; set before pool_slots_move */
     uint64_t sequence;    /* busy, quarantined: of its task */
     struct job *job;      /* busy: borrowed; NULL in every other state */
+    bool is_long;         /* busy, quarantined: its task's text; set before pool_slots_move */
     unsigned probe_count; /* since it became busy */
     unsigned bad_count;   /* frames that were none of PROTOCOL.md */
     unsigned char worker[WORKER_ID_BYTES];
@@ -68,6 +69,10 @@ struct slot *pool_slots_first(const struct pool_slots *slots, enum slot_kind kin
 /* The least recently used idle slot that serves this profile and is not of the process `avoided` (NULL: of any), or NULL. */
 struct slot *pool_slots_idle(const struct pool_slots *slots, enum slot_kind kind, const char *profile,
                              const unsigned char *avoided);
+
+/* Whether one more local slot may have a long text: at most half of them do, and one where there is but one, so that there are
+ * always slots for short ones. */
+bool pool_slots_long_room(const struct pool_slots *slots);
 
 /* Moderator processes that have a slot of this kind, in any state. */
 size_t pool_slots_processes(const struct pool_slots *slots, enum slot_kind kind);

@@ -352,7 +352,7 @@ static enum status measure_model(struct session *session)
     model = live_view_model(session->view, 0, &version);
     if (model != NULL) {
         begun_ns = now_ns();
-        run->reading = model_read(model, run->text);
+        run->reading = model_read(model, run->text, NULL);
         run->model_ns = now_ns() - begun_ns;
     }
     return STATUS_OK;

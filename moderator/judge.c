@@ -20,6 +20,7 @@ struct judge {
     struct recent *recent; /* NULL: every text is judged anew */
     struct bench *benches; /* one a profile */
     struct keyword_scanner *scanner;
+    struct pause pause;
     struct live_view *view;
     uint64_t random; /* state of splitmix64 */
     unsigned char unsure[UNSURE_BYTES_MAX]; /* of the task in hand: a bit for each segment that a review should see */
@@ -68,6 +69,7 @@ enum status judge_open(struct judge **out, const struct judge_parts *parts, uint
     }
     judge->rules = rules_hold(parts->rules);
     judge->recent = parts->recent;
+    judge->pause = parts->pause;
     judge->random = seed;
     judge->benches = calloc(settings->profile_count + 1, sizeof *judge->benches);
     if (judge->benches == NULL) {
@@ -83,6 +85,7 @@ enum status judge_open(struct judge **out, const struct judge_parts *parts, uint
     if (status != STATUS_OK) {
         goto fail;
     }
+    keyword_scanner_pause(judge->scanner, &judge->pause);
     status = live_view_open(&judge->view, parts->live);
     if (status != STATUS_OK) {
         goto fail;
@@ -153,7 +156,7 @@ static enum status look(struct judge *judge, const struct hearing *hearing, stru
     enum status status = keywords_scan(hearing->keywords, judge->scanner, text, &finding.violation);
 
     if (status == STATUS_OK && !finding.violation && hearing->model != NULL) {
-        finding.score = model_score(hearing->model, text);
+        finding.score = model_read(hearing->model, text, &judge->pause).probability;
     }
     *out = finding;
     return status;

@@ -19,6 +19,7 @@
 #include "moderator/recent.h"
 #include "moderator/rules.h"
 #include "proto/message.h"
+#include "proto/pause.h"
 #include "proto/settings.h"
 
 struct judge;
@@ -28,6 +29,7 @@ struct judge_parts {
     struct rules *rules; /* held until judge_close */
     struct live *live;   /* borrowed until judge_close */
     struct recent *recent; /* the same; NULL: every text is judged anew */
+    struct pause pause;    /* between two steps of a long text; it must not use this judge */
 };
 
 /* `seed` begins the random choice of sampled texts. STATUS_NO_MEMORY, STATUS_UNAVAILABLE (fold_open), STATUS_FULL

@@ -16,6 +16,7 @@
 
 #include "proto/bytes.h"
 #include "proto/limits.h"
+#include "proto/pause.h"
 #include "proto/status.h"
 
 #include <stdbool.h>
@@ -50,6 +51,9 @@ const unsigned char *keywords_digest(const struct keywords *keywords);
 /* What one thread needs to scan with any of `lists` (an entry may be NULL). Borrows nothing after the call. */
 MUST_CHECK enum status keyword_scanner_open(struct keyword_scanner **out, struct keywords *const *lists, size_t list_count);
 void keyword_scanner_close(struct keyword_scanner **scanner);
+
+/* What each scan calls after each few KiB from now on; copied. */
+void keyword_scanner_pause(struct keyword_scanner *scanner, const struct pause *pause);
 
 /* Whether `text`, all of it, holds a keyword of the list (NULL = none). STATUS_NO_MEMORY, STATUS_TOO_LARGE (fold): not judged. */
 MUST_CHECK enum status keywords_scan(const struct keywords *keywords, struct keyword_scanner *scanner, struct bytes text,

@@ -21,7 +21,13 @@ struct keyword_scanner {
     struct outline *plain;     /* symbols are gaps */
     struct outline *disguised; /* symbols are letters */
     struct keyword_place place; /* of the last hit */
+    struct pause pause;
 };
+
+void keyword_scanner_pause(struct keyword_scanner *scanner, const struct pause *pause)
+{
+    scanner->pause = *pause;
+}
 
 struct keyword_place keyword_scanner_place(const struct keyword_scanner *scanner)
 {
@@ -107,6 +113,7 @@ static enum status next_piece(struct form *form, struct bytes *out)
     struct buffer *glyphs = &form->scanner->glyphs;
     enum status status;
 
+    pause_call(&form->scanner->pause);
     if (form->is_folded) {
         return fold_next(form->scanner->fold, &form->rest, out);
     }
@@ -196,6 +203,7 @@ static size_t search_chunk(struct search *search, size_t from, size_t to)
         search->kept = outline->count;
     }
     next = outline_fill(outline, search->text, from, to, search->kept);
+    pause_call(&search->scanner->pause);
     (void)keyword_index_search(search->keywords->index, (struct bytes){outline->bytes, outline->count}, on_outline, search);
     return next;
 }

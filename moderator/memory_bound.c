@@ -11,6 +11,7 @@ enum {
     MODEL_BYTES = 4 << MODEL_TABLE_BITS_MAX, /* its table, and as much for its file while it is read */
     CALL_BYTES = 2 * REVIEW_REQUEST_BYTES_MAX + REVIEW_ANSWER_BYTES_MAX + MEMORY_TRANSFER_BYTES,
     LOOKUP_BYTES = (HISTORY_QUESTIONS_MAX + 2) * (SEGMENTS_MAX * (TEXT_HASH_BYTES + sizeof(struct bytes)) + 2 * KIB),
+    JUDGES_BYTES = MIB,    /* of a thread: one, and one for short texts beside a long one */
     TEXTS_OF_A_THREAD = 2, /* as received, and folded pieces of it */
     KEYWORD_FACTOR = 64,   /* bytes of a compiled list for one of its file */
 };
@@ -60,7 +61,7 @@ void memory_bound_reckon(const struct settings *settings, struct memory_bound *o
     memory_bound_limit(out, NULL, 0);
     memory_bound_add(out, "the program and its libraries", NULL, MEMORY_BASE_BYTES);
     memory_bound_add_each(out, "threads that judge", "moderator.threads", threads,
-                          MEMORY_THREAD_BYTES + TEXTS_OF_A_THREAD * text_bytes);
+                          MEMORY_THREAD_BYTES + JUDGES_BYTES + TEXTS_OF_A_THREAD * text_bytes);
     memory_bound_add_each(out, "texts that wait at slots", "moderator.slots", threads * settings->moderator.slots * gateways,
                           text_bytes);
     memory_bound_add_each(out, "reviews", "profiles.*.review.concurrency", reviews * gateways, text_bytes + CALL_BYTES);

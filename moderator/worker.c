@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 #include <zmq.h>
@@ -20,7 +21,15 @@ enum { OUTCOMES = OUTCOME_UNSURE + 1, SOURCES = SOURCE_UNDECIDED + 1, REASONS = 
 /* What a thread judges with, made anew for new rules. */
 struct outfit {
     struct judge *judge;
+    struct judge *second; /* for short texts, between two steps of a long one */
     struct series *judged[]; /* [profile of the judge][outcome][source], looked up when first needed */
+};
+
+/* A long task that waits until the one before it is judged; its slot lends its views. */
+struct held {
+    struct slot *slot;
+    struct message_task task;
+    uint64_t seen_ms;
 };
 
 struct thread {
@@ -33,6 +42,10 @@ struct thread {
     struct addresses gateways;
     struct slot_want want;
     struct worker_slots set;
+    bool has_long; /* one is being judged */
+    uint64_t looked_us; /* at the other slots, while it is */
+    struct held *held; /* as many as there are slots, the first one is next */
+    size_t held_count;
     zmq_pollitem_t *items; /* [0] = stop, [1] = watch, [SLOT_ITEMS + n] = slot n */
 };
 
@@ -42,6 +55,7 @@ struct worker {
     _Atomic uint64_t heard_ms;
     struct series *judge_seconds;
     struct series *tasks_refused[REASONS]; /* by enum busy_reason */
+    struct series *judged_between;
     size_t thread_count;
     struct thread threads[];
 };
@@ -51,17 +65,24 @@ uint64_t worker_heard_ms(const struct worker *worker)
     return atomic_load_explicit(&worker->heard_ms, memory_order_relaxed);
 }
 
-static enum status outfit_open(struct outfit **out, const struct judge_parts *parts)
+/* `pause` is what happens between two steps of a long text. */
+static enum status outfit_open(struct outfit **out, const struct judge_parts *base, struct pause pause)
 {
-    size_t series_count = rules_settings(parts->rules)->profile_count * OUTCOMES * SOURCES;
+    struct judge_parts parts = *base;
+    size_t series_count = rules_settings(parts.rules)->profile_count * OUTCOMES * SOURCES;
     struct outfit *outfit = calloc(1, sizeof *outfit + series_count * sizeof *outfit->judged);
     enum status status;
 
     if (outfit == NULL) {
         return STATUS_NO_MEMORY;
     }
-    status = judge_open(&outfit->judge, parts, secret_random_u64());
+    status = judge_open(&outfit->second, &parts, secret_random_u64());
+    parts.pause = pause;
+    if (status == STATUS_OK) {
+        status = judge_open(&outfit->judge, &parts, secret_random_u64());
+    }
     if (status != STATUS_OK) {
+        judge_close(&outfit->second);
         free(outfit);
         return status;
     }
@@ -73,6 +94,7 @@ static void outfit_close(struct outfit *outfit)
 {
     if (outfit != NULL) {
         judge_close(&outfit->judge);
+        judge_close(&outfit->second);
         free(outfit);
     }
 }
@@ -115,11 +137,16 @@ static void refuse(struct thread *thread, struct slot *slot, const struct messag
     slot_busy(slot, clock_ms(), &task->head, reason);
 }
 
-static void judge_one(struct thread *thread, struct slot *slot, const struct message_task *task)
+static bool is_long(const struct message_task *task)
+{
+    return task->segments.count > LONG_TEXT_BYTES;
+}
+
+static void judge_one(struct thread *thread, struct judge *judge, struct slot *slot, const struct message_task *task)
 {
     uint64_t started_us = clock_us();
     struct message_verdict verdict;
-    enum status status = judge_task(thread->outfit->judge, task, &verdict);
+    enum status status = judge_task(judge, task, &verdict);
     uint64_t took_us = clock_us() - started_us;
 
     /* Counted before it is answered: a failed answer closes the socket that lends the task. */
@@ -134,6 +161,22 @@ static void judge_one(struct thread *thread, struct slot *slot, const struct mes
 }
 
 /* `seen_ms`: when the poll said that the task was there; it has waited at least since then, behind other tasks. */
+static void judge_in_time(struct thread *thread, struct slot *slot, const struct message_task *task, uint64_t seen_ms)
+{
+    if (clock_ms() - seen_ms >= task->head.remaining_ms) {
+        refuse(thread, slot, task, BUSY_EXPIRED);
+        return;
+    }
+    if (thread->has_long) {
+        judge_one(thread, thread->outfit->second, slot, task);
+        return;
+    }
+    thread->has_long = is_long(task);
+    thread->looked_us = thread->has_long ? clock_us() : 0;
+    judge_one(thread, thread->outfit->judge, slot, task);
+    thread->has_long = false;
+}
+
 static void serve(struct thread *thread, struct slot *slot, uint64_t seen_ms)
 {
     uint64_t now_ms = clock_ms();
@@ -150,11 +193,54 @@ static void serve(struct thread *thread, struct slot *slot, uint64_t seen_ms)
     if (status != STATUS_OK) {
         return;
     }
-    if (now_ms - seen_ms >= task.head.remaining_ms) {
-        refuse(thread, slot, &task, BUSY_EXPIRED);
+    if (is_long(&task) && (thread->has_long || thread->held_count > 0)) { /* in the order in which they came */
+        thread->held[thread->held_count++] = (struct held){slot, task, seen_ms};
         return;
     }
-    judge_one(thread, slot, &task);
+    series_add(thread->worker->judged_between, thread->has_long);
+    judge_in_time(thread, slot, &task, seen_ms);
+}
+
+/* What the slots have that the last poll named. */
+static void serve_polled(struct thread *thread)
+{
+    uint64_t now_ms = clock_ms();
+
+    for (size_t index = 0; index < thread->set.count; index++) {
+        short events = thread->items[SLOT_ITEMS + index].revents;
+
+        thread->items[SLOT_ITEMS + index].revents = 0;
+        if ((events & ZMQ_POLLIN) != 0) {
+            serve(thread, &thread->set.slots[index], now_ms);
+        } else if ((events & ZMQ_POLLOUT) != 0) {
+            slot_join(&thread->set.slots[index], now_ms);
+        }
+    }
+}
+
+/* Between two steps of a long text: short ones do not wait for it. Whoever is at `items` then finds all that it knew done: what
+ * was there is still there when it is polled again. */
+static void look_aside(void *context)
+{
+    struct thread *thread = context;
+
+    if (!thread->has_long || clock_us() - thread->looked_us < JUDGE_STEP_US) {
+        return;
+    }
+    worker_slots_poll(&thread->set, thread->items + SLOT_ITEMS);
+    if (zmq_poll(thread->items + SLOT_ITEMS, (int)thread->set.count, 0) > 0) {
+        serve_polled(thread);
+    }
+    thread->looked_us = clock_us();
+}
+
+static void judge_held(struct thread *thread)
+{
+    struct held held = thread->held[0];
+
+    thread->held_count--;
+    memmove(thread->held, thread->held + 1, thread->held_count * sizeof *thread->held);
+    judge_in_time(thread, held.slot, &held.task, held.seen_ms);
 }
 
 /* One turn of the loop: timers, poll, and every slot that the poll named; back by `until_ms` at the latest. */
@@ -164,19 +250,16 @@ static void turn(struct thread *thread, uint64_t until_ms)
     uint64_t due_ms = worker_slots_turn(&thread->set, now_ms);
 
     due_ms = until_ms < due_ms ? until_ms : due_ms;
+    due_ms = thread->held_count > 0 ? now_ms : due_ms;
     worker_slots_poll(&thread->set, thread->items + SLOT_ITEMS);
-    if (zmq_poll(thread->items, (int)(SLOT_ITEMS + thread->set.count), worker_slots_wait_ms(now_ms, due_ms)) <= 0) {
-        return; /* nothing but time, or a signal */
+    if (zmq_poll(thread->items, (int)(SLOT_ITEMS + thread->set.count), worker_slots_wait_ms(now_ms, due_ms)) > 0) {
+        change_outfit(thread);
+        judge_rest(thread->outfit->judge);
+        judge_rest(thread->outfit->second);
+        serve_polled(thread);
     }
-    now_ms = clock_ms();
-    change_outfit(thread);
-    judge_rest(thread->outfit->judge);
-    for (size_t index = 0; index < thread->set.count; index++) {
-        if ((thread->items[SLOT_ITEMS + index].revents & ZMQ_POLLIN) != 0) {
-            serve(thread, &thread->set.slots[index], now_ms);
-        } else if ((thread->items[SLOT_ITEMS + index].revents & ZMQ_POLLOUT) != 0) {
-            slot_join(&thread->set.slots[index], now_ms);
-        }
+    if (thread->held_count > 0) {
+        judge_held(thread);
     }
 }
 
@@ -222,7 +305,8 @@ static enum status thread_open(struct thread *thread, struct worker *worker)
     };
     thread->want.count = settings->moderator.slots;
     thread->items = calloc(SLOT_ITEMS + worker_slots_room(&thread->want, 1), sizeof *thread->items);
-    if (thread->items == NULL) {
+    thread->held = calloc(worker_slots_room(&thread->want, 1), sizeof *thread->held);
+    if (thread->items == NULL || thread->held == NULL) {
         return STATUS_NO_MEMORY;
     }
     thread->items[0] = (zmq_pollitem_t){.fd = worker->stop, .events = ZMQ_POLLIN};
@@ -232,7 +316,7 @@ static enum status thread_open(struct thread *thread, struct worker *worker)
     }
     if (status == STATUS_OK) {
         thread->items[1] = (zmq_pollitem_t){.fd = lookup_watch_fd(thread->watch), .events = ZMQ_POLLIN};
-        status = outfit_open(&thread->outfit, &worker->parts.judge);
+        status = outfit_open(&thread->outfit, &worker->parts.judge, (struct pause){look_aside, thread});
     }
     if (status != STATUS_OK) {
         return status;
@@ -263,6 +347,8 @@ static void find_series(struct worker *worker)
         [BUSY_FAILED] = "failed",
     };
 
+    worker->judged_between = metrics_series(worker->parts.metrics, METRIC_COUNTER, "prismguard_moderator_judged_between_total",
+                                            "Short texts judged between two steps of a long one", NULL, 0);
     worker->judge_seconds = metrics_series(worker->parts.metrics, METRIC_HISTOGRAM, "prismguard_moderator_judge_seconds",
                                            "Time to judge a text by keywords and the local model", NULL, 0);
     for (int reason = BUSY_EXPIRED; reason < REASONS; reason++) {
@@ -315,16 +401,18 @@ static void thread_close(struct thread *thread)
     outfit_close(thread->outfit);
     outfit_close(atomic_load(&thread->next));
     free(thread->items);
+    free(thread->held);
 }
 
 enum status worker_use_rules(struct worker *worker, struct rules *rules)
 {
-    const struct judge_parts parts = {rules, worker->parts.judge.live, worker->parts.judge.recent};
+    const struct judge_parts parts = {
+        .rules = rules, .live = worker->parts.judge.live, .recent = worker->parts.judge.recent};
     struct outfit **outfits = calloc(worker->thread_count, sizeof *outfits);
     enum status status = outfits == NULL ? STATUS_NO_MEMORY : STATUS_OK;
 
     for (size_t index = 0; status == STATUS_OK && index < worker->thread_count; index++) {
-        status = outfit_open(&outfits[index], &parts);
+        status = outfit_open(&outfits[index], &parts, (struct pause){look_aside, &worker->threads[index]});
     }
     /* Handed over when all are there; what no thread took, or what is too few, is closed here. */
     for (size_t index = 0; outfits != NULL && index < worker->thread_count; index++) {

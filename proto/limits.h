@@ -37,6 +37,7 @@ enum {
 
     /* Text handed to the pool */
     SEGMENTS_MAX = 4096,      /* pieces of text in one TASK; more are refused with the request */
+    LONG_TEXT_BYTES = 64 * KIB, /* more in one TASK is judged in steps, and has half of the slots; below, none takes 20 ms */
     UNSURE_BYTES_MAX = SEGMENTS_MAX / 8, /* names any of them to a review, a bit each */
 
     /* ZeroMQ (spec/zeromq.md) */
@@ -327,6 +328,7 @@ enum {
 
     /* A moderator's slots and timers */
     REPLY_BYTES_MAX = KIB,   /* READY, VERDICT, BUSY as written; far below what the ROUTER takes */
+    JUDGE_STEP_US = 1000,    /* of a long text: so often other slots are looked at */
     SLOT_LEAVE_MS = 1500,    /* at the end: an idle slot waits so long for the PING that it answers with BYE */
     SLOT_FLUSH_MS = 20,      /* the last replies reach the kernel before their sockets are closed without linger */
     REVIEW_DRAIN_MS = 10000, /* at the end: reviews that are under way may still answer */

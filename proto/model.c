@@ -151,7 +151,8 @@ static enum status load(struct model **out, const struct model_file *file)
 }
 
 /* The worst window; *out_score is its score before calibration. */
-static struct model_reading worst_window(const struct model *model, struct bytes text, double *out_score)
+static struct model_reading worst_window(const struct model *model, struct bytes text, const struct pause *pause,
+                                         double *out_score)
 {
     struct model_reading reading = {.window_count = 1};
     size_t begin = 0; /* of the window: where the block before this one begins */
@@ -182,6 +183,7 @@ static struct model_reading worst_window(const struct model *model, struct bytes
             reading.worst_end = text.count - reader.rest.count;
         }
         reading.window_count = number > 0 ? number : 1;
+        pause_call(pause);
         begin = middle;
         middle = text.count - reader.rest.count;
     }
@@ -189,10 +191,10 @@ static struct model_reading worst_window(const struct model *model, struct bytes
     return reading;
 }
 
-struct model_reading model_read(const struct model *model, struct bytes text)
+struct model_reading model_read(const struct model *model, struct bytes text, const struct pause *pause)
 {
     double score = 0;
-    struct model_reading reading = worst_window(model, text, &score);
+    struct model_reading reading = worst_window(model, text, pause, &score);
 
     reading.probability = 1 / (1 + exp(-(model->slope * score + model->offset)));
     return reading;
@@ -200,13 +202,13 @@ struct model_reading model_read(const struct model *model, struct bytes text)
 
 double model_score(const struct model *model, struct bytes text)
 {
-    return model_read(model, text).probability;
+    return model_read(model, text, NULL).probability;
 }
 
 static void score_self_tests(const struct model *model, double out[MODEL_SELF_TESTS])
 {
     for (size_t index = 0; index < MODEL_SELF_TESTS; index++) {
-        (void)worst_window(model, bytes_of(self_tests[index]), &out[index]);
+        (void)worst_window(model, bytes_of(self_tests[index]), NULL, &out[index]);
     }
 }
 

@@ -19,6 +19,7 @@
 #define PROTO_MODEL_H
 
 #include "proto/bytes.h"
+#include "proto/pause.h"
 #include "proto/settings.h"
 #include "proto/status.h"
 
@@ -39,13 +40,13 @@ uint32_t model_feature_version(const struct model *model);
  * scored in overlapping windows; the worst decides. Needs about 350 KiB of stack. */
 double model_score(const struct model *model, struct bytes text);
 
-/* The same, with where it comes from. */
+/* The same, with where it comes from; `pause` is called after each window, unless it is NULL. */
 struct model_reading {
     double probability;
     size_t window_count;
     size_t worst_begin, worst_end; /* of the window that decided: bytes of the text */
 };
-struct model_reading model_read(const struct model *model, struct bytes text);
+struct model_reading model_read(const struct model *model, struct bytes text, const struct pause *pause);
 
 enum model_storage {
     MODEL_FLOAT32 = 0,

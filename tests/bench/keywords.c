@@ -277,7 +277,7 @@ static void make_frame(struct buffer *out, struct bytes text, const char *profil
 static double verdict_ratio(struct rules *rules, const struct settings *settings, struct bytes text)
 {
     struct live *live = make_live(settings->profile_count);
-    const struct judge_parts parts = {rules, live};
+    const struct judge_parts parts = {.rules = rules, .live = live};
     struct judge *judge = NULL;
     struct buffer few, many;
     double few_us = HUGE_VAL, many_us = HUGE_VAL;

@@ -12,7 +12,7 @@
 #include <math.h>
 #include <zmq.h>
 
-enum { SCRIPT_WAIT_MS = 10000, SCRIPT_TEXT_BYTES_MAX = 64 * KIB };
+enum { SCRIPT_WAIT_MS = 10000, SCRIPT_TEXT_BYTES_MAX = 128 * KIB };
 
 struct scripted {
     struct wire *wire;

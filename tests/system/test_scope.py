@@ -1,10 +1,13 @@
 """What is judged of a request: every string that can reach a model, whatever its length; and what cannot be judged is named or refused."""
 import json
 import pathlib
+import socket
+import threading
 
 import pytest
 
-from stack import Stack
+from stack import Stack, read_answer, request_bytes
+from upstream import wait_until
 
 REQUESTS = pathlib.Path(__file__).resolve().parents[1] / "data/requests"
 NEEDLE = "say forbidden-keyword now"
@@ -117,3 +120,35 @@ def test_a_keyword_is_found_at_any_place_of_a_long_text(scoped, place):
     plain = "all is well. " * (MIB // 13)
     assert scoped.chat(plain)[0] == 200
     assert scoped.chat(plain[:place] + "forbidden-keyword" + plain[place:])[0] == 400
+
+
+def hammer(stack, address, text, stop, statuses):
+    """Long texts from one address, one after the other, each a new one: what is known of texts would answer for the moderator."""
+    number = 0
+    while not stop.is_set():
+        number += 1
+        body = json.dumps({"model": "answer", "messages": [{"role": "user", "content": f"{address} {number} {text}"}]}).encode()
+        with socket.create_connection(("127.0.0.1", stack.ports["gateway"]), timeout=60, source_address=(address, 0)) as connection:
+            connection.sendall(request_bytes(body, close=True))
+            statuses.append(read_answer(connection)[0])
+
+
+@pytest.mark.parametrize("mark", ["\u0301", "\ufdfa"], ids=["combining marks", "ligatures"])
+def test_long_texts_of_some_do_not_keep_short_ones_of_others_waiting(upstream, tmp_path, mark):
+    stack = Stack(tmp_path, upstream, review=False, keywords="forbidden-keyword\nre:unheard[0-9]+of\n")
+    text = "a" + mark * ((4 * MIB - 64) // len(mark.encode()))
+    stop, statuses = threading.Event(), []
+    clients = [threading.Thread(target=hammer, args=(stack, f"127.0.0.{10 + client // 2}", text, stop, statuses)) for client in range(4)]
+    try:
+        for client in clients:
+            client.start()
+        wait_until(lambda: stack.gateway.metric("prismguard_gateway_pool_long_texts") == 2, what="long texts at half of the slots")
+        short = [stack.chat(f"hello {number}")[0] for number in range(60)]
+        assert short == [200] * 60
+        assert stack.moderators[0].metric("prismguard_moderator_judged_between_total") > 0
+    finally:
+        stop.set()
+        for client in clients:
+            client.join()
+    assert statuses and set(statuses) <= {200, 503}
+    stack.close()

@@ -1,6 +1,8 @@
 /* pool_dispatch: the walk of a job, with real sockets and slots that follow a script; every end it can come to. */
 #include "support/desk.h"
 
+#include <stdlib.h>
+
 static const struct profile_settings plain = {.name = "default"};
 static const struct profile_settings reviewed = {.name = "default", .review = {.url = "http://127.0.0.1:1/"}};
 static const struct profile_settings strict = {.name = "default",
@@ -537,9 +539,66 @@ static void stopping_answers_all_that_is_held_and_all_that_comes(void **state)
     desk_close(&desk);
 }
 
+/* A text of `count` bytes. */
+static struct job *submit_letters(struct desk *desk, size_t count)
+{
+    char *text = malloc(count + 1 - strlen("first")); /* that is there already */
+    struct job *job;
+
+    assert_non_null(text);
+    memset(text, 'a', count - strlen("first"));
+    text[count - strlen("first")] = '\0';
+    job = desk_submit(desk, &plain, text);
+    free(text);
+    return job;
+}
+
+static void long_texts_have_half_of_the_slots_and_short_ones_pass_them(void **state)
+{
+    struct scripted slots[4];
+    struct message_verdict verdict;
+    struct desk desk;
+
+    (void)state;
+    desk_open(&desk);
+    for (size_t index = 0; index < 4; index++) {
+        desk_add_slot(&desk, &slots[index], SLOT_LOCAL, "");
+    }
+    for (size_t index = 0; index < 3; index++) {
+        (void)submit_letters(&desk, LONG_TEXT_BYTES + 1);
+    }
+    assert_int_equal(2, desk_slots(&desk, SLOT_LOCAL, SLOT_BUSY));
+    assert_int_equal(1, desk.dispatch->queue.count);
+    assert_int_equal(1, series_value(desk.dispatch->counts.held));
+    assert_int_equal(UINT64_MAX, pool_dispatch_oldest_ms(desk.dispatch)); /* it waits for the other long ones */
+    (void)submit_letters(&desk, LONG_TEXT_BYTES); /* not one of them */
+    (void)submit_letters(&desk, 6);
+    assert_int_equal(4, desk_slots(&desk, SLOT_LOCAL, SLOT_BUSY));
+    assert_int_equal(1, desk.dispatch->queue.count);
+    scripted_task(&slots[2]); /* a short one */
+    verdict = scripted_verdict(&slots[2], OUTCOME_ALLOW);
+    scripted_send_verdict(&slots[2], &verdict);
+    desk_until(&desk, desk.finished_count == 1);
+    assert_int_equal(1, desk.dispatch->queue.count); /* a free slot is no room for it */
+    scripted_task(&slots[0]);
+    verdict = scripted_verdict(&slots[0], OUTCOME_ALLOW);
+    scripted_send_verdict(&slots[0], &verdict);
+    desk_until(&desk, desk.finished_count == 2);
+    assert_int_equal(0, desk.dispatch->queue.count);
+    /* Late ones hold their slots until they are answered. */
+    desk_pass_ms(&desk, 800);
+    assert_int_equal(3, desk_slots(&desk, SLOT_LOCAL, SLOT_QUARANTINED));
+    assert_false(pool_slots_long_room(desk.dispatch->slots));
+    for (size_t index = 0; index < 4; index++) {
+        scripted_close(&slots[index]);
+    }
+    desk_close(&desk);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(long_texts_have_half_of_the_slots_and_short_ones_pass_them),
         cmocka_unit_test(a_text_is_allowed),
         cmocka_unit_test(a_text_is_blocked_with_its_category),
         cmocka_unit_test(an_unsure_text_is_reviewed_and_the_review_decides),

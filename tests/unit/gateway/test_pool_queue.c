@@ -140,14 +140,14 @@ static void callers_take_turns(void **state)
     expected[2] = wait_for(&fixture, "c");
     expected[4] = wait_for(&fixture, "c");
     for (size_t index = 0; index < 6; index++) {
-        struct job *peeked = pool_queue_peek(&fixture.queue);
+        struct job *peeked = pool_queue_peek(&fixture.queue, true);
         struct job *job = pool_queue_pop(&fixture.queue, NOW_MS);
 
         assert_ptr_equal(peeked, job);
         assert_ptr_equal(expected[index], job);
         job_close(&job);
     }
-    assert_null(pool_queue_peek(&fixture.queue));
+    assert_null(pool_queue_peek(&fixture.queue, true));
     close_fixture(&fixture);
 }
 
@@ -251,9 +251,50 @@ static void abandoned_jobs_leave_from_any_place(void **state)
     close_fixture(&fixture);
 }
 
+static struct job *make_long(uint64_t caller)
+{
+    struct job *job = make_job();
+
+    job->caller = caller;
+    job->is_long = true;
+    return job;
+}
+
+static void long_texts_are_passed_over_when_there_is_no_room_for_them(void **state)
+{
+    struct fixture fixture;
+    struct job *first = make_long(1), *second = make_job(), *third = make_long(2), *fourth = make_job();
+
+    (void)state;
+    second->caller = 1;
+    fourth->caller = 2;
+    open_fixture(&fixture, 8, MIB);
+    assert_status(STATUS_OK, pool_queue_push(&fixture.queue, first, NOW_MS));
+    assert_null(pool_queue_peek(&fixture.queue, false));
+    assert_status(STATUS_OK, pool_queue_push(&fixture.queue, second, NOW_MS + 1));
+    assert_status(STATUS_OK, pool_queue_push(&fixture.queue, third, NOW_MS + 2));
+    assert_status(STATUS_OK, pool_queue_push(&fixture.queue, fourth, NOW_MS + 3));
+    assert_ptr_equal(first, pool_queue_peek(&fixture.queue, true)); /* the oldest of the caller whose turn it is */
+    assert_ptr_equal(second, pool_queue_peek(&fixture.queue, false));
+    assert_ptr_equal(second, pool_queue_take(&fixture.queue, second, NOW_MS + 4));
+    assert_ptr_equal(third, pool_queue_peek(&fixture.queue, true)); /* the turn has passed on */
+    assert_ptr_equal(fourth, pool_queue_peek(&fixture.queue, false));
+    assert_ptr_equal(fourth, pool_queue_take(&fixture.queue, fourth, NOW_MS + 4));
+    assert_null(pool_queue_peek(&fixture.queue, false));
+    assert_int_equal(NOW_MS + 2000, pool_queue_aged_at_ms(&fixture.queue));
+    assert_ptr_equal(first, pool_queue_pop_aged(&fixture.queue, NOW_MS + 2000)); /* they age as all do */
+    assert_null(pool_queue_pop_aged(&fixture.queue, NOW_MS + 2001));
+    assert_ptr_equal(third, pool_queue_peek(&fixture.queue, true));
+    job_close(&first);
+    job_close(&second);
+    job_close(&fourth);
+    close_fixture(&fixture);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(long_texts_are_passed_over_when_there_is_no_room_for_them),
         cmocka_unit_test(jobs_leave_in_the_order_they_came),
         cmocka_unit_test(the_number_of_jobs_is_bounded_exactly),
         cmocka_unit_test(the_bytes_of_all_jobs_are_bounded_exactly),

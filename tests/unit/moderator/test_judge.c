@@ -51,7 +51,7 @@ static int open_place(void **state)
     profile->keyword_file_count = 1;
     assert_status(STATUS_OK, rules_open(&place->rules, &place->settings, stderr));
     assert_status(STATUS_OK, live_open(&place->live, 2));
-    const struct judge_parts parts = {place->rules, place->live, NULL};
+    const struct judge_parts parts = {.rules = place->rules, .live = place->live};
     assert_status(STATUS_OK, judge_open(&place->judge, &parts, SEED));
     *state = place;
     return 0;
@@ -286,9 +286,68 @@ static void a_new_model_is_used_by_the_next_task(void **state)
     assert_int_equal(3, judge_one(place, "default", "a text").model_version);
 }
 
+enum { HAYSTACK_STEP = 1000 };
+
+/* At every 1,000th character, and over every border of what is looked at in one step. */
+static void a_keyword_is_found_at_every_thousandth_character_of_a_mebibyte(void **state)
+{
+    static const char plain[] = "all is well. ";
+    static const char needle[] = "forbidden";
+    struct place *place = *state;
+    char *text = malloc(MIB);
+
+    assert_non_null(text);
+    for (size_t at = 0; at < MIB; at++) {
+        text[at] = plain[at % (sizeof plain - 1)];
+    }
+    for (size_t at = 0; at + sizeof needle < MIB; at += HAYSTACK_STEP) {
+        struct bytes texts[] = {{text, MIB}};
+        struct message_verdict verdict;
+        char kept[sizeof needle];
+
+        memcpy(kept, text + at, sizeof kept);
+        memcpy(text + at, needle, sizeof needle - 1);
+        assert_status(STATUS_OK, judge_texts(place, "default", texts, 1, &verdict));
+        if (verdict.outcome != OUTCOME_BLOCK || verdict.source != SOURCE_KEYWORD) {
+            fail_msg("passed over at %zu", at);
+        }
+        memcpy(text + at, kept, sizeof kept);
+    }
+    free(text);
+}
+
+static void count_pause(void *context)
+{
+    ++*(size_t *)context;
+}
+
+static void a_long_text_pauses_often_and_so_does_its_model(void **state)
+{
+    struct place *place = *state;
+    size_t count = 0;
+    const struct judge_parts parts = {.rules = place->rules, .live = place->live, .pause = {count_pause, &count}};
+    char *text = calloc(1, MIB);
+    struct bytes texts[] = {{text, MIB}};
+    struct message_verdict verdict;
+
+    assert_non_null(text);
+    memset(text, 'a', MIB);
+    use_model(place, 0.01, 0, 1);
+    judge_close(&place->judge);
+    assert_status(STATUS_OK, judge_open(&place->judge, &parts, SEED));
+    assert_status(STATUS_OK, judge_texts(place, "default", texts, 1, &verdict));
+    assert_true(count >= MIB / OUTLINE_CHUNK_BYTES + MIB / MODEL_BLOCK_CODE_POINTS);
+    count = 0;
+    assert_status(STATUS_OK, judge_texts(place, "bare", texts, 1, &verdict)); /* no keywords */
+    assert_in_range(count, MIB / MODEL_BLOCK_CODE_POINTS, MIB / MODEL_BLOCK_CODE_POINTS + 1);
+    free(text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_keyword_is_found_at_every_thousandth_character_of_a_mebibyte, open_place, close_place),
+        cmocka_unit_test_setup_teardown(a_long_text_pauses_often_and_so_does_its_model, open_place, close_place),
 #define JUDGE_TEST(name) cmocka_unit_test_setup_teardown(name, open_place, close_place)
         JUDGE_TEST(a_keyword_in_any_segment_blocks_whatever_the_model_says),
         JUDGE_TEST(no_segment_or_only_empty_ones_are_no_text),

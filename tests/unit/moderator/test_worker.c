@@ -10,7 +10,7 @@
 #include <math.h>
 #include <pthread.h>
 
-enum { TEXT_BYTES_MAX = 64 * 1024 };
+enum { TEXT_BYTES_MAX = 4 * MIB };
 
 static struct folder folder;
 
@@ -67,7 +67,7 @@ static void open_place(struct place *place, uint64_t threads, uint64_t slots, si
         .endpoints = &place->settings.moderator.gateways, .what = "gateways", .metrics = place->metrics};
     assert_status(STATUS_OK, lookup_open(&place->gateways, &options));
     const struct worker_parts parts = {
-        .judge = {place->rules, place->live, NULL},
+        .judge = {.rules = place->rules, .live = place->live},
         .gateways = place->gateways,
         .metrics = place->metrics,
         .identity = BYTES("0123456789abcdef"),
@@ -337,9 +337,43 @@ static void leaving_ends_without_a_gateway(void **state)
     close_place(&place);
 }
 
+/* Slots A and B get a long text each, then C gets a short one: it is answered first, and the long ones in their order. */
+static void a_short_text_does_not_wait_for_a_long_one(void **state)
+{
+    static char text[MIB + 1];
+    struct gateway peers[3];
+    struct place place;
+
+    (void)state;
+    for (size_t at = 0; at + 1 < sizeof text; at += 2) {
+        memcpy(text + at, "\xCC\x81", 2); /* a combining mark */
+    }
+    open_place(&place, 1, 3, 1);
+    for (size_t slot = 0; slot < 3; slot++) {
+        (void)gateway_expect(&place.gateway, MESSAGE_READY);
+        peers[slot] = place.gateway;
+    }
+    send_task(&peers[0], "default", text, 60000);
+    send_task(&peers[1], "default", text, 60000);
+    send_task(&peers[2], "default", "this is forbidden", 60000);
+    for (size_t slot = 0; slot < 3; slot++) {
+        const struct gateway *expected = &peers[(slot + 2) % 3];
+        struct message_verdict verdict = gateway_verdict(&place.gateway);
+
+        assert_int_equal(slot == 0 ? OUTCOME_BLOCK : OUTCOME_ALLOW, verdict.outcome);
+        if (slot == 0) {
+            assert_true(bytes_equal(gateway_peer(expected), gateway_peer(&place.gateway)));
+        }
+    }
+    assert_int_equal(1, series_value(metrics_series(place.metrics, METRIC_COUNTER, "prismguard_moderator_judged_between_total", "",
+                                                    NULL, 0)));
+    close_place(&place);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_short_text_does_not_wait_for_a_long_one),
         cmocka_unit_test(a_task_is_judged_and_the_slot_goes_on),
         cmocka_unit_test(what_cannot_be_judged_is_answered_with_busy),
         cmocka_unit_test(names_of_profiles_in_tasks_leave_nothing_behind),

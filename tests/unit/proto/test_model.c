@@ -183,13 +183,24 @@ static void a_bad_text_is_found_anywhere_in_a_mebibyte_of_harmless_text(void **s
 
         memcpy(kept, haystack + at, sizeof kept);
         memcpy(haystack + at, needle, sizeof needle - 1);
-        reading = model_read(model, (struct bytes){haystack, MIB});
+        reading = model_read(model, (struct bytes){haystack, MIB}, NULL);
         assert_true(reading.probability > 0.9);
         assert_true(reading.probability == model_score(model, (struct bytes){haystack, MIB}));
         /* The window that decided holds the whole needle, or most of it where the next one begins. */
         assert_true(reading.worst_begin < at + sizeof needle / 2 && at + sizeof needle / 2 < reading.worst_end);
         assert_true(reading.worst_end - reading.worst_begin <= 2 * MODEL_BLOCK_CODE_POINTS + 2 * sizeof needle);
         assert_in_range(reading.window_count, MIB / MODEL_BLOCK_CODE_POINTS / 2, MIB / MODEL_BLOCK_CODE_POINTS + 1);
+        memcpy(haystack + at, kept, sizeof kept);
+    }
+    /* At every 1,000th character: by the windows that can hold it, which are those of the whole text. */
+    for (size_t at = 0; at + sizeof needle < MIB; at += 1000) {
+        size_t begin = at < 2 * MODEL_BLOCK_CODE_POINTS ? 0 : (at / MODEL_BLOCK_CODE_POINTS - 2) * MODEL_BLOCK_CODE_POINTS;
+        size_t count = MIB - begin < 6 * MODEL_BLOCK_CODE_POINTS ? MIB - begin : 6 * MODEL_BLOCK_CODE_POINTS;
+        char kept[sizeof needle];
+
+        memcpy(kept, haystack + at, sizeof kept);
+        memcpy(haystack + at, needle, sizeof needle - 1);
+        assert_true(model_score(model, (struct bytes){haystack + begin, count}) > 0.9);
         memcpy(haystack + at, kept, sizeof kept);
     }
     memcpy(haystack + MIB - sizeof needle, needle, sizeof needle);
