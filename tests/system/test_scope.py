@@ -150,5 +150,5 @@ def test_long_texts_of_some_do_not_keep_short_ones_of_others_waiting(upstream, t
         stop.set()
         for client in clients:
             client.join()
+        stack.close()
     assert statuses and set(statuses) <= {200, 503}
-    stack.close()
