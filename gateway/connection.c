@@ -3,6 +3,7 @@
 
 #include "gateway/connection_hunger.h"
 #include "gateway/connection_inside.h"
+#include "gateway/connection_rest.h"
 #include "proto/clock.h"
 
 #include <assert.h>
@@ -69,6 +70,7 @@ void connection_close(struct connection *connection, enum close_reason reason, b
     enter(connection, CLOSING);
     connection_unwatch(connection);
     hunger_end(connection);
+    rest_end(connection);
     connection->drained = NULL;
     connection->leaving_bytes = out_held(&connection->out);
     connection->home->leaving_bytes += connection->leaving_bytes;
@@ -261,6 +263,8 @@ void connection_update_reading(struct connection *connection)
         break;
     case HEAD:
     case IDLE:
+        wanted = !connection->rests;
+        break;
     case LINGER:
         wanted = true;
         break;
@@ -289,7 +293,7 @@ void connection_feed(struct connection *connection)
 {
     struct buffer ahead = connection->ahead;
 
-    if (ahead.count > 0) {
+    if (ahead.count > 0 && !connection->rests) {
         buffer_init(&connection->ahead, ahead.max);
         consume(connection, buffer_view(&ahead));
         buffer_free(&ahead);

@@ -88,6 +88,9 @@ void connection_when_drained(struct connection *connection, size_t low_bytes, vo
  * when `keep_alive` and connection_may_keep, else closed once all is sent. */
 void connection_answer_done(struct connection *connection, bool keep_alive);
 
+/* Hears no further request for PACE_REST_MS. */
+void connection_rest(struct connection *connection);
+
 /* Closes as soon as what is unsent has been sent (or has stalled). */
 void connection_finish(struct connection *connection);
 

@@ -43,7 +43,7 @@ enum close_reason {
     REASON_COUNT
 };
 
-enum { DATE_BYTES = 29, WATCH_STALL = 0, WAIT_FOR_BUDGET = 0 };
+enum { DATE_BYTES = 29, WATCH_STALL = 0, WAIT_FOR_BUDGET = 0, RESTS = 0 };
 
 struct connection {
     uv_tcp_t socket; /* first: libuv gives it back */
@@ -51,8 +51,10 @@ struct connection {
     struct roster_member member; /* its state is enum connection_state */
     struct roster_member watch;  /* in home->stalls while bytes are unsent */
     struct roster_member hunger; /* in home->hungry while its body waits for the budget */
+    struct roster_member rest;   /* in home->resting while it is not heard */
     bool watched;
     bool is_hungry;
+    bool rests;
     bool reading; /* libuv reads */
     bool ended;   /* the client will send no more */
     bool answering; /* a byte of the answer at hand has been written */
@@ -87,6 +89,7 @@ struct connection_set {
     struct roster roster;
     struct roster stalls;
     struct roster hungry;
+    struct roster resting;
     struct admit *admit;
     size_t leaving_bytes; /* held by connections that are closing */
     uint64_t cut_sample; /* of overload, in which one was cut last */

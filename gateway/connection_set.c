@@ -5,6 +5,7 @@
 #include "gateway/connection_hunger.h"
 #include "gateway/connection_inside.h"
 #include "gateway/connection_pressure.h"
+#include "gateway/connection_rest.h"
 #include "gateway/forwarded.h"
 #include "proto/clock.h"
 #include "proto/log.h"
@@ -144,6 +145,8 @@ enum status connection_set_open(struct connection_set **out, uv_loop_t *loop, co
     set->roster.limit_ms[HALF] = HALF_CLOSED_PROBE_MS;
     roster_init(&set->stalls);
     roster_init(&set->hungry);
+    roster_init(&set->resting);
+    set->resting.limit_ms[RESTS] = PACE_REST_MS;
     connection_set_use_limits(set);
     write_date(set);
     *out = set;
@@ -330,6 +333,7 @@ void connection_set_tick(struct connection_set *set)
     roster_tick(&set->stalls, now_ms, look_at_stall);
     count_unsent(set);
     hunger_tick(set);
+    rest_tick(set);
     pressure_tick(set);
 }
 

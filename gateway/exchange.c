@@ -146,7 +146,7 @@ static enum status on_room(void *context, size_t bytes)
     struct buffer *body = &exchange->body;
     size_t left;
 
-    if (exchange->coding != CODING_NONE) {
+    if (exchange->coding != CODING_NONE || exchange->turned_away) {
         return STATUS_OK;
     }
     if (body->room == 0 && exchange->head->body_bytes > 0) {
@@ -176,6 +176,9 @@ static enum status on_body(void *context, struct bytes part)
 {
     struct exchange *exchange = context;
 
+    if (exchange->turned_away) {
+        return STATUS_OK; /* nobody wants it */
+    }
     return exchange->coding == CODING_NONE ? exchange_keep(exchange, part) : exchange_decode(exchange, part);
 }
 
@@ -183,10 +186,12 @@ static void on_complete(void *context)
 {
     struct exchange *exchange = context;
 
-    assert(exchange->step == STEP_READ);
+    assert(exchange->step == STEP_READ || exchange->turned_away);
     exchange->read_us = clock_us() - exchange->begun_us;
     exchange->is_whole = true;
-    if (exchange->wait == WAIT_NONE) { /* else exchange_decode_on goes on */
+    if (exchange->turned_away) {
+        (void)exchange_go(exchange, STEP_REFUSE);
+    } else if (exchange->wait == WAIT_NONE) { /* else exchange_decode_on goes on */
         (void)exchange_go(exchange, exchange->coding == CODING_NONE ? exchange->after_read : exchange_decoded(exchange));
     }
 }

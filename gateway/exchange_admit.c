@@ -161,6 +161,7 @@ static enum step find_room(struct exchange *exchange)
     enum caller_result result = CALLER_ADMITTED;
 
     if (admit_request(exchange->home->admit) != STATUS_OK) {
+        exchange->retry_after_s = admit_pace_is_held(exchange->home->admit) ? overload_retry_after_s() : 0;
         return exchange_full(exchange, LIMIT_IN_FLIGHT);
     }
     exchange->admitted = true;
@@ -181,12 +182,26 @@ static enum step find_room(struct exchange *exchange)
     return exchange_full(exchange, result == CALLER_RATE ? LIMIT_KEY_RATE : LIMIT_KEY_IN_FLIGHT);
 }
 
+/* A short body that follows at once is read and thrown away first: then the connection can be kept, and another costs more than
+ * the refusal. */
+static bool has_short_body(const struct request_head *head)
+{
+    return head->body_bytes > 0 && head->body_bytes <= TURNED_AWAY_BODY_BYTES_MAX && !head->wants_continue;
+}
+
 enum step exchange_admit(struct exchange *exchange)
 {
     enum step step = find_room(exchange);
 
-    exchange->turned_away = step == STEP_REFUSE;
-    return step;
+    if (step != STEP_REFUSE) {
+        return step;
+    }
+    exchange->turned_away = true;
+    exchange_leave(exchange);
+    if (admit_pace_is_held(exchange->home->admit)) {
+        connection_rest(exchange->connection);
+    }
+    return has_short_body(exchange->head) ? STEP_WAIT : STEP_REFUSE; /* for the connection's `complete` */
 }
 
 void exchange_leave(struct exchange *exchange)
@@ -194,12 +209,15 @@ void exchange_leave(struct exchange *exchange)
     if (exchange->entered) {
         caller_leave(exchange->caller);
     }
+    exchange->entered = false;
     if (exchange->has_client) {
         addresses_leave(admit_clients(exchange->home->admit), exchange->client);
     }
+    exchange->has_client = false;
     if (exchange->admitted) {
         admit_request_end(exchange->home->admit);
     }
+    exchange->admitted = false;
 }
 
 bool exchange_query_has_own_key(const struct exchange *exchange)

@@ -38,6 +38,8 @@ struct loop {
     _Atomic(struct snapshot *) next; /* held; to be used from the next turn on */
     _Atomic bool drain_wanted;
     struct pulse pulse;
+    uint64_t turn_end_ns; /* of the last turn, and how long the loop had slept until then */
+    uint64_t slept_ns;
 };
 
 static void begin_drain(struct loop *loop)
@@ -106,6 +108,17 @@ static void on_tick(uv_timer_t *tick)
     }
 }
 
+/* How long it was, without its sleep. */
+static void tell_turn(struct loop *loop)
+{
+    uint64_t now_ns = uv_hrtime();
+    uint64_t slept_ns = uv_metrics_idle_time(&loop->uv);
+
+    pulse_turn(&loop->pulse, (now_ns - loop->turn_end_ns - (slept_ns - loop->slept_ns)) / 1000);
+    loop->turn_end_ns = now_ns;
+    loop->slept_ns = slept_ns;
+}
+
 static void on_awake(uv_idle_t *awake)
 {
     (void)awake; /* running is all it does */
@@ -130,6 +143,7 @@ static void on_turn_end(uv_check_t *turn_end)
     } else {
         (void)uv_idle_stop(&loop->awake);
     }
+    tell_turn(loop);
 }
 
 static void on_connection_closed(void *owner)
@@ -189,6 +203,9 @@ static enum status open_handles(struct loop *loop)
         return STATUS_NO_MEMORY;
     }
     loop->uv_open = true;
+    if (uv_loop_configure(&loop->uv, UV_METRICS_IDLE_TIME) != 0) {
+        return STATUS_UNSUPPORTED;
+    }
     if (uv_async_init(&loop->uv, &loop->wake, on_wake) != 0) {
         return STATUS_IO;
     }

@@ -144,7 +144,7 @@ static enum status start_loops(struct gateway *gateway)
 static enum status open_watch(struct gateway *gateway)
 {
     struct watch_options options = {
-        .overload = admit_overload(gateway->admit),
+        .admit = gateway->admit,
         .pool = gateway->pool,
         .queue_age_ms = gateway->settings->moderation.queue_age_ms,
         .pulse_count = gateway->loop_count + 1,

@@ -135,7 +135,10 @@ static void serve(struct server *server, int fd, bool has_place)
 /* Accepts until nobody waits or there is no place; and looks again in the next turn when many wait. */
 static void take(struct server *server)
 {
-    for (int count = 0; count < ACCEPT_TURN_MAX; count++) {
+    bool full = admit_pace_is_full(server->admit);
+    int most = full ? PACE_ACCEPTS : ACCEPT_TURN_MAX;
+
+    for (int count = 0; count < most; count++) {
         enum status room = is_paused(server) ? STATUS_AGAIN : admit_connection(server->admit);
         int fd;
 
@@ -149,6 +152,10 @@ static void take(struct server *server)
             return;
         }
         serve(server, fd, room == STATUS_OK);
+    }
+    if (full) { /* a connection costs as much as a request, and its request would be turned away */
+        server->pauses_until_ms = clock_ms() + ACCEPT_PAUSE_MS;
+        set_listening(server, false);
     }
 }
 

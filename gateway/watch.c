@@ -21,7 +21,7 @@ struct watched {
 };
 
 struct watch {
-    struct overload *overload;
+    struct admit *admit;
     const struct pool *pool;
     uint64_t queue_age_ms;
     uint64_t look_ms;
@@ -69,9 +69,22 @@ static uint64_t take_late_ms(struct watch *watch)
     return worst_ms;
 }
 
+/* The shortest turn of the loop that has the longest ones. */
+static uint64_t take_turn_us(struct watch *watch)
+{
+    uint64_t worst_us = 0;
+
+    for (size_t index = 0; index < watch->count; index++) {
+        uint64_t turn_us = pulse_take_turn_us(watch->at[index].pulse);
+
+        worst_us = turn_us > worst_us ? turn_us : worst_us;
+    }
+    return worst_us;
+}
+
 static void tell_signals(struct watch *watch)
 {
-    struct overload *overload = watch->overload;
+    struct overload *overload = admit_overload(watch->admit);
     uint64_t used;
 
     overload_tell(overload, SIGNAL_LAG, overload_lag_percent(take_late_ms(watch)));
@@ -96,7 +109,8 @@ static void *run(void *context)
     while (poll(&end, 1, (int)watch->look_ms) <= 0) { /* time over, or a signal */
         look_for_stuck(watch);
         tell_signals(watch);
-        overload_sample(watch->overload);
+        overload_sample(admit_overload(watch->admit));
+        pace_sample(admit_pace(watch->admit), take_turn_us(watch), admit_in_flight(watch->admit));
     }
     return NULL;
 }
@@ -124,7 +138,7 @@ enum status watch_open(struct watch **out, const struct watch_options *options)
     if (watch == NULL) {
         return STATUS_NO_MEMORY;
     }
-    watch->overload = options->overload;
+    watch->admit = options->admit;
     watch->pool = options->pool;
     watch->queue_age_ms = options->queue_age_ms;
     watch->look_ms = options->look_ms == 0 ? OVERLOAD_SAMPLE_MS : options->look_ms;

@@ -10,7 +10,7 @@
 #ifndef GATEWAY_WATCH_H
 #define GATEWAY_WATCH_H
 
-#include "gateway/overload.h"
+#include "gateway/admit.h"
 #include "gateway/pool.h"
 #include "gateway/pulse.h"
 #include "proto/status.h"
@@ -22,7 +22,7 @@
 struct watch;
 
 struct watch_options { /* what they point to is borrowed until watch_close */
-    struct overload *overload;
+    struct admit *admit;
     struct pulse *const *pulses; /* copied */
     size_t pulse_count;
     const struct pool *pool; /* NULL: nothing waits */

@@ -173,9 +173,14 @@ enum {
     OVERLOAD_LAG_MS = 100,               /* of a loop: the first stage */
     OVERLOAD_LAG_MAX_MS = 1000,          /* as bad as it gets */
     OVERLOAD_RETRY_SPREAD_S = 4,         /* those that were refused come back within so many seconds, not all at once */
+    TURNED_AWAY_BODY_BYTES_MAX = 64 * KIB, /* read for nothing, so that the connection may stay */
+    PACE_TURN_US = 20000,                /* a loop of which every turn takes so long has more to do than it can */
+    PACE_REQUESTS_MIN = 16,              /* in flight, however slow the processor is */
+    PACE_REST_MS = 1000,                 /* then a connection whose request was turned away is not heard: RETRY_AFTER_S */
+    PACE_ACCEPTS = 8,                    /* and a loop takes so many connections in each ACCEPT_PAUSE_MS */
     CONNECTIONS_OF_TEN_DESCRIPTORS = 4,  /* the others are for upstreams, moderators and ourselves */
     ACCEPT_TURN_MAX = 64,                /* connections that one turn of a loop takes */
-    ACCEPT_PAUSE_MS = 100,               /* after an accept that failed for want of descriptors */
+    ACCEPT_PAUSE_MS = 100,               /* after PACE_ACCEPTS, or an accept that failed for want of descriptors */
     RETRY_AFTER_S = 1,                   /* with every 503, and where an address or a key has too much at once */
     RETRY_AFTER_S_MAX = 24 * 60 * 60,    /* of an upstream's, to be passed on with an error of ours: a day */
     CREDENTIAL_BYTES_MAX = 512,          /* a longer one is no key of a caller; one of `prismguard-gateway key` has 67 */
@@ -351,6 +356,7 @@ enum {
     HISTORY_DRAIN_MS = 5000, /* at the end of the process */
 };
 
+_Static_assert(PACE_REST_MS == 1000 * RETRY_AFTER_S, "who comes when told to does not wait");
 _Static_assert(LOOP_TICK_MS < POOL_TURN_MS && POOL_TURN_MS < THREAD_ALIVE_MS && THREAD_ALIVE_MS < THREAD_STUCK_MS,
                "liveness fails before the process ends itself, and not while a thread only sleeps");
 _Static_assert(MSGPACK_ITEMS_MAX >= 2 * SEGMENTS_MAX + 64, "a full TASK passes the checker");

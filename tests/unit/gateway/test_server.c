@@ -214,6 +214,31 @@ static void an_idle_connection_gives_its_place_to_the_next(void **state)
     assert_int_equal(0, close(next));
 }
 
+static void while_every_turn_is_long_few_connections_are_taken_at_a_time(void **state)
+{
+    struct fixture *fixture = *state;
+    int clients[PACE_ACCEPTS + 1];
+
+    atomic_store(&admit_pace(fixture->admit)->is_full, true);
+    clock_freeze(1000);
+    fixture->world->answer = NULL;
+    for (int index = 0; index < PACE_ACCEPTS + 1; index++) {
+        clients[index] = connect_to(&fixture->address);
+    }
+    for (int turn = 0; turn < 20; turn++) {
+        (void)uv_run(&fixture->world->uv, UV_RUN_NOWAIT);
+    }
+    assert_int_equal(PACE_ACCEPTS, admit_connections(fixture->admit));
+    clock_freeze(1000 + ACCEPT_PAUSE_MS);
+    server_room(fixture->server);
+    assert_int_equal(PACE_ACCEPTS + 1, admit_connections(fixture->admit));
+    clock_freeze(0);
+    for (int index = 0; index < PACE_ACCEPTS + 1; index++) {
+        assert_int_equal(0, close(clients[index]));
+    }
+    turn_until_empty(fixture);
+}
+
 static void under_overload_connections_wait_in_the_queue(void **state)
 {
     struct fixture *fixture = *state;
@@ -286,6 +311,7 @@ int main(void)
         with_server(an_address_where_somebody_listens_is_not_vacant),
         with_server(an_address_of_another_machine_cannot_be_had),
         with_server(an_idle_connection_gives_its_place_to_the_next),
+        with_server(while_every_turn_is_long_few_connections_are_taken_at_a_time),
         with_server(under_overload_connections_wait_in_the_queue),
         with_server(a_turn_takes_so_many_connections_and_the_next_the_rest),
         with_server(without_descriptors_it_pauses_and_goes_on_by_itself),

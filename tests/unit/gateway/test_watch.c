@@ -20,6 +20,9 @@
 
 enum { LOOK_MS = 25, STUCK_LOOKS = THREAD_STUCK_MS / OVERLOAD_SAMPLE_MS, PATIENCE_MS = 20000 };
 
+static const struct limit_settings limits = {
+    .connections = 64, .connections_per_address = 64, .in_flight = 64, .body_budget_bytes = MIB, .stream_budget_bytes = MIB};
+
 struct hanging {
     struct pulse pulse;
     int gate[2]; /* a callback that reads from it hangs until somebody writes */
@@ -68,18 +71,20 @@ static int watch_a_loop(unsigned looks)
     struct pulse *pulses[] = {&hanging.pulse};
     struct log_settings settings = {.level = LOG_INFO};
     struct metrics *metrics = NULL;
-    struct overload *overload = NULL;
+    struct admit *admit = NULL;
+    struct overload *overload;
     struct watch *watch = NULL;
     pthread_t thread;
 
     if (log_open("test", &settings) != STATUS_OK || metrics_open(&metrics) != STATUS_OK ||
-        overload_open(&overload, metrics) != STATUS_OK || pipe(hanging.gate) != 0) {
+        admit_open(&admit, &limits, metrics) != STATUS_OK || pipe(hanging.gate) != 0) {
         return 1;
     }
+    overload = admit_overload(admit);
     pulse_begin(&hanging.pulse, "loop", 1);
     if (pthread_create(&thread, NULL, run_loop, &hanging) != 0 ||
         watch_open(&watch, &(struct watch_options){
-                               .overload = overload, .pulses = pulses, .pulse_count = 1, .look_ms = LOOK_MS}) != STATUS_OK) {
+                               .admit = admit, .pulses = pulses, .pulse_count = 1, .look_ms = LOOK_MS}) != STATUS_OK) {
         return 1;
     }
     while (overload_samples(overload) < looks) {
@@ -91,7 +96,7 @@ static int watch_a_loop(unsigned looks)
         (void)poll(NULL, 0, 1);
     }
     watch_close(&watch);
-    overload_close(&overload);
+    admit_close(&admit);
     metrics_close(&metrics);
     log_close();
     return 0;
@@ -153,6 +158,7 @@ static void a_loop_that_goes_on_in_time_does_not(void **state)
 
 struct fixture {
     struct metrics *metrics;
+    struct admit *admit;
     struct overload *overload;
     struct pulse pulses[2];
     struct watch *watch;
@@ -165,8 +171,9 @@ static int set_up(void **state)
     struct watch_options options = {.pulses = pulses, .pulse_count = 2, .look_ms = LOOK_MS};
 
     assert_status(STATUS_OK, metrics_open(&fixture->metrics));
-    assert_status(STATUS_OK, overload_open(&fixture->overload, fixture->metrics));
-    options.overload = fixture->overload;
+    assert_status(STATUS_OK, admit_open(&fixture->admit, &limits, fixture->metrics));
+    fixture->overload = admit_overload(fixture->admit);
+    options.admit = fixture->admit;
     pulse_begin(&fixture->pulses[0], "first", 1);
     pulse_begin(&fixture->pulses[1], "second", 1);
     assert_status(STATUS_OK, watch_open(&fixture->watch, &options));
@@ -181,7 +188,7 @@ static int tear_down(void **state)
     watch_close(&fixture->watch);
     watch_close(&fixture->watch);
     clock_freeze(0);
-    overload_close(&fixture->overload);
+    admit_close(&fixture->admit);
     metrics_close(&fixture->metrics);
     test_free(fixture);
     return 0;
@@ -244,6 +251,24 @@ static void descriptors_and_lag_are_told(void **state)
     assert_true(percent(fixture, "lag") < 85);
 }
 
+static void long_turns_hold_the_pace_and_short_ones_let_it_go(void **state)
+{
+    struct fixture *fixture = *state;
+    uint64_t end_ms = clock_ms() + PATIENCE_MS;
+
+    assert_false(admit_pace_is_held(fixture->admit));
+    while (!admit_pace_is_held(fixture->admit) && clock_ms() < end_ms) {
+        pulse_turn(&fixture->pulses[0], 1);
+        pulse_turn(&fixture->pulses[1], PACE_TURN_US);
+        beat_for_a_look(fixture);
+    }
+    assert_true(admit_pace_is_held(fixture->admit));
+    while (admit_pace_is_held(fixture->admit) && clock_ms() < end_ms) {
+        beat_for_a_look(fixture);
+    }
+    assert_false(admit_pace_is_held(fixture->admit));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -251,6 +276,7 @@ int main(void)
         cmocka_unit_test(a_loop_that_goes_on_in_time_does_not),
         cmocka_unit_test_setup_teardown(a_thread_that_is_silent_for_three_seconds_is_not_alive, set_up, tear_down),
         cmocka_unit_test_setup_teardown(descriptors_and_lag_are_told, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(long_turns_hold_the_pace_and_short_ones_let_it_go, set_up, tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,35 @@
+/* connection_rest: the list of those that rest. */
+#include "gateway/connection_rest.h"
+
+#include "gateway/connection.h"
+#include "gateway/connection_inside.h"
+#include "proto/clock.h"
+
+void connection_rest(struct connection *connection)
+{
+    if (!connection->rests) {
+        connection->rests = true;
+        roster_join(&connection->home->resting, &connection->rest, RESTS, clock_ms());
+    }
+}
+
+void rest_end(struct connection *connection)
+{
+    if (connection->rests) {
+        roster_leave(&connection->home->resting, &connection->rest);
+        connection->rests = false;
+    }
+}
+
+static void rested(struct roster_member *member)
+{
+    struct connection *connection = (struct connection *)((char *)member - offsetof(struct connection, rest));
+
+    rest_end(connection);
+    connection_feed(connection);
+}
+
+void rest_tick(struct connection_set *set)
+{
+    roster_tick(&set->resting, clock_ms(), rested);
+}

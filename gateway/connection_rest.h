@@ -1,0 +1,19 @@
+/* connection_rest: a connection whose request was turned away for want of processor time is not heard again for PACE_REST_MS.
+ *
+ * Its client has been told to come back after as long (Retry-After). One that asks again at once would be turned away again, and
+ * each time cost a part of what a request costs: its next request waits unread, so that its own window closes.
+ *
+ * Thread: the loop's. Of connection.c and connection_set.c.
+ */
+#ifndef GATEWAY_CONNECTION_REST_H
+#define GATEWAY_CONNECTION_REST_H
+
+struct connection;
+struct connection_set;
+
+/* Begins by connection_rest of connection.h. Ends it, also when it does not rest. */
+void rest_end(struct connection *connection);
+
+void rest_tick(struct connection_set *set);
+
+#endif
