@@ -1,0 +1,40 @@
+"""Control groups of our own (v1 or v2; they need root): what a service may have of a thing, for benches."""
+import os
+import pathlib
+
+ROOT = pathlib.Path("/sys/fs/cgroup")
+SECOND_VERSION = (ROOT / "cgroup.controllers").exists()
+
+
+class Cgroup:
+    """A group of one controller ("memory", "cpu"); none of it is left after close()."""
+
+    def __init__(self, controller):
+        above = ROOT if SECOND_VERSION else ROOT / controller
+        self.folder = above / f"prismguard-bench-{os.getpid()}"
+        if SECOND_VERSION:
+            (above / "cgroup.subtree_control").write_text(f"+{controller}")
+        self.folder.mkdir()
+
+    @property
+    def through(self):
+        """A command that ends by executing what follows it, inside the group."""
+        return ["sh", "-c", 'echo $$ >"$0/cgroup.procs"; exec "$@"', str(self.folder)]
+
+    def close(self):
+        self.folder.rmdir()
+
+
+class CpuQuota(Cgroup):
+    """A part of one processor, in slices short enough to go unnoticed."""
+
+    PERIOD_US = 5000
+
+    def __init__(self, part):
+        super().__init__("cpu")
+        quota_us = int(part * self.PERIOD_US)
+        if SECOND_VERSION:
+            (self.folder / "cpu.max").write_text(f"{quota_us} {self.PERIOD_US}")
+        else:
+            (self.folder / "cpu.cfs_period_us").write_text(str(self.PERIOD_US))
+            (self.folder / "cpu.cfs_quota_us").write_text(str(quota_us))
