@@ -29,11 +29,12 @@ static void give_up(struct pool_dispatch *dispatch, enum slot_kind kind, struct 
 }
 
 /* The text is taken for the cause: it is blocked, whatever `when_unavailable` says, or it would be a way past the judges. */
-static void block_poison(struct pool_dispatch *dispatch, struct job *job)
+static void block_poison(struct pool_dispatch *dispatch, struct job *job, uint64_t now_ms)
 {
     series_add(dispatch->counts.poisons, 1);
     log_event_limited(LOG_ERROR, "moderators_lost_to_a_text", LOG_TEXT("profile", job->profile->name),
                       LOG_NUMBER("text_bytes", job->text_bytes));
+    pool_poison_add(&dispatch->poison, dispatch_text(job), now_ms);
     job_block_undecided(job);
     dispatch_finish(dispatch, job, STATUS_OK);
 }
@@ -52,7 +53,7 @@ void dispatch_fail(struct pool_dispatch *dispatch, enum slot_kind kind, struct j
     job->failure = end == END_TIMEOUT ? STATUS_TIMEOUT : STATUS_UNAVAILABLE;
     job->crashes += end == END_GONE;
     if (job->crashes >= CRASHES_MAX) {
-        block_poison(dispatch, job);
+        block_poison(dispatch, job, now_ms);
         return;
     }
     if (!may_retry(dispatch, kind, job, end, now_ms)) {

@@ -54,6 +54,8 @@ void pool_counts_init(struct pool_counts *counts, struct metrics *metrics)
                                      "Texts sent a second time, to another moderator.", NULL, 0);
     counts->poisons = metrics_series(metrics, METRIC_COUNTER, "prismguard_gateway_pool_poisons_total",
                                      "Texts blocked because two moderators ended while they had them.", NULL, 0);
+    counts->quarantined = metrics_series(metrics, METRIC_COUNTER, "prismguard_gateway_pool_quarantined_total",
+                                         "Texts blocked unasked because moderators had ended while they had them.", NULL, 0);
     counts->late = metrics_series(metrics, METRIC_COUNTER, "prismguard_gateway_pool_late_verdicts_total",
                                   "Answers that came when nobody waited for them any more.", NULL, 0);
     counts->held = metrics_series(metrics, METRIC_COUNTER, "prismguard_gateway_pool_long_held_total",

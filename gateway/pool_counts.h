@@ -43,6 +43,7 @@ struct pool_counts {
     struct series *unreviewed[UNREVIEWED_REASONS];
     struct series *retries;
     struct series *poisons;
+    struct series *quarantined;
     struct series *results[6];
     struct series *bad[BAD_REASONS];
     struct series *late;

@@ -34,6 +34,7 @@ enum status pool_dispatch_open(struct pool_dispatch **out, const struct pool_opt
     buffer_init(&dispatch->frame, options->text_bytes_max + TASK_OVERHEAD_BYTES_MAX);
     buffer_init(&dispatch->body, options->text_bytes_max + TASK_OVERHEAD_BYTES_MAX);
     pool_counts_init(&dispatch->counts, options->metrics);
+    pool_poison_init(&dispatch->poison);
     status = pool_queue_open(&dispatch->queue, options->settings, options->metrics);
     if (status == STATUS_OK) {
         status = pool_slots_open(&dispatch->slots, options->settings->peers, options->metrics);
@@ -63,6 +64,11 @@ void pool_dispatch_close(struct pool_dispatch **dispatch)
 bool dispatch_is_abandoned(struct job *job)
 {
     return atomic_load_explicit(&job->abandoned, memory_order_relaxed);
+}
+
+struct bytes dispatch_text(const struct job *job)
+{
+    return bytes_from(buffer_view(&job->body), job->packing.count_at);
 }
 
 /* The end of every job. What came of one that nobody waits for is no verdict. */
@@ -178,14 +184,30 @@ enum status dispatch_send(struct pool_dispatch *dispatch, enum slot_kind kind, s
     return status == STATUS_OK ? STATUS_AGAIN : status;
 }
 
+/* As dispatch_send, and STATUS_DENIED: moderators have died of this text before. */
 static enum status send_local(struct pool_dispatch *dispatch, struct job *job, uint64_t now_ms)
 {
-    enum status status = dispatch_send(dispatch, SLOT_LOCAL, job, now_ms);
+    enum status status = pool_poison_has(&dispatch->poison, dispatch_text(job), now_ms)
+                             ? STATUS_DENIED
+                             : dispatch_send(dispatch, SLOT_LOCAL, job, now_ms);
 
     if (status == STATUS_OK) {
         job->result.queue_us = (uint32_t)(job->sent_us - job->submitted_us);
     }
     return status;
+}
+
+/* The end of a job that no moderator was asked about. */
+static void finish_unsent(struct pool_dispatch *dispatch, struct job *job, enum status status)
+{
+    if (status == STATUS_DENIED) {
+        series_add(dispatch->counts.quarantined, 1);
+        job_block_undecided(job);
+        status = STATUS_OK;
+    } else if (status != STATUS_CLOSED && status != STATUS_FULL) {
+        status = STATUS_UNAVAILABLE;
+    }
+    dispatch_finish(dispatch, job, status);
 }
 
 /* Gives idle slots the jobs that wait; with no slot left to wait for, none waits. */
@@ -202,7 +224,7 @@ void dispatch_give(struct pool_dispatch *dispatch, uint64_t now_ms)
         }
         (void)pool_queue_take(&dispatch->queue, job, now_ms);
         if (status != STATUS_OK) {
-            dispatch_finish(dispatch, job, status == STATUS_CLOSED ? STATUS_CLOSED : STATUS_UNAVAILABLE);
+            finish_unsent(dispatch, job, status);
         }
     }
     while (pool_slots_count(dispatch->slots, SLOT_LOCAL) == 0 &&
@@ -246,7 +268,7 @@ void pool_dispatch_submit(struct pool_dispatch *dispatch, struct job *job, uint6
         series_add(dispatch->counts.held, job->is_long && !pool_slots_long_room(dispatch->slots) ? 1 : 0);
     }
     if (status != STATUS_OK) {
-        dispatch_finish(dispatch, job, status == STATUS_FULL ? STATUS_FULL : STATUS_UNAVAILABLE);
+        finish_unsent(dispatch, job, status);
     }
 }
 

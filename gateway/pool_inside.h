@@ -8,6 +8,7 @@
 
 #include "gateway/pool_counts.h"
 #include "gateway/pool_dispatch.h"
+#include "gateway/pool_poison.h"
 #include "gateway/pool_queue.h"
 #include "gateway/pool_slots.h"
 
@@ -15,6 +16,7 @@ struct pool_dispatch {
     struct wire *wire; /* lent */
     struct pool_slots *slots;
     struct pool_queue queue;
+    struct pool_poison poison;
     uint64_t deadline_ms[SLOT_REVIEW + 1];
     uint64_t text_bytes_max;
     uint64_t ping_idle_ms;
@@ -51,6 +53,9 @@ void dispatch_suspect(struct pool_dispatch *dispatch, const unsigned char worker
 void dispatch_ping(struct pool_dispatch *dispatch, struct slot *slot, uint64_t now_ms);
 
 bool dispatch_is_abandoned(struct job *job);
+
+/* What moderators read of the job: roles and texts, whoever sends them under whatever profile. Lends from the job. */
+struct bytes dispatch_text(const struct job *job);
 
 /* Takes the job off its slot, which is to be moved or forgotten next; NULL when it has none. */
 struct job *dispatch_release(struct slot *slot);

@@ -186,6 +186,48 @@ static void a_text_that_two_moderators_die_of_is_blocked(void **state)
     desk_close(&pair.desk);
 }
 
+static void a_text_that_killed_is_not_asked_about_again(void **state)
+{
+    const struct profile_settings open = {.name = "other", .when_unavailable = WHEN_UNAVAILABLE_ALLOW};
+    struct pair pair;
+    struct scripted third;
+    struct job *waiting;
+
+    (void)state;
+    pair_open(&pair);
+    (void)desk_submit(&pair.desk, &plain, "poison");
+    (void)desk_submit(&pair.desk, &plain, "harmless");
+    waiting = desk_submit(&pair.desk, &plain, "poison");
+    scripted_task(&pair.first);
+    scripted_task(&pair.second);
+    scripted_answer(&pair.second, OUTCOME_ALLOW);
+    desk_until(&pair.desk, pair.desk.finished_count == 1);
+    scripted_task(&pair.second);
+    scripted_answer(&pair.second, OUTCOME_ALLOW); /* of the one that waited: it is not poison yet */
+    desk_until(&pair.desk, pair.desk.finished_count == 2);
+    assert_ptr_equal(waiting, pair.desk.finished[1]);
+    kill_slot(&pair.desk, &pair.first, 1);
+    scripted_task(&pair.second);
+    desk_add_slot_of(&pair.desk, &third, SLOT_LOCAL, "", third_process);
+    kill_slot(&pair.desk, &pair.second, 1);
+    assert_int_equal(3, pair.desk.finished_count);
+    assert_int_equal(0, series_value(pair.desk.dispatch->counts.quarantined));
+    (void)desk_submit(&pair.desk, &open, "poison");
+    assert_int_equal(4, pair.desk.finished_count);
+    assert_status(STATUS_OK, pair.desk.finished[3]->result.status);
+    assert_int_equal(OUTCOME_BLOCK, pair.desk.finished[3]->result.outcome);
+    assert_int_equal(1, series_value(pair.desk.dispatch->counts.quarantined));
+    assert_int_equal(1, series_value(pair.desk.dispatch->counts.poisons));
+    (void)desk_submit(&pair.desk, &plain, "harmless");
+    (void)desk_submit(&pair.desk, &plain, "poison");
+    assert_int_equal(5, pair.desk.finished_count); /* the harmless one is asked about */
+    scripted_task(&third);
+    scripted_answer(&third, OUTCOME_ALLOW);
+    desk_until(&pair.desk, pair.desk.finished_count == 6);
+    scripted_close(&third);
+    desk_close(&pair.desk);
+}
+
 static void a_second_attempt_waits_for_another_moderator_before_all_others(void **state)
 {
     struct pair pair;
@@ -350,6 +392,7 @@ int main(void)
         cmocka_unit_test(who_is_busy_passes_the_text_on_once),
         cmocka_unit_test(another_slot_of_the_same_process_is_no_other_moderator),
         cmocka_unit_test(a_text_that_two_moderators_die_of_is_blocked),
+        cmocka_unit_test(a_text_that_killed_is_not_asked_about_again),
         cmocka_unit_test(a_second_attempt_waits_for_another_moderator_before_all_others),
         cmocka_unit_test(a_second_attempt_waits_no_longer_than_the_deadline),
         cmocka_unit_test(a_second_attempt_does_not_wait_for_whom_has_left_nor_when_its_client_has),
