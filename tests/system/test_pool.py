@@ -3,23 +3,13 @@ import contextlib
 import signal
 import socket
 import subprocess
-import threading
 import time
 
 import pytest
 
-from stack import ROOT, SANITIZED, Stack
+from load import CLIENTS, PATIENT, load, make_keys, slots, wait_slots
+from stack import ROOT, Stack
 from upstream import PATIENCE_S, wait_until
-
-CLIENTS = 16
-# Sanitized services share two cores with everything else: time enough for a slow machine, and half of it is still an attempt.
-PATIENT = "\n  deadline: { local: 6s }\n  queue: { age: 20s }"
-
-
-def make_keys(folder):
-    done = subprocess.run([SANITIZED / "prismguard-gateway", "--make-keys", folder], capture_output=True, text=True, timeout=30)
-    assert done.returncode == 0, done.stderr
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -101,66 +91,12 @@ def test_keys_are_rotated_by_reloads_while_requests_flow(upstream, tmp_path):
         stack.close()
 
 
-class Load:
-    """Clients that each send one request after the other and note every answer that is not what it should be."""
-
-    def __init__(self, stack, clients=CLIENTS, ports=(None,)):
-        self.stack, self.answered, self.wrong, self.ports = stack, 0, [], ports
-        self.lock, self.ended = threading.Lock(), threading.Event()
-        self.threads = [threading.Thread(target=self._run, args=(number,)) for number in range(clients)]
-
-    def _run(self, number):
-        turn = 0
-        while not self.ended.is_set():
-            turn += 1
-            blocked = turn % 4 == 0
-            try:
-                status, _, body = self.stack.chat("say the forbidden-keyword" if blocked else f"hello {number} {turn}",
-                                                      port=self.ports[number % len(self.ports)])
-            except OSError as error:
-                status, body = 0, repr(error).encode()
-            with self.lock:
-                self.answered += 1
-                if status != (400 if blocked else 200):
-                    self.wrong.append((number, turn, status, body[:300]))
-
-    def wait_more(self, count):
-        """Until so many more answers have come."""
-        goal = self.answered + count
-        wait_until(lambda: self.answered >= goal, what=f"{goal} answers; wrong: {self.wrong[:3]}")
-
-
-@contextlib.contextmanager
-def load(stack, clients=CLIENTS, ports=(None,)):
-    """Requests flow within, to the gateways at these ports in turn; none of them may have gone wrong."""
-    running = Load(stack, clients, ports)
-    for thread in running.threads:
-        thread.start()
-    try:
-        running.wait_more(clients)
-        yield running
-        running.wait_more(clients)
-    finally:
-        running.ended.set()
-        for thread in running.threads:
-            thread.join(PATIENCE_S)
-    assert not running.wrong, f"{len(running.wrong)} of {running.answered}: {running.wrong[:5]}"
-
-
 @pytest.fixture
 def pair(upstream, tmp_path):
     """Two moderators and no encryption."""
     stack = Stack(tmp_path, upstream, review=False, moderators=2, pool=PATIENT)
     yield stack
     stack.close()
-
-
-def slots(stack, **labels):
-    return stack.gateway.metric("prismguard_gateway_pool_slots", kind="local", **labels)
-
-
-def wait_slots(stack, count):
-    wait_until(lambda: slots(stack) == count, what=f"{count} slots, not {slots(stack)}")
 
 
 def test_a_killed_moderator_costs_no_request(pair):
