@@ -98,6 +98,11 @@ static bool is_cancel(struct bytes path)
     return path.count < id_end && bytes_ends_with(path, BYTES("/responses/"));
 }
 
+bool endpoint_shows_answers(struct bytes path)
+{
+    return contains(path, BYTES("/responses/")) || contains(path, BYTES("/chat/completions/"));
+}
+
 /* "stream": true, with JSON's spaces; inside a string the quotes would have backslashes before them. */
 static bool says_stream(struct bytes text)
 {

@@ -29,6 +29,9 @@ static const struct {
     [STEP_ASK] = {"ask", exchange_ask},
     [STEP_RESULTS] = {"results", exchange_results},
     [STEP_CONNECT] = {"connect", exchange_connect},
+    [STEP_HOLD] = {"hold", exchange_hold_on},
+    [STEP_WEIGH] = {"weigh", exchange_weigh},
+    [STEP_RELEASE] = {"release", exchange_release},
     [STEP_RELAY] = {"relay", exchange_relay},
     [STEP_REFUSE] = {"refuse", exchange_refuse},
     [STEP_FINISH] = {"finish", exchange_finish},
@@ -56,6 +59,7 @@ static void give_back(struct exchange *exchange)
     exchange_leave(exchange);
     snapshot_release(&exchange->snapshot);
     exchange_step_out(exchange);
+    exchange_held_close(exchange);
     exchange_decode_close(exchange);
     exchange_moderations_close(exchange);
     exchange_drop_body(exchange);
@@ -222,6 +226,7 @@ static void let_go(struct exchange *exchange)
         exchange->relayed = *relay_so_far(exchange->relay);
         relay_close(&exchange->relay);
     }
+    exchange_held_close(exchange);
 }
 
 static void on_gone(void *context)
@@ -243,7 +248,7 @@ static void on_end_now(void *context)
         relay_end_now(exchange->relay);
         return;
     }
-    if (exchange->step == STEP_RESULTS) { /* its head is on the way: only a break is left */
+    if (exchange->step == STEP_RESULTS || exchange->step == STEP_RELEASE) { /* its head is on the way: only a break is left */
         exchange->end = "shutdown";
         reply_break(&exchange->reply);
         (void)exchange_go(exchange, STEP_FINISH);
@@ -280,7 +285,9 @@ void exchange_judged(struct job *job)
     struct exchange *exchange = job->owner;
     enum step step = STEP_OBEY;
 
-    if (exchange != NULL) {
+    if (exchange != NULL && exchange->answering) {
+        exchange->answer_us = clock_us() - exchange->answer_begun_us;
+    } else if (exchange != NULL) {
         exchange->judge_us = clock_us() - exchange->begun_us - exchange->read_us;
     }
     if (exchange != NULL && exchange->moderations != NULL) {
@@ -330,6 +337,7 @@ static void open_series(struct exchanges *exchanges)
     relay_series_find(&exchanges->relays, metrics);
     exchanges->series.read = stage_series(metrics, "read");
     exchanges->series.judge = stage_series(metrics, "judge");
+    exchanges->series.answer = stage_series(metrics, "answer");
     exchanges->series.first_byte = stage_series(metrics, "first_byte");
     exchanges->series.total = stage_series(metrics, "total");
     exchanges->series.refused = stage_series(metrics, "refused");
@@ -344,6 +352,7 @@ static void open_series(struct exchanges *exchanges)
                        "Requests let through without a verdict, because their profile allows it", NULL, 0);
     open_refusal_series(&exchanges->series, metrics);
     exchange_decode_series(&exchanges->series, metrics);
+    exchange_answer_series(&exchanges->series, metrics);
     exchanges->series.waits_room = metrics_series(metrics, METRIC_COUNTER, "prismguard_gateway_text_waits_total",
                                                   "Requests whose text had to wait for room in the body budget", NULL, 0);
 }

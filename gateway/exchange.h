@@ -6,6 +6,8 @@
  *
  *                                        \-> inputs <-> ask -> results -> finish    a route that serves moderations
  *
+ * Where a profile judges answers: connect -> hold -> weigh -> judge -> obey -> allowed -> release -> finish (exchange_held.c).
+ *
  * A step looks at what is there and names the next one, or waits for an event: a free decoder (decoder, for a compressed body),
  * the request's last byte (read), room for a copy of its text (body, inputs, ask), the verdict (judge), the end of the upstream's
  * answer (relay). A client that leaves takes its

@@ -321,7 +321,9 @@ static void write_down(const struct exchange *exchange, uint64_t total_us)
               LOG_NUMBER("text_bytes", exchange->text_bytes), LOG_TEXT("unjudged", unjudged),
               LOG_NUMBER("body_bytes", exchange->body_bytes),
               LOG_NUMBER("answer_bytes", exchange->relayed.body_bytes), LOG_NUMBER("read_us", exchange->read_us),
-              LOG_NUMBER("judge_us", exchange->judge_us), LOG_NUMBER("first_byte_us", exchange->relayed.first_byte_us),
+              LOG_NUMBER("judge_us", exchange->judge_us),
+              LOG_TEXT("answer", exchange_fate_name(exchange)), LOG_NUMBER("answer_us", exchange->answer_us),
+              LOG_NUMBER("first_byte_us", exchange->relayed.first_byte_us),
               LOG_NUMBER("total_us", total_us), LOG_NUMBER("stream", exchange->relayed.stream),
               LOG_TEXT("end", exchange->end));
 }
@@ -334,6 +336,7 @@ enum step exchange_finish(struct exchange *exchange)
     assert(exchange->status != 0);
     series_add(answer_series(exchange), 1);
     count_stream(exchange);
+    exchange_count_answer(exchange);
     series_observe(series->read, (double)exchange->read_us / 1e6);
     if (exchange->relayed.first_byte_us > 0) {
         series_observe(series->first_byte, (double)exchange->relayed.first_byte_us / 1e6);

@@ -10,6 +10,7 @@
 #include "gateway/endpoint.h"
 #include "gateway/fields.h"
 #include "gateway/format/problem.h"
+#include "gateway/held.h"
 #include "gateway/format/unjudged.h"
 #include "gateway/inflate.h"
 #include "gateway/pool.h"
@@ -43,6 +44,9 @@ enum step {
     STEP_ASK,
     STEP_RESULTS,
     STEP_CONNECT,
+    STEP_HOLD,
+    STEP_WEIGH,
+    STEP_RELEASE,
     STEP_RELAY,
     STEP_REFUSE,
     STEP_FINISH,
@@ -59,6 +63,24 @@ enum step {
 /* What a profile that observes would have done. */
 #define WOULD_BLOCK "block"
 #define WOULD_MISS "unavailable" /* no verdict */
+
+/* What became of an upstream's answer where a profile wants it judged. */
+enum answer_fate {
+    ANSWER_ALLOWED,
+    ANSWER_BLOCKED,
+    ANSWER_UNAVAILABLE, /* there was no verdict */
+    ANSWER_UNREADABLE,
+    ANSWER_PASSED,   /* an error of the upstream's, or empty */
+    ANSWER_STREAMED, /* not judged, as it is a stream */
+    ANSWER_FATES,
+};
+
+/* What was found out about a request, while its answer is judged. */
+struct asked {
+    struct job_result verdict;
+    bool has_verdict;
+    const char *source;
+};
 
 /* What an exchange waits for in line (exchange_wait.c). */
 enum wait {
@@ -87,6 +109,7 @@ struct exchange {
     struct buffer form;              /* of a URL form of PrismGuard: what was decoded of the path */
     const struct profile_settings *profile;      /* that judges; NULL: nothing is judged */
     const struct profile_settings *next_profile; /* that judges after it; NULL: none does */
+    const struct profile_settings *named_profile; /* by a URL form, beside the route's; NULL: none */
     enum dialect dialect;
     bool admitted;        /* holds a place of limits.in_flight */
     char address[INET6_ADDRSTRLEN]; /* the client's, as told by the proxies we trust; "unix" where nobody knows */
@@ -136,6 +159,13 @@ struct exchange {
     struct relay *relay;
     struct relay_result relayed;
 
+    bool shows_answers;   /* not judged itself, but its answer may be one that is kept */
+    struct held *held;    /* the answer, instead of `relay`, where it is judged */
+    bool answering;       /* the request has been judged, and its answer is: all of it is there */
+    enum answer_fate fate; /* the same */
+    struct asked asked;
+    uint64_t answer_begun_us, answer_us;
+
     unsigned status;  /* of the answer, 0 = none */
     const char *end;  /* in one word, for the log */
     const char *error; /* what the client was told, for the log; NULL = no error of ours */
@@ -161,6 +191,9 @@ struct exchange_metrics {
     struct series *coded_bytes[CODING_COUNT];
     struct series *decoded_bytes[CODING_COUNT];
     struct series *turns_decoded;
+    struct series *answers[ANSWER_FATES];
+    struct series *held;       /* gauge */
+    struct series *answer;     /* time until the verdict on an answer */
     struct series *waits_room;
 };
 
@@ -227,6 +260,9 @@ enum step exchange_inputs(struct exchange *exchange);
 enum step exchange_ask(struct exchange *exchange);
 enum step exchange_results(struct exchange *exchange);
 enum step exchange_connect(struct exchange *exchange);
+enum step exchange_hold_on(struct exchange *exchange);
+enum step exchange_weigh(struct exchange *exchange);
+enum step exchange_release(struct exchange *exchange);
 enum step exchange_relay(struct exchange *exchange);
 enum step exchange_refuse(struct exchange *exchange);
 enum step exchange_finish(struct exchange *exchange);
@@ -341,6 +377,29 @@ void exchange_count_unjudged(const struct exchange *exchange);
 
 /* Adds, where the settings want it, how the request was judged. Statuses of fields_add. */
 MUST_CHECK enum status exchange_add_debug(struct exchange *exchange);
+
+/* A job for the profile that judges, with no text in it yet. Statuses of job_open. */
+MUST_CHECK enum status exchange_open_job(struct exchange *exchange);
+
+/* Whether the answer is to be judged before it is released: sets the profiles that judge it. */
+bool exchange_holds(struct exchange *exchange);
+
+/* Begins the transfer of such an answer. Statuses of held_open. */
+MUST_CHECK enum status exchange_hold(struct exchange *exchange, const struct transfer_request *request);
+
+/* Gives the answer back, and keeps what came of it in `relayed`; nothing where there is none. */
+void exchange_held_close(struct exchange *exchange);
+
+/* There is no answer, as `relayed` says: writes it down. Returns the next step. */
+enum step exchange_failed(struct exchange *exchange);
+
+/* Counts what became of the answer. */
+void exchange_count_answer(const struct exchange *exchange);
+
+/* "allowed", ...; NULL where no answer was held. Static. */
+const char *exchange_fate_name(const struct exchange *exchange);
+
+void exchange_answer_series(struct exchange_metrics *series, struct metrics *metrics);
 
 /* Answers a connection whose request has no exchange. */
 void exchange_reject_early(struct exchanges *home, struct connection *connection, enum request_refusal refusal);

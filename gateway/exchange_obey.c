@@ -36,6 +36,7 @@ static enum step observe(struct exchange *exchange, const char *would)
 
 static enum step obey_silence(struct exchange *exchange, enum status why)
 {
+    exchange->fate = ANSWER_UNAVAILABLE;
     if (exchange->profile->observe) {
         exchange->source = SOURCE_NAME_UNAVAILABLE;
         return observe(exchange, WOULD_MISS);
@@ -59,29 +60,36 @@ enum step exchange_obey(struct exchange *exchange)
     const struct job_result *verdict = &exchange->verdict;
     struct errors_refusal refusal;
 
-    series_observe(exchange->home->series.judge, (double)exchange->judge_us / 1e6);
+    if (exchange->answering) {
+        series_observe(exchange->home->series.answer, (double)exchange->answer_us / 1e6);
+    } else {
+        series_observe(exchange->home->series.judge, (double)exchange->judge_us / 1e6);
+    }
+    exchange->has_verdict = verdict->status == STATUS_OK;
     if (verdict->status != STATUS_OK) {
         return obey_silence(exchange, verdict->status);
     }
-    exchange->has_verdict = true;
     exchange->source = verdict_source_name(verdict->source);
     if (verdict->outcome == OUTCOME_ALLOW) {
         return STEP_ALLOWED;
     }
+    exchange->fate = ANSWER_BLOCKED;
     if (exchange->profile->observe) {
         return observe(exchange, WOULD_BLOCK);
     }
-    errors_refusal(&refusal, (struct bytes){verdict->category, verdict->category_bytes}, bytes_of(exchange->decision));
+    errors_refusal(&refusal, exchange->answering ? "answer" : "request",
+                   (struct bytes){verdict->category, verdict->category_bytes},
+                   bytes_of(exchange->decision));
     return exchange_problem(exchange, ERROR_CONTENT_FILTER, 0, refusal.text);
 }
 
-/* By one profile. The one that a URL names has its turn after the floor, and the upstream after both. */
+/* By one profile. The one that a URL names has its turn after the floor, and then the upstream, or its answer the client. */
 enum step exchange_allowed(struct exchange *exchange)
 {
     if (exchange->next_profile == NULL) {
-        return STEP_CONNECT;
+        return exchange->answering ? STEP_RELEASE : STEP_CONNECT;
     }
     exchange->profile = exchange->next_profile;
     exchange->next_profile = NULL;
-    return STEP_BODY;
+    return exchange->answering ? STEP_WEIGH : STEP_BODY;
 }

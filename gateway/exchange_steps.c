@@ -90,6 +90,7 @@ enum step exchange_choose(struct exchange *exchange, struct endpoint endpoint)
         exchange->after_read = STEP_MODELS;
         return STEP_ADMIT;
     }
+    exchange->shows_answers = endpoint.use == ENDPOINT_PASSED && endpoint_shows_answers(exchange->rest);
     if (route->profile == NULL || endpoint.use == ENDPOINT_PASSED || endpoint.use == ENDPOINT_MODELS) {
         return STEP_ADMIT;
     }
@@ -203,13 +204,23 @@ static const char *failure_sentence(enum transfer_failure failure)
         return "the upstream's stream ended before it had content";
     case TRANSFER_REFUSED:
         return "the upstream's stream began with an error";
+    case TRANSFER_NO_ROOM:
+        return "the gateway has no room to judge the answer in";
     default:
         return "the upstream gave no usable answer";
     }
 }
 
-/* The upstream's answer has come to its end, one way or the other. */
-static void on_relayed(void *context, const struct relay_result *result)
+static void tell_failed(struct exchange *exchange)
+{
+    const struct relay_result *relayed = &exchange->relayed;
+
+    exchange->end = transfer_failure_name(relayed->failure);
+    log_event_limited_each(relayed->failure, TRANSFER_FAILURES, LOG_WARN, "upstream_failed", LOG_TEXT("why", exchange->end),
+                           LOG_TEXT("route", exchange->route->settings->path), LOG_NUMBER("status", relayed->status));
+}
+
+enum step exchange_failed(struct exchange *exchange)
 {
     static const enum error_kind kinds[] = {
         [TRANSFER_RESOLVE] = ERROR_BAD_GATEWAY, [TRANSFER_FORBIDDEN] = ERROR_UPSTREAM_NOT_ALLOWED,
@@ -217,26 +228,33 @@ static void on_relayed(void *context, const struct relay_result *result)
         [TRANSFER_IDLE] = ERROR_TIMEOUT,        [TRANSFER_TOTAL] = ERROR_TIMEOUT,
         [TRANSFER_BROKEN] = ERROR_BAD_GATEWAY,  [TRANSFER_TOO_LARGE] = ERROR_BAD_GATEWAY,
         [TRANSFER_DRAIN] = ERROR_OVERLOADED,    [TRANSFER_EMPTY] = ERROR_BAD_GATEWAY,
+        [TRANSFER_REFUSED] = ERROR_BAD_GATEWAY, [TRANSFER_NO_ROOM] = ERROR_OVERLOADED,
     };
+    const struct relay_result *relayed = &exchange->relayed;
+
+    tell_failed(exchange);
+    exchange->retry_after_s = relayed->retry_after_s;
+    return exchange_problem(exchange, relayed->failure == TRANSFER_REFUSED ? relayed->refusal : kinds[relayed->failure], 0,
+                            failure_sentence(relayed->failure));
+}
+
+/* The upstream's answer has come to its end, one way or the other. */
+static void on_relayed(void *context, const struct relay_result *result)
+{
     struct exchange *exchange = context;
     const struct relay_result *relayed = &exchange->relayed;
 
     exchange->relayed = *result;
     relay_close(&exchange->relay); /* *result goes with it */
     exchange->status = relayed->status;
-    if (relayed->end != RELAY_COMPLETE) {
-        exchange->end = transfer_failure_name(relayed->failure);
-        log_event_limited_each(relayed->failure, TRANSFER_FAILURES, LOG_WARN, "upstream_failed", LOG_TEXT("why", exchange->end),
-                               LOG_TEXT("route", exchange->route->settings->path), LOG_NUMBER("status", relayed->status));
-    }
     if (relayed->end == RELAY_FAILED_BEFORE) {
-        enum error_kind kind = relayed->failure == TRANSFER_REFUSED ? relayed->refusal : kinds[relayed->failure];
-
-        exchange->retry_after_s = relayed->retry_after_s;
-        (void)exchange_go(exchange, exchange_problem(exchange, kind, 0, failure_sentence(relayed->failure)));
-    } else {
-        (void)exchange_go(exchange, STEP_FINISH);
+        (void)exchange_go(exchange, exchange_failed(exchange));
+        return;
     }
+    if (relayed->end != RELAY_COMPLETE) {
+        tell_failed(exchange);
+    }
+    (void)exchange_go(exchange, STEP_FINISH);
 }
 
 enum step exchange_connect(struct exchange *exchange)
@@ -254,6 +272,7 @@ enum step exchange_connect(struct exchange *exchange)
         .delay_head = exchange->route->settings->delay_stream_header,
     };
     struct transfer_request request = {.method = head->method, .has_body = head->body_bytes != 0};
+    bool holds = false;
     enum status status = route_url(exchange->route, exchange->rest, exchange->query,
                                    exchange_query_has_own_key(exchange), &exchange->url);
 
@@ -270,11 +289,13 @@ enum step exchange_connect(struct exchange *exchange)
         request.expects_stream = endpoint_expects_stream(exchange->rest, request.body);
         reply_init(&exchange->reply, exchange->connection, head->http_1_0, is_method(exchange, "HEAD"),
                    connection_may_keep(exchange->connection));
-        status = relay_open(&exchange->relay, home->upstream, &request, &exchange->reply, &options);
+        holds = exchange_holds(exchange);
+        status = holds ? exchange_hold(exchange, &request)
+                       : relay_open(&exchange->relay, home->upstream, &request, &exchange->reply, &options);
     }
     if (status == STATUS_OK) {
         exchange_count_unjudged(exchange);
-        return STEP_RELAY;
+        return holds ? STEP_HOLD : STEP_RELAY;
     }
     fields_clear(exchange->added);
     if (status == STATUS_FULL) {

@@ -57,6 +57,18 @@ static enum step charge_text(struct exchange *exchange)
     return STEP_JUDGE;
 }
 
+enum status exchange_open_job(struct exchange *exchange)
+{
+    enum status status = job_open(&exchange->job, exchange->home->loop_index, exchange, exchange->profile,
+                                  exchange_caller_name(exchange), exchange->home->limits->moderated_text_bytes);
+
+    if (status == STATUS_OK) {
+        exchange->job->snapshot = snapshot_hold(exchange->snapshot);
+        job_set_caller(exchange->job, exchange_turn_name(exchange));
+    }
+    return status;
+}
+
 enum step exchange_body(struct exchange *exchange)
 {
     struct exchanges *home = exchange->home;
@@ -65,13 +77,10 @@ enum step exchange_body(struct exchange *exchange)
     if (exchange_must_queue(exchange)) {
         return exchange_await_room(exchange, 0);
     }
-    status = job_open(&exchange->job, home->loop_index, exchange, exchange->profile, exchange_caller_name(exchange),
-                      home->limits->moderated_text_bytes);
+    status = exchange_open_job(exchange);
     if (status != STATUS_OK) {
         return exchange_problem(exchange, ERROR_OVERLOADED, 0, "the gateway is out of memory");
     }
-    exchange->job->snapshot = snapshot_hold(exchange->snapshot);
-    job_set_caller(exchange->job, exchange_turn_name(exchange));
     status = pack_text(exchange, &home->problem);
     if (status != STATUS_OK) {
         job_close(&exchange->job);

@@ -42,5 +42,6 @@ enum step exchange_route_url(struct exchange *exchange)
     }
     exchange->profile = exchange->route->profile;
     exchange->next_profile = config.profile == exchange->profile ? NULL : config.profile;
+    exchange->named_profile = exchange->next_profile;
     return exchange_choose(exchange, endpoint);
 }

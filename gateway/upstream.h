@@ -66,8 +66,9 @@ enum transfer_failure { /* why an answer is missing or incomplete; names in metr
     TRANSFER_DRAIN,      /* its owner's, as the next two: the gateway ends before the answer does: 503 */
     TRANSFER_EMPTY,      /* a stream whose head was held ended without content: 502 */
     TRANSFER_REFUSED,    /* it began with an error of the upstream's: as that says */
+    TRANSFER_NO_ROOM,    /* an answer that is held found no room in the body budget: 503 */
 };
-enum { TRANSFER_FAILURES = TRANSFER_REFUSED + 1 };
+enum { TRANSFER_FAILURES = TRANSFER_NO_ROOM + 1 };
 
 const char *transfer_failure_name(enum transfer_failure failure); /* static */
 

@@ -20,6 +20,7 @@ const char *transfer_failure_name(enum transfer_failure failure)
         [TRANSFER_DRAIN] = "drain",
         [TRANSFER_EMPTY] = "empty",
         [TRANSFER_REFUSED] = "refused",
+        [TRANSFER_NO_ROOM] = "no_room",
     };
 
     assert((size_t)failure < sizeof names / sizeof names[0]);

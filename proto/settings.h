@@ -199,6 +199,7 @@ struct profile_settings {
     enum undecided undecided;
     enum unknown_choice unknown;
     bool observe; /* verdicts are told and not obeyed */
+    bool responses; /* plain answers are judged before they are released */
     enum images_choice images; /* and all else that cannot be judged */
     unsigned scope_roles;      /* bits of enum scope_role */
     enum since_choice scope_since;

@@ -163,6 +163,8 @@ static size_t print_roles(unsigned bits, FILE *out)
 
 static void explain_scope(const struct profile_settings *profile, FILE *out)
 {
+    const char *answers;
+
     fprintf(out, "  Judged: the words of ");
     (void)print_roles(profile->scope_roles, out);
     fprintf(out, "; content of a shape we do not know: %s.\n",
@@ -171,14 +173,20 @@ static void explain_scope(const struct profile_settings *profile, FILE *out)
         fprintf(out, "  Judged: of the turns ONLY those after the assistant's last one. Who writes the request writes that one:\n"
                      "    a forged one hides all that stands before it, but for the system's words.\n");
     }
+    answers = profile->responses ? "what the upstream answers as a stream" : "what the upstream answers";
     fprintf(out, "  NOT judged: ");
     if (print_roles(~profile->scope_roles, out) > 0) {
         fprintf(out, " (their words); ");
     }
     if (profile->images == IMAGES_ALLOW) {
-        fprintf(out, "images, audio and files that are no text; what the upstream answers.\n");
+        fprintf(out, "images, audio and files that are no text; %s.\n", answers);
     } else {
-        fprintf(out, "what the upstream answers. Refused: images, audio and files that are no text.\n");
+        fprintf(out, "%s. Refused: images, audio and files that are no text.\n", answers);
+    }
+    if (profile->responses) {
+        fprintf(out, "  Judged before it is released: what the upstream answers, held whole until then. One that cannot be\n"
+                     "    read, or has more text than moderated_text, is a 502; an error of the upstream's passes. STREAMED\n"
+                     "    ANSWERS ARE RELAYED UNJUDGED, and counted: whoever asks for a stream gets one.\n");
     }
 }
 

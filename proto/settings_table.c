@@ -210,6 +210,8 @@ static const struct setting rows[] = {
      .sentence = "Unsure and nobody to ask: the model's nearer side (no model yet: allow), block, or allow."},
     {"profiles.*.observe", SETTING_BOOLEAN, .fallback = "false", PROFILE(observe),
      .sentence = "Decide, count and log, and change nothing: what would be blocked goes on."},
+    {"profiles.*.responses", SETTING_BOOLEAN, .fallback = "false", PROFILE(responses),
+     .sentence = "Judge plain answers before they are released; streams are not judged."},
     {"profiles.*.unknown", SETTING_CHOICE, .choices = unknown_choices, .fallback = "scan", PROFILE(unknown),
      .sentence = "Content of a shape we do not know: judge every string in it, or block."},
     {"profiles.*.images", SETTING_CHOICE, .choices = images_choices, .fallback = "allow", PROFILE(images),

@@ -176,7 +176,7 @@ static const struct role *role_of(const struct json *json, const struct json_tok
     return &unknown_role;
 }
 
-static enum status read_message(struct shape_walk *walk, const struct json_token *message)
+enum status chat_request_message(struct shape_walk *walk, const struct json_token *message)
 {
     const struct json *json = walk->json;
     const struct json_token *name;
@@ -207,7 +207,7 @@ static enum status read_message(struct shape_walk *walk, const struct json_token
     return status;
 }
 
-SHAPE_MESSAGES(read_messages, read_message)
+SHAPE_MESSAGES(read_messages, chat_request_message)
 
 /* NULL: strings that no model reads. What it may read beside its messages is not here: prediction, documents,
  * chat_template_kwargs. Numbers and booleans are no text and need no place. */

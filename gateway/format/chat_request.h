@@ -13,4 +13,7 @@
 /* `root` is an object. A refusal is told by the walk. */
 MUST_CHECK enum status chat_request_walk(struct shape_walk *walk, const struct json_token *root);
 
+/* A message as it stands in a request's history, and in an answer. */
+MUST_CHECK enum status chat_request_message(struct shape_walk *walk, const struct json_token *message);
+
 #endif

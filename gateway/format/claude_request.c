@@ -267,6 +267,11 @@ SHAPE_CONTENT(read_user_content, read_user_block)
 
 SHAPE_CONTENT(read_assistant_content, read_assistant_block)
 
+enum status claude_request_answer(struct shape_walk *walk, const struct json_token *value, const char *name)
+{
+    return read_assistant_content(walk, value, name);
+}
+
 enum { ROLE_USER = 1 << 0, ROLE_ASSISTANT = 1 << 1 };
 
 static const struct role {

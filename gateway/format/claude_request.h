@@ -13,4 +13,7 @@
 /* `root` is an object. A refusal is told by the walk. */
 MUST_CHECK enum status claude_request_walk(struct shape_walk *walk, const struct json_token *root);
 
+/* The content of the assistant, as it stands in a request's history, and in an answer. Inside a message of its own. */
+MUST_CHECK enum status claude_request_answer(struct shape_walk *walk, const struct json_token *value, const char *name);
+
 #endif

@@ -269,11 +269,11 @@ enum status errors_stream_event(enum dialect dialect, enum error_kind kind, stru
     return status;
 }
 
-void errors_refusal(struct errors_refusal *out, struct bytes category, struct bytes decision)
+void errors_refusal(struct errors_refusal *out, const char *what, struct bytes category, struct bytes decision)
 {
     category = bytes_first(category, CATEGORY_BYTES_MAX);
     decision = bytes_first(decision, DECISION_ID_BYTES);
-    (void)snprintf(out->text, sizeof out->text, ERRORS_REFUSAL_FORMAT, (int)category.count,
+    (void)snprintf(out->text, sizeof out->text, ERRORS_REFUSAL_FORMAT, what, (int)category.count,
                    category.count == 0 ? "" : category.data, (int)decision.count,
                    decision.count == 0 ? "" : decision.data);
 }

@@ -111,10 +111,11 @@ MUST_CHECK enum status errors_stream_event(enum dialect dialect, enum error_kind
 
 /* The message of ERROR_CONTENT_FILTER: names the category and the decision and nothing else, so that nobody learns from
  * a refusal what to change (reliability B.1 row 21). A category beyond CATEGORY_BYTES_MAX is cut. */
-#define ERRORS_REFUSAL_FORMAT "MODERATION_BLOCKED: the request was refused (category: %.*s, decision: %.*s)"
+#define ERRORS_REFUSAL_FORMAT "MODERATION_BLOCKED: the %.7s was refused (category: %.*s, decision: %.*s)"
 struct errors_refusal {
-    char text[sizeof ERRORS_REFUSAL_FORMAT + CATEGORY_BYTES_MAX + DECISION_ID_BYTES]; /* terminated */
+    char text[sizeof ERRORS_REFUSAL_FORMAT + sizeof "request" + CATEGORY_BYTES_MAX + DECISION_ID_BYTES]; /* terminated */
 };
-void errors_refusal(struct errors_refusal *out, struct bytes category, struct bytes decision);
+/* `what`: "request" or "answer". */
+void errors_refusal(struct errors_refusal *out, const char *what, struct bytes category, struct bytes decision);
 
 #endif

@@ -194,7 +194,7 @@ static const struct shape_member content_members[] = {
     {"parts", PART_MODEL, read_model_parts},
 };
 
-static enum status read_content(struct shape_walk *walk, const struct json_token *content)
+enum status gemini_request_content(struct shape_walk *walk, const struct json_token *content)
 {
     const struct json_token *name;
     const struct role *role;
@@ -219,7 +219,7 @@ static enum status read_content(struct shape_walk *walk, const struct json_token
     return status;
 }
 
-SHAPE_MESSAGES(read_contents, read_content)
+SHAPE_MESSAGES(read_contents, gemini_request_content)
 
 /* A content whose role is ignored, or a string. */
 static enum status read_system(struct shape_walk *walk, const struct json_token *value, const char *name)

@@ -16,4 +16,7 @@
 /* `root` is an object. A refusal is told by the walk. */
 MUST_CHECK enum status gemini_request_walk(struct shape_walk *walk, const struct json_token *root);
 
+/* A content as it stands in a request's history, and in an answer. */
+MUST_CHECK enum status gemini_request_content(struct shape_walk *walk, const struct json_token *content);
+
 #endif

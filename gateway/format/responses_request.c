@@ -197,7 +197,7 @@ static enum status read_message(struct shape_walk *walk, const struct json_token
     return status;
 }
 
-static enum status read_item(struct shape_walk *walk, const struct json_token *item)
+enum status responses_request_item(struct shape_walk *walk, const struct json_token *item)
 {
     const struct json_token *type = item->type == JSON_OBJECT ? json_member(walk->json, item, "type") : NULL;
     const struct json_token *role = item->type == JSON_OBJECT ? json_member(walk->json, item, "role") : NULL;
@@ -225,7 +225,7 @@ static enum status read_input(struct shape_walk *walk, const struct json_token *
     enum status status;
 
     if (value->type == JSON_ARRAY) {
-        return shape_messages(walk, value, name, read_item);
+        return shape_messages(walk, value, name, responses_request_item);
     }
     extract_begin(walk->extract, SCOPE_USER);
     status = shape_text(walk, value, name);

@@ -14,4 +14,7 @@
 /* `root` is an object. A refusal is told by the walk. */
 MUST_CHECK enum status responses_request_walk(struct shape_walk *walk, const struct json_token *root);
 
+/* An item as it stands in a request's input, and in an answer's output. */
+MUST_CHECK enum status responses_request_item(struct shape_walk *walk, const struct json_token *item);
+
 #endif

@@ -1,6 +1,7 @@
 /* extract: in every dialect a body is read or refused, what is judged is UTF-8 within its bound, and a refusal says why. */
 #include "fuzz/fuzz.h"
 
+#include "gateway/format/answer.h"
 #include "gateway/format/body.h"
 #include "proto/utf8.h"
 
@@ -54,6 +55,26 @@ static enum status read_as(enum dialect dialect, struct bytes source, unsigned s
     return status;
 }
 
+/* The same as an upstream's answer: nobody's words are out of scope there. */
+static void read_answer(enum dialect dialect, struct bytes source)
+{
+    struct taken taken = {0};
+    const struct extract_options options = {
+        .scope_roles = EVERYBODY, .text_bytes_max = TEXT_BYTES_MAX, .add = take, .context = &taken};
+    struct extract *extract = NULL;
+    struct extract_result result;
+    struct json json;
+    enum status status;
+
+    json_init(&json);
+    fuzz_hold(extract_open(&extract, &options) == STATUS_OK);
+    status = answer_read(dialect, &json, source, extract, &result);
+    fuzz_hold(status != STATUS_OK || (result.segment_count == taken.count && result.text_bytes == taken.bytes));
+    fuzz_hold(status != STATUS_NO_MEMORY && status != STATUS_UNAVAILABLE);
+    extract_close(&extract);
+    json_free(&json);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct bytes source = fuzz_bytes(data, size);
@@ -71,6 +92,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             fuzz_hold(read_as((enum dialect)dialect, source, SCOPE_USER, UNKNOWN_SCAN, &some) == STATUS_OK);
             fuzz_hold(some.bytes <= all.bytes);
         }
+        read_answer((enum dialect)dialect, source);
     }
     return 0;
 }

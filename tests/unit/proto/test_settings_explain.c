@@ -49,7 +49,12 @@ static void it_says_what_is_told_to_callers_and_what_only_observes(void **state)
     assert_explained("gateway: { debug_headers: true }\nprofiles: { a: { observe: true } }\n",
                      PIECES("WHOEVER CALLS LEARNS how he was judged", "Profile a\n  ONLY OBSERVES: what follows is decided"),
                      PIECES("Health and metrics are off."));
-    assert_explained("profiles: { a: }\n", PIECES("Profile a\n  Judged:"), PIECES("LEARNS", "OBSERVES"));
+    assert_explained("profiles: { a: }\n", PIECES("Profile a\n  Judged:", "what the upstream answers.\n"),
+                     PIECES("LEARNS", "OBSERVES", "before it is released"));
+    assert_explained("profiles: { a: { responses: true } }\n",
+                     PIECES("what the upstream answers as a stream.\n", "Judged before it is released: what the upstream answers",
+                            "ANSWERS ARE RELAYED UNJUDGED"),
+                     PIECES("what the upstream answers.\n"));
 }
 
 static void it_says_who_may_call(void **state)

@@ -30,7 +30,7 @@ static void a_key_that_only_looks_like_a_path_is_unknown(void **state)
                    "moderator, trainer, database, curve, log\n",
                    "gateway.threads: 2\n");
     assert_refused("prismguard.yaml:1: profiles.a.model.kind: unknown key; allowed here are when_unavailable, undecided, "
-                   "observe, unknown, images, scope, keywords, model, review, cache, store, retention, training\n",
+                   "observe, responses, unknown, images, scope, keywords, model, review, cache, store, retention, training\n",
                    "profiles: { a: { model.kind: none } }\n");
     assert_refused("prismguard.yaml:1: routes[]: unknown key; allowed here are gateway, routes, moderation, profiles, "
                    "moderator, trainer, database, curve, log\n",

@@ -214,16 +214,16 @@ static void a_refusal_names_category_and_decision_within_its_bound(void **state)
     char category[CATEGORY_BYTES_MAX + 2];
 
     (void)state;
-    errors_refusal(&refusal, BYTES("violence"), BYTES("0123456789abcdef0123456789abcdef"));
+    errors_refusal(&refusal, "request", BYTES("violence"), BYTES("0123456789abcdef0123456789abcdef"));
     assert_string_equal("MODERATION_BLOCKED: the request was refused (category: violence, decision: "
                         "0123456789abcdef0123456789abcdef)",
                         refusal.text);
     memset(category, 'c', sizeof category);
-    errors_refusal(&refusal, (struct bytes){category, sizeof category}, BYTES("0123456789abcdef0123456789abcdef"));
+    errors_refusal(&refusal, "request", (struct bytes){category, sizeof category}, BYTES("0123456789abcdef0123456789abcdef"));
     assert_int_equal(strlen("MODERATION_BLOCKED: the request was refused (category: , decision: )") +
                          CATEGORY_BYTES_MAX + DECISION_ID_BYTES,
                      strlen(refusal.text));
-    errors_refusal(&refusal, (struct bytes){NULL, 0}, (struct bytes){NULL, 0});
+    errors_refusal(&refusal, "request", (struct bytes){NULL, 0}, (struct bytes){NULL, 0});
     assert_string_equal("MODERATION_BLOCKED: the request was refused (category: , decision: )", refusal.text);
 }
 

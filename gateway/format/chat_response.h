@@ -1,0 +1,14 @@
+/* chat_response: an answer in the openai_chat dialect (spec/wire-formats.md section 1.1.2) for
+ * gateway/format/answer.
+ *
+ * Thread: any.
+ */
+#ifndef GATEWAY_FORMAT_CHAT_RESPONSE_H
+#define GATEWAY_FORMAT_CHAT_RESPONSE_H
+
+#include "gateway/format/shape.h"
+
+/* `root` is an object. STATUS_MALFORMED where a known member is of a type that holds no text. */
+MUST_CHECK enum status chat_response_walk(struct shape_walk *walk, const struct json_token *root);
+
+#endif

@@ -1,0 +1,14 @@
+/* responses_response: an answer in the openai_responses dialect (spec/wire-formats.md section 1.2.2) for
+ * gateway/format/answer.
+ *
+ * Thread: any.
+ */
+#ifndef GATEWAY_FORMAT_RESPONSES_RESPONSE_H
+#define GATEWAY_FORMAT_RESPONSES_RESPONSE_H
+
+#include "gateway/format/shape.h"
+
+/* `root` is an object. STATUS_MALFORMED where a known member is of a type that holds no text. */
+MUST_CHECK enum status responses_response_walk(struct shape_walk *walk, const struct json_token *root);
+
+#endif
