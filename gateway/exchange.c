@@ -208,6 +208,8 @@ static void on_refused(void *context, struct connection *connection, void *curre
         exchange_reject_early(context, connection, refusal);
     } else if (exchange->step == STEP_DECODER && refusal == REFUSAL_BODY_TIME) {
         (void)exchange_go(exchange, exchange_rejected(exchange, REFUSAL_DECODERS)); /* the time went by for want of one */
+    } else if (exchange->starved_ms != 0 && refusal == REFUSAL_BODY_TIME) {
+        (void)exchange_go(exchange, exchange_rejected(exchange, REFUSAL_BODY_BUDGET)); /* for want of room */
     } else {
         (void)exchange_go(exchange, exchange_rejected(exchange, refusal));
     }

@@ -1,6 +1,6 @@
 /* exchange_decode: compressed bodies: each has a decoder, of a bounded number of them, or waits for one.
  *
- *   admit -> decoder --------------------> read -> (decoded part by part) -> body, inputs
+ *   admit -> decoder --------------------> read -> (decoded in slices, at the end of the loop's turns) -> body, inputs
  *               \-> waits; its socket is -/     \-> 400, 413
  *                   not read; 503 when the body's time is over
  */
@@ -86,14 +86,7 @@ static enum status decode_slice(struct exchange *exchange, struct bytes *in)
 
 enum status exchange_decode(struct exchange *exchange, struct bytes part)
 {
-    size_t whole_bytes = part.count;
-    bool first = TAILQ_EMPTY(&exchange->home->waiting[WAIT_TURN]);
-    enum status status = first ? decode_slice(exchange, &part) : STATUS_AGAIN;
-
-    exchange->coded_bytes += whole_bytes;
-    if (status != STATUS_AGAIN) {
-        return status;
-    }
+    exchange->coded_bytes += part.count;
     if (exchange->wait == WAIT_NONE) {
         exchange_stand(exchange, WAIT_TURN);
         connection_hold(exchange->connection);
@@ -106,11 +99,11 @@ void exchange_decode_on(struct exchange *exchange)
     struct bytes rest = bytes_from(buffer_view(&exchange->coded), exchange->coded_at);
     enum status status = decode_slice(exchange, &rest);
 
-    series_add(exchange->home->series.turns_decoded, 1);
     exchange_step_out(exchange);
     exchange->coded_at = exchange->coded.count - rest.count;
     if (status == STATUS_AGAIN) {
         exchange_stand(exchange, WAIT_TURN);
+        series_add(exchange->home->series.turns_decoded, exchange->starved_ms == 0 ? 1 : 0);
         return;
     }
     buffer_free(&exchange->coded);

@@ -295,10 +295,10 @@ const char *exchange_stream_end_name(size_t end);
 /* The next bytes of the body, decoded. Statuses of struct request_sink. */
 MUST_CHECK enum status exchange_keep(void *exchange, struct bytes part);
 
-/* The same of a compressed one, as much as the turn allows; the rest is kept, and the connection held until it is decoded. */
+/* The same of a compressed one: kept, and the connection held, until it is decoded. */
 MUST_CHECK enum status exchange_decode(struct exchange *exchange, struct bytes part);
 
-/* Goes on with that; the exchange is first in WAIT_TURN, and last or out of it then. */
+/* Decodes a slice of that; the exchange stands in WAIT_TURN, and is the last there or out of it then. */
 void exchange_decode_on(struct exchange *exchange);
 
 /* The body's last byte has come, and all of it is decoded: the step that follows. */

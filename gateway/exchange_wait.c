@@ -61,23 +61,25 @@ enum step exchange_await_room(struct exchange *exchange, uint64_t bytes)
     return STEP_WAIT; /* for exchanges_turn */
 }
 
-/* As many as the turn has bytes for; each goes to the end of the line, or out of it. */
+/* As many as the turn has bytes and time for; each goes to the end of the line, or out of it. Brotli fills its window of up to
+ * 16 MiB in one go, whatever is asked of it. */
 static void decode_on(struct exchanges *exchanges)
 {
     const struct exchange *exchange;
+    uint64_t end_us = clock_us() + TURN_US;
     size_t count = 0;
 
     TAILQ_FOREACH(exchange, &exchanges->waiting[WAIT_TURN], in_wait) {
         count++;
     }
-    while (count > 0 && exchanges->turn_bytes > 0) {
+    while (count > 0 && exchanges->turn_bytes > 0 && clock_us() < end_us) {
         exchange_decode_on(TAILQ_FIRST(&exchanges->waiting[WAIT_TURN]));
         count--;
     }
     exchanges->wants_turn = exchanges->wants_turn || count > 0;
 }
 
-/* The first in line is tried again where it may fit; it stays the first where it does not. */
+/* The first in line is tried again where it may fit, and stays the first where it does not. */
 static void give_room(struct exchanges *exchanges)
 {
     struct exchange *exchange;

@@ -149,7 +149,8 @@ enum {
     DECODER_BROTLI_BYTES_MAX = 19 * MIB, /* brotli: window, and the prefix codes of a block at their most (2.7 MiB) */
     INFLATE_CHUNK_BYTES = 16 * KIB,      /* decoded at a time, on the stack */
     DECODE_SLICE_BYTES = 128 * KIB,      /* of one body, before another one has its turn; */
-    TURN_BYTES = 512 * KIB,              /* decoded, or read once more, by a loop before it looks at its sockets again */
+    TURN_BYTES = 512 * KIB,              /* decoded, or read once more, by a loop before it looks at its sockets again; */
+    TURN_US = 5000,                      /* the next one is not begun later than that */
     CORK_FIRST_BYTES = KIB,              /* of its buffer: an event fits, and as much is quick to take and give back */
     BODY_BUDGET_WAIT_MS = 1000,          /* a body that the budget has no room for may wait so long */
     SCRATCH_BYTES_MAX = 32 * KIB,        /* an error's body, a credential, a full list of models */
