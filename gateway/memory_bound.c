@@ -77,7 +77,9 @@ void memory_bound_reckon(const struct settings *settings, struct memory_bound *o
                               4 * limits->moderated_text_bytes);                            /* gathered, decoded, packed */
     add_clients(limits, out);
     add_upstreams(settings, out);
-    memory_bound_add(out, "texts on their way to moderators", "moderation.queue.bytes", settings->moderation.queue_bytes);
+    memory_bound_add(out, "texts sent to moderators, until they answer", "moderation.queue.bytes",
+                     settings->moderation.queue_bytes +
+                         2 * (limits->moderated_text_bytes + TASK_OVERHEAD_BYTES_MAX)); /* the one being written, for a review */
     memory_bound_add_each(out, "moderators' slots", "moderation.peers", settings->moderation.peers, MEMORY_PEER_BYTES);
     memory_bound_add(out, "log and metrics", NULL, LOG_QUEUE_BYTES_MAX + MEMORY_METRICS_BYTES);
 }

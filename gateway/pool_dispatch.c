@@ -37,7 +37,7 @@ enum status pool_dispatch_open(struct pool_dispatch **out, const struct pool_opt
     pool_poison_init(&dispatch->poison);
     status = pool_queue_open(&dispatch->queue, options->settings, options->metrics);
     if (status == STATUS_OK) {
-        status = pool_slots_open(&dispatch->slots, options->settings->peers, options->metrics);
+        status = pool_slots_open(&dispatch->slots, options->settings, options->metrics);
     }
     if (status != STATUS_OK) {
         pool_dispatch_close(&dispatch);
@@ -117,7 +117,8 @@ static uint64_t attempt_ms(const struct pool_dispatch *dispatch, enum slot_kind 
     return whole_ms < left_ms ? whole_ms : left_ms;
 }
 
-/* STATUS_OK: the slot has the job. STATUS_CLOSED: the slot was gone and is forgotten. STATUS_NO_MEMORY. */
+/* STATUS_OK: the slot has the job. STATUS_CLOSED: the slot was gone and is forgotten. STATUS_FULL: slots that hang hold as many
+ * tasks as there may be. STATUS_NO_MEMORY. */
 static enum status send_task(struct pool_dispatch *dispatch, struct slot *slot, struct job *job,
                              struct message_task_head *head, struct bytes body, uint64_t now_ms)
 {
@@ -130,7 +131,13 @@ static enum status send_task(struct pool_dispatch *dispatch, struct slot *slot, 
     head->kind = slot->kind;
     head->remaining_ms = (uint32_t)time_ms;
     buffer_clear(&dispatch->frame);
+    if (!pool_slots_has_room(dispatch->slots, body.count)) {
+        return STATUS_FULL;
+    }
     status = message_write_task(head, body, &dispatch->frame);
+    if (status == STATUS_OK) {
+        status = pool_slots_charge(dispatch->slots, slot, dispatch->frame.count);
+    }
     if (status == STATUS_OK) {
         status = wire_send_to(dispatch->wire, identity, buffer_view(&dispatch->frame));
     }
@@ -144,7 +151,10 @@ static enum status send_task(struct pool_dispatch *dispatch, struct slot *slot, 
         memcpy(job->tried, slot->worker, WORKER_ID_BYTES);
         job->sent_us = clock_us();
         return STATUS_OK;
+    case STATUS_FULL:
+        return STATUS_FULL;
     case STATUS_NO_MEMORY:
+        pool_slots_move(dispatch->slots, slot, SLOT_IDLE, now_ms); /* what was charged for it is given back */
         return STATUS_NO_MEMORY;
     default:
         /* Gone; or its queue is full, which nobody's is that reads what it is sent: the credit is one frame. */
@@ -181,7 +191,7 @@ enum status dispatch_send(struct pool_dispatch *dispatch, enum slot_kind kind, s
         }
         status = status == STATUS_CLOSED ? STATUS_OK : status;
     }
-    return status == STATUS_OK ? STATUS_AGAIN : status;
+    return status == STATUS_OK || status == STATUS_FULL ? STATUS_AGAIN : status;
 }
 
 /* As dispatch_send, and STATUS_DENIED: moderators have died of this text before. */
@@ -250,9 +260,6 @@ void pool_dispatch_submit(struct pool_dispatch *dispatch, struct job *job, uint6
 {
     enum status status;
 
-    /* Nobody is passed: whatever frees a slot gives it to the queue before it returns. */
-    assert(pool_queue_peek(&dispatch->queue, pool_slots_long_room(dispatch->slots)) == NULL ||
-           pool_slots_idle(dispatch->slots, SLOT_LOCAL, job->profile->name, NULL) == NULL);
     job->is_long = job->text_bytes > LONG_TEXT_BYTES;
     if (dispatch->stopped) {
         dispatch_finish(dispatch, job, STATUS_UNAVAILABLE);
@@ -262,7 +269,10 @@ void pool_dispatch_submit(struct pool_dispatch *dispatch, struct job *job, uint6
         dispatch_finish(dispatch, job, STATUS_CLOSED);
         return;
     }
-    status = send_local(dispatch, job, now_ms);
+    /* Nobody is passed: whatever frees a slot gives it to the queue before it returns; an idle one has no room for its first. */
+    status = pool_queue_peek(&dispatch->queue, pool_slots_long_room(dispatch->slots)) != NULL
+                 ? STATUS_AGAIN
+                 : send_local(dispatch, job, now_ms);
     if (status == STATUS_AGAIN && pool_slots_count(dispatch->slots, SLOT_LOCAL) > 0) {
         status = queue_job(dispatch, job, now_ms);
         series_add(dispatch->counts.held, job->is_long && !pool_slots_long_room(dispatch->slots) ? 1 : 0);
@@ -305,6 +315,7 @@ void pool_dispatch_sweep(struct pool_dispatch *dispatch, uint64_t now_ms)
     while ((job = pool_queue_pop_abandoned(&dispatch->queue, now_ms)) != NULL) {
         dispatch_finish(dispatch, job, STATUS_CLOSED);
     }
+    dispatch_give(dispatch, now_ms); /* the next one may be smaller */
 }
 
 void pool_dispatch_stop(struct pool_dispatch *dispatch, uint64_t now_ms)

@@ -36,8 +36,8 @@ struct pool_dispatch {
 /* The end of every job: gives it back. */
 void dispatch_finish(struct pool_dispatch *dispatch, struct job *job, enum status status);
 
-/* Sends the job to an idle slot of this kind, of another process than before: STATUS_OK. STATUS_AGAIN: there is none.
- * STATUS_NO_MEMORY. */
+/* Sends the job to an idle slot of this kind, of another process than before: STATUS_OK. STATUS_AGAIN: there is none, or no room
+ * for one more task. STATUS_NO_MEMORY. */
 MUST_CHECK enum status dispatch_send(struct pool_dispatch *dispatch, enum slot_kind kind, struct job *job, uint64_t now_ms);
 
 /* A task will get no answer, and its job is off the slot: sends it to another moderator, or finishes it. */

@@ -26,6 +26,7 @@ struct pool_slots {
     size_t long_count; /* local slots with a long text */
     struct series *long_gauge;
     _Atomic size_t counts[KINDS];
+    struct account tasks;
 };
 
 static void open_gauges(struct pool_slots *slots, struct metrics *metrics)
@@ -49,10 +50,10 @@ static void open_gauges(struct pool_slots *slots, struct metrics *metrics)
     }
 }
 
-enum status pool_slots_open(struct pool_slots **out, size_t peers, struct metrics *metrics)
+enum status pool_slots_open(struct pool_slots **out, const struct pool_settings *settings, struct metrics *metrics)
 {
     struct pool_slots *slots = calloc(1, sizeof *slots);
-    size_t bucket_count = 1;
+    size_t bucket_count = 1, peers = settings->peers;
 
     assert(peers > 0 && peers < SIZE_MAX / 4);
     if (slots == NULL) {
@@ -77,8 +78,16 @@ enum status pool_slots_open(struct pool_slots **out, size_t peers, struct metric
         atomic_init(&slots->counts[kind], 0);
     }
     open_gauges(slots, metrics);
+    account_open(&slots->tasks, "tasks", settings->queue_bytes, metrics);
     *out = slots;
     return STATUS_OK;
+}
+
+/* Its slot has read it, or is gone. */
+static void release_task(struct pool_slots *slots, struct slot *slot)
+{
+    account_release(&slots->tasks, slot->task_bytes);
+    slot->task_bytes = 0;
 }
 
 void pool_slots_close(struct pool_slots **slots)
@@ -87,6 +96,10 @@ void pool_slots_close(struct pool_slots **slots)
     if (*slots == NULL) {
         return;
     }
+    for (size_t index = 0; (*slots)->all != NULL && index < (*slots)->peers; index++) {
+        release_task(*slots, &(*slots)->all[index]);
+    }
+    account_close(&(*slots)->tasks);
     free((*slots)->all);
     free((*slots)->buckets);
     free(*slots);
@@ -226,8 +239,26 @@ void pool_slots_move(struct pool_slots *slots, struct slot *slot, enum slot_stat
     leave(slots, slot);
     if (state == SLOT_BUSY) {
         slot->probe_count = 0;
+    } else if (state != SLOT_QUARANTINED) {
+        release_task(slots, slot);
     }
     enter(slots, slot, state, now_ms);
+}
+
+enum status pool_slots_charge(struct pool_slots *slots, struct slot *slot, size_t task_bytes)
+{
+    enum status status = account_charge(&slots->tasks, task_bytes);
+
+    assert(slot->task_bytes == 0);
+    if (status == STATUS_OK) {
+        slot->task_bytes = task_bytes;
+    }
+    return status;
+}
+
+bool pool_slots_has_room(const struct pool_slots *slots, size_t task_bytes)
+{
+    return account_has_room(&slots->tasks, task_bytes);
 }
 
 void pool_slots_remove(struct pool_slots *slots, struct slot *slot)
@@ -241,6 +272,7 @@ void pool_slots_remove(struct pool_slots *slots, struct slot *slot)
     }
     *link = slot->chain;
     leave(slots, slot);
+    release_task(slots, slot);
     if (!process_is_known(slots, slot->kind, slot->worker)) {
         count_process(slots, slot->kind, -1);
     }

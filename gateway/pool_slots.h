@@ -9,7 +9,9 @@
  *   lists[kind][state]:  longest in that state <──> ... <──> newest     (idle: the first is the least recently used;
  *                                                                        busy: by due_ms)
  *
- * At most as many slots as the constructor was told (moderation.peers); memory is taken once.
+ * At most as many slots as the constructor was told (moderation.peers); memory is taken once. A task that was sent is libzmq's
+ * until its slot has read it, however long the slot hangs: its bytes are charged (account `tasks`, limit moderation.queue.bytes)
+ * from pool_slots_charge until the slot answers, or is forgotten.
  * Thread: the pool's, but for pool_slots_count.
  */
 #ifndef GATEWAY_POOL_SLOTS_H
@@ -33,6 +35,7 @@ struct slot {
     uint64_t sequence;    /* busy, quarantined: of its task */
     struct job *job;      /* busy: borrowed; NULL in every other state */
     bool is_long;         /* busy, quarantined: its task's text; set before pool_slots_move */
+    size_t task_bytes;    /* busy, quarantined: of the task that it may not have read yet; else 0 */
     unsigned probe_count; /* since it became busy */
     unsigned bad_count;   /* frames that were none of PROTOCOL.md */
     unsigned char worker[WORKER_ID_BYTES];
@@ -46,7 +49,8 @@ struct slot {
 
 struct pool_slots;
 
-MUST_CHECK enum status pool_slots_open(struct pool_slots **out, size_t peers, struct metrics *metrics);
+/* Peers and bytes are those of `settings`. `metrics` is borrowed until pool_slots_close. */
+MUST_CHECK enum status pool_slots_open(struct pool_slots **out, const struct pool_settings *settings, struct metrics *metrics);
 void pool_slots_close(struct pool_slots **slots);
 
 /* NULL when there is no such slot. Lends until pool_slots_remove. */
@@ -59,6 +63,12 @@ MUST_CHECK enum status pool_slots_add(struct pool_slots *slots, struct bytes ide
 
 /* The one door between states. A slot that has a job is busy, and a busy slot has one: set or clear `job` before. */
 void pool_slots_move(struct pool_slots *slots, struct slot *slot, enum slot_state state, uint64_t now_ms);
+
+/* A task of so many bytes goes to this slot, which is busy next. STATUS_FULL: nothing was charged. */
+MUST_CHECK enum status pool_slots_charge(struct pool_slots *slots, struct slot *slot, size_t task_bytes);
+
+/* Whether a task of so many bytes has room now. */
+bool pool_slots_has_room(const struct pool_slots *slots, size_t task_bytes);
 
 /* Forgets it; it has no job. */
 void pool_slots_remove(struct pool_slots *slots, struct slot *slot);

@@ -1,6 +1,7 @@
 /* pool_dispatch: the walk of a job, with real sockets and slots that follow a script; every end it can come to. */
 #include "support/desk.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 static const struct profile_settings plain = {.name = "default"};
@@ -342,6 +343,61 @@ static void a_full_queue_makes_room_for_who_has_less_of_it(void **state)
     desk_close(&desk);
 }
 
+static void a_hung_moderator_s_task_keeps_its_room_until_it_answers(void **state)
+{
+    struct desk desk;
+    struct scripted hangs, idles;
+    char text[601];
+
+    (void)state;
+    (void)snprintf(text, sizeof text, "%0600d", 0);
+    desk_init(&desk);
+    desk.settings.queue_bytes = 1000;
+    desk_start(&desk);
+    desk_add_slot(&desk, &hangs, SLOT_LOCAL, "");
+    (void)desk_submit(&desk, &plain, text);
+    scripted_task(&hangs);
+    desk_add_slot_of(&desk, &idles, SLOT_LOCAL, "", "another-worker-2");
+    (void)desk_submit(&desk, &plain, text);
+    assert_int_equal(1, desk.dispatch->queue.count); /* not beside the first */
+    (void)desk_submit(&desk, &plain, "small");
+    assert_int_equal(2, desk.dispatch->queue.count); /* and nobody passes it */
+    desk_pass_ms(&desk, 800); /* the first has been late */
+    desk_until(&desk, desk.finished_count == 1);
+    assert_status(STATUS_TIMEOUT, desk.finished[0]->result.status);
+    assert_int_equal(2, desk.dispatch->queue.count);
+    scripted_answer(&hangs, OUTCOME_ALLOW);
+    desk_until(&desk, desk.dispatch->queue.count == 0);
+    scripted_task(&idles);
+    scripted_task(&hangs);
+    scripted_close(&hangs);
+    scripted_close(&idles);
+    desk_close(&desk);
+}
+
+static void tasks_that_fit_together_are_sent_together(void **state)
+{
+    struct desk desk;
+    struct scripted slots[2];
+    char text[401];
+
+    (void)state;
+    (void)snprintf(text, sizeof text, "%0400d", 0);
+    desk_init(&desk);
+    desk.settings.queue_bytes = 1000;
+    desk_start(&desk);
+    desk_add_slot(&desk, &slots[0], SLOT_LOCAL, "");
+    desk_add_slot(&desk, &slots[1], SLOT_LOCAL, "");
+    (void)desk_submit(&desk, &plain, text);
+    (void)desk_submit(&desk, &plain, text);
+    assert_int_equal(0, desk.dispatch->queue.count);
+    scripted_task(&slots[0]);
+    scripted_task(&slots[1]);
+    scripted_close(&slots[0]);
+    scripted_close(&slots[1]);
+    desk_close(&desk);
+}
+
 static void a_job_that_waited_too_long_is_never_sent(void **state)
 {
     struct desk desk;
@@ -609,6 +665,8 @@ int main(void)
         cmocka_unit_test(without_a_moderator_a_job_comes_back_at_once),
         cmocka_unit_test(jobs_wait_in_turn_and_the_queue_holds_its_bound),
         cmocka_unit_test(a_full_queue_makes_room_for_who_has_less_of_it),
+        cmocka_unit_test(a_hung_moderator_s_task_keeps_its_room_until_it_answers),
+        cmocka_unit_test(tasks_that_fit_together_are_sent_together),
         cmocka_unit_test(a_job_that_waited_too_long_is_never_sent),
         cmocka_unit_test(a_deadline_ends_the_attempt_and_its_late_verdict_frees_the_slot),
         cmocka_unit_test(slots_are_used_in_turn),

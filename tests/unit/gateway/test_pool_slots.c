@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 
-enum { NOW_MS = 5000, PEERS = 64 };
+enum { NOW_MS = 5000, PEERS = 64, TASKS_BYTES = 1000 };
 
 static const struct message_ready local = {{"0123456789abcdef", WORKER_ID_BYTES}, SLOT_LOCAL, {"", 0}, KIB};
 
@@ -16,9 +16,11 @@ struct fixture {
 
 static void open_fixture(struct fixture *fixture, size_t peers)
 {
+    const struct pool_settings settings = {.peers = peers, .queue_bytes = TASKS_BYTES};
+
     fixture->slots = NULL;
     assert_status(STATUS_OK, metrics_open(&fixture->metrics));
-    assert_status(STATUS_OK, pool_slots_open(&fixture->slots, peers, fixture->metrics));
+    assert_status(STATUS_OK, pool_slots_open(&fixture->slots, &settings, fixture->metrics));
 }
 
 static void close_fixture(struct fixture *fixture)
@@ -173,6 +175,42 @@ static void a_review_slot_serves_its_profile_alone(void **state)
     close_fixture(&fixture);
 }
 
+static int64_t task_bytes(struct fixture *fixture)
+{
+    return series_value(metrics_series(fixture->metrics, METRIC_GAUGE, "prismguard_memory_account_bytes", "",
+                                       &(struct metric_label){"account", "tasks"}, 1));
+}
+
+static void a_task_is_charged_until_its_slot_answers_or_is_gone(void **state)
+{
+    struct fixture fixture;
+    struct slot *one;
+    struct slot *two;
+    struct job job;
+
+    (void)state;
+    open_fixture(&fixture, PEERS);
+    one = add(&fixture, "one", &local);
+    two = add(&fixture, "two", &local);
+    assert_true(pool_slots_has_room(fixture.slots, TASKS_BYTES));
+    assert_false(pool_slots_has_room(fixture.slots, TASKS_BYTES + 1));
+    assert_status(STATUS_OK, pool_slots_charge(fixture.slots, one, TASKS_BYTES - 1));
+    assert_status(STATUS_FULL, pool_slots_charge(fixture.slots, two, 2));
+    assert_status(STATUS_OK, pool_slots_charge(fixture.slots, two, 1));
+    one->job = two->job = &job;
+    pool_slots_move(fixture.slots, one, SLOT_BUSY, NOW_MS);
+    pool_slots_move(fixture.slots, two, SLOT_BUSY, NOW_MS);
+    one->job = two->job = NULL;
+    pool_slots_move(fixture.slots, one, SLOT_QUARANTINED, NOW_MS);
+    assert_int_equal(TASKS_BYTES, task_bytes(&fixture)); /* it is late, and has not read it */
+    pool_slots_move(fixture.slots, one, SLOT_IDLE, NOW_MS);
+    assert_int_equal(1, task_bytes(&fixture));
+    pool_slots_remove(fixture.slots, two);
+    assert_int_equal(0, task_bytes(&fixture));
+    assert_status(STATUS_OK, pool_slots_charge(fixture.slots, one, TASKS_BYTES));
+    close_fixture(&fixture); /* gives back what is left */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -181,6 +219,7 @@ int main(void)
         cmocka_unit_test(an_identity_is_as_long_as_zeromq_makes_it),
         cmocka_unit_test(the_idle_slot_longest_unused_comes_first),
         cmocka_unit_test(a_review_slot_serves_its_profile_alone),
+        cmocka_unit_test(a_task_is_charged_until_its_slot_answers_or_is_gone),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
