@@ -165,9 +165,20 @@ class Service:
                                  r"(?:\{(.*)\})? (\S+)", line)
             if match and not (match.group(1) == "gateway_pool_slots" and 'state="busy"' not in match.group(2)):
                 held[(match.group(1), match.group(2) or "")] = float(match.group(3))
-        idle = held.pop(("gateway_upstream_idle", ""))
-        held[("gateway_upstream_connections", "")] -= idle
+        idle = held.pop(("gateway_upstream_idle", ""), 0)
+        if idle:
+            held[("gateway_upstream_connections", "")] -= idle
         return {name: value for name, value in held.items() if value != 0}
+
+    def owed(self):
+        """What a gateway holds for requests, by account: connections that are kept may stay."""
+        return {labels: value for (name, labels), value in self.unrest().items()
+                if name == "memory_account_bytes" and labels != 'account="connections"'}
+
+    def wait_paid(self):
+        """Waits until all of that has been given back."""
+        if owed := self.owed():
+            wait_until(lambda: not self.owed(), what=f"{self.name} without debts, at first {owed}")
 
     def wait_rest(self):
         """Waits until all that it held has been given back."""
