@@ -105,7 +105,7 @@ enum {
     ALLOCATOR_LARGE_BYTES = 128 * KIB, /* mapped, and unmapped when freed */
     ALLOCATOR_KEPT_BYTES = 256 * KIB,  /* free at an arena's end before it is given back */
     ALLOCATOR_LOOK_MS = 10000,         /* the free pages inside arenas are looked at so often, */
-    ALLOCATOR_FREE_BYTES = 4 * MIB,    /* and given back when they are more */
+    ALLOCATOR_FREE_BYTES = 2 * MIB,    /* and given back when they are so much more than after the last time */
 
     /* Settings */
     SETTINGS_FILE_BYTES_MAX = MIB,

@@ -1,6 +1,7 @@
 /* program: command line, settings, sandbox, log and the wait for the end, the same for all three services. */
 #include "proto/program.h"
 
+#include "proto/allocator.h"
 #include "proto/health.h"
 #include "proto/keys.h"
 #include "proto/log.h"
@@ -10,7 +11,6 @@
 
 #include <assert.h>
 #include <getopt.h>
-#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -26,6 +26,7 @@ struct program {
     int signals; /* signalfd of SIGTERM, SIGINT and SIGHUP */
     bool logging;
     struct program_reload reload;
+    struct allocator allocator;
 };
 
 enum action { RUN, CHECK, HEALTH, READY, MAKE_KEYS, PRINT_SETTINGS, PRINT_VERSION, PRINT_HELP };
@@ -194,15 +195,6 @@ static void tell_memory(const struct memory_bound *memory)
     }
 }
 
-/* What the bound reckons with (proto/memory.h): few arenas, and large pieces go back to the system when they are freed. Left to
- * itself, glibc keeps an arena for each thread, and after the first large piece that was freed it keeps all of them. */
-static void hold_little(void)
-{
-    (void)mallopt(M_ARENA_MAX, ALLOCATOR_ARENAS_MAX);
-    (void)mallopt(M_MMAP_THRESHOLD, ALLOCATOR_LARGE_BYTES);
-    (void)mallopt(M_TRIM_THRESHOLD, ALLOCATOR_KEPT_BYTES);
-}
-
 static int start(struct program **out, const struct program_service *service, const char *file)
 {
     struct program *program = calloc(1, sizeof *program);
@@ -215,12 +207,14 @@ static int start(struct program **out, const struct program_service *service, co
     program->service = service->name;
     program->reload.service = service->name;
     program->signals = -1;
+    program->allocator.statm = -1;
     if (settings_open(&program->settings, file, stderr) != STATUS_OK ||
         check_memory(service, program->settings, &program->memory) != STATUS_OK) {
         program_close(&program);
         return PROGRAM_FAILED;
     }
-    hold_little();
+    allocator_hold_little();
+    allocator_open(&program->allocator);
     status = secret_start();
     if (status != STATUS_OK) {
         return refuse(&program, "find randomness", status);
@@ -332,27 +326,13 @@ bool program_heard(struct program *program)
     return true;
 }
 
-/* After a peak, free pieces lie between live ones and their pages are kept; nobody but this thread has the time to look. Pieces
- * stay free when their pages have gone, so that only other ones than `*gone_bytes` are worth the walk. */
-static void give_back_memory(size_t *gone_bytes)
-{
-    size_t free_bytes = mallinfo2().fordblks;
-    size_t other = free_bytes > *gone_bytes ? free_bytes - *gone_bytes : *gone_bytes - free_bytes;
-
-    if (free_bytes > ALLOCATOR_FREE_BYTES && other > ALLOCATOR_FREE_BYTES / 4) {
-        (void)malloc_trim(0);
-        *gone_bytes = free_bytes;
-    }
-}
-
 void program_wait_for_end(struct program *program)
 {
     struct pollfd waiting = {.fd = program->signals, .events = POLLIN};
-    size_t gone_bytes = 0;
 
     do {
         while (poll(&waiting, 1, ALLOCATOR_LOOK_MS) == 0) {
-            give_back_memory(&gone_bytes);
+            allocator_look(&program->allocator);
         }
     } while (!program_heard(program));
 }
@@ -383,6 +363,7 @@ void program_close(struct program **program)
     if (closing->signals >= 0) {
         (void)close(closing->signals);
     }
+    allocator_close(&closing->allocator);
     settings_close(&closing->settings);
     free(closing);
     *program = NULL;
