@@ -67,12 +67,12 @@ void roster_tick(struct roster *roster, uint64_t now_ms, void (*expired)(struct 
     for (unsigned state = 0; state < ROSTER_STATES_MAX; state++) {
         struct roster_member *oldest = TAILQ_FIRST(&roster->states[state]);
 
-        while (roster->limit_ms[state] > 0 && oldest != NULL && now_ms - oldest->since_ms >= roster->limit_ms[state]) {
+        while (roster->limit_ms[state] > 0 && oldest != NULL && oldest->since_ms + roster->limit_ms[state] <= now_ms) {
             struct roster_member *next;
 
             expired(oldest);
             next = TAILQ_FIRST(&roster->states[state]);
-            assert(next != oldest || next->since_ms == now_ms); /* or this would never end */
+            assert(next != oldest || next->since_ms >= now_ms); /* or this would never end; time has gone on since `now_ms` */
             oldest = next;
         }
     }

@@ -59,6 +59,33 @@ static void the_oldest_of_a_state_expires_first_and_at_its_time(void **state)
     assert_int_equal(0, roster.count);
 }
 
+/* Time goes on while a tick runs. */
+static void stay_later(struct roster_member *member)
+{
+    struct member_in_test *self = (struct member_in_test *)member;
+
+    self->expired++;
+    roster_enter(self->roster, member, WAITING, member->since_ms + 11);
+}
+
+static void who_begins_anew_after_the_tick_s_time_is_not_expired_again(void **state)
+{
+    struct roster roster;
+    struct member_in_test a = {.roster = &roster};
+
+    (void)state;
+    roster_init(&roster);
+    roster.limit_ms[WAITING] = 10;
+    roster_join(&roster, &a.member, WAITING, 100);
+    roster_tick(&roster, 110, stay_later);
+    assert_int_equal(1, a.expired);
+    roster_tick(&roster, 120, stay_later);
+    assert_int_equal(1, a.expired);
+    roster_tick(&roster, 121, stay_later);
+    assert_int_equal(2, a.expired);
+    roster_leave(&roster, &a.member);
+}
+
 static void a_state_without_a_limit_never_expires(void **state)
 {
     struct roster roster;
@@ -108,6 +135,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_oldest_of_a_state_expires_first_and_at_its_time),
+        cmocka_unit_test(who_begins_anew_after_the_tick_s_time_is_not_expired_again),
         cmocka_unit_test(a_state_without_a_limit_never_expires),
         cmocka_unit_test(who_asks_twice_gets_one_turn_and_who_asks_again_gets_another),
         cmocka_unit_test(who_leaves_gets_no_turn),
