@@ -47,7 +47,7 @@ def test_bodies_that_fill_their_budget_lead_to_refusals_and_back(tmp_path, upstr
         idle.sendall(request_bytes(b"{}", path="/plain/x"))
         assert idle.recv(12) == b"HTTP/1.1 200"
         slow = [begin_body(stack, 1) for _ in range(4)]  # all but four bytes of the budget
-        wait_stage(stack, lambda now: now == 3, "new requests are refused")
+        wait_stage(stack, lambda now: now >= 3, "new requests are refused")
         assert stack.gateway.metric("prismguard_gateway_overload_signal_percent", signal="bodies") >= 96
         for path, status, kind in (("/plain/v1/chat/completions", 503, b"overloaded"), ("/plain/v1/messages", 529, b"overloaded_error")):
             answer = stack.post(b"{}", path=path)
@@ -67,7 +67,7 @@ def test_bodies_that_fill_their_budget_lead_to_refusals_and_back(tmp_path, upstr
         assert stack.post(b"{}", path="/plain/x")[0] == 200
         changes = wait_until(lambda: stack.gateway.events("overload_stage", stage=0) and stack.gateway.events("overload_stage"),
                              what="written down")
-        assert {line["signal"] for line in changes if line["stage"] > 0} == {"bodies"}
+        assert "bodies" in {line["signal"] for line in changes if line["stage"] > 0}  # and, on a busy machine, lag
         assert stack.gateway.metric("prismguard_gateway_request_seconds_count", stage="refused") >= 2
 
 
