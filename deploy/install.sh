@@ -25,7 +25,7 @@ packages_of() {
     case $1 in
         build) echo gcc libc6-dev cmake ninja-build pkg-config ccache libuv1-dev libllhttp-dev libcurl4-openssl-dev libczmq-dev \
                     libzmq3-dev "$msgpack" libpq-dev libvectorscan-dev libicu-dev libyaml-dev libsodium-dev libseccomp-dev \
-                    zlib1g-dev libbrotli-dev ;;
+                    zlib1g-dev libbrotli-dev libsqlite3-dev ;;
         run) echo postgresql postgresql-client python3 curl ca-certificates ;;
         test) echo libcmocka-dev libyyjson-dev python3-venv clang "$sanitizers" binutils procps git ;;
         bench) echo nginx-light haproxy wrk fasttext ;;

@@ -256,6 +256,7 @@ enum {
 
     /* What a person gives to and takes from the trainer's command line */
     RECORD_BYTES_MAX = 6 * SAMPLE_TEXT_BYTES_MAX + 64 * KIB, /* a label in a file: each byte of its text may be six */
+    SQLITE_HEAP_BYTES_MAX = 64 * MIB,                        /* while PrismGuard's history is read */
     IMPORT_BATCH_BYTES_MAX = 8 * MIB,                        /* texts of one statement */
 
     /* The trainer's leader (spec/reliability.md C) */

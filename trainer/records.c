@@ -314,7 +314,7 @@ bool records_is_category(struct bytes text)
     return text.count <= CATEGORY_BYTES_MAX && utf8_sound_bytes(text) == text.count;
 }
 
-static bool is_text(struct bytes text)
+bool records_is_text(struct bytes text)
 {
     return text.count > 0 && text.count <= SAMPLE_TEXT_BYTES_MAX && bytes_find(text, '\0') < 0 &&
            utf8_sound_bytes(text) == text.count;
@@ -326,7 +326,7 @@ static enum status understand(const struct bytes values[COLUMNS], struct record 
     unsigned long long labelled_us = 0;
 
     record.label = records_label(values[COLUMN_LABEL]);
-    if (!is_text(record.text) || record.label < 0 || !records_is_category(record.category)) {
+    if (!records_is_text(record.text) || record.label < 0 || !records_is_category(record.category)) {
         return STATUS_MALFORMED;
     }
     if (values[COLUMN_SOURCE].count > 0) {

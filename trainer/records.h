@@ -48,6 +48,8 @@ uint64_t records_line(const struct records *records);
 
 /* Whether it may be one: UTF-8 without control characters, at most CATEGORY_BYTES_MAX; also an empty one. */
 bool records_is_category(struct bytes text);
+/* Whether a sample's text may be it, as said above. */
+bool records_is_text(struct bytes text);
 
 /* The number of a word; -1 when it is none. */
 int records_label(struct bytes word);

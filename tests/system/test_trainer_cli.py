@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import signal
+import sqlite3
 import subprocess
 
 import pytest
@@ -222,6 +223,85 @@ def test_a_model_is_trained_from_an_import(desk, cluster):
     desk.run("import", "default", desk.file("b.jsonl", noise))
     refused = desk.json("train", "default", code=3)[0]
     assert refused["status"] == "refused" and refused["reason"] == "min_auc"
+
+
+def test_versions_are_judged_chosen_and_pinned(desk, cluster):
+    desk.run("import", "default", desk.file("a.jsonl", labelled(200)))
+    assert desk.json("models", "default") == [] and "no such version" in desk.run("evaluate", "default", code=1).stderr
+    for _ in range(3):
+        desk.run("train", "default")
+
+    def statuses():
+        return {row["version"]: (row["status"], row["pinned"]) for row in desk.json("models", "default")}
+
+    assert statuses() == {1: ("retired", False), 2: ("retired", False), 3: ("live", False)}
+    assert desk.json("models", "default", "--version", 2)[0]["figures"]["rows"] == 400
+    assert len(desk.run("models", "default").stdout.splitlines()) == 4
+    judged = desk.json("evaluate", "default")[0]
+    assert judged["version"] == 3 and judged["auc"] > 0.99 and 40 < judged["rows"] < 120
+    assert desk.json("evaluate", "default", "--version", 1)[0]["version"] == 1
+    assert "  ROC-AUC    1.0000" in desk.run("evaluate", "default").stdout
+
+    assert desk.json("publish", "default", 1)[0]["version"] == 1
+    assert statuses() == {1: ("live", False), 2: ("retired", False), 3: ("retired", False)}
+    assert desk.json("rollback", "default")[0]["version"] == 3
+    assert statuses() == {1: ("refused", False), 2: ("retired", False), 3: ("live", False)}
+    assert desk.json("pin", "default", 2)[0] | {"figures": 0} == desk.json("models", "default", "--version", 2)[0] | {"figures": 0}
+    assert "pinned" in desk.run("publish", "default", 3, code=1).stderr
+    assert "version 4 is held by pinned" in desk.run("train", "default").stdout
+    desk.run("unpin", "default")
+    desk.run("unpin", "default", code=3)
+    assert desk.json("train", "default")[0]["status"] == "live" and statuses()[5] == ("live", False)
+    for words in (["publish", "default", 99], ["pin", "default", 99], ["models", "default", "--version", 99],
+                  ["evaluate", "default", "--version", 99]):
+        assert "no such version" in desk.run(*words, code=1).stderr
+    desk.run("publish", "default", "one", code=2)
+
+
+@pytest.fixture
+def old(desk):
+    """A profile's folder of PrismGuard."""
+    folder = desk.folder / "old"
+    folder.mkdir()
+    (folder / "profile.json").write_text(json.dumps({
+        "ai": {"model": "one, two", "base_url": "https://llm.example/v1"}, "local_model_type": "hashlinear",
+        "hashlinear_training": {"min_samples": 50, "sample_loading": "random_full"}}))
+    (folder / "ai_prompt.txt").write_text("Is this a violation? {{text}}")
+    history = sqlite3.connect(folder / "history.db")
+    history.execute("create table samples (id integer primary key, text text, label integer, category text, created_at text)")
+    rows = [("said twice", 0, None), ("a violation", 1, "spam"), ("another", 2, "c" * 65), ("said twice", 1, None), (None, 1, None),
+            ("", 0, None), (b"a blob", 0, None), ("no label", None, None), ("fine \u4f60", 0, "ignored")]
+    history.executemany("insert into samples (text, label, category, created_at) values (?, ?, ?, '2020-01-01 00:00:00')", rows)
+    history.commit()
+    history.close()
+    return folder
+
+
+def test_a_profile_of_prismguard_is_taken_over(desk, cluster, old):
+    command = [TRAINER, "import-prismguard", "default", old]
+    printed = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S)
+    assert printed.returncode == 0, printed.stderr
+    assert "{ kind: hashlinear, low: 0.2, high: 0.8 }" in printed.stdout and 'models: ["one", "two"]' in printed.stdout
+    (desk.folder / "profiles/default").mkdir(parents=True)
+    (desk.folder / "profiles/default/ai_prompt.txt").write_text("Is it?")
+    (desk.folder / "review").write_text("key")
+    desk.config.write_text(printed.stdout.replace("/run/secrets/review", f"{desk.folder}/review") + f"""
+database:
+  url: "{cluster.url}"
+  hash_key_file: {desk.folder}/hash
+""")
+    checked = subprocess.run([TRAINER, "--check", desk.config], capture_output=True, text=True, timeout=TIMEOUT_S)
+    assert checked.returncode == 0, checked.stderr
+    told = desk.run("import-prismguard", "default", old).stdout
+    assert told.startswith(printed.stdout) and told.endswith("# default: 5 rows of the history, 4 stored, 4 broken\n")
+    desk.run("import-prismguard", "default", old)
+    assert facts(cluster) == [["a violation", "1", "1", "1"], ["another", "1", "1", "1"], ["fine \u4f60", "0", "1", "1"],
+                              ["said twice", "1", "1", "1"]]
+    assert cluster.query("select count(*) from verdicts where category = 'spam' and labelled_at > now() - interval '1 hour'") == [["1"]]
+    (old / "history.db").write_bytes(b"no database at all")
+    assert "not well formed" in desk.run("import-prismguard", "default", old, code=1).stderr
+    (old / "profile.json").write_text('{"ai": {"timeout": "soon"}}')
+    assert "timeout" in desk.run("import-prismguard", "default", old, code=1).stderr
 
 
 def test_a_training_without_samples_says_so(desk):

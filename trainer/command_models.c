@@ -1,0 +1,350 @@
+/* command_models: the versions of a profile's model, listed, chosen and judged anew. */
+#include "trainer/command.h"
+
+#include "proto/json.h"
+#include "proto/limits.h"
+#include "proto/program.h"
+#include "trainer/holdout.h"
+#include "trainer/progress.h"
+#include "trainer/sample.h"
+#include "trainer/store_versions.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { LINE_BYTES_MAX = 4 * FIGURES_BYTES_MAX };
+
+static void write_number(struct json_writer *writer, const char *key, int64_t value)
+{
+    json_write_key(writer, key);
+    json_write_integer(writer, value);
+}
+
+static void write_real(struct json_writer *writer, const char *key, double value)
+{
+    json_write_key(writer, key);
+    json_write_real(writer, value);
+}
+
+static void write_string(struct json_writer *writer, const char *key, struct bytes value)
+{
+    json_write_key(writer, key);
+    json_write_string(writer, value);
+}
+
+static enum status put_line(const struct command *command, struct json_writer *writer, struct buffer *line)
+{
+    enum status status = writer->status == STATUS_OK ? buffer_append(line, BYTES("\n")) : writer->status;
+
+    if (status == STATUS_OK && fwrite(line->data, 1, line->count, command->out) != line->count) {
+        status = STATUS_IO;
+    }
+    return status;
+}
+
+static enum status print_json(const struct command *command, const struct store_version *version)
+{
+    struct buffer line;
+    struct json_writer writer;
+    enum status status;
+
+    buffer_init(&line, LINE_BYTES_MAX);
+    json_writer_init(&writer, &line);
+    json_write_object_begin(&writer);
+    write_number(&writer, "version", version->version);
+    write_string(&writer, "status", version->status);
+    json_write_key(&writer, "pinned");
+    json_write_bool(&writer, version->pinned);
+    write_string(&writer, "kind", version->kind);
+    write_string(&writer, "reason", version->reason);
+    write_number(&writer, "made_at_us", version->made_at_us);
+    write_number(&writer, "live_at_us", version->live_at_us);
+    write_number(&writer, "epoch", version->epoch);
+    write_number(&writer, "file_bytes", version->file_bytes);
+    json_write_key(&writer, "figures");
+    json_write_raw(&writer, version->figures);
+    json_write_key(&writer, "trial");
+    json_write_raw(&writer, version->trial.count == 0 ? BYTES("null") : version->trial);
+    json_write_object_end(&writer);
+    status = put_line(command, &writer, &line);
+    buffer_free(&line);
+    return status;
+}
+
+/* A figure of the JSON object, "-" where it has none. */
+static void print_figure(const struct command *command, const struct json *figures, const char *key)
+{
+    const struct json_token *value = json_member(figures, &figures->tokens[0], key);
+    struct bytes text = value == NULL || value->type != JSON_NUMBER ? BYTES("-") : json_span(figures, value);
+
+    (void)fprintf(command->out, "  %-9.*s", (int)(text.count > 7 ? 7 : text.count), text.data);
+}
+
+static enum status on_version(void *context, const struct store_version *version)
+{
+    const struct command *command = context;
+    time_t made = (time_t)(version->made_at_us / 1000000);
+    struct json figures;
+    struct tm parts;
+    char when[32] = "?";
+    enum status status;
+
+    if (command->options[COMMAND_JSON] != NULL) {
+        return print_json(command, version);
+    }
+    if (gmtime_r(&made, &parts) != NULL) {
+        (void)strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", &parts);
+    }
+    json_init(&figures);
+    status = json_read(&figures, version->figures, JSON_LAST_DUPLICATE_WINS);
+    if (status == STATUS_OK) {
+        (void)fprintf(command->out, "%7" PRId64 "  %-9.*s  %-10.*s  %s", version->version, (int)version->status.count,
+                      version->status.data, (int)version->kind.count, version->kind.data, when);
+        print_figure(command, &figures, "rows");
+        print_figure(command, &figures, "auc");
+        print_figure(command, &figures, "decided");
+        print_figure(command, &figures, "agreement");
+        (void)fprintf(command->out, "%s%.*s\n", version->pinned ? "  pinned" : "  ", (int)version->reason.count,
+                      version->reason.data);
+    }
+    json_free(&figures);
+    return status;
+}
+
+/* False: it was told. 0 where none is given. */
+static bool read_version(const struct command *command, const char *given, int64_t *out)
+{
+    unsigned long long number = 0;
+    int ignored;
+
+    if (given != NULL && (bytes_number(bytes_of(given), INT64_MAX, &number) != STATUS_OK || number == 0)) {
+        ignored = command_misused(command, "a version is a number from 1 on", given);
+        (void)ignored;
+        return false;
+    }
+    *out = (int64_t)number;
+    return true;
+}
+
+static int no_version(const struct command *command, enum status status)
+{
+    if (status == STATUS_NOT_FOUND) {
+        return command_fail(command, command->arguments[0], "it has no such version");
+    }
+    if (status == STATUS_CONFLICT) {
+        return command_fail(command, command->arguments[0], "it is pinned; unpin it first");
+    }
+    return command_fail_store(command, "cannot use the versions", status);
+}
+
+int command_models(struct command *command)
+{
+    const struct store_version_reader reader = {on_version, command};
+    int64_t profile_id, version;
+    enum status status;
+
+    if (!read_version(command, command->options[COMMAND_VERSION], &version)) {
+        return PROGRAM_USAGE;
+    }
+    if (!command_profile(command, false, &profile_id)) {
+        return PROGRAM_FAILED;
+    }
+    if (command->options[COMMAND_JSON] == NULL) {
+        (void)fputs("version  status     kind        made                  rows       auc        decided    agreement\n",
+                    command->out);
+    }
+    status = version == 0 ? store_list_versions(command->store, profile_id, &reader)
+                          : store_show_version(command->store, profile_id, version, &reader);
+    return status == STATUS_OK ? PROGRAM_OK : no_version(command, status);
+}
+
+/* The version that is live now, as `models` would show it. */
+static int show_live(struct command *command, int64_t profile_id)
+{
+    const struct store_version_reader reader = {on_version, command};
+    enum status status = store_show_version(command->store, profile_id, 0, &reader);
+
+    return status == STATUS_OK ? PROGRAM_OK : no_version(command, status);
+}
+
+static int choose(struct command *command, enum status (*how)(struct store *store, int64_t profile_id, int64_t version))
+{
+    int64_t profile_id, version;
+    enum status status;
+
+    if (!read_version(command, command->arguments[1], &version)) {
+        return PROGRAM_USAGE;
+    }
+    if (!command_profile(command, false, &profile_id)) {
+        return PROGRAM_FAILED;
+    }
+    status = how(command->store, profile_id, version);
+    return status == STATUS_OK ? show_live(command, profile_id) : no_version(command, status);
+}
+
+int command_publish(struct command *command)
+{
+    return choose(command, store_publish_version);
+}
+
+int command_pin(struct command *command)
+{
+    return choose(command, store_pin);
+}
+
+int command_rollback(struct command *command)
+{
+    int64_t profile_id, version;
+    enum status status;
+
+    if (!command_profile(command, false, &profile_id)) {
+        return PROGRAM_FAILED;
+    }
+    status = store_rollback(command->store, profile_id, &version);
+    if (status == STATUS_NOT_FOUND) {
+        return command_fail(command, command->arguments[0], "it has no version that was live before");
+    }
+    return status == STATUS_OK ? show_live(command, profile_id) : no_version(command, status);
+}
+
+int command_unpin(struct command *command)
+{
+    int64_t profile_id;
+    enum status status;
+
+    if (!command_profile(command, false, &profile_id)) {
+        return PROGRAM_FAILED;
+    }
+    status = store_unpin(command->store, profile_id);
+    if (status == STATUS_NOT_FOUND) {
+        (void)fprintf(command->errors, "prismguard-trainer unpin: %s: it was not pinned\n", command->arguments[0]);
+        return COMMAND_REFUSED;
+    }
+    return status == STATUS_OK ? show_live(command, profile_id) : no_version(command, status);
+}
+
+/* The rows that no training sees, gathered from a draw as a training makes it. */
+struct gathering {
+    struct holdout *holdout;
+    struct progress progress;
+    int64_t seen;
+    int64_t wanted;
+};
+
+static enum status take_held_out(void *context, const struct sample *sample)
+{
+    struct gathering *gathering = context;
+
+    gathering->seen++;
+    progress_tell(&gathering->progress, (double)gathering->seen / (double)(gathering->wanted + 1), gathering->seen, "rows");
+    return holdout_takes(sample->hash) ? holdout_add(gathering->holdout, sample->text, sample->label) : STATUS_OK;
+}
+
+static enum status gather(const struct command *command, int64_t profile_id, struct gathering *gathering)
+{
+    const struct sample_request request = {
+        .profile_id = profile_id,
+        .sampling = command->profile->training.sampling,
+        .rows_max = (int64_t)command->profile->training.max_samples,
+        .bytes_max = TRAIN_BYTES_MAX,
+        .seed = secret_random_u64(),
+    };
+    const struct sample_taker taker = {take_held_out, gathering};
+    struct sample_figures sampled[SAMPLE_LABELS];
+    enum status status = sample_measure(command->store, &request, sampled);
+
+    if (status == STATUS_OK) {
+        gathering->wanted = sampled[0].wanted + sampled[1].wanted;
+        progress_begin(&gathering->progress, command->errors, isatty(fileno(command->errors)) == 1, "evaluate");
+        status = sample_draw(command->store, &request, sampled, &taker);
+        progress_end(&gathering->progress);
+    }
+    return status;
+}
+
+static enum status report(const struct command *command, int64_t version, const struct evaluate_figures *figures)
+{
+    struct buffer line;
+    struct json_writer writer;
+    enum status status;
+
+    if (command->options[COMMAND_JSON] == NULL) {
+        (void)fprintf(command->out, "%s: version %" PRId64 " on %zu held-out rows, of them %zu violations\n",
+                      command->profile->name, version, figures->count, figures->violations);
+        (void)fprintf(command->out, "  ROC-AUC    %.4f\n  PR-AUC     %.4f\n  F1         %.4f\n", figures->auc, figures->pr_auc,
+                      figures->f1);
+        (void)fprintf(command->out, "  decided    %.4f without a review\n  agreement  %.4f of those\n  calibration error %.4f\n",
+                      figures->decided, figures->agreement, figures->calibration_error);
+        return STATUS_OK;
+    }
+    buffer_init(&line, LINE_BYTES_MAX);
+    json_writer_init(&writer, &line);
+    json_write_object_begin(&writer);
+    write_string(&writer, "profile", bytes_of(command->profile->name));
+    write_number(&writer, "version", version);
+    write_number(&writer, "rows", (int64_t)figures->count);
+    write_number(&writer, "violations", (int64_t)figures->violations);
+    write_real(&writer, "auc", figures->auc);
+    write_real(&writer, "pr_auc", figures->pr_auc);
+    write_real(&writer, "f1", figures->f1);
+    write_real(&writer, "decided", figures->decided);
+    write_real(&writer, "agreement", figures->agreement);
+    write_real(&writer, "calibration_error", figures->calibration_error);
+    json_write_object_end(&writer);
+    status = put_line(command, &writer, &line);
+    buffer_free(&line);
+    return status;
+}
+
+static enum status judge(const struct command *command, int64_t profile_id, struct bytes file, struct evaluate_figures *out)
+{
+    struct gathering gathering = {.holdout = NULL};
+    struct model *model = NULL;
+    enum status status = model_open(&model, file);
+
+    if (status == STATUS_OK) {
+        status = holdout_open(&gathering.holdout);
+    }
+    if (status == STATUS_OK) {
+        status = gather(command, profile_id, &gathering);
+    }
+    if (status == STATUS_OK) {
+        status = holdout_judge(gathering.holdout, model, command->profile->low, command->profile->high, NULL, out);
+    }
+    holdout_close(&gathering.holdout);
+    model_close(&model);
+    return status;
+}
+
+int command_evaluate(struct command *command)
+{
+    struct evaluate_figures figures;
+    struct buffer file;
+    int64_t profile_id, version;
+    enum status status;
+
+    if (!read_version(command, command->options[COMMAND_VERSION], &version)) {
+        return PROGRAM_USAGE;
+    }
+    if (!command_profile(command, false, &profile_id)) {
+        return PROGRAM_FAILED;
+    }
+    buffer_init(&file, MODEL_FILE_BYTES_MAX);
+    status = version == 0 ? store_live_model(command->store, profile_id, &file, &version)
+                          : store_read_version(command->store, profile_id, version, &file);
+    if (status != STATUS_OK) {
+        buffer_free(&file);
+        return no_version(command, status);
+    }
+    status = judge(command, profile_id, buffer_view(&file), &figures);
+    buffer_free(&file);
+    if (status == STATUS_OK) {
+        status = report(command, version, &figures);
+    }
+    if (status == STATUS_TOO_FEW) {
+        return command_fail(command, command->profile->name, "there are too few samples of a label to judge it by");
+    }
+    return status == STATUS_OK ? PROGRAM_OK : command_fail_store(command, "cannot judge the version", status);
+}
