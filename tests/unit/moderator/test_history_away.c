@@ -5,7 +5,7 @@
 #include "proto/clock.h"
 
 /* A small spool: a byte is missing for a fifth "text 0000" of the profile "one". */
-enum { FIT = 4, RECORD_BYTES = 12 + 5 + TEXT_HASH_BYTES + 3 + 9, SMALL_SPOOL_BYTES = (FIT + 1) * RECORD_BYTES - 1 };
+enum { FIT = 4, RECORD_BYTES = 12 + 5 + TEXT_HASH_BYTES + 8 + TEXT_HASH_BYTES + 3 + 9, SMALL_SPOOL_BYTES = (FIT + 1) * RECORD_BYTES - 1 };
 
 /* A batch has one time: of two batches the later has the later texts. */
 static const char disorder[] = "select count(*) from samples a, samples b where a.text < b.text and a.created_at > b.created_at";
