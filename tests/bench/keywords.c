@@ -2,10 +2,9 @@
  *
  * usage: bench_keywords FILE...      the texts to make one of; see tests/bench/keywords
  */
+#include "bench/bench.h"
+
 #include "moderator/judge.h"
-#include "moderator/live.h"
-#include "proto/limits.h"
-#include "proto/model.h"
 
 #include <ctype.h>
 #include <malloc.h>
@@ -29,14 +28,6 @@ enum {
 
 #define SCAN_MB_S_MIN 500.0
 #define VERDICT_RATIO_MAX 1.2
-
-static void must(enum status status, const char *what)
-{
-    if (status != STATUS_OK) {
-        (void)fprintf(stderr, "keywords: %s: %s\n", what, status_sentence(status));
-        exit(1);
-    }
-}
 
 static double cpu_s(void)
 {
@@ -212,30 +203,6 @@ static struct bytes repeated(struct buffer *out, const char *part, size_t bytes)
     return buffer_view(out);
 }
 
-static struct live *make_live(size_t profiles)
-{
-    size_t count = (size_t)1 << MODEL_TABLE_BITS_MAX;
-    float *weights = calloc(count, sizeof *weights);
-    const struct model_parts parts = {.kind = MODEL_KIND_HASHLINEAR, .storage = MODEL_INT8, .table_bits = MODEL_TABLE_BITS_MAX,
-                                      .bias = -3, .slope = 1, .weights = weights};
-    struct live *live = NULL;
-    struct buffer file;
-
-    weights[1] = 1;
-    buffer_init(&file, MODEL_FILE_BYTES_MAX);
-    must(model_write(&file, &parts), "model");
-    must(live_open(&live, profiles), "live");
-    for (size_t index = 0; index < profiles; index++) {
-        struct model *model = NULL;
-
-        must(model_open(&model, buffer_view(&file)), "model");
-        must(live_put(live, index, model, 1), "live");
-    }
-    buffer_free(&file);
-    free(weights);
-    return live;
-}
-
 /* CPU-us of a verdict from the frame of its TASK to that of its VERDICT. */
 static double verdict_us(struct judge *judge, struct bytes frame, size_t count)
 {
@@ -276,7 +243,7 @@ static void make_frame(struct buffer *out, struct bytes text, const char *profil
 /* How many times as dear a verdict is with the large list; each the best of rounds that take turns. */
 static double verdict_ratio(struct rules *rules, const struct settings *settings, struct bytes text)
 {
-    struct live *live = make_live(settings->profile_count);
+    struct live *live = bench_live(settings->profile_count);
     const struct judge_parts parts = {.rules = rules, .live = live};
     struct judge *judge = NULL;
     struct buffer few, many;
