@@ -248,6 +248,9 @@ enum {
     TRAIN_REST_DOUBLINGS = 7,
     TRAIN_REST_MAX_MS = TRAIN_REST_MS << TRAIN_REST_DOUBLINGS, /* about an hour */
     TRAIN_ROWS_BYTES_MAX = 256 * MIB, /* features of the rows of one training run; half of it a label */
+    TRAIN_HELD_OUT_MAX = 4096,       /* rows of either label, the newest, that judge a model and never train it */
+    GATE_BAND_ROWS_MIN = 20,         /* of either label: texts of one script or length that are judged for themselves */
+    GATE_BAND_ERRORS = 3,            /* standard errors by which a regression among them is more than chance */
     TRAIN_FOLDS = 5,                 /* parts that calibration scores in turn; each label needs a row in each */
     TRAIN_UNSEEN_ENOUGH = 8192,      /* scores to calibrate by: their two numbers are then known to some hundredths */
     TRAIN_LABEL_ROWS_MIN = 10,       /* of either label, before a first training */

@@ -228,6 +228,7 @@ int command_unpin(struct command *command)
 /* The rows that no training sees, gathered from a draw as a training makes it. */
 struct gathering {
     struct holdout *holdout;
+    struct holdout_cut cuts[SAMPLE_LABELS];
     struct progress progress;
     int64_t seen;
     int64_t wanted;
@@ -239,7 +240,10 @@ static enum status take_held_out(void *context, const struct sample *sample)
 
     gathering->seen++;
     progress_tell(&gathering->progress, (double)gathering->seen / (double)(gathering->wanted + 1), gathering->seen, "rows");
-    return holdout_takes(sample->hash) ? holdout_add(gathering->holdout, sample->text, sample->label) : STATUS_OK;
+    if (!holdout_takes(&gathering->cuts[sample->label], sample->made_us, sample->hash)) {
+        return STATUS_OK;
+    }
+    return holdout_add(gathering->holdout, sample->text, sample->label);
 }
 
 static enum status gather(const struct command *command, int64_t profile_id, struct gathering *gathering)
@@ -255,6 +259,9 @@ static enum status gather(const struct command *command, int64_t profile_id, str
     struct sample_figures sampled[SAMPLE_LABELS];
     enum status status = sample_measure(command->store, &request, sampled);
 
+    if (status == STATUS_OK) {
+        status = holdout_find_cuts(command->store, profile_id, sampled, gathering->cuts);
+    }
     if (status == STATUS_OK) {
         gathering->wanted = sampled[0].wanted + sampled[1].wanted;
         progress_begin(&gathering->progress, command->errors, isatty(fileno(command->errors)) == 1, "evaluate");
@@ -311,7 +318,7 @@ static enum status judge(const struct command *command, int64_t profile_id, stru
         status = gather(command, profile_id, &gathering);
     }
     if (status == STATUS_OK) {
-        status = holdout_judge(gathering.holdout, model, command->profile->low, command->profile->high, NULL, out);
+        status = holdout_judge(gathering.holdout, model, command->profile->low, command->profile->high, NULL, NULL, out);
     }
     holdout_close(&gathering.holdout);
     model_close(&model);

@@ -4,6 +4,7 @@
 #include "proto/limits.h"
 
 #include <assert.h>
+#include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,8 @@ struct held_row {
     size_t at; /* in `texts`, whose bytes may still move */
     size_t count;
     int label;
+    enum band script;
+    enum band length;
 };
 
 struct holdout {
@@ -22,14 +25,34 @@ struct holdout {
     size_t count[2];
 };
 
-bool holdout_takes(struct bytes hash)
+int64_t holdout_share(int64_t rows, int64_t drawn)
 {
-    uint64_t bits;
+    double share = fmin(1.0 / HELD_OUT_ONE_IN, (double)TRAIN_HELD_OUT_MAX / (double)drawn);
+    int64_t held = (int64_t)((double)rows * share);
 
+    return held > 0 ? held : 1;
+}
+
+enum status holdout_find_cuts(struct store *store, int64_t profile_id, const struct sample_figures sampled[SAMPLE_LABELS],
+                              struct holdout_cut out[SAMPLE_LABELS])
+{
+    enum status status = STATUS_OK;
+
+    for (int label = 0; label < SAMPLE_LABELS && status == STATUS_OK; label++) {
+        const struct sample_figures *figures = &sampled[label];
+        const struct store_place place = {.profile_id = profile_id, .label = label};
+        bool of_newest = figures->way == SAMPLE_LATEST && figures->wanted < figures->existing;
+        int64_t rows = of_newest ? figures->wanted : figures->existing;
+
+        status = store_row_at(store, place, holdout_share(rows, figures->wanted) - 1, &out[label].made_us, out[label].hash);
+    }
+    return status == STATUS_NOT_FOUND ? STATUS_TOO_FEW : status;
+}
+
+bool holdout_takes(const struct holdout_cut *cut, int64_t made_us, struct bytes hash)
+{
     assert(hash.count == TEXT_HASH_BYTES);
-    /* The trailing bytes: the leading ones decide where a draw by pivots begins. */
-    memcpy(&bits, hash.data + TEXT_HASH_BYTES - sizeof bits, sizeof bits);
-    return bits % HELD_OUT_ONE_IN == 0;
+    return made_us > cut->made_us || (made_us == cut->made_us && memcmp(hash.data, cut->hash, TEXT_HASH_BYTES) <= 0);
 }
 
 enum status holdout_open(struct holdout **out)
@@ -57,7 +80,11 @@ void holdout_close(struct holdout **holdout)
 
 enum status holdout_add(struct holdout *holdout, struct bytes text, int label)
 {
-    const struct held_row row = {.at = holdout->texts.count, .count = text.count, .label = label};
+    const struct held_row row = {.at = holdout->texts.count,
+                                 .count = text.count,
+                                 .label = label,
+                                 .script = band_of_script(text),
+                                 .length = band_of_length(text)};
     enum status status;
 
     assert(label == 0 || label == 1);
@@ -86,34 +113,63 @@ static struct bytes text_of(const struct holdout *holdout, const struct held_row
 }
 
 static enum status judge_rows(const struct holdout *holdout, const struct model *model, const atomic_bool *cancelled,
-                              struct evaluate *evaluate)
+                              double *scores, struct evaluate *evaluate)
 {
     enum status status = STATUS_OK;
 
     for (size_t at = 0; at < holdout->rows.count && status == STATUS_OK; at += sizeof(struct held_row)) {
         struct held_row row;
+        double score;
 
         if (cancelled != NULL && atomic_load(cancelled)) {
             return STATUS_CLOSED;
         }
         memcpy(&row, holdout->rows.data + at, sizeof row);
-        status = evaluate_add(evaluate, model_score(model, text_of(holdout, &row)), row.label);
+        score = model_score(model, text_of(holdout, &row));
+        if (scores != NULL) {
+            scores[at / sizeof row] = score;
+        }
+        status = evaluate_add(evaluate, score, row.label);
     }
     return status;
 }
 
 enum status holdout_judge(const struct holdout *holdout, const struct model *model, double low, double high,
-                          const atomic_bool *cancelled, struct evaluate_figures *out)
+                          const atomic_bool *cancelled, double *scores, struct evaluate_figures *out)
 {
     struct evaluate *evaluate = NULL;
     enum status status = evaluate_open(&evaluate);
 
     if (status == STATUS_OK) {
-        status = judge_rows(holdout, model, cancelled, evaluate);
+        status = judge_rows(holdout, model, cancelled, scores, evaluate);
     }
     if (status == STATUS_OK) {
         status = evaluate_figures(evaluate, low, high, out);
     }
     evaluate_close(&evaluate);
+    return status;
+}
+
+enum status holdout_compare(const struct holdout *holdout, enum band band, const double *ones, const double *others,
+                            struct compare_figures *out)
+{
+    size_t row_count = holdout->rows.count / sizeof(struct held_row);
+    struct compare_row *rows = calloc(row_count + 1, sizeof *rows);
+    size_t count = 0;
+    enum status status;
+
+    if (rows == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    for (size_t index = 0; index < row_count; index++) {
+        struct held_row row;
+
+        memcpy(&row, holdout->rows.data + index * sizeof row, sizeof row);
+        if (row.script == band || row.length == band) {
+            rows[count++] = (struct compare_row){ones[index], others[index], row.label};
+        }
+    }
+    status = compare_rows(rows, count, out);
+    free(rows);
     return status;
 }

@@ -73,7 +73,7 @@ static enum status take_row(void *context, const struct store_sample *row)
 {
     struct sampler *sampler = context;
     const struct sample sample = {.hash = row->hash, .text = row->text, .label = sampler->place.label,
-                                  .by_person = row->source == SOURCE_PERSON};
+                                  .by_person = row->source == SOURCE_PERSON, .made_us = row->made_us};
     enum status status = STATUS_OK;
 
     sampler->read++;

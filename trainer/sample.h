@@ -43,6 +43,7 @@ struct sample {
     struct bytes text; /* 1 to SAMPLE_TEXT_BYTES_MAX bytes, as stored */
     int label;
     bool by_person; /* who labelled it */
+    int64_t made_us; /* when it was stored, microseconds since 1970 */
 };
 
 /* Gets the rows, those of label 0 first; each is lent for the call. A status other than STATUS_OK ends the draw and is

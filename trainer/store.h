@@ -130,6 +130,12 @@ struct store_leaf {
 };
 MUST_CHECK enum status store_find_leaf(struct store *store, struct store_place place, struct store_leaf *out);
 
+/* The place's row number `index` (from 0), the newest first, the hash deciding among equally old ones: when it was made, in
+ * microseconds since 1970, and its hash, as store_hash_at. STATUS_NOT_FOUND when there are not so many rows. Reads as many rows
+ * of an index. */
+MUST_CHECK enum status store_row_at(struct store *store, struct store_place place, int64_t index, int64_t *out_made_us,
+                                    unsigned char out_hash[TEXT_HASH_BYTES]);
+
 /* A draw of whole pages: TABLESAMPLE SYSTEM (percent) REPEATABLE (seed). Equal seeds draw equal pages. */
 struct store_draw {
     double percent; /* above 0, at most 100 */
@@ -146,6 +152,7 @@ struct store_sample {
     struct bytes hash;
     int64_t label;
     int64_t source;     /* as verdicts.source in trainer/schema */
+    int64_t made_us;    /* microseconds since 1970 */
     int64_t text_bytes; /* the text's true length */
     struct bytes text;  /* empty when longer than SAMPLE_TEXT_BYTES_MAX: such a text never leaves the server */
 };

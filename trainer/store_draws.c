@@ -8,6 +8,9 @@
 
 enum { LEAVES = 16, SQL_BYTES = 512 }; /* hash leaves of one label, as in trainer/schema */
 
+/* Exact: a double holds a quarter of a microsecond of our time. */
+#define MADE_US "(date_part('epoch', created_at) * 1000000)::bigint"
+
 static const char *label_table(int label)
 {
     assert(label == 0 || label == 1);
@@ -29,6 +32,14 @@ enum status store_count(struct store *store, struct store_place place, int64_t l
                          values, 3, out, 1);
 }
 
+static void take_hash(struct bytes found, unsigned char out[TEXT_HASH_BYTES])
+{
+    struct bytes hash = bytes_first(found, TEXT_HASH_BYTES);
+
+    memset(out, 0, TEXT_HASH_BYTES);
+    memcpy(out, hash.data, hash.count);
+}
+
 enum status store_hash_at(struct store *store, struct store_place place, int64_t index,
                           unsigned char out[TEXT_HASH_BYTES])
 {
@@ -45,10 +56,28 @@ enum status store_hash_at(struct store *store, struct store_place place, int64_t
     if (db_rows_count(rows) == 0) {
         status = STATUS_NOT_FOUND;
     } else {
-        struct bytes hash = bytes_first(db_bytes(rows, 0, 0), TEXT_HASH_BYTES);
+        take_hash(db_bytes(rows, 0, 0), out);
+    }
+    db_rows_close(&rows);
+    return status;
+}
 
-        memset(out, 0, TEXT_HASH_BYTES);
-        memcpy(out, hash.data, hash.count);
+enum status store_row_at(struct store *store, struct store_place place, int64_t index, int64_t *out_made_us,
+                         unsigned char out_hash[TEXT_HASH_BYTES])
+{
+    const struct db_value values[] = {number(place.profile_id), number(place.label), number(index)};
+    struct db_rows *rows = NULL;
+    enum status status = db_run(store->db,
+                                "select text_hash, " MADE_US " from samples where profile_id = $1::int and "
+                                "label = $2::smallint order by created_at desc, text_hash offset $3 limit 1",
+                                values, 3, &rows);
+
+    if (status == STATUS_OK && db_rows_count(rows) == 0) {
+        status = STATUS_NOT_FOUND;
+    }
+    if (status == STATUS_OK) {
+        take_hash(db_bytes(rows, 0, 0), out_hash);
+        *out_made_us = db_bigint(rows, 0, 1);
     }
     db_rows_close(&rows);
     return status;
@@ -103,7 +132,8 @@ enum status store_count_leaf(struct store *store, const struct store_leaf *leaf,
 
 /* A text longer than any that is stored on purpose stays where it is; its length is known without fetching it. */
 #define COLUMNS                                                                                                        \
-    "select text_hash, label, source, octet_length(text), case when octet_length(text) <= %d then text else ''::bytea end "
+    "select text_hash, label, source, octet_length(text), case when octet_length(text) <= %d then text else ''::bytea end, " \
+    MADE_US " "
 
 enum status store_count_draw(struct store *store, struct store_place place, struct store_draw draw, int64_t *out)
 {
@@ -126,6 +156,7 @@ static enum status read_row(void *context, const struct db_rows *row)
         .source = db_bigint(row, 0, 2),
         .text_bytes = db_bigint(row, 0, 3),
         .text = db_bytes(row, 0, 4),
+        .made_us = db_bigint(row, 0, 5),
     };
 
     return reader->on_sample(reader->context, &sample);

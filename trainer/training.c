@@ -24,6 +24,7 @@ struct run {
     struct store *store; /* while a step uses it */
     struct fit *fit;     /* from draw to fit */
     struct holdout *holdout;
+    struct holdout_cut cuts[SAMPLE_LABELS];
     struct buffer file;      /* the new model */
     struct buffer live_file; /* the one it would replace; empty when there is none */
     int64_t feature_version;
@@ -42,7 +43,7 @@ static enum status take_sample(void *context, const struct sample *sample)
     if (clock_ms() > run->until_ms) {
         return STATUS_TIMEOUT;
     }
-    if (holdout_takes(sample->hash)) {
+    if (holdout_takes(&run->cuts[sample->label], sample->made_us, sample->hash)) {
         status = holdout_add(run->holdout, sample->text, sample->label);
         run->result->held_out += status == STATUS_OK;
     } else {
@@ -106,6 +107,9 @@ static enum status draw(struct run *run)
         status = measure(run, &request);
     }
     if (status == STATUS_OK) {
+        status = holdout_find_cuts(run->store, training->profile_id, run->result->sampled, run->cuts);
+    }
+    if (status == STATUS_OK) {
         options.violation_share = run->result->violation_share;
         status = fit_open(&run->fit, &options);
     }
@@ -130,55 +134,37 @@ static enum status fit(struct run *run)
     return status;
 }
 
-static enum status judge(const struct run *run, const struct model *model, struct evaluate_figures *out)
+static void take_figures(struct training_result *result, const struct gate_figures *figures)
 {
-    const struct profile_settings *profile = run->training->profile;
-
-    return holdout_judge(run->holdout, model, profile->low, profile->high, run->training->cancelled, out);
-}
-
-/* A live version that cannot be read any more is no reason to keep a new one back. */
-static double judge_live(const struct run *run)
-{
-    struct model *model = NULL;
-    struct evaluate_figures figures = {.auc = (double)NAN};
-    enum status status = STATUS_NOT_FOUND;
-
-    if (run->live_file.count > 0) {
-        status = model_open(&model, buffer_view(&run->live_file));
-    }
-    if (status == STATUS_OK) {
-        status = judge(run, model, &figures);
-    }
-    model_close(&model);
-    return status == STATUS_OK ? figures.auc : (double)NAN;
+    result->figures = figures->all;
+    result->live_auc = figures->live_auc;
+    memcpy(result->bands, figures->bands, sizeof result->bands);
 }
 
 static enum status check(struct run *run)
 {
-    const struct training_settings *settings = &run->training->profile->training;
     struct training_result *result = run->result;
     struct model *model = NULL;
+    struct gate_figures figures;
+    struct gate gate = {
+        .holdout = run->holdout,
+        .profile = run->training->profile,
+        .live = buffer_view(&run->live_file),
+        .cancelled = run->training->cancelled,
+    };
     enum status status = model_open(&model, buffer_view(&run->file));
 
     if (status == STATUS_OK) {
         run->feature_version = model_feature_version(model);
-        status = judge(run, model, &result->figures);
+        gate.model = model;
+        status = gate_judge(&gate, &figures, &result->reason);
     }
     model_close(&model);
-    if (status != STATUS_OK) {
-        return status;
+    if (status == STATUS_OK) {
+        take_figures(result, &figures);
+        result->end = result->reason[0] == '\0' ? TRAINING_LIVE : TRAINING_REFUSED;
     }
-    result->live_auc = judge_live(run);
-    result->end = TRAINING_LIVE;
-    if (!(result->figures.auc >= settings->min_auc)) { /* NaN is refused too */
-        result->end = TRAINING_REFUSED;
-        result->reason = "min_auc";
-    } else if (result->live_auc - result->figures.auc > settings->max_regression) {
-        result->end = TRAINING_REFUSED;
-        result->reason = "max_regression";
-    }
-    return STATUS_OK;
+    return status;
 }
 
 static void write_real(struct json_writer *writer, const char *key, double number)
@@ -191,6 +177,28 @@ static void write_integer(struct json_writer *writer, const char *key, int64_t n
 {
     json_write_key(writer, key);
     json_write_integer(writer, number);
+}
+
+static void write_bands(struct json_writer *writer, const struct gate_band bands[BANDS])
+{
+    json_write_key(writer, "bands");
+    json_write_object_begin(writer);
+    for (int band = 0; band < BANDS; band++) {
+        const struct gate_band *found = &bands[band];
+
+        if (found->count == 0) {
+            continue;
+        }
+        json_write_key(writer, band_name((enum band)band));
+        json_write_object_begin(writer);
+        write_integer(writer, "rows", (int64_t)found->count);
+        write_integer(writer, "violations", (int64_t)found->violations);
+        write_real(writer, "auc", found->auc);
+        write_real(writer, "live_auc", found->live_auc);
+        write_real(writer, "error", found->error);
+        json_write_object_end(writer);
+    }
+    json_write_object_end(writer);
 }
 
 static enum status write_figures(const struct run *run, struct buffer *out)
@@ -213,6 +221,7 @@ static enum status write_figures(const struct run *run, struct buffer *out)
     write_real(&writer, "agreement", result->figures.agreement);
     write_real(&writer, "calibration_error", result->figures.calibration_error);
     write_real(&writer, "live_auc", result->live_auc);
+    write_bands(&writer, result->bands);
     json_write_key(&writer, "refused_by");
     json_write_text(&writer, result->reason);
     json_write_object_end(&writer);
@@ -317,19 +326,12 @@ void training_run(const struct training *training, struct training_result *out)
 {
     uint64_t started_us = clock_us();
     struct run run = {.training = training, .result = out, .until_ms = clock_ms() + TRAIN_RUN_MS};
-    const double unknown = (double)NAN;
+    struct gate_figures figures;
     enum status status;
 
-    *out = (struct training_result){
-        .reason = "",
-        .figures = {.auc = unknown,
-                    .pr_auc = unknown,
-                    .f1 = unknown,
-                    .calibration_error = unknown,
-                    .decided = unknown,
-                    .agreement = unknown},
-        .live_auc = unknown,
-    };
+    *out = (struct training_result){.reason = ""};
+    gate_forget(&figures);
+    take_figures(out, &figures);
     buffer_init(&run.file, MODEL_FILE_BYTES_MAX);
     buffer_init(&run.live_file, MODEL_FILE_BYTES_MAX);
     status = holdout_open(&run.holdout);

@@ -1,8 +1,8 @@
 /* training: one run: draw, fit, check on the rows that were held out, store.
  *
- *   draw    a balanced draw of max_samples rows; a fifth is held out, the others go to the fit
+ *   draw    a balanced draw of max_samples rows; the newest are held out (trainer/holdout), the others go to the fit
  *   fit     the model file
- *   check   score the held-out rows with the new model and with the live one; min_auc, max_regression
+ *   check   score the held-out rows with the new model and with the live one (trainer/gate)
  *   store   as the live version, or as a refused one, with its figures, under the epoch
  *
  * No transaction and no lock is held while it computes: the session of the draw is closed before the fit, and another one
@@ -16,7 +16,7 @@
 
 #include "proto/settings.h"
 #include "proto/status.h"
-#include "trainer/evaluate.h"
+#include "trainer/gate.h"
 #include "trainer/sample.h"
 
 #include <stdatomic.h>
@@ -58,6 +58,7 @@ struct training_result {
     double violation_share;          /* of the profile's samples, what the probabilities are calibrated to */
     struct evaluate_figures figures; /* of the new model on the held-out rows; NaN before `check` */
     double live_auc;                 /* of the version it would replace, on the same rows; NaN when there is none */
+    struct gate_band bands[BANDS];   /* both, by script and by length */
     double seconds;
 };
 

@@ -1,4 +1,4 @@
-/* holdout: a fifth of the texts by their hash alone, kept as they came, judged with both labels. */
+/* holdout: the newest texts, kept as they came, judged with both labels. */
 #include "support/unit.h"
 
 #include "proto/limits.h"
@@ -8,25 +8,46 @@
 #include <math.h>
 #include <stdio.h>
 
-static void a_fifth_is_held_out_by_the_end_of_the_hash(void **state)
+static void the_newest_are_held_out_and_the_hash_decides_among_equally_old_ones(void **state)
 {
-    int taken = 0;
+    struct holdout_cut cut = {.made_us = 1700000000000000, .hash = "0123456789abcde"};
+    const struct bytes lower = BYTES("0123456789abcdd\xff");
+    const struct bytes same = {(const char *)cut.hash, TEXT_HASH_BYTES};
+    const struct bytes higher = BYTES("0123456789abcdf\0");
 
     (void)state;
-    for (uint64_t number = 0; number < 10000; number++) {
-        unsigned char hash[TEXT_HASH_BYTES];
-        uint64_t first = number * UINT64_C(0x9e3779b97f4a7c15);
-        bool takes;
+    assert_true(holdout_takes(&cut, cut.made_us + 1, higher));
+    assert_false(holdout_takes(&cut, cut.made_us - 1, lower));
+    assert_true(holdout_takes(&cut, cut.made_us, lower));
+    assert_true(holdout_takes(&cut, cut.made_us, same));
+    assert_false(holdout_takes(&cut, cut.made_us, higher));
+}
 
-        memcpy(hash, &first, sizeof first);
-        memcpy(hash + sizeof first, &number, sizeof number);
-        takes = holdout_takes((struct bytes){(const char *)hash, sizeof hash});
-        /* The beginning of the hash has no say: a draw may depend on it. */
-        memset(hash, 0, sizeof first);
-        assert_int_equal(takes, holdout_takes((struct bytes){(const char *)hash, sizeof hash}));
-        taken += takes;
+static void a_fifth_is_held_out_up_to_so_many_rows(void **state)
+{
+    (void)state;
+    assert_int_equal(1, holdout_share(1, 1));
+    assert_int_equal(2, holdout_share(TRAIN_LABEL_ROWS_MIN, TRAIN_LABEL_ROWS_MIN));
+    assert_int_equal(2000, holdout_share(10000, 10000));
+    assert_int_equal(TRAIN_HELD_OUT_MAX, holdout_share(5 * TRAIN_HELD_OUT_MAX, 5 * TRAIN_HELD_OUT_MAX));
+    assert_int_equal(TRAIN_HELD_OUT_MAX, holdout_share(50 * TRAIN_HELD_OUT_MAX, 50 * TRAIN_HELD_OUT_MAX));
+    /* Of a million as large a part as of those that are drawn. */
+    assert_int_equal(1000000 / 50, holdout_share(1000000, 50 * TRAIN_HELD_OUT_MAX));
+}
+
+/* Whatever comes later: what a model was trained on is never held out to judge it. */
+static void the_cut_only_moves_on(void **state)
+{
+    int64_t trained = 0;
+
+    (void)state;
+    for (int64_t rows = 10; rows < 200000; rows += 1 + rows / 7) {
+        int64_t drawn = rows < 25000 ? rows : 25000;
+        int64_t kept = rows - holdout_share(rows, drawn); /* the oldest */
+
+        assert_true(kept >= trained);
+        trained = kept;
     }
-    assert_int_equal(2000, taken);
 }
 
 static void rows_are_counted_by_label(void **state)
@@ -90,11 +111,11 @@ static void what_was_kept_judges_a_model(void **state)
     for (int number = 100; number < 120; number++) {
         assert_status(STATUS_OK, holdout_add(holdout, text_of(room, sizeof room, number, 0), 0));
     }
-    assert_status(STATUS_TOO_FEW, holdout_judge(holdout, model, 0.2, 0.8, NULL, &figures));
+    assert_status(STATUS_TOO_FEW, holdout_judge(holdout, model, 0.2, 0.8, NULL, NULL, &figures));
     for (int number = 100; number < 110; number++) {
         assert_status(STATUS_OK, holdout_add(holdout, text_of(room, sizeof room, number, 1), 1));
     }
-    assert_status(STATUS_OK, holdout_judge(holdout, model, 0.2, 0.8, NULL, &figures));
+    assert_status(STATUS_OK, holdout_judge(holdout, model, 0.2, 0.8, NULL, NULL, &figures));
     assert_int_equal(30, figures.count);
     assert_int_equal(10, figures.violations);
     assert_true(figures.auc > 0.99);
@@ -107,7 +128,9 @@ static void what_was_kept_judges_a_model(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_fifth_is_held_out_by_the_end_of_the_hash),
+        cmocka_unit_test(the_newest_are_held_out_and_the_hash_decides_among_equally_old_ones),
+        cmocka_unit_test(a_fifth_is_held_out_up_to_so_many_rows),
+        cmocka_unit_test(the_cut_only_moves_on),
         cmocka_unit_test(rows_are_counted_by_label),
         cmocka_unit_test(its_bytes_are_bounded),
         cmocka_unit_test(what_was_kept_judges_a_model),

@@ -294,6 +294,32 @@ static void old_versions_go_and_the_live_one_stays(void **state)
     db_close(&db);
 }
 
+static void rows_of_a_label_are_numbered_from_the_newest(void **state)
+{
+    struct database_settings settings;
+    struct db *db = samples_create(&server, "numbered", &settings);
+    const struct store_place place = {.profile_id = samples_add_profile(db, "default"), .label = 1};
+    struct store *store = open_store(&settings);
+    unsigned char hash[TEXT_HASH_BYTES];
+    int64_t older_us = 0;
+    int64_t made_us = 0;
+
+    (void)state;
+    assert_status(STATUS_OK, db_script(db, "insert into samples (profile_id, label, text_hash, text, created_at) select 1, l, "
+                                           "decode(lpad(n::text, 32, '0'), 'hex'), 'x', timestamptz 'epoch' + t * interval "
+                                           "'1 microsecond' from (values (0, 9, 1700000000000009), (1, 1, 1700000000000001), "
+                                           "(1, 4, 1700000000000002), (1, 3, 1700000000000002)) v (l, n, t)"));
+    assert_status(STATUS_OK, store_row_at(store, place, 0, &made_us, hash));
+    assert_true(made_us == 1700000000000002 && hash[TEXT_HASH_BYTES - 1] == 3);
+    assert_status(STATUS_OK, store_row_at(store, place, 1, &made_us, hash));
+    assert_true(made_us == 1700000000000002 && hash[TEXT_HASH_BYTES - 1] == 4);
+    assert_status(STATUS_OK, store_row_at(store, place, 2, &older_us, hash));
+    assert_true(older_us == 1700000000000001 && hash[TEXT_HASH_BYTES - 1] == 1);
+    assert_status(STATUS_NOT_FOUND, store_row_at(store, place, 3, &made_us, hash));
+    store_close(&store);
+    db_close(&db);
+}
+
 static size_t due_of(struct store *store, const char *name, int64_t min_samples, int64_t every_ms)
 {
     const struct store_want wants[] = {
@@ -468,6 +494,7 @@ int main(void)
         cmocka_unit_test(profiles_are_added_once),
         cmocka_unit_test(a_new_version_replaces_the_live_one_and_a_refused_one_does_not),
         cmocka_unit_test(old_versions_go_and_the_live_one_stays),
+        cmocka_unit_test(rows_of_a_label_are_numbered_from_the_newest),
         cmocka_unit_test(a_profile_is_due_when_it_has_enough_of_both_labels),
         cmocka_unit_test(a_trained_profile_is_due_after_its_time_and_for_new_samples_only),
         cmocka_unit_test(a_profile_that_is_not_due_is_known_with_its_new_samples),

@@ -50,7 +50,7 @@ static void clear_scene(struct scene *scene)
     db_close(&scene->db);
 }
 
-/* Texts that say the opposite of their label, none of them held out. */
+/* Older texts that say the opposite of their label. */
 static void poison(struct scene *scene, int64_t count)
 {
     const struct db_value values[] = {
@@ -59,13 +59,11 @@ static void poison(struct scene *scene, int64_t count)
         {.type = DB_BIGINT, .bigint = TEXT_BYTES},
     };
 
-    /* The trailing eight bytes, least significant first, are 1 + 5 n: not held out. */
     assert_status(STATUS_OK, db_run(scene->db,
-                                    "insert into samples (profile_id, label, text_hash, text) select $1, l, "
-                                    "substr(decode(md5('poison' || l || n), 'hex'), 1, 8) || "
-                                    "decode(lpad(to_hex((1 + 5 * (n % 50))::int), 2, '0') || '00000000000000', 'hex'), "
-                                    "convert_to(rpad((1 - l) || ' ' || n || ' ', $3::int, 'x'), 'UTF8') "
-                                    "from generate_series(1, $2::int) n, generate_series(0, 1) l",
+                                    "insert into samples (profile_id, label, text_hash, text, created_at) select $1, l, "
+                                    "decode(md5('poison' || l || n), 'hex'), "
+                                    "convert_to(rpad((1 - l) || ' ' || n || ' ', $3::int, 'x'), 'UTF8'), "
+                                    "now() - interval '1 hour' from generate_series(1, $2::int) n, generate_series(0, 1) l",
                                     values, 3, NULL));
 }
 
@@ -149,9 +147,10 @@ static void what_people_say_outweighs_what_the_reviewer_says(void **state)
     set_scene(&scene, "people");
     samples_fill(scene.db, scene.training.profile_id, 0, ROWS, TEXT_BYTES, 0);
     samples_fill(scene.db, scene.training.profile_id, 1, ROWS, TEXT_BYTES, 0);
-    assert_status(STATUS_OK, db_script(scene.db, "insert into samples (profile_id, label, text_hash, text) select 1, "
+    assert_status(STATUS_OK, db_script(scene.db, "insert into samples (profile_id, label, text_hash, text, created_at) select 1, "
                                                  "(get_byte(decode(md5(n::text), 'hex'), 0) % 5 < 2)::int, decode(md5('disputed' || n), 'hex'), "
-                                                 "convert_to('quarrelsome words ' || n, 'UTF8') from generate_series(1, 240) n"));
+                                                 "convert_to('quarrelsome words ' || n, 'UTF8'), now() - interval '1 hour' "
+                                                 "from generate_series(1, 240) n"));
     for (int people = 0; people < 2; people++) {
         struct training_result result;
         struct model *model = NULL;

@@ -1,0 +1,49 @@
+/* gate: whether a model may be published: good enough, and nowhere worse than the live one on the same rows.
+ *
+ *   min_auc              its ROC-AUC on all rows that were held out is below the profile's
+ *   max_regression       it is worse than the live one's there by more than the profile allows
+ *   max_regression_BAND  the same among the texts of one script or length (trainer/band), where there are GATE_BAND_ROWS_MIN of
+ *                        each label, by more than the profile allows and GATE_BAND_ERRORS standard errors of the difference: a
+ *                        band is small, and by chance alone one of eight would fail often
+ *
+ * Thread: that of the run; it computes for seconds.
+ */
+#ifndef TRAINER_GATE_H
+#define TRAINER_GATE_H
+
+#include "proto/settings.h"
+#include "trainer/band.h"
+#include "trainer/holdout.h"
+
+/* Of one band's texts. */
+struct gate_band {
+    size_t count;
+    size_t violations;
+    double auc; /* NaN where there are too few, as the next two */
+    double live_auc;
+    double error; /* standard error of the difference */
+};
+
+struct gate_figures {
+    struct evaluate_figures all;
+    double live_auc; /* NaN when there is no live version that can be read */
+    struct gate_band bands[BANDS];
+};
+
+/* All borrowed for the call. */
+struct gate {
+    const struct holdout *holdout;
+    const struct profile_settings *profile;
+    const struct model *model;
+    struct bytes live; /* the file of the live version; empty when there is none */
+    const atomic_bool *cancelled;
+};
+
+/* All unknown. */
+void gate_forget(struct gate_figures *out);
+
+/* *out_reason is "" when it may be published, else as above; static. A live version that cannot be read any more is no reason to
+ * keep a new one back. STATUS_NO_MEMORY, and what holdout_judge returns. */
+MUST_CHECK enum status gate_judge(const struct gate *gate, struct gate_figures *out, const char **out_reason);
+
+#endif
