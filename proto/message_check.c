@@ -160,3 +160,24 @@ enum status message_check_array(struct bytes *rest, size_t *out_count)
     *out_count = (size_t)shape.children;
     return STATUS_OK;
 }
+
+static bool is_text(unsigned char first)
+{
+    return (first >= 0xa0 && first < 0xc0) || (first >= 0xd9 && first <= 0xdb);
+}
+
+enum status message_check_text(struct bytes *rest, struct bytes *out)
+{
+    struct shape shape;
+    enum status status = read_shape(*rest, &shape);
+
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (!is_text((unsigned char)rest->data[0]) || shape.content_bytes > rest->count - shape.head_bytes) {
+        return STATUS_MALFORMED;
+    }
+    *out = bytes_first(bytes_from(*rest, shape.head_bytes), (size_t)shape.content_bytes);
+    *rest = bytes_from(*rest, shape.head_bytes + (size_t)shape.content_bytes);
+    return STATUS_OK;
+}

@@ -22,4 +22,8 @@ MUST_CHECK enum status message_check(struct bytes frame);
  * when something else stands there, or fewer bytes than objects are left. */
 MUST_CHECK enum status message_check_array(struct bytes *rest, size_t *out_count);
 
+/* Steps over a str at the front of `*rest` and lends its bytes. STATUS_MALFORMED (nothing changed) when something else stands
+ * there, or fewer bytes than it says are left. */
+MUST_CHECK enum status message_check_text(struct bytes *rest, struct bytes *out);
+
 #endif

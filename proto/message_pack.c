@@ -145,13 +145,19 @@ size_t unpack_array(struct unpacker *unpacker, size_t count_max)
 
 uint64_t unpack_unsigned(struct unpacker *unpacker, uint64_t max)
 {
-    msgpack_object object = unpack_object(unpacker, MSGPACK_OBJECT_POSITIVE_INTEGER);
+    uint64_t value;
 
-    if (unpacker->bad || object.via.u64 > max) {
+    if (!unpacker->bad && unpacker->rest.count > 0 && (unsigned char)unpacker->rest.data[0] < 0x80) {
+        value = (unsigned char)unpacker->rest.data[0]; /* most are so small, and a task has one for each segment */
+        unpacker->rest = bytes_from(unpacker->rest, 1);
+    } else {
+        value = unpack_object(unpacker, MSGPACK_OBJECT_POSITIVE_INTEGER).via.u64;
+    }
+    if (unpacker->bad || value > max) {
         unpacker->bad = true;
         return 0;
     }
-    return object.via.u64;
+    return value;
 }
 
 bool score_is_sound(float score)
@@ -173,13 +179,13 @@ float unpack_score(struct unpacker *unpacker)
 
 struct bytes unpack_text(struct unpacker *unpacker, size_t bytes_max)
 {
-    msgpack_object object = unpack_object(unpacker, MSGPACK_OBJECT_STR);
+    struct bytes text = {NULL, 0};
 
-    if (unpacker->bad || object.via.str.size > bytes_max) {
+    if (unpacker->bad || message_check_text(&unpacker->rest, &text) != STATUS_OK || text.count > bytes_max) {
         unpacker->bad = true;
         return (struct bytes){NULL, 0};
     }
-    return (struct bytes){object.via.str.ptr, object.via.str.size};
+    return text;
 }
 
 struct bytes unpack_binary(struct unpacker *unpacker, size_t bytes_min, size_t bytes_max)

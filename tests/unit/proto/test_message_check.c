@@ -260,6 +260,32 @@ static void an_arrays_header_is_stepped_over(void **state)
     assert_bytes("\x01\x06", rest);
 }
 
+static void a_text_is_stepped_over_whatever_its_header(void **state)
+{
+    const struct bytes good[] = {BYTES("\xa2hi!"), BYTES("\xd9\x02hi!"), BYTES("\xda\x00\x02hi!"),
+                                        BYTES("\xdb\x00\x00\x00\x02hi!")};
+    const struct bytes bad[] = {BYTES(""),         BYTES("\xa2h"), BYTES("\xd9"), BYTES("\xd9\x03hi"), BYTES("\xda\x00"),
+                                       BYTES("\xc4\x02hi"), BYTES("\x02hi"), BYTES("\x92hi"), BYTES("\xc0"),
+                                       BYTES("\xdb\xff\xff\xff\xffhi")};
+    struct bytes text = BYTES("?");
+
+    (void)state;
+    for (size_t index = 0; index < sizeof good / sizeof *good; index++) {
+        struct bytes rest = good[index];
+
+        assert_status(STATUS_OK, message_check_text(&rest, &text));
+        assert_bytes("hi", text);
+        assert_bytes("!", rest);
+    }
+    for (size_t index = 0; index < sizeof bad / sizeof *bad; index++) {
+        struct bytes rest = bad[index];
+
+        assert_status(STATUS_MALFORMED, message_check_text(&rest, &text));
+        assert_int_equal(bad[index].count, rest.count);
+        assert_bytes("hi", text);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -274,6 +300,7 @@ int main(void)
         cmocka_unit_test(containers_that_end_together_end_the_message),
         cmocka_unit_test(objects_are_bounded_exactly),
         cmocka_unit_test(an_arrays_header_is_stepped_over),
+        cmocka_unit_test(a_text_is_stepped_over_whatever_its_header),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
