@@ -2,6 +2,7 @@
 #include "moderator/recent.h"
 
 #include "proto/limits.h"
+#include "proto/secret_print.h"
 
 #include <assert.h>
 #include <pthread.h>
@@ -21,24 +22,27 @@ struct name {
 struct entry {
     struct name name;
     uint64_t until_ms; /* 0: empty */
-    uint64_t used;     /* the higher, the later; within its set */
+    uint64_t used;     /* the higher, the later; among those of its lock */
     struct recent_finding finding;
 };
 
+/* A set's marks stand side by side, so that a look touches two or three cache lines and not one an entry. */
 struct table {
     uint64_t entries; /* as the profile says */
     size_t set_count;
-    size_t ways; /* entries of a set */
+    size_t ways;     /* entries of a set */
+    uint64_t *marks; /* of each entry: a part of its name; behind the entries */
     struct entry all[];
 };
 
 struct lock {
     alignas(CACHE_LINE_BYTES) pthread_mutex_t mutex;
+    uint64_t used_last;
 };
 
 struct recent {
     struct live *live;
-    unsigned char text_key[SECRET_TABLE_KEY_BYTES];
+    struct secret_print_key text_key;
     unsigned char name_key[SECRET_TABLE_KEY_BYTES];
     struct series *results[RECENT_KINDS][RESULTS];
     struct series *entries;
@@ -50,7 +54,7 @@ struct recent {
 
 uint64_t recent_table_bytes(uint64_t entries)
 {
-    return entries == 0 ? 0 : sizeof(struct table) + entries * sizeof(struct entry);
+    return entries == 0 ? 0 : sizeof(struct table) + entries * (sizeof(struct entry) + sizeof(uint64_t));
 }
 
 static void find_series(struct recent *recent, struct metrics *metrics)
@@ -83,7 +87,7 @@ enum status recent_open(struct recent **out, struct live *live, struct metrics *
     }
     memset(recent, 0, sizeof *recent);
     recent->live = live;
-    secret_random(recent->text_key, sizeof recent->text_key);
+    secret_print_key_make(&recent->text_key);
     secret_random(recent->name_key, sizeof recent->name_key);
     for (size_t index = 0; index < RECENT_LOCKS; index++) {
         (void)pthread_mutex_init(&recent->locks[index].mutex, NULL); /* on Linux it cannot fail without attributes */
@@ -118,6 +122,7 @@ static struct table *make_table(uint64_t entries)
         table->entries = entries;
         table->set_count = entries < RECENT_WAYS ? 1 : (size_t)entries / RECENT_WAYS;
         table->ways = (size_t)entries / table->set_count;
+        table->marks = (uint64_t *)(table->all + entries);
     }
     return table;
 }
@@ -215,7 +220,7 @@ struct recent_print recent_print_of(const struct recent *recent, struct bytes te
 {
     struct recent_print print;
 
-    secret_table_hash(print.bytes, recent->text_key, text);
+    secret_print(print.bytes, &recent->text_key, text);
     return print;
 }
 
@@ -238,10 +243,10 @@ static struct name name_of(const struct recent *recent, const struct recent_basi
 /* A set with its lock held, until end_look. */
 struct look {
     struct lock *lock;
-    struct entry *set;
-    size_t ways;
+    struct table *table;
+    size_t first; /* entry of the set */
+    uint64_t mark; /* of the name */
     struct entry *found; /* NULL: none has the name */
-    uint64_t used_last;
 };
 
 /* False where the profile has no table, or is just being given another one. */
@@ -250,29 +255,28 @@ static bool begin_look(struct recent *recent, size_t number, const struct name *
     size_t set_count = atomic_load_explicit(&recent->set_counts[number], memory_order_relaxed);
     struct look look = {0};
     struct table *table;
-    uint64_t random;
+    uint64_t halves[2];
+    size_t set;
 
+    _Static_assert(sizeof halves == sizeof *name, "one for the set, one for the mark");
     if (set_count == 0) {
         return false;
     }
-    memcpy(&random, name->bytes, sizeof random);
-    look.lock = &recent->locks[random % set_count % RECENT_LOCKS];
+    memcpy(halves, name->bytes, sizeof halves);
+    set = halves[0] % set_count;
+    look.mark = halves[1];
+    look.lock = &recent->locks[set % RECENT_LOCKS];
     (void)pthread_mutex_lock(&look.lock->mutex);
-    table = recent->tables[number];
+    table = look.table = recent->tables[number];
     if (table == NULL || table->set_count != set_count) {
         (void)pthread_mutex_unlock(&look.lock->mutex);
         return false;
     }
-    look.ways = table->ways;
-    look.set = &table->all[random % set_count * table->ways];
-    for (size_t way = 0; way < look.ways; way++) {
-        struct entry *entry = &look.set[way];
+    look.first = set * table->ways;
+    for (size_t index = look.first; look.found == NULL && index < look.first + table->ways; index++) {
+        struct entry *entry = &table->all[index];
 
-        if (entry->until_ms == 0) {
-            continue;
-        }
-        look.used_last = entry->used > look.used_last ? entry->used : look.used_last;
-        if (memcmp(&entry->name, name, sizeof *name) == 0) {
+        if (table->marks[index] == look.mark && entry->until_ms != 0 && memcmp(&entry->name, name, sizeof *name) == 0) {
             look.found = entry;
         }
     }
@@ -300,7 +304,7 @@ bool recent_find(struct recent *recent, const struct recent_basis *basis, const 
         series_add(recent->entries, -1);
         result = EXPIRED;
     } else if (look.found != NULL) {
-        look.found->used = look.used_last + 1;
+        look.found->used = ++look.lock->used_last;
         *out = look.found->finding;
         result = HIT;
     }
@@ -314,8 +318,8 @@ static struct entry *choose(const struct look *look, uint64_t now_ms)
 {
     struct entry *chosen = NULL;
 
-    for (size_t way = 0; way < look->ways; way++) {
-        struct entry *entry = &look->set[way];
+    for (size_t index = look->first; index < look->first + look->table->ways; index++) {
+        struct entry *entry = &look->table->all[index];
 
         if (now_ms >= entry->until_ms) {
             return entry;
@@ -343,6 +347,8 @@ void recent_keep(struct recent *recent, const struct recent_basis *basis, const 
     } else if (entry != look.found) {
         series_add(recent->results[basis->kind][now_ms >= entry->until_ms ? EXPIRED : EVICTED], 1);
     }
-    *entry = (struct entry){.name = name, .until_ms = now_ms + basis->ttl_ms, .used = look.used_last + 1, .finding = *finding};
+    *entry = (struct entry){
+        .name = name, .until_ms = now_ms + basis->ttl_ms, .used = ++look.lock->used_last, .finding = *finding};
+    look.table->marks[entry - look.table->all] = look.mark;
     end_look(&look);
 }

@@ -321,7 +321,7 @@ enum {
     REVIEW_REST_MAX_MS = 60000,     /* of a Retry-After */
 
     /* What was found out about texts of late */
-    RECENT_WAYS = 8,   /* entries of a set: one of so many is the least recently used one that is pushed out */
+    RECENT_WAYS = 16,  /* entries of a set: of so many the least recently used one is pushed out */
     RECENT_LOCKS = 16, /* for all sets */
 
     /* Keywords */

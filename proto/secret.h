@@ -41,8 +41,8 @@ void secret_hash_key(unsigned char out[SECRET_HASH_KEY_BYTES], struct bytes mate
  * is never an unkeyed hash. */
 void secret_text_hash(unsigned char out[TEXT_HASH_BYTES], const unsigned char key[SECRET_HASH_KEY_BYTES], struct bytes text);
 
-/* SipHash-2-4 with 128 bits: names a text in a table in memory, three times as fast as secret_text_hash. Nobody who does not know
- * the key can choose texts of the same hash; the key and the hashes stay in the process. */
+/* SipHash-2-4 with 128 bits: names something short in a table in memory (a text: proto/secret_print). Nobody who does not know
+ * the key can choose two things of the same hash; the key and the hashes stay in the process. */
 void secret_table_hash(unsigned char out[TABLE_HASH_BYTES], const unsigned char key[SECRET_TABLE_KEY_BYTES],
                        struct bytes text);
 

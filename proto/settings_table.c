@@ -251,7 +251,7 @@ static const struct setting rows[] = {
     {"profiles.*.review.when_full", SETTING_CHOICE, .choices = when_full_choices, .fallback = "undecided",
      PROFILE(review.when_full), .sentence = "All review slots are busy: as `undecided` says, or block."},
     {"profiles.*.cache.entries", SETTING_NUMBER, .max = COUNT_MAX, .fallback = "4096", PROFILE(cache.entries),
-     .sentence = "Texts that a moderator knows again and does not judge anew, 112 bytes each; 0: none."},
+     .sentence = "Texts that a moderator knows again and does not judge anew, 120 bytes each; 0: none."},
     {"profiles.*.cache.ttl", SETTING_TIME, .min = 100, .max = DAY, .fallback = "10m", PROFILE(cache.ttl_ms),
      .sentence = "For so long. A change of the keywords, the thresholds, the review or the model ends it at once."},
     {"profiles.*.store", SETTING_CHOICE, .choices = store_choices, .fallback = "text", PROFILE(store),
