@@ -122,7 +122,8 @@ def test_a_client_that_leaves_while_it_is_judged_and_its_late_verdict(stack, ups
     monkeypatch.setattr(upstream, "_script_reviewer", hold)
     counted = ("prismguard_gateway_pool_jobs_total", "prismguard_gateway_pool_late_verdicts_total")
     before = [stack.gateway.metric(counted[0], result="abandoned"), stack.gateway.metric(counted[1])]
-    connection = ask(stack, "/any/v1/chat/completions", HELLO)
+    text = f"not judged before: {leave.__name__}"  # a known one needs no review
+    connection = ask(stack, "/any/v1/chat/completions", {**HELLO, "messages": [{"role": "user", "content": text}]})
     assert asked.wait(30)
     leave(connection)
     wait_until(lambda: stack.gateway.metric("prismguard_gateway_in_flight") == 0, what="the client's request has ended")

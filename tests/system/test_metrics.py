@@ -1,4 +1,5 @@
 """deploy/METRICS.md and the running services: nothing is exported that is not documented, nothing documented that is not there."""
+import json
 import re
 
 import pytest
@@ -59,8 +60,19 @@ def exported(text):
 def whole(cluster, upstream, tmp_path_factory):
     """All three services, with database and reviews, and one request of each outcome."""
     cluster.empty()
-    stack = Stack(tmp_path_factory.mktemp("metrics"), upstream, cluster)
+    folder = tmp_path_factory.mktemp("metrics")
+    keywords = folder / "tried.txt"
+    keywords.write_text("watched-keyword\n")
+    stack = Stack(folder, upstream, cluster, profile=f"""
+  tried:
+    keywords: [{keywords}]
+    observe: true""", route=f"""
+  - path: /tried
+    upstream: {upstream.url}
+    moderation: tried""")
     assert stack.chat("Hello")[0] == 200
+    assert stack.post(json.dumps({"messages": [{"role": "user", "content": "a watched-keyword"}]}).encode(),
+                      path="/tried/v1/chat/completions")[0] == 200
     assert stack.chat("say the forbidden-keyword")[0] == 400
     yield stack
     stack.close()
