@@ -60,4 +60,3 @@ def test_an_error_of_the_upstream_passes_and_what_is_compressed_does_not(stack):
     assert status == 429 and b"slow down" in body
     status, _, body = stack.chat("Hi", model="zipped")
     assert status == 502 and json.loads(body)["error"]["code"] == "bad_gateway"
-    stack.gateway.wait_rest()
