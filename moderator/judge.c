@@ -152,7 +152,7 @@ static double worse(double score, double worst)
 /* What keywords and model say of a text. */
 static enum status look(struct judge *judge, const struct hearing *hearing, struct bytes text, struct recent_finding *out)
 {
-    struct recent_finding finding = {.score = NAN};
+    struct recent_finding finding = {.score = (double)NAN};
     enum status status = keywords_scan(hearing->keywords, judge->scanner, text, &finding.violation);
 
     if (status == STATUS_OK && !finding.violation && hearing->model != NULL) {

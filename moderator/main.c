@@ -232,7 +232,7 @@ static enum status start_reviews(struct moderator *moderator)
 static enum status open_worker(struct moderator *moderator)
 {
     const struct worker_parts parts = {
-        .judge = {moderator->rules, moderator->live, moderator->recent},
+        .judge = {.rules = moderator->rules, .live = moderator->live, .recent = moderator->recent},
         .metrics = moderator->metrics,
         .gateways = moderator->gateways,
         .identity = {moderator->identity, sizeof moderator->identity},

@@ -46,7 +46,7 @@ size_t review_recent_ask(struct recent *recent, const struct review_profile *pro
 
 static void keep(struct recent *recent, const struct recent_basis *basis, struct bytes text, const struct review_answer *answer)
 {
-    struct recent_finding finding = {.score = NAN, .violation = answer->violation};
+    struct recent_finding finding = {.score = (double)NAN, .violation = answer->violation};
     const struct recent_print print = recent_print_of(recent, text);
 
     memcpy(finding.category, answer->category, sizeof finding.category);

@@ -124,7 +124,7 @@ static void add_review(struct place *place, double sample_rate)
 static void settle(struct place *place, const char *text, const char *category, uint64_t model_version)
 {
     const struct recent_print print = recent_print_of(place->recent, bytes_of(text));
-    struct recent_finding finding = {.score = NAN, .violation = category != NULL};
+    struct recent_finding finding = {.score = (double)NAN, .violation = category != NULL};
     struct recent_basis basis;
 
     (void)snprintf(finding.category, sizeof finding.category, "%s", category == NULL ? "" : category);

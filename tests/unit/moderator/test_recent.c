@@ -184,7 +184,7 @@ static void what_a_review_said_rests_on_its_settings_and_the_thresholds(void **s
     (void)snprintf(place.profiles[0].review.url, sizeof place.profiles[0].review.url, "http://reviewer/");
     open_rules(&place);
     basis = basis_of(&place, 0, RECENT_REVIEWED);
-    keep(&place, &basis, "a text", NAN, NOW_MS);
+    keep(&place, &basis, "a text", (double)NAN, NOW_MS);
     for (int change = 0; change < 3; change++) {
         double *threshold = change == 0 ? &place.profiles[0].low : &place.profiles[0].high;
 

@@ -229,8 +229,8 @@ static void a_stream_is_put_together_to_the_same_verdict(void **state)
         ROLE FIRST SECOND USAGE DONE,
         ": ping\n\n" FIRST SECOND DONE "data: whatever follows",
         "\xEF\xBB\xBF" FIRST SECOND "data: [DONE]", /* without its last blank line */
-        "data:{\"choices\":[{\"delta\":{\"content\":\"{\\\"violation\\\":true,\\\"category\\\":\\\"hate\\\",\\\"reason\\\":\\\"\\\"}\"}}]}\r\n\r\n"
-        "data:[DONE]\r\n\r\n",
+        ("data:{\"choices\":[{\"delta\":{\"content\":\"{\\\"violation\\\":true,\\\"category\\\":\\\"hate\\\",\\\"reason\\\":\\\"\\\"}\"}}]}\r\n\r\n"
+         "data:[DONE]\r\n\r\n"),
     };
 
     (void)state;
