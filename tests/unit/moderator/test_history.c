@@ -275,7 +275,9 @@ static void closing_gives_up_a_database_that_stays_away(void **state)
 
     (void)state;
     open_place(&place, "gone");
+    history_close(&place.history); /* which reads the settings on threads of its own */
     (void)snprintf(place.settings.database.url, sizeof place.settings.database.url, "host=%s/nowhere", server.folder);
+    assert_status(STATUS_OK, history_open(&place.history, &place.settings, place.metrics, NULL));
     assert_status(STATUS_OK, keep(&place, 0, true, BYTES("lost")));
     assert_status(STATUS_OK, keep(&place, 0, true, BYTES("lost too")));
     started_ms = clock_ms();
