@@ -69,15 +69,17 @@ static enum status look(void *context)
     return poll(&stop, 1, 0) > 0 ? STATUS_CLOSED : STATUS_OK;
 }
 
-/* Checks a model and makes it the one in use. */
-static enum status use(struct feed *feed, const struct feed_row *row)
+enum seat { SEAT_NONE, SEAT_TAKE };
+
+/* Checks a model and, with SEAT_TAKE, makes it the one in use. STATUS_FULL: it is good, and has no place. */
+static enum status use(struct feed *feed, const struct feed_row *row, enum seat seat)
 {
     const char *name = feed->parts.settings->profiles[row->profile].name;
     struct model *model = NULL;
     enum status status = feed_row_model(row, feed->parts.settings->profiles[row->profile].model_kind, &model);
 
     if (status == STATUS_OK) {
-        status = live_put(feed->parts.live, feed->numbers[row->profile], model, row->version);
+        status = seat == SEAT_NONE ? STATUS_FULL : live_put(feed->parts.live, feed->numbers[row->profile], model, row->version);
         if (status != STATUS_OK) {
             model_close(&model);
         }
@@ -86,7 +88,7 @@ static enum status use(struct feed *feed, const struct feed_row *row)
         series_set(feed->versions[row->profile], (int64_t)row->version);
         log_event(LOG_INFO, "model_live", LOG_TEXT("profile", name), LOG_NUMBER("version", row->version),
                   LOG_NUMBER("bytes", row->bytes.count));
-    } else if (status != STATUS_NO_MEMORY) {
+    } else if (status != STATUS_NO_MEMORY && status != STATUS_FULL) {
         series_add(feed->refused[row->profile], 1);
         series_add(feed->reasons[reason_of(status)], 1);
         log_event(LOG_ERROR, "model_refused", LOG_TEXT("profile", name), LOG_NUMBER("version", row->version),
@@ -99,13 +101,14 @@ static enum status use(struct feed *feed, const struct feed_row *row)
 static enum status on_row(void *context, const struct feed_row *row)
 {
     struct feed *feed = context;
-    enum status status = use(feed, row);
+    bool away = live_is_away(feed->parts.live, feed->numbers[row->profile]);
+    enum status status = use(feed, row, away ? SEAT_NONE : SEAT_TAKE);
 
     if (status == STATUS_NO_MEMORY) {
         return status;
     }
-    if (status == STATUS_OK) {
-        feed_shelf_put(feed->shelf, row);
+    if (status == STATUS_OK || status == STATUS_FULL) {
+        feed_shelf_put(feed->shelf, row); /* of one that is away too: there it is when it is wanted */
     }
     feed->change_seen = row->change;
     return STATUS_OK;
@@ -113,7 +116,41 @@ static enum status on_row(void *context, const struct feed_row *row)
 
 static enum status on_kept(void *context, const struct feed_row *row)
 {
-    return use(context, row);
+    return use(context, row, SEAT_TAKE);
+}
+
+/* A profile of the settings by its number; profile_count when it is none of them, as after a reload. */
+static size_t find_profile(const struct feed *feed, size_t number)
+{
+    size_t profile = 0;
+
+    while (profile < feed->parts.settings->profile_count && feed->numbers[profile] != number) {
+        profile++;
+    }
+    return profile;
+}
+
+/* Models that were away and are asked for: from the disk, where what is newest lies too, else from the table. */
+static void bring_wanted(struct feed *feed)
+{
+    struct live *live = feed->parts.live;
+    size_t number;
+
+    while (look(feed) == STATUS_OK && live_take_wanted(live, &number)) {
+        size_t profile = find_profile(feed, number);
+        enum status status = STATUS_NOT_FOUND;
+
+        if (profile < feed->parts.settings->profile_count) {
+            status = feed_shelf_read(feed->shelf, profile, on_kept, feed);
+            if (status != STATUS_OK && status != STATUS_FULL) {
+                status = feed_table_read_one(feed->table, profile, on_kept, feed);
+            }
+        }
+        if (live_is_away(live, number)) {
+            live_give_up(live, number);
+            log_event_limited(LOG_WARN, "model_away", LOG_STATUS("status", status));
+        }
+    }
 }
 
 /* What served last time, until the database answers: nobody waits for that. */
@@ -276,6 +313,7 @@ static void *run(void *context)
         {.fd = feed->stop, .events = ZMQ_POLLIN},
         {.socket = wire_handle(feed->wire), .events = ZMQ_POLLIN},
         {.fd = lookup_watch_fd(feed->watch), .events = ZMQ_POLLIN},
+        {.fd = live_wanted_fd(feed->parts.live), .events = ZMQ_POLLIN},
     };
 
     read_shelf(feed);
@@ -284,6 +322,7 @@ static void *run(void *context)
         uint64_t due_ms;
 
         follow_and_tell(feed);
+        bring_wanted(feed);
         if (now_ms >= feed->silence_ms) {
             note_silence(feed, now_ms);
         }
@@ -292,7 +331,7 @@ static void *run(void *context)
         }
         due_ms = feed->read_ms < feed->silence_ms ? feed->read_ms : feed->silence_ms;
         now_ms = clock_ms();
-        if (zmq_poll(items, 3, due_ms > now_ms ? (long)(due_ms - now_ms) : 0) > 0 && (items[1].revents & ZMQ_POLLIN) != 0) {
+        if (zmq_poll(items, 4, due_ms > now_ms ? (long)(due_ms - now_ms) : 0) > 0 && (items[1].revents & ZMQ_POLLIN) != 0) {
             hear_all(feed);
         }
     }

@@ -13,7 +13,10 @@ struct feed_shelf {
     const struct settings *settings;
     struct shelf *shelf; /* NULL = none */
     struct series *results[RESULTS];
-    struct shelf_label known[]; /* one a profile: what lies there, as far as we know; version 0 = nothing */
+    struct place {
+        struct shelf_label label; /* what lies there, as far as we know; version 0 = nothing */
+        bool stale;               /* a newer one could not be kept */
+    } places[]; /* one a profile */
 };
 
 static void open_folder(struct feed_shelf *shelf)
@@ -37,7 +40,7 @@ static void open_folder(struct feed_shelf *shelf)
 enum status feed_shelf_open(struct feed_shelf **out, const struct settings *settings, struct metrics *metrics)
 {
     static const char *const results[RESULTS] = {"kept", "failed", "dropped", "used", "damaged"};
-    struct feed_shelf *shelf = calloc(1, sizeof *shelf + settings->profile_count * sizeof *shelf->known);
+    struct feed_shelf *shelf = calloc(1, sizeof *shelf + settings->profile_count * sizeof *shelf->places);
 
     if (shelf == NULL) {
         return STATUS_NO_MEMORY;
@@ -66,22 +69,23 @@ void feed_shelf_close(struct feed_shelf **shelf)
 void feed_shelf_put(struct feed_shelf *shelf, const struct feed_row *row)
 {
     struct shelf_label label = {.profile = shelf->settings->profiles[row->profile].name, .version = row->version};
-    struct shelf_label *known = &shelf->known[row->profile];
+    struct place *place = &shelf->places[row->profile];
     size_t dropped = 0;
     enum status status;
 
     memcpy(label.sha256, row->sha256.data, sizeof label.sha256); /* as long as it is: it was checked */
     if (shelf->shelf == NULL ||
-        (known->version == label.version && memcmp(known->sha256, label.sha256, sizeof label.sha256) == 0)) {
+        (place->label.version == label.version && memcmp(place->label.sha256, label.sha256, sizeof label.sha256) == 0)) {
         return;
     }
     status = shelf_put(shelf->shelf, &label, row->bytes, &dropped);
     series_add(shelf->results[DROPPED], (int64_t)dropped);
     if (status == STATUS_OK) {
         series_add(shelf->results[KEPT], 1);
-        *known = label;
+        *place = (struct place){.label = label};
     } else if (status != STATUS_CONFLICT) { /* another process keeps it just then */
         series_add(shelf->results[FAILED], 1);
+        place->stale = true;
         log_event_limited(LOG_WARN, "model_not_kept", LOG_TEXT("profile", label.profile), LOG_NUMBER("version", label.version),
                           LOG_STATUS("status", status));
     }
@@ -95,7 +99,7 @@ enum status feed_shelf_read(struct feed_shelf *shelf, size_t profile,
     enum status status = STATUS_NOT_FOUND;
 
     buffer_init(&model, MODEL_FILE_BYTES_MAX);
-    if (shelf->shelf != NULL) {
+    if (shelf->shelf != NULL && !shelf->places[profile].stale) {
         status = shelf_read(shelf->shelf, &label, &model);
     }
     if (status == STATUS_OK) {
@@ -105,9 +109,9 @@ enum status feed_shelf_read(struct feed_shelf *shelf, size_t profile,
                                      .sha256 = {(const char *)label.sha256, sizeof label.sha256}};
 
         status = on_row(context, &row);
-        series_add(shelf->results[status == STATUS_OK ? USED : DAMAGED], 1);
+        series_add(shelf->results[status == STATUS_OK || status == STATUS_FULL ? USED : DAMAGED], 1);
         if (status == STATUS_OK) {
-            shelf->known[profile] = label;
+            shelf->places[profile].label = label;
         }
     } else if (status != STATUS_NOT_FOUND) {
         series_add(shelf->results[DAMAGED], 1);

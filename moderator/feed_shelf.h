@@ -18,7 +18,7 @@ void feed_shelf_close(struct feed_shelf **shelf);
 void feed_shelf_put(struct feed_shelf *shelf, const struct feed_row *row);
 
 /* Calls `on_row` for the model that is kept of a profile of the settings; its change is 0. STATUS_NOT_FOUND when there is none
- * that can be read; else what on_row returns. */
+ * that can be read, or a newer one that could not be kept; else what on_row returns. */
 MUST_CHECK enum status feed_shelf_read(struct feed_shelf *shelf, size_t profile,
                                        enum status (*on_row)(void *context, const struct feed_row *row), void *context);
 

@@ -114,15 +114,15 @@ static enum status on_db_row(void *context, const struct db_rows *found)
     return reading->on_row(reading->context, &row);
 }
 
-enum status feed_table_read(struct feed_table *table, uint64_t change,
-                            enum status (*on_row)(void *context, const struct feed_row *row), void *context)
+/* The names are `count` ones at `names`. */
+static enum status read_rows(struct feed_table *table, uint64_t change, const struct bytes *names, size_t count,
+                             struct reading *reading)
 {
     const struct db_value values[] = {
         {.type = DB_BIGINT, .bigint = (int64_t)change},
-        {.type = DB_TEXT_ARRAY, .array = table->names, .array_count = table->name_count},
+        {.type = DB_TEXT_ARRAY, .array = names, .array_count = count},
         {.type = DB_BIGINT, .bigint = (int64_t)table->bytes_max},
     };
-    struct reading reading = {.settings = table->settings, .on_row = on_row, .context = context};
     enum status status = STATUS_OK;
 
     table->sqlstate[0] = '\0';
@@ -130,7 +130,7 @@ enum status feed_table_read(struct feed_table *table, uint64_t change,
         status = db_open_watched(&table->db, &table->settings->database, "prismguard-moderator-feed", &table->watch);
     }
     if (status == STATUS_OK) {
-        status = db_stream(table->db, live_models, values, sizeof values / sizeof *values, on_db_row, &reading);
+        status = db_stream(table->db, live_models, values, sizeof values / sizeof *values, on_db_row, reading);
     }
     if (status == STATUS_OK || table->db == NULL) {
         return status;
@@ -140,4 +140,21 @@ enum status feed_table_read(struct feed_table *table, uint64_t change,
         db_close(&table->db);
     }
     return status;
+}
+
+enum status feed_table_read(struct feed_table *table, uint64_t change,
+                            enum status (*on_row)(void *context, const struct feed_row *row), void *context)
+{
+    struct reading reading = {.settings = table->settings, .on_row = on_row, .context = context};
+
+    return read_rows(table, change, table->names, table->name_count, &reading);
+}
+
+enum status feed_table_read_one(struct feed_table *table, size_t profile,
+                                enum status (*on_row)(void *context, const struct feed_row *row), void *context)
+{
+    struct reading reading = {.settings = table->settings, .on_row = on_row, .context = context};
+    struct bytes name = bytes_of(table->settings->profiles[profile].name);
+
+    return read_rows(table, 0, &name, 1, &reading);
 }

@@ -32,6 +32,10 @@ void feed_table_close(struct feed_table **table);
 MUST_CHECK enum status feed_table_read(struct feed_table *table, uint64_t change,
                                        enum status (*on_row)(void *context, const struct feed_row *row), void *context);
 
+/* The same of one profile of the settings, whatever its change. */
+MUST_CHECK enum status feed_table_read_one(struct feed_table *table, size_t profile,
+                                           enum status (*on_row)(void *context, const struct feed_row *row), void *context);
+
 /* Checks a row's file and makes the model of it, the caller's. STATUS_MALFORMED (version 0), STATUS_TOO_LARGE, STATUS_CORRUPT
  * (not what the trainer stored), STATUS_UNSUPPORTED (another kind), and what model_open says. */
 MUST_CHECK enum status feed_row_model(const struct feed_row *row, enum model_kind kind, struct model **out);

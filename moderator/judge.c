@@ -312,8 +312,10 @@ enum status judge_task(struct judge *judge, const struct message_task *task, str
     hearing.bench = &judge->benches[index];
     hearing.keywords = rules_keywords(judge->rules)[index];
     hearing.drawn = draw(judge) < hearing.profile->review.sample_rate && ladder_has_review(hearing.profile);
-    live_view_refresh(judge->view);
-    if (hearing.profile->model_kind != MODEL_KIND_NONE) {
+    if (hearing.profile->model_kind == MODEL_KIND_NONE) {
+        live_view_refresh(judge->view);
+    } else {
+        live_view_use(judge->view, hearing.bench->number);
         hearing.model = live_view_model(judge->view, hearing.bench->number, &model_version);
     }
     for (int kind = 0; kind < RECENT_KINDS; kind++) {

@@ -1,4 +1,4 @@
-/* judge: one TASK to one VERDICT by keywords and the local model; no I/O, no lock.
+/* judge: one TASK to one VERDICT by keywords and the local model; no I/O, and no lock unless the model is away (moderator/live).
  *
  * Every segment is looked at whole: a keyword in any of them blocks; otherwise the worst score decides (moderator/ladder). With
  * OUTCOME_UNSURE the verdict names the segments a review should see: those that score `low` or more, or all that have text when

@@ -398,6 +398,7 @@ static enum status reload(void *context, struct settings **fresh, FILE *errors)
         if (recent_fit(moderator->recent, *fresh) != STATUS_OK) {
             log_event(LOG_WARN, "cache_off", LOG_TEXT("means", "there is no memory to know texts again, all are judged anew"));
         }
+        live_limit(moderator->live, (size_t)(*fresh)->moderator.live_models, moderator->metrics);
         rules_own(renewal->rules, *fresh);
         *fresh = NULL;
         exchange(moderator, renewal);
@@ -450,6 +451,9 @@ static enum status begin(struct moderator *moderator)
     }
     if (status == STATUS_OK) {
         status = live_open(&moderator->live, PROFILES_MAX);
+    }
+    if (status == STATUS_OK) {
+        live_limit(moderator->live, (size_t)moderator->settings->moderator.live_models, moderator->metrics);
     }
     if (status == STATUS_OK) {
         status = recent_open(&moderator->recent, moderator->live, moderator->metrics);

@@ -58,6 +58,7 @@ void memory_bound_reckon(const struct settings *settings, struct memory_bound *o
         keywords += keyword_bytes(profile);
         recent += recent_table_bytes(profile->cache.entries);
     }
+    models = models < settings->moderator.live_models ? models : settings->moderator.live_models;
     memory_bound_limit(out, NULL, 0);
     memory_bound_add(out, "the program and its libraries", NULL, MEMORY_BASE_BYTES);
     memory_bound_add_each(out, "threads that judge", "moderator.threads", threads,
@@ -65,7 +66,7 @@ void memory_bound_reckon(const struct settings *settings, struct memory_bound *o
     memory_bound_add_each(out, "texts that wait at slots", "moderator.slots", threads * settings->moderator.slots * gateways,
                           text_bytes);
     memory_bound_add_each(out, "reviews", "profiles.*.review.concurrency", reviews * gateways, text_bytes + CALL_BYTES);
-    memory_bound_add_each(out, "models, each twice while one is renewed", NULL, 2 * models, MODEL_BYTES);
+    memory_bound_add_each(out, "models, each twice while one is renewed", "moderator.live_models", 2 * models, MODEL_BYTES);
     memory_bound_add(out, "keywords, twice while they are renewed", NULL, 2 * keywords);
     memory_bound_add(out, "what is known of texts", "profiles.*.cache.entries", recent);
     memory_bound_add(out, "labels on their way to the database and from it", NULL,

@@ -353,6 +353,9 @@ enum {
     SLOT_BACKOFF_MS = 100,
     SLOT_BACKOFF_MAX_MS = 5000,
     ANNOUNCEMENT_BYTES_MAX = KIB, /* a MODEL has 22 bytes at most */
+    LIVE_FLOOR_MS = 10000,   /* a model that was used so recently is not pushed out by another profile's */
+    LIVE_WAIT_MS = 250,      /* a task waits so long for a model that is away: below half of the shortest usual deadline */
+    LIVE_RETRY_MS = 1000,    /* one that could not be had is not asked for again so soon */
     FEED_SILENCE_MS = 5000,  /* no announcement for so long: look into the table, and say that the feed is stale */
     DB_BACKOFF_MS = 100,
     DB_BACKOFF_MAX_MS = 5000,

@@ -224,6 +224,7 @@ struct moderator_settings {
     struct endpoints models;
     char state_dir[PATH_BYTES_MAX + 1]; /* absolute once read; empty = no spool */
     uint64_t spool_bytes;
+    uint64_t live_models; /* in memory at a time */
 };
 
 struct trainer_settings {

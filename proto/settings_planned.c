@@ -13,7 +13,6 @@ static const struct setting_planned planned[] = {
     {"routes[].disable_tools", "tools go to the upstream as they came"},
     {"capabilities", "nothing is converted between formats"},
     {"profiles.*.training.canary", "a new model decides at once"},
-    {"moderator.live_models", "every profile's model is kept"},
     {"database.text_key_file", "texts are stored as they are"},
 };
 

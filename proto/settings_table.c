@@ -295,6 +295,8 @@ static const struct setting rows[] = {
                  "start; off: in memory."},
     {"moderator.spool", SETTING_BYTES, .min = 2 * MIB, .max = 2048ULL * MIB, .fallback = "64MiB", AT(moderator.spool_bytes),
      .sentence = "Bytes of all labels that wait in one folder of `state_dir`."},
+    {"moderator.live_models", SETTING_NUMBER, .min = 1, .max = PROFILES_MAX, .fallback = "256", AT(moderator.live_models),
+     .sentence = "Models in memory; the least recently used goes, and comes again when its profile is judged."},
 
     {"trainer.admin_listen", SETTING_LISTEN, .automatic = true, TEXT_MAX, .fallback = "off", AT(trainer.admin_listen),
      .sentence = "Health and metrics."},

@@ -415,6 +415,74 @@ static void a_start_without_a_database_serves_the_last_good_model(void **state)
     folder_close(&folder);
 }
 
+/* Room for one model, and two that are asked for in turn: each comes from the disk, and the newest one at that. */
+static void a_model_that_was_pushed_out_comes_again_when_it_is_wanted(void **state)
+{
+    const struct model_row other = {.profile = "other", .version = 7, .status = "live"};
+    struct model_row row = other;
+    struct folder folder;
+    struct folder models = {0};
+    struct live_view *view = NULL;
+    struct place place;
+    uint64_t version = 0;
+    int64_t change;
+
+    (void)state;
+    folder_open(&folder);
+    prepare_place(&place, "pushed_out");
+    (void)snprintf(place.settings.moderator.state_dir, sizeof place.settings.moderator.state_dir, "%s", folder.path);
+    live_limit(place.live, 1, place.metrics);
+    open_settled_feed(&place);
+    row.bytes = buffer_view(&place.model);
+    clock_freeze(FROZEN_MS + LIVE_FLOOR_MS / 2); /* before the feed is stale; the floor holds still */
+    announce(&place, 5, models_table_put(place.db, &row));
+    await(live_is_away(place.live, 0));
+    assert_int_equal(2, live_version(place.live, 1));
+    clock_freeze(FROZEN_MS + 2 * LIVE_FLOOR_MS);
+    assert_status(STATUS_OK, live_view_open(&view, place.live));
+    live_view_use(view, 0);
+    assert_non_null(live_view_model(view, 0, &version));
+    assert_int_equal(7, version);
+    assert_true(live_is_away(place.live, 1));
+    change = put(&place, 3); /* of the one that is away now */
+    announce(&place, 5, change);
+    await(on_disk(&place, "kept") == 4);
+    assert_int_equal(0, live_version(place.live, 1));
+    clock_freeze(FROZEN_MS + 4 * LIVE_FLOOR_MS);
+    live_view_use(view, 1);
+    assert_non_null(live_view_model(view, 1, &version));
+    assert_int_equal(3, version);
+    live_view_close(&view);
+    close_place(&place);
+    (void)snprintf(models.path, sizeof models.path, "%.200s/models", folder.path);
+    folder_close(&models);
+    folder_close(&folder);
+}
+
+/* The same without a disk: from the table. */
+static void without_a_disk_it_comes_from_the_table(void **state)
+{
+    struct model_row row = {.profile = "other", .version = 7, .status = "live"};
+    struct live_view *view = NULL;
+    struct place place;
+    uint64_t version = 0;
+
+    (void)state;
+    prepare_place(&place, "no_disk");
+    live_limit(place.live, 1, place.metrics);
+    open_settled_feed(&place);
+    row.bytes = buffer_view(&place.model);
+    announce(&place, 5, models_table_put(place.db, &row));
+    await(live_is_away(place.live, 0));
+    clock_freeze(FROZEN_MS + 2 * LIVE_FLOOR_MS);
+    assert_status(STATUS_OK, live_view_open(&view, place.live));
+    live_view_use(view, 0);
+    assert_non_null(live_view_model(view, 0, &version));
+    assert_int_equal(7, version);
+    live_view_close(&view);
+    close_place(&place);
+}
+
 /* Half of all announcements never arrive; each that does tells all. The table is read at once, not after a silence: time stands
  * still here. */
 static void half_of_the_announcements_are_enough(void **state)
@@ -462,6 +530,8 @@ int main(void)
         cmocka_unit_test(after_a_silence_the_table_is_read_all_the_same),
         cmocka_unit_test(a_database_that_is_away_is_asked_again_and_the_model_serves_on),
         cmocka_unit_test(a_start_without_a_database_serves_the_last_good_model),
+        cmocka_unit_test(a_model_that_was_pushed_out_comes_again_when_it_is_wanted),
+        cmocka_unit_test(without_a_disk_it_comes_from_the_table),
         cmocka_unit_test(half_of_the_announcements_are_enough),
         cmocka_unit_test(an_address_that_may_not_be_used_refuses_to_open),
         cmocka_unit_test(a_trainer_that_moves_is_followed),

@@ -4,7 +4,10 @@
 #include "support/unit.h"
 
 #include "moderator/live.h"
+#include "proto/limits.h"
+#include "proto/clock.h"
 
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 
@@ -165,6 +168,175 @@ static void a_name_keeps_its_number_and_the_numbers_are_bounded(void **state)
     live_close(&live);
 }
 
+enum { FROZEN_MS = 1000000 };
+
+static enum status try_put(struct live *live, size_t profile, uint64_t version)
+{
+    struct model *model = model_make(0, 0);
+    enum status status = live_put(live, profile, model, version);
+
+    if (status != STATUS_OK) {
+        model_close(&model);
+    }
+    return status;
+}
+
+static int64_t counted(struct metrics *metrics, const char *name)
+{
+    return series_value(metrics_series(metrics, METRIC_COUNTER, name, "", NULL, 0));
+}
+
+static void the_least_recently_used_model_goes_but_none_that_was_used_of_late(void **state)
+{
+    struct metrics *metrics = NULL;
+    struct live_view *view = NULL;
+    struct live *live = NULL;
+
+    (void)state;
+    clock_freeze(FROZEN_MS);
+    assert_status(STATUS_OK, metrics_open(&metrics));
+    assert_status(STATUS_OK, live_open(&live, 4));
+    live_limit(live, 2, metrics);
+    assert_status(STATUS_OK, live_view_open(&view, live));
+    assert_status(STATUS_OK, try_put(live, 0, 1));
+    assert_status(STATUS_OK, try_put(live, 1, 1)); /* as many as there may be */
+    assert_status(STATUS_OK, try_put(live, 1, 2)); /* in its own place */
+    assert_status(STATUS_FULL, try_put(live, 2, 1));
+    assert_true(live_is_away(live, 2));
+    assert_false(live_is_away(live, 0));
+    assert_int_equal(1, counted(metrics, "prismguard_moderator_live_models_full_total"));
+    clock_freeze(FROZEN_MS + LIVE_FLOOR_MS - 1);
+    assert_status(STATUS_FULL, try_put(live, 2, 1));
+    live_view_use(view, 0);
+    clock_freeze(FROZEN_MS + LIVE_FLOOR_MS);
+    assert_status(STATUS_OK, try_put(live, 2, 1)); /* in the place of the one that nobody used */
+    assert_true(live_is_away(live, 1) && !live_is_away(live, 2) && !live_is_away(live, 0));
+    assert_int_equal(0, live_version(live, 1));
+    assert_int_equal(1, live_version(live, 0));
+    assert_int_equal(1, counted(metrics, "prismguard_moderator_live_models_evicted_total"));
+    live_view_close(&view);
+    live_close(&live);
+    metrics_close(&metrics);
+    clock_freeze(0);
+}
+
+static void a_lower_limit_lets_go_with_the_next_model(void **state)
+{
+    struct metrics *metrics = NULL;
+    struct live *live = NULL;
+
+    (void)state;
+    clock_freeze(FROZEN_MS);
+    assert_status(STATUS_OK, metrics_open(&metrics));
+    assert_status(STATUS_OK, live_open(&live, 4));
+    for (size_t profile = 0; profile < 4; profile++) {
+        assert_status(STATUS_OK, try_put(live, profile, 1));
+    }
+    live_limit(live, 1, metrics);
+    assert_status(STATUS_OK, try_put(live, 3, 2)); /* the others were used of late; it had a place before */
+    clock_freeze(FROZEN_MS + LIVE_FLOOR_MS);
+    assert_status(STATUS_OK, try_put(live, 3, 3));
+    assert_int_equal(3, counted(metrics, "prismguard_moderator_live_models_evicted_total"));
+    assert_true(live_is_away(live, 0) && live_is_away(live, 1) && live_is_away(live, 2));
+    live_close(&live);
+    metrics_close(&metrics);
+    clock_freeze(0);
+}
+
+/* Answers what is wanted, as a feed does, until it has answered `answers` times. */
+struct bringing {
+    struct live *live;
+    bool gives_up;
+    int answers;
+};
+
+static void *bring(void *context)
+{
+    struct bringing *bringing = context;
+
+    for (int answer = 0; answer < bringing->answers; answer++) {
+        struct pollfd wanted = {.fd = live_wanted_fd(bringing->live), .events = POLLIN};
+        size_t profile = 99;
+
+        assert_int_equal(1, poll(&wanted, 1, -1));
+        assert_true(live_take_wanted(bringing->live, &profile));
+        assert_int_equal(0, profile);
+        if (bringing->gives_up) {
+            live_give_up(bringing->live, profile);
+        } else {
+            assert_status(STATUS_OK, try_put(bringing->live, profile, 5));
+        }
+    }
+    return NULL;
+}
+
+/* Time stands still: whoever waits goes on because of what is said, and never because of the time. */
+static void who_judges_waits_for_a_model_that_is_away(void **state)
+{
+    struct metrics *metrics = NULL;
+    struct live_view *view = NULL;
+    struct live *live = NULL;
+    struct bringing bringing = {.gives_up = true, .answers = 1};
+    pthread_t thread;
+    size_t profile;
+
+    (void)state;
+    clock_freeze(FROZEN_MS);
+    assert_status(STATUS_OK, metrics_open(&metrics));
+    assert_status(STATUS_OK, live_open(&live, 2));
+    live_limit(live, 1, metrics);
+    bringing.live = live;
+    assert_status(STATUS_OK, live_view_open(&view, live));
+    live_view_use(view, 0); /* none that is away: nobody is asked */
+    assert_false(live_take_wanted(live, &profile));
+    assert_status(STATUS_OK, try_put(live, 0, 4));
+    clock_freeze(FROZEN_MS + LIVE_FLOOR_MS);
+    assert_status(STATUS_OK, try_put(live, 1, 1));
+    assert_true(live_is_away(live, 0));
+
+    assert_int_equal(0, pthread_create(&thread, NULL, bring, &bringing));
+    live_view_use(view, 0);
+    assert_int_equal(0, version_of(view, 0));
+    assert_int_equal(0, pthread_join(thread, NULL));
+    live_view_use(view, 0); /* not asked for again so soon, and not waited for */
+    assert_false(live_take_wanted(live, &profile));
+
+    clock_freeze(FROZEN_MS + 2 * LIVE_FLOOR_MS);
+    bringing.gives_up = false;
+    assert_int_equal(0, pthread_create(&thread, NULL, bring, &bringing));
+    live_view_use(view, 0);
+    assert_int_equal(5, version_of(view, 0));
+    assert_int_equal(0, pthread_join(thread, NULL));
+    live_view_close(&view);
+    live_close(&live);
+    metrics_close(&metrics);
+    clock_freeze(0);
+}
+
+/* Nobody answers: it is judged without the model, after so long. */
+static void the_wait_is_bounded(void **state)
+{
+    struct metrics *metrics = NULL;
+    struct live_view *view = NULL;
+    struct live *live = NULL;
+    uint64_t before_ms;
+
+    (void)state;
+    assert_status(STATUS_OK, metrics_open(&metrics));
+    assert_status(STATUS_OK, live_open(&live, 2));
+    live_limit(live, 1, metrics);
+    assert_status(STATUS_OK, live_view_open(&view, live));
+    assert_status(STATUS_OK, try_put(live, 1, 1));
+    assert_status(STATUS_FULL, try_put(live, 0, 1));
+    before_ms = clock_ms();
+    live_view_use(view, 0);
+    assert_true(clock_ms() - before_ms >= LIVE_WAIT_MS);
+    assert_int_equal(0, version_of(view, 0));
+    live_view_close(&view);
+    live_close(&live);
+    metrics_close(&metrics);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -173,6 +345,10 @@ int main(void)
         cmocka_unit_test(a_view_changes_at_its_refresh_and_not_before),
         cmocka_unit_test(a_model_lives_as_long_as_its_last_view),
         cmocka_unit_test(readers_never_go_back_while_versions_rise),
+        cmocka_unit_test(the_least_recently_used_model_goes_but_none_that_was_used_of_late),
+        cmocka_unit_test(a_lower_limit_lets_go_with_the_next_model),
+        cmocka_unit_test(who_judges_waits_for_a_model_that_is_away),
+        cmocka_unit_test(the_wait_is_bounded),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

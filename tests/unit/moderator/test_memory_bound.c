@@ -39,10 +39,19 @@ static void every_setting_that_holds_memory_counts(void **state)
     }
 }
 
+static void no_more_models_count_than_may_live(void **state)
+{
+#define PROFILES "profiles: { one: { model: { kind: hashlinear } }, two: { model: { kind: hashlinear } } }\n"
+    (void)state;
+    assert_true(bound_of("moderator: { live_models: 2 }\n" PROFILES) > bound_of("moderator: { live_models: 1 }\n" PROFILES));
+    assert_int_equal(bound_of("moderator: { live_models: 2 }\n" PROFILES), bound_of("moderator: { live_models: 3 }\n" PROFILES));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_setting_that_holds_memory_counts),
+        cmocka_unit_test(no_more_models_count_than_may_live),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
