@@ -230,6 +230,14 @@ class Stack:
         self.config = folder / "prismguard.yaml"
         self.config.write_text(self._yaml(cluster, review, limits, profile, route, pool) + more)
         self.services = []
+        try:
+            self._start_all(cluster, moderators, through)
+        except BaseException:
+            for service in self.services:
+                service.kill()
+            raise
+
+    def _start_all(self, cluster, moderators, through):
         self.trainer = self._start("trainer", self.ports["trainer_admin"]) if cluster else None
         if self.trainer:
             self.trainer.wait_ready()

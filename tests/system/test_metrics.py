@@ -70,12 +70,14 @@ def whole(cluster, upstream, tmp_path_factory):
   - path: /tried
     upstream: {upstream.url}
     moderation: tried""")
-    assert stack.chat("Hello")[0] == 200
-    assert stack.post(json.dumps({"messages": [{"role": "user", "content": "a watched-keyword"}]}).encode(),
-                      path="/tried/v1/chat/completions")[0] == 200
-    assert stack.chat("say the forbidden-keyword")[0] == 400
-    yield stack
-    stack.close()
+    watched = {"model": "answer", "messages": [{"role": "user", "content": "a watched-keyword"}]}
+    try:
+        assert stack.chat("Hello")[0] == 200
+        assert stack.post(json.dumps(watched).encode(), path="/tried/v1/chat/completions")[0] == 200
+        assert stack.chat("say the forbidden-keyword")[0] == 400
+        yield stack
+    finally:
+        stack.close()
 
 
 @pytest.mark.parametrize("service", ["gateway", "moderator", "trainer"])
