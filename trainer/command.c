@@ -102,6 +102,16 @@ int command_misused(const struct command *command, const char *what, const char 
     return PROGRAM_USAGE;
 }
 
+static int misused_words(const struct command *command, int count, const char *first)
+{
+    const char *wanted = command->kind->arguments[0] == '\0' ? "no words" : command->kind->arguments;
+    const char *quote = count == 0 ? "" : "'";
+
+    (void)fprintf(command->errors, PROGRAM " %s: wants %s, found %s%s%s%s; --help tells more\n", command->kind->name, wanted,
+                  count == 0 ? "nothing" : quote, first, quote, count > 1 ? " and more" : "");
+    return PROGRAM_USAGE;
+}
+
 static void list_kinds(FILE *to)
 {
     (void)fputs("usage: " PROGRAM " SUBCOMMAND ... --config FILE [--json]\n\n", to);
@@ -150,7 +160,7 @@ static int read_line(struct command *command, int argc, char **argv)
     }
     command->argument_count = (size_t)(argc - optind);
     if (command->argument_count < command->kind->arguments_min || command->argument_count > command->kind->arguments_max) {
-        return command_misused(command, "it takes other words", command->kind->arguments);
+        return misused_words(command, argc - optind, argc == optind ? "" : argv[optind]);
     }
     for (size_t index = 0; index < command->argument_count; index++) {
         command->arguments[index] = argv[optind + (int)index];

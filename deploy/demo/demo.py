@@ -186,7 +186,7 @@ def main():
     older = min(versions(options))
     refused = total(metrics(options.trainer_admin), "prismguard_trainer_runs_total", 'status="refused"')
     table = Table()
-    failed = run_pass(options, table, "1 before training" if older == 0 else "1 with the last model", rows[:options.count])
+    failed = run_pass(options, table, "1 while it learns" if older == 0 else "1 with the last model", rows[:options.count])
     trained = wait_for_model(options, older, refused)
     failed += run_pass(options, table, "2 after training" if trained else "2 with the last model", rows[options.count:])
     if options.state:

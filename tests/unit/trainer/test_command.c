@@ -46,8 +46,8 @@ static void a_wrong_line_is_told(void **state)
 {
     (void)state;
     RUN(PROGRAM_USAGE, "no subcommand 'tarin'", "tarin");
-    RUN(PROGRAM_USAGE, "found 'PROFILE'", "train", "--config", "f");
-    RUN(PROGRAM_USAGE, "found 'PROFILE'", "train", "a", "b", "--config", "f");
+    RUN(PROGRAM_USAGE, "wants PROFILE, found nothing", "train", "--config", "f");
+    RUN(PROGRAM_USAGE, "wants PROFILE, found 'a' and more", "train", "a", "b", "--config", "f");
     RUN(PROGRAM_USAGE, "--config FILE is needed", "train", "a");
     RUN(PROGRAM_USAGE, "found '--limit'", "train", "a", "--config", "f", "--limit", "1");
     RUN(PROGRAM_USAGE, "found '--config'", "train", "a", "--config");
