@@ -340,7 +340,7 @@ static void next_request(struct connection *connection)
 
 static void after_answer(struct connection *connection)
 {
-    if (connection->after == AFTER_KEEP && !connection->home->draining) {
+    if (connection->after == AFTER_KEEP && connection->home->life != SET_DRAINS) {
         next_request(connection);
     } else if (connection->after == AFTER_RESET) {
         connection_close(connection, BY_BROKEN_ANSWER, true);

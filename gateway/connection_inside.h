@@ -78,6 +78,9 @@ struct connection {
     char address[INET6_ADDRSTRLEN];
 };
 
+/* An answer that said keep-alive is held to it while the set leads. */
+enum set_life { SET_SERVES, SET_LEADS, SET_DRAINS };
+
 struct connection_set {
     uv_loop_t *loop;
     const struct limit_settings *limits;
@@ -93,7 +96,7 @@ struct connection_set {
     struct admit *admit;
     size_t leaving_bytes; /* held by connections that are closing */
     uint64_t cut_sample; /* of overload, in which one was cut last */
-    bool draining;
+    enum set_life life;
     time_t date_second;
     char date[DATE_BYTES + 1];
     char read_buffer[READ_BUFFER_BYTES];

@@ -74,7 +74,7 @@ void connection_hold(struct connection *connection)
 bool connection_may_keep(const struct connection *connection)
 {
     return request_is_complete(connection->request) && request_head(connection->request)->keep_alive && !connection->ended &&
-           !connection->home->draining && connection->requests < connection->home->limits->connection_requests;
+           connection->home->life == SET_SERVES && connection->requests < connection->home->limits->connection_requests;
 }
 
 const struct request_head *connection_head(const struct connection *connection)
@@ -374,9 +374,24 @@ static void cut(struct connection *connection)
     connection_lose(connection, BY_DRAIN);
 }
 
+void connection_set_lead(struct connection_set *set)
+{
+    set->life = SET_LEADS;
+}
+
+bool connection_set_is_over(const struct connection_set *set)
+{
+    for (enum connection_state state = HEAD; state < CLOSING; state++) {
+        if (state != LINGER && roster_oldest(&set->roster, state) != NULL) {
+            return false;
+        }
+    }
+    return true;
+}
+
 void connection_set_drain(struct connection_set *set)
 {
-    set->draining = true;
+    set->life = SET_DRAINS;
     for_each(set, IDLE, close_idle);
     for_each(set, HEAD, close_idle);
 }

@@ -46,6 +46,12 @@ void connection_set_tick(struct connection_set *set);
 
 size_t connection_set_count(const struct connection_set *set);
 
+/* The process ends before long: from now on each answer says that its connection ends with it. */
+void connection_set_lead(struct connection_set *set);
+
+/* Whether every answer has gone: those that are left only wait for their clients to take it. */
+bool connection_set_is_over(const struct connection_set *set);
+
 /* From now on each connection ends with its answer; idle ones end now. */
 void connection_set_drain(struct connection_set *set);
 

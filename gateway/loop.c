@@ -36,6 +36,7 @@ struct loop {
     enum life life;
     uint64_t drain_began_ms;
     _Atomic(struct snapshot *) next; /* held; to be used from the next turn on */
+    _Atomic bool lead_wanted;
     _Atomic bool drain_wanted;
     struct pulse pulse;
     uint64_t turn_end_ns; /* of the last turn, and how long the loop had slept until then */
@@ -46,7 +47,7 @@ static void begin_drain(struct loop *loop)
 {
     loop->life = LIFE_DRAINING;
     loop->drain_began_ms = clock_ms();
-    server_close(&loop->server);
+    server_end(loop->server);
     connection_set_drain(loop->connections);
 }
 
@@ -57,12 +58,16 @@ static void go_on_ending(struct loop *loop)
 
     if (loop->life == LIFE_DRAINING && drained_ms >= loop->settings.limits.drain_ms) {
         loop->life = LIFE_ENDING;
+        server_close(&loop->server);
         connection_set_end_now(loop->connections);
+    }
+    if (loop->life == LIFE_DRAINING && loop->server != NULL && connection_set_is_over(loop->connections)) {
+        server_close(&loop->server);
     }
     if (loop->life == LIFE_ENDING && drained_ms >= loop->settings.limits.drain_ms + DRAIN_LAST_MS) {
         connection_set_abort(loop->connections);
     }
-    if (loop->life != LIFE_RUNNING && connection_set_count(loop->connections) == 0) {
+    if (loop->server == NULL && connection_set_count(loop->connections) == 0) {
         loop->life = LIFE_ENDED;
         uv_stop(&loop->uv);
     }
@@ -91,6 +96,8 @@ static void on_wake(uv_async_t *wake)
     take_snapshot(loop);
     if (loop->life == LIFE_RUNNING && atomic_load_explicit(&loop->drain_wanted, memory_order_relaxed)) {
         begin_drain(loop);
+    } else if (loop->life == LIFE_RUNNING && atomic_load_explicit(&loop->lead_wanted, memory_order_relaxed)) {
+        connection_set_lead(loop->connections);
     }
 }
 
@@ -101,9 +108,10 @@ static void on_tick(uv_timer_t *tick)
     pulse_beat(&loop->pulse);
     connection_set_tick(loop->connections);
     exchanges_tick(loop->exchanges);
-    if (loop->life == LIFE_RUNNING) {
+    if (loop->server != NULL) {
         server_room(loop->server);
-    } else {
+    }
+    if (loop->life != LIFE_RUNNING) {
         go_on_ending(loop);
     }
 }
@@ -274,6 +282,12 @@ void loop_use_snapshot(struct loop *loop, struct snapshot *snapshot)
     struct snapshot *unused = atomic_exchange_explicit(&loop->next, snapshot_hold(snapshot), memory_order_acq_rel);
 
     snapshot_release(&unused);
+    (void)uv_async_send(&loop->wake);
+}
+
+void loop_lead(struct loop *loop)
+{
+    atomic_store_explicit(&loop->lead_wanted, true, memory_order_relaxed);
     (void)uv_async_send(&loop->wake);
 }
 

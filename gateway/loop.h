@@ -3,7 +3,8 @@
  *   a turn:   timers -> pool's verdicts, clients, upstreams -> connection_set_turn -> sleep
  *
  *   RUNNING --loop_drain--> DRAINING --no connection left, or limits.drain--> ENDING --no connection left--> ENDED
- *                           exchanges finish           exchanges are told to end; DRAIN_LAST_MS later all is cut
+ *                           exchanges finish,          exchanges are told to end; DRAIN_LAST_MS later all is cut
+ *                           who connects hears 503
  *
  * The thread ends with ENDED; the handles stay until loop_close, because the pool may still wake a loop until it is closed
  * itself. So main() does: loop_drain for all, loop_join for all, pool_close, loop_close for all.
@@ -47,7 +48,10 @@ void loop_wake(struct loop *loop);
  * loop_drain. */
 void loop_use_snapshot(struct loop *loop, struct snapshot *snapshot);
 
-/* Stop accepting, finish what runs, end. Any thread. */
+/* The end is near, and balancers are told so: all are served still, but each answer ends its connection. Any thread. */
+void loop_lead(struct loop *loop);
+
+/* Begin nothing, finish what runs, end. While something runs, who connects is told that the gateway ends. Any thread. */
 void loop_drain(struct loop *loop);
 
 /* Beats each LOOP_TICK_MS from loop_start until the thread ends. Lent until loop_close. */

@@ -8,6 +8,7 @@
 #include "gateway/snapshot.h"
 #include "gateway/watch.h"
 #include "proto/admin.h"
+#include "proto/clock.h"
 #include "proto/descriptors.h"
 #include "proto/limits.h"
 #include "proto/log.h"
@@ -16,6 +17,7 @@
 #include "proto/wire.h"
 
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -283,7 +285,26 @@ static void announce(const struct gateway *gateway)
     log_event(LOG_INFO, "ready", LOG_TEXT("version", PRISMGUARD_VERSION));
 }
 
-/* Stops accepting, lets what runs come to its end within limits.drain, then ends it (house, walks; loop.h). */
+/* Unready, but everybody is served: a balancer that asks /readyz has limits.drain_lead to look elsewhere. A second signal ends
+ * the process here as well. */
+static void lead(struct gateway *gateway)
+{
+    uint64_t lead_ms = snapshot_settings(gateway->snapshot)->gateway.limits.drain_lead_ms;
+    uint64_t end_ms = clock_ms() + lead_ms;
+    uint64_t now_ms;
+
+    atomic_store(&gateway->ending, true);
+    for (size_t index = 0; index < gateway->loop_count; index++) {
+        loop_lead(gateway->loops[index]);
+    }
+    log_event(LOG_INFO, "unready", LOG_NUMBER("lead_ms", lead_ms));
+    while ((now_ms = clock_ms()) < end_ms) {
+        (void)poll(NULL, 0, (int)(end_ms - now_ms));
+    }
+    log_event(LOG_INFO, "draining", LOG_NUMBER("in_flight", admit_in_flight(gateway->admit)));
+}
+
+/* Begins nothing more, lets what runs come to its end within limits.drain, then ends it (house, walks; loop.h). */
 static void close_parts(struct gateway *gateway)
 {
     atomic_store(&gateway->ending, true);
@@ -335,7 +356,7 @@ int main(int argc, char **argv)
         announce(&gateway);
         program_on_reload(gateway.program, reload, gateway.metrics, &gateway);
         program_wait_for_end(gateway.program);
-        log_event(LOG_INFO, "draining", LOG_NUMBER("in_flight", admit_in_flight(gateway.admit)));
+        lead(&gateway);
     } else {
         code = program_fail(gateway.program, gateway.what, status);
     }

@@ -50,6 +50,7 @@
     row(REFUSAL_BODY_RATE, "body_rate", 408, "the request's body arrives too slowly")                                  \
     row(REFUSAL_CONNECTIONS, "connections", 503, "the gateway has as many connections as it may")                      \
     row(REFUSAL_ADDRESS, "address", 429, "this address has as many connections as it may")                            \
+    row(REFUSAL_ENDING, "ending", 503, "the gateway is shutting down")                                                 \
     row(REFUSAL_MEMORY, "memory", 503, "the gateway is out of memory")
 
 enum request_refusal {

@@ -22,6 +22,7 @@ struct server {
     struct admit *admit;
     bool listens; /* looks at its socket; else those who connect wait */
     uint64_t pauses_until_ms;
+    bool ending;
 };
 
 enum status server_address(struct server_address *out, const char *listen)
@@ -122,10 +123,17 @@ static int accept_one(struct server *server)
 }
 
 /* Who finds no place has that of an idle one of this loop, which is closed in the same turn. */
+static enum request_refusal greeting(struct server *server, bool has_place)
+{
+    if (server->ending) {
+        return REFUSAL_ENDING;
+    }
+    return has_place || connection_set_close_idle(server->set) ? REFUSAL_NONE : REFUSAL_CONNECTIONS;
+}
+
 static void serve(struct server *server, int fd, bool has_place)
 {
-    bool served = has_place || connection_set_close_idle(server->set);
-    enum status status = connection_set_accept(server->set, fd, served ? REFUSAL_NONE : REFUSAL_CONNECTIONS);
+    enum status status = connection_set_accept(server->set, fd, greeting(server, has_place));
 
     if (status != STATUS_OK) {
         log_event_limited(LOG_WARN, "accept_failed", LOG_TEXT("reason", status_sentence(status)));
@@ -223,6 +231,11 @@ enum status server_open(struct server **out, uv_loop_t *loop, struct server_addr
     set_listening(server, true);
     *out = server;
     return STATUS_OK;
+}
+
+void server_end(struct server *server)
+{
+    server->ending = true;
 }
 
 static void on_closed(uv_handle_t *handle)

@@ -60,6 +60,9 @@ MUST_CHECK enum status server_open(struct server **out, uv_loop_t *loop, struct 
  * pauses that are over. */
 void server_room(struct server *server);
 
+/* The process ends: from now on each connection hears so, and is closed. */
+void server_end(struct server *server);
+
 /* Stops listening. The loop must turn until it is closed. Takes NULL and sets it. */
 void server_close(struct server **server);
 

@@ -69,6 +69,7 @@ struct limit_settings {
     uint64_t idle_ms;
     uint64_t total_plain_ms;
     uint64_t total_ms;
+    uint64_t drain_lead_ms;
     uint64_t drain_ms;
     uint64_t memory_bytes; /* 0 = the container's limit */
 };

@@ -162,8 +162,10 @@ static const struct setting rows[] = {
      .sentence = "For an answer that is not a stream."},
     {"gateway.limits.total", SETTING_TIME, .min = 10, .max = 24 * HOUR, .fallback = "3600s", LIVE_LIMIT(total_ms),
      .sentence = "For any answer."},
+    {"gateway.limits.drain_lead", SETTING_TIME, .max = HOUR, .fallback = "5s", LIVE_LIMIT(drain_lead_ms),
+     .sentence = "After SIGTERM: `/readyz` says 503, and so long all are served still, while balancers look."},
     {"gateway.limits.drain", SETTING_TIME, .max = HOUR, .fallback = "60s", LIVE_LIMIT(drain_ms),
-     .sentence = "Running answers may finish so long after SIGTERM."},
+     .sentence = "Then running answers may finish for so long; who connects hears 503."},
     {"gateway.limits.memory", SETTING_BYTES, .max = 1024ULL * 1024 * MIB, .fallback = "0", LIMIT(memory_bytes),
      .sentence = "A gateway whose memory bound (`--check` shows it) is above does not start; 0: the container's limit."},
 

@@ -219,8 +219,8 @@ class Stack:
     `through`: a command that ends by executing the gateway."""
 
     def __init__(self, folder, upstream, cluster=None, review=True, moderators=1, programs=SANITIZED, limits="", profile="", through=(),
-                 keywords="forbidden-keyword\n", route="", pool="", more="", threads=2, drain="5s"):
-        self.folder, self.upstream, self.programs, self.threads, self.drain = folder, upstream, programs, threads, drain
+                 keywords="forbidden-keyword\n", route="", pool="", more="", threads=2, drain="5s", lead="0s"):
+        self.folder, self.upstream, self.programs, self.threads, self.drain, self.lead = folder, upstream, programs, threads, drain, lead
         self.ports = {name: free_port() for name in ("gateway", "gateway_admin", "pool", "feed", "trainer_admin")}
         profiles = folder / "profiles/default"
         profiles.mkdir(parents=True, exist_ok=True)
@@ -269,6 +269,7 @@ gateway:
   threads: {self.threads}
   allow_private_upstreams: true
   limits:
+    drain_lead: {self.lead}
     drain: {self.drain}{limits}
 routes:
   - path: /openai

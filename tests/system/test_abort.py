@@ -1,5 +1,6 @@
 """What ends early: a client that leaves in any phase of its request takes its upstream along and leaves nothing; so does a gateway."""
 import contextlib
+import datetime
 import json
 import signal
 import socket
@@ -175,8 +176,8 @@ ASKS = {  # each dialect for an answer that does not come, and what it is told w
 @pytest.fixture
 def ending(upstream, tmp_path):
     """A stack whose gateway the test ends."""
-    def open_stack(drain):
-        stacks.append(Stack(tmp_path, upstream, review=False, drain=drain, route=f"""
+    def open_stack(drain, lead="0s"):
+        stacks.append(Stack(tmp_path, upstream, review=False, drain=drain, lead=lead, route=f"""
   - path: /any
     upstream: {upstream.url}
     moderation: default"""))
@@ -201,7 +202,7 @@ def test_a_gateway_that_ends_finishes_what_it_has_begun_and_begins_nothing(endin
     wait_until(lambda: len(upstream.exchanges) == 2, what="the upstream has it")
     stack.gateway.process.terminate()
     stack.gateway.wait_event("draining")
-    wait_until(lambda: is_refused(stack), what="no new connection is taken")
+    wait_until(lambda: hears_the_end(stack), what="who connects hears that it ends")
     assert idle.recv(1) == b"", "what was idle is closed"
     uploading.sendall(request_bytes(body)[-10:])
     status, fields, _ = read_answer(uploading)
@@ -214,12 +215,48 @@ def test_a_gateway_that_ends_finishes_what_it_has_begun_and_begins_nothing(endin
         connection.close()
 
 
-def is_refused(stack):
+def hears_the_end(stack):
+    """Until each loop has heard of its end, one may still be served; one with nothing to do closes what waits in its queue."""
     try:
-        stack.connect().close()
-    except ConnectionRefusedError:
-        return True
-    return False
+        status, fields, body = stack.post(json.dumps(HELLO).encode(), path="/nowhere")
+    except ConnectionError:
+        return False
+    assert status in (404, 503) and fields["connection"] == "close"
+    if status == 503:
+        assert fields["retry-after"] == "1" and "shutting down" in json.loads(body)["error"]["message"]
+    return status == 503
+
+
+def test_while_it_leads_a_gateway_is_unready_and_serves_all_until_a_second_signal(ending, upstream):
+    stack = ending("30s", lead="1h")
+    idle = stack.connect()
+    idle.sendall(request_bytes(json.dumps(HELLO).encode()))
+    answer = receive_head(idle)
+    assert answer.startswith(b"HTTP/1.1 200 ") and b"onnection: close" not in answer
+    stack.gateway.process.terminate()
+    assert stack.gateway.wait_event("unready")["lead_ms"] == 3600_000
+    status, why = stack.gateway.get("/readyz")
+    assert status == 503 and "shutting down" in why
+    assert stack.gateway.get("/healthz")[0] == 200
+    for _ in range(4):
+        status, fields, _ = stack.chat("Hello")
+        assert status == 200
+    idle.sendall(request_bytes(json.dumps(HELLO).encode()))
+    answers = idle.makefile("rb").read()  # to its end: it was kept, and is not any more
+    assert b"HTTP/1.1 200 " in answers and b"onnection: close" in answers
+    assert stack.gateway.events("draining") == []
+    stack.gateway.process.terminate()
+    assert stack.gateway.process.wait(10) == -signal.SIGTERM
+    stack.services.remove(stack.gateway)
+    idle.close()
+
+
+def test_a_lead_lasts_as_long_as_the_settings_say(ending):
+    stack = ending("30s", lead="700ms")
+    stack.gateway.process.terminate()
+    assert stack.gateway.process.wait(10) == 0
+    unready, draining = (datetime.datetime.fromisoformat(stack.gateway.events(event)[0]["time"]) for event in ("unready", "draining"))
+    assert 0.69 <= (draining - unready).total_seconds() < 5
 
 
 def test_who_still_waits_when_the_drain_is_over_is_told_in_its_dialect(ending, upstream):

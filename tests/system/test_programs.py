@@ -211,8 +211,8 @@ def test_a_second_gateway_takes_no_share_of_the_first_one_s_clients(stack):
 
 def test_a_variable_that_is_no_setting_is_warned_of_in_the_log_s_own_form(tmp_path):
     file = tmp_path / "prismguard.yaml"
-    file.write_text("gateway: { listen: \"127.0.0.1:0\", admin_listen: off }\nmoderation: { bind: \"tcp://127.0.0.1:0\" }\n"
-                    "routes: []\n")
+    file.write_text("gateway: { listen: \"127.0.0.1:0\", admin_listen: off, limits: { drain_lead: 0s } }\n"
+                    "moderation: { bind: \"tcp://127.0.0.1:0\" }\nroutes: []\n")
     variables = {**os.environ, "PRISMGUARD_GATEWAY_THREAD": "2", "PRISMGUARD_PORTS": "18000"}
     with subprocess.Popen([SANITIZED / "prismguard-gateway", "--config", file], stderr=subprocess.PIPE, text=True,
                           env=variables) as gateway:

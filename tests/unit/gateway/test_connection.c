@@ -617,6 +617,27 @@ static void one_connection_too_many_hears_why(void **state)
     assert_int_equal(0, world->heads);
 }
 
+static void a_lead_holds_answers_to_what_they_said_and_lets_none_say_it_anew(void **state)
+{
+    struct world *world = *state;
+
+    connect_client(world);
+    say(world, GET);
+    turn_until(world->completes == 1);
+    assert_true(connection_may_keep(world->connection));
+    send_answer(world, "kept"); /* before the lead: the client may send another */
+    connection_set_lead(world->set);
+    assert_false(connection_set_is_over(world->set));
+    assert_hears("kept");
+    say(world, GET);
+    turn_until(world->completes == 2);
+    assert_false(connection_may_keep(world->connection));
+    send_answer(world, "last");
+    assert_hears("last");
+    assert_int_equal(0, hear_end(world));
+    assert_true(connection_set_is_over(world->set));
+}
+
 static void a_drain_closes_idle_connections_and_ends_others_with_their_answer(void **state)
 {
     struct world *world = *state;
@@ -685,6 +706,7 @@ int main(void)
         in_world(a_connection_has_a_bound_of_requests),
         in_world(what_is_not_http_is_refused_and_closed),
         in_world(one_connection_too_many_hears_why),
+        in_world(a_lead_holds_answers_to_what_they_said_and_lets_none_say_it_anew),
         in_world(a_drain_closes_idle_connections_and_ends_others_with_their_answer),
         in_world(the_address_of_a_client_is_known),
     };

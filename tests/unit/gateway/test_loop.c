@@ -140,6 +140,37 @@ static void an_answer_that_outlives_the_drain_ends_with_an_error_event(void **st
     free(room);
 }
 
+static void who_connects_while_a_drain_lasts_hears_503(void **state)
+{
+    struct town town;
+    char *room = calloc(2, TOWN_TEXT_BYTES_MAX);
+    char *told = room + TOWN_TEXT_BYTES_MAX;
+    int client, upstream, late;
+
+    (void)state;
+    town_open(&town);
+    open_stream(&town, &client, &upstream, room);
+    loop_drain(town.loop);
+    do { /* until it has heard of it, it serves */
+        late = town_client(&town);
+        town_say(late, "GET /nothing HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\n\r\n");
+        told[0] = '\0';
+        assert_true(town_hear_all(late, told));
+        (void)close(late);
+    } while (strstr(told, "HTTP/1.1 404 ") == told);
+    assert_ptr_equal(told, strstr(told, "HTTP/1.1 503 "));
+    assert_non_null(strstr(told, "\r\nRetry-After: "));
+    assert_non_null(strstr(told, "\r\nConnection: close\r\n"));
+    town_say(upstream, "9\r\ndata: b\n\n\r\n0\r\n\r\n");
+    assert_true(town_hear_all(client, room));
+    assert_non_null(strstr(room, "data: b\n\n\r\n0\r\n\r\n"));
+    loop_join(town.loop); /* with the last answer, long before the drain's time */
+    (void)close(client);
+    (void)close(upstream);
+    town_close(&town);
+    free(room);
+}
+
 /* The upstream hears of `path` and answers; the client gets it. */
 static void assert_served(struct town *town, const char *path)
 {
@@ -155,6 +186,68 @@ static void assert_served(struct town *town, const char *path)
     assert_true(town_hear(client, room, "\r\n\r\nok"));
     (void)close(client);
     (void)close(upstream);
+    free(room);
+}
+
+/* Those who were told hold their connections open, and have not sent all that they announced. */
+static void who_was_told_does_not_keep_the_others_coming(void **state)
+{
+    enum { CLIENTS = 32 };
+    struct town town;
+    char *room = calloc(1, TOWN_TEXT_BYTES_MAX);
+    int told[CLIENTS];
+    int client, upstream;
+    int count = 0;
+
+    (void)state;
+    town_open(&town);
+    open_stream(&town, &client, &upstream, room);
+    loop_drain(town.loop);
+    town_say(upstream, "9\r\ndata: b\n\n\r\n0\r\n\r\n");
+    for (bool refused = false; !refused; count++) {
+        assert_in_range(count, 0, CLIENTS - 1); /* each would keep the listener open for LINGER_MS more */
+        told[count] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        refused = connect(told[count], (const struct sockaddr *)&town.address.socket, town.address.socket_bytes) != 0;
+        if (!refused) {
+            (void)send(told[count], "POST / HTTP/1.1\r\nHost: gateway\r\nContent-Length: 9\r\n\r\n", 53, MSG_NOSIGNAL);
+            (void)poll(NULL, 0, LOOP_TICK_MS);
+        }
+    }
+    while (count > 0) {
+        (void)close(told[--count]);
+    }
+    loop_join(town.loop);
+    (void)close(client);
+    (void)close(upstream);
+    town_close(&town);
+    free(room);
+}
+
+static void a_loop_that_leads_serves_all_but_keeps_no_connection(void **state)
+{
+    struct town town;
+    char *room = calloc(1, TOWN_TEXT_BYTES_MAX);
+    int idle;
+
+    (void)state;
+    town_open(&town);
+    idle = town_client(&town);
+    while (admit_connections(town.admit) == 0) {
+        (void)poll(NULL, 0, 1);
+    }
+    loop_lead(town.loop);
+    loop_lead(town.loop);
+    for (int count = 0; count < 3; count++) {
+        assert_served(&town, "/plain/x");
+    }
+    town_say(idle, "GET /nothing HTTP/1.1\r\nHost: gateway\r\n\r\n"); /* it was not closed */
+    assert_true(town_hear_all(idle, room));
+    assert_ptr_equal(room, strstr(room, "HTTP/1.1 404 "));
+    assert_non_null(strstr(room, "\r\nConnection: close\r\n"));
+    loop_drain(town.loop);
+    loop_join(town.loop);
+    (void)close(idle);
+    town_close(&town);
     free(room);
 }
 
@@ -225,6 +318,9 @@ int main(void)
         cmocka_unit_test(a_drain_lets_a_running_answer_end),
         cmocka_unit_test(a_new_snapshot_serves_new_requests_and_leaves_running_ones_theirs),
         cmocka_unit_test(a_snapshot_that_no_turn_took_is_let_go_with_the_loop),
+        cmocka_unit_test(who_connects_while_a_drain_lasts_hears_503),
+        cmocka_unit_test(who_was_told_does_not_keep_the_others_coming),
+        cmocka_unit_test(a_loop_that_leads_serves_all_but_keeps_no_connection),
         cmocka_unit_test(an_answer_that_outlives_the_drain_ends_with_an_error_event),
     };
 

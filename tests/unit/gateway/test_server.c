@@ -196,6 +196,29 @@ static void beyond_the_bound_a_connection_is_told_and_then_left_waiting_for_room
     assert_int_equal(0, close(served));
 }
 
+static void who_connects_at_the_end_is_told_and_nobody_gives_a_place(void **state)
+{
+    struct fixture *fixture = *state;
+    int idle = connect_to(&fixture->address);
+    int late[2];
+    char byte;
+
+    assert_true(hears(fixture, idle, "ok"));
+    server_end(fixture->server);
+    for (int index = 0; index < 2; index++) {
+        late[index] = connect_to(&fixture->address);
+        assert_true(hears(fixture, late[index], "refused"));
+        assert_int_equal(REFUSAL_ENDING, fixture->world->refusal);
+    }
+    assert_int_equal(-1, recv(idle, &byte, 1, MSG_DONTWAIT)); /* not closed */
+    assert_int_equal(EAGAIN, errno);
+    for (int index = 0; index < 2; index++) {
+        assert_int_equal(0, close(late[index]));
+    }
+    assert_int_equal(0, close(idle));
+    turn_until_empty(fixture);
+}
+
 static void an_idle_connection_gives_its_place_to_the_next(void **state)
 {
     struct fixture *fixture = *state;
@@ -310,6 +333,7 @@ int main(void)
         with_server(two_loops_share_a_port_that_was_picked_by_the_first),
         with_server(an_address_where_somebody_listens_is_not_vacant),
         with_server(an_address_of_another_machine_cannot_be_had),
+        with_server(who_connects_at_the_end_is_told_and_nobody_gives_a_place),
         with_server(an_idle_connection_gives_its_place_to_the_next),
         with_server(while_every_turn_is_long_few_connections_are_taken_at_a_time),
         with_server(under_overload_connections_wait_in_the_queue),
