@@ -144,8 +144,8 @@ def test_an_import_that_was_interrupted_is_made_again(desk, cluster):
     running = subprocess.Popen(desk.command("import", "default", path), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     sleeping = "select count(*) from pg_stat_activity where wait_event = 'PgSleep'"
     wait_until(lambda: cluster.query(sleeping) == [["1"]], what="an import that is under way")
-    running.send_signal(signal.SIGINT)
-    assert running.wait(timeout=TIMEOUT_S) == -signal.SIGINT
+    running.send_signal(signal.SIGTERM)
+    assert running.wait(timeout=TIMEOUT_S) == -signal.SIGTERM
     cluster.query("select pg_terminate_backend(pid) from pg_stat_activity where wait_event = 'PgSleep'")
     cluster.query("drop trigger slow on samples")
     assert desk.json("import", "default", path)[0]["rows"] == 600
