@@ -290,7 +290,7 @@ static enum status judge_text(struct session *session)
     const struct segment segment = {.role = SCOPE_USER, .text = session->run.text};
     struct message_task task;
     struct message_body body;
-    enum status status = judge_open(&session->judge, &parts, secret_random_u64());
+    enum status status = judge_open(&session->judge, &parts);
 
     buffer_init(&session->task_body, session->text.max + TASK_OVERHEAD_BYTES_MAX);
     buffer_init(&session->task, session->text.max + TASK_OVERHEAD_BYTES_MAX);

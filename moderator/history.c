@@ -10,6 +10,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Millionths; 0: it was not drawn. */
+static uint32_t share_now(const struct history *history, size_t profile, struct bytes text, uint64_t wall_us)
+{
+    double rate = history->settings->profiles[profile].review.sample_rate;
+
+    return share_draws(share_of(&history->share, 0, text), wall_us, rate) ? (uint32_t)(rate * SHARE_WHOLE) : 0;
+}
+
+bool history_draws(const struct history *history, size_t profile, struct bytes text)
+{
+    assert(profile < history->settings->profile_count);
+    return share_now(history, profile, text, clock_wall_us()) > 0;
+}
+
 static enum status drop(struct history *history, enum status why, size_t bytes)
 {
     series_add(history->dropped, 1);
@@ -39,8 +53,10 @@ enum status history_keep(struct history *history, const struct history_label *la
     entry->profile = label->profile;
     entry->violation = label->violation;
     entry->drawn = label->drawn;
+    entry->model_version = label->model_version;
     entry->queued_ms = clock_ms();
     entry->labelled_us = clock_wall_us();
+    entry->share = share_now(history, label->profile, label->text, entry->labelled_us);
     entry->has_text = has_text;
     entry->text_count = text_count;
     if (text_count > 0) {
@@ -133,12 +149,13 @@ enum status history_open(struct history **out, const struct settings *settings, 
     (void)pthread_mutex_init(&history->mutex, NULL);
     wait_init(&history->changed);
     find_series(history, metrics);
+    share_open(&history->share, settings);
     status = read_hash_key(history);
     if (status == STATUS_OK) {
         status = history_store_open(&history->store, settings, &watch);
     }
     if (status == STATUS_OK) {
-        status = history_lookup_open(&history->lookup, settings, history->hash_key, metrics);
+        status = history_lookup_open(&history->lookup, settings, history->hash_key, &history->share, metrics);
     }
     if (status == STATUS_OK) {
         open_spool(history);
@@ -180,6 +197,7 @@ void history_close(struct history **history)
     history_spool_close(&closing->spool);
     (void)pthread_cond_destroy(&closing->changed);
     (void)pthread_mutex_destroy(&closing->mutex);
+    share_close(&closing->share);
     explicit_bzero(closing->hash_key, sizeof closing->hash_key);
     free(closing);
     *history = NULL;

@@ -10,7 +10,8 @@
  * HISTORY_HANG_MS sends to the disk whatever is in memory, its own batch too. Every SPOOL_ADOPT_MS a folder that a dead process
  * left is looked for, and its labels are written before others. Without a spool, or with a full one, the labels stay queued; a
  * full queue drops the newest, counted. A text is named by its keyed hash; whether the text itself is kept is the profile's
- * `store`, and a text above SAMPLE_TEXT_BYTES_MAX is kept by its hash alone.
+ * `store`, and a text above SAMPLE_TEXT_BYTES_MAX is kept by its hash alone. A label says whether its text was drawn at random,
+ * and with what probability (moderator/share).
  *
  * Thread: history_keep any; open and close main. Source of the rule: house.md D11, spec/postgres.md.
  */
@@ -32,6 +33,7 @@ struct history_label {
     size_t profile; /* index into settings.profiles */
     bool violation;
     enum drawn drawn;
+    uint64_t model_version; /* that judged it; 0 = none */
     struct bytes caller;   /* the name of the key that sent the text; empty = none */
     struct bytes category; /* CATEGORY_BYTES_MAX; empty = none */
     struct bytes text;
@@ -51,6 +53,9 @@ void history_close(struct history **history);
 
 /* Queues a copy, unless the profile stores nothing. STATUS_FULL or STATUS_NO_MEMORY: dropped and counted. */
 MUST_CHECK enum status history_keep(struct history *history, const struct history_label *label);
+
+/* Whether the text was drawn for a review of the profile (index into settings.profiles), whatever a model says. */
+bool history_draws(const struct history *history, size_t profile, struct bytes text);
 
 /* Where earlier labels are asked for; lent until history_close. */
 struct history_lookup *history_lookup(struct history *history);

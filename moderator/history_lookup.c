@@ -25,7 +25,9 @@ struct question_queue {
 struct history_lookup {
     const struct settings *settings;
     unsigned char hash_key[SECRET_HASH_KEY_BYTES];
+    const struct share *share;
     struct series *results[LOOKUP_RESULTS];
+    struct series *marked;
     int answered_fd; /* eventfd */
     pthread_t thread;
     bool started;
@@ -141,6 +143,40 @@ static enum status run_select(struct history_lookup *lookup, struct history_ques
     return status;
 }
 
+/* The texts of the question that were drawn. Those of which nothing is known have no row, and get their mark with their label. */
+static enum status mark_drawn(struct history_lookup *lookup, const struct history_question *question)
+{
+    const struct profile_settings *profile = &lookup->settings->profiles[question->profile];
+    struct bytes *hashes = calloc(question->text_count, sizeof *hashes);
+    struct db_value values[] = {
+        {.type = DB_TEXT, .bytes = bytes_of(profile->name)},
+        {.type = DB_BYTEA_ARRAY, .array = hashes},
+        {.type = DB_BIGINT, .bigint = (int64_t)(profile->review.sample_rate * SHARE_WHOLE)},
+        {.type = DB_BIGINT, .bigint = SCHEMA_VERSION},
+    };
+    struct db_rows *rows = NULL;
+    enum status status = hashes == NULL ? STATUS_NO_MEMORY : STATUS_OK;
+
+    for (size_t index = 0; status == STATUS_OK && index < question->text_count; index++) {
+        if ((question->drawn[index / 8] & 1u << index % 8) != 0) {
+            hashes[values[1].array_count++] = (struct bytes){(const char *)question->hashes[index], TEXT_HASH_BYTES};
+        }
+    }
+    if (values[1].array_count > 0 && values[2].bigint > 0) {
+        lookup->give_up_ms = clock_ms() + HISTORY_LOOKUP_MS;
+        status = db_run(lookup->db,
+                        "select sample_mark(p.profile_id, $2, $3) from profiles p, schema_version s "
+                        "where p.name = $1 and s.version = $4",
+                        values, sizeof values / sizeof *values, &rows);
+    }
+    if (rows != NULL && db_rows_count(rows) == 1) {
+        series_add(lookup->marked, db_bigint(rows, 0, 0));
+    }
+    db_rows_close(&rows);
+    free(hashes);
+    return status;
+}
+
 static void set_connected(struct history_lookup *lookup, bool connected)
 {
     (void)pthread_mutex_lock(&lookup->mutex);
@@ -163,11 +199,16 @@ static void fail(struct history_lookup *lookup, enum status status)
 static void answer(struct history_lookup *lookup, struct history_question *question)
 {
     size_t found = 0;
+    enum status status;
 
     question->status = lookup->db == NULL ? STATUS_UNAVAILABLE : run_select(lookup, question, &found);
     if (question->status == STATUS_OK) {
         lookup->failures = 0;
         series_add(lookup->results[found > 0 ? LOOKUP_FOUND : LOOKUP_MISSED], 1);
+        status = found > 0 ? mark_drawn(lookup, question) : STATUS_OK;
+        if (status != STATUS_OK && !db_alive(lookup->db)) {
+            fail(lookup, status);
+        }
         return;
     }
     series_add(lookup->results[LOOKUP_FAILED], 1);
@@ -229,10 +270,13 @@ static void find_series(struct history_lookup *lookup, struct metrics *metrics)
         lookup->results[result] = metrics_series(metrics, METRIC_COUNTER, "prismguard_moderator_history_lookups_total",
                                                  "Searches for earlier labels of texts under review", &label, 1);
     }
+    lookup->marked = metrics_series(metrics, METRIC_COUNTER, "prismguard_moderator_texts_marked_total",
+                                    "Texts drawn at random whose label was known already", NULL, 0);
 }
 
 enum status history_lookup_open(struct history_lookup **out, const struct settings *settings,
-                                const unsigned char hash_key[SECRET_HASH_KEY_BYTES], struct metrics *metrics)
+                                const unsigned char hash_key[SECRET_HASH_KEY_BYTES], const struct share *share,
+                                struct metrics *metrics)
 {
     struct history_lookup *lookup = calloc(1, sizeof *lookup);
 
@@ -241,6 +285,7 @@ enum status history_lookup_open(struct history_lookup **out, const struct settin
         return STATUS_NO_MEMORY;
     }
     lookup->settings = settings;
+    lookup->share = share;
     memcpy(lookup->hash_key, hash_key, sizeof lookup->hash_key);
     queue_init(&lookup->asked);
     queue_init(&lookup->answered);
@@ -302,6 +347,10 @@ void history_lookup_name(const struct history_lookup *lookup, struct history_que
 {
     assert(index < question->text_count);
     secret_text_hash(question->hashes[index], lookup->hash_key, text);
+    if (share_draws(share_of(lookup->share, 0, text), clock_wall_us(),
+                    lookup->settings->profiles[question->profile].review.sample_rate)) {
+        question->drawn[index / 8] |= (unsigned char)(1u << index % 8);
+    }
 }
 
 enum status history_lookup_ask(struct history_lookup *lookup, struct history_question *question)

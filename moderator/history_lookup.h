@@ -6,11 +6,15 @@
  * ends the session) a question is refused at once, and the thread tries to connect with a jittered back-off. At most
  * HISTORY_QUESTIONS_MAX wait.
  *
+ * A text that was drawn at random, and whose label is known, is marked as drawn: it is not asked about again, and would be
+ * missing among the drawn. A mark that cannot be set is let go.
+ *
  * Thread: one asks and takes answers; its own does the rest. Internal to moderator/history but for the review thread.
  */
 #ifndef MODERATOR_HISTORY_LOOKUP_H
 #define MODERATOR_HISTORY_LOOKUP_H
 
+#include "moderator/share.h"
 #include "proto/bytes.h"
 #include "proto/limits.h"
 #include "proto/metrics.h"
@@ -30,20 +34,22 @@ struct history_question {
     bool violation;                          /* one of the texts is labelled so */
     char category[CATEGORY_BYTES_MAX + 1];   /* of that label, as it stands in the database */
     unsigned char passed[UNSURE_BYTES_MAX];  /* a bit for each text that is labelled as none */
+    unsigned char drawn[UNSURE_BYTES_MAX];   /* a bit for each text that was drawn, by history_lookup_name */
     size_t text_count;
     unsigned char hashes[][TEXT_HASH_BYTES]; /* by history_lookup_name */
 };
 
-/* Starts the thread. `settings` and `metrics` are borrowed, the key is copied. STATUS_NO_MEMORY. */
+/* Starts the thread. `settings`, `share` and `metrics` are borrowed, the key is copied. STATUS_NO_MEMORY. */
 MUST_CHECK enum status history_lookup_open(struct history_lookup **out, const struct settings *settings,
-                                           const unsigned char hash_key[SECRET_HASH_KEY_BYTES], struct metrics *metrics);
+                                           const unsigned char hash_key[SECRET_HASH_KEY_BYTES], const struct share *share,
+                                           struct metrics *metrics);
 /* Leaves a statement under way. Takes NULL. */
 void history_lookup_close(struct history_lookup **lookup);
 
 /* An empty question about so many texts (at most SEGMENTS_MAX), to be freed with free(); NULL without memory. */
 struct history_question *history_question_make(size_t profile, size_t text_count);
 
-/* Names a text of the question. */
+/* Names a text of the question, and says whether it was drawn. */
 void history_lookup_name(const struct history_lookup *lookup, struct history_question *question, size_t index, struct bytes text);
 
 /* Takes the question with STATUS_OK. STATUS_UNAVAILABLE: the database is away; STATUS_FULL. */

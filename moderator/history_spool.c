@@ -1,6 +1,7 @@
 /* history_spool: labels to records and back, and the search for a folder that no other process holds. */
 #include "moderator/history_spool.h"
 
+#include "moderator/share.h"
 #include "moderator/spool.h"
 
 #include <assert.h>
@@ -9,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { RECORD_VERSION = 3, FLAG_VIOLATION = 1, FLAG_TEXT = 2, FLAG_CALLER = 4 };
+enum { RECORD_VERSION = 4, RECORD_VERSION_BEFORE = 3, FLAG_VIOLATION = 1, FLAG_TEXT = 2, FLAG_CALLER = 4 };
 
 /* Where the parts of a record stand. */
 enum {
@@ -21,7 +22,10 @@ enum {
     AT_HASH,
     AT_LABELLED = AT_HASH + TEXT_HASH_BYTES,
     AT_CALLER = AT_LABELLED + sizeof(uint64_t),
-    AT_CATEGORY = AT_CALLER + TEXT_HASH_BYTES,
+    AT_MODEL = AT_CALLER + TEXT_HASH_BYTES,
+    AT_CATEGORY_BEFORE = AT_MODEL, /* in records of version 3 */
+    AT_SHARE = AT_MODEL + sizeof(uint64_t),
+    AT_CATEGORY = AT_SHARE + sizeof(uint32_t),
 };
 
 _Static_assert(CATEGORY_BYTES_MAX <= UINT8_MAX && PROFILE_NAME_BYTES_MAX <= UINT8_MAX, "a count is one byte");
@@ -127,6 +131,24 @@ void history_spool_close(struct history_spool **spool)
     *spool = NULL;
 }
 
+/* Numbers of a record: little-endian. */
+static void put_number(char *out, uint64_t number, size_t bytes)
+{
+    for (size_t index = 0; index < bytes; index++) {
+        out[index] = (char)(unsigned char)(number >> 8 * index);
+    }
+}
+
+static uint64_t get_number(const char *in, size_t bytes)
+{
+    uint64_t number = 0;
+
+    for (size_t index = 0; index < bytes; index++) {
+        number |= (uint64_t)(unsigned char)in[index] << 8 * index;
+    }
+    return number;
+}
+
 enum status history_spool_add(struct history_spool *spool, const struct history_entry *entry)
 {
     struct bytes profile = bytes_of(spool->settings->profiles[entry->profile].name);
@@ -144,9 +166,9 @@ enum status history_spool_add(struct history_spool *spool, const struct history_
 
     memcpy(head + AT_HASH, entry->hash, sizeof entry->hash);
     memcpy(head + AT_CALLER, entry->caller, sizeof entry->caller);
-    for (size_t index = 0; index < sizeof entry->labelled_us; index++) {
-        head[AT_LABELLED + index] = (char)(unsigned char)(entry->labelled_us >> 8 * index);
-    }
+    put_number(head + AT_LABELLED, entry->labelled_us, sizeof entry->labelled_us);
+    put_number(head + AT_MODEL, entry->model_version, sizeof entry->model_version);
+    put_number(head + AT_SHARE, entry->share, sizeof entry->share);
     buffer_clear(&spool->record);
     for (size_t index = 0; status == STATUS_OK && index < sizeof parts / sizeof *parts; index++) {
         status = buffer_append(&spool->record, parts[index]);
@@ -184,26 +206,41 @@ static void leave_empty(struct history_spool *spool)
     }
 }
 
+/* What a process of the version before left is read too. */
+static bool has_sound_head(struct bytes record, size_t *out_at_category)
+{
+    const unsigned char *head = (const unsigned char *)record.data;
+    bool is_before = record.count > AT_VERSION && head[AT_VERSION] == RECORD_VERSION_BEFORE;
+    size_t at_category = is_before ? AT_CATEGORY_BEFORE : AT_CATEGORY;
+
+    *out_at_category = at_category;
+    return record.count >= at_category && (is_before || head[AT_VERSION] == RECORD_VERSION) &&
+           (head[AT_FLAGS] & ~(FLAG_VIOLATION | FLAG_TEXT | FLAG_CALLER)) == 0 && head[AT_DRAWN] <= DRAWN_RANDOM &&
+           head[AT_CATEGORY_COUNT] <= CATEGORY_BYTES_MAX &&
+           (size_t)head[AT_CATEGORY_COUNT] + head[AT_PROFILE_COUNT] <= record.count - at_category &&
+           (is_before || get_number(record.data + AT_SHARE, sizeof(uint32_t)) <= SHARE_WHOLE);
+}
+
 /* A record into a new entry. STATUS_MALFORMED and STATUS_NOT_FOUND: this record is of no use; STATUS_NO_MEMORY. */
 static enum status read_entry(const struct settings *settings, struct bytes record, struct history_entry **out)
 {
     const unsigned char *head = (const unsigned char *)record.data;
     struct history_entry *entry;
     struct bytes text;
+    size_t at_category; /* behind the head */
+    size_t at_text;
     size_t profile;
     enum status status;
 
-    if (record.count < AT_CATEGORY || head[AT_VERSION] != RECORD_VERSION ||
-        (head[AT_FLAGS] & ~(FLAG_VIOLATION | FLAG_TEXT | FLAG_CALLER)) != 0 || head[AT_DRAWN] > DRAWN_RANDOM ||
-        head[AT_CATEGORY_COUNT] > CATEGORY_BYTES_MAX ||
-        (size_t)head[AT_CATEGORY_COUNT] + head[AT_PROFILE_COUNT] > record.count - AT_CATEGORY) {
+    if (!has_sound_head(record, &at_category)) {
         return STATUS_MALFORMED;
     }
-    text = bytes_from(record, AT_CATEGORY + (size_t)head[AT_CATEGORY_COUNT] + head[AT_PROFILE_COUNT]);
+    at_text = at_category + head[AT_CATEGORY_COUNT] + head[AT_PROFILE_COUNT];
+    text = bytes_from(record, at_text);
     if (text.count > SAMPLE_TEXT_BYTES_MAX) {
         return STATUS_MALFORMED;
     }
-    status = find_profile(settings, bytes_first(bytes_from(record, AT_CATEGORY + (size_t)head[AT_CATEGORY_COUNT]),
+    status = find_profile(settings, bytes_first(bytes_from(record, at_category + head[AT_CATEGORY_COUNT]),
                                                 head[AT_PROFILE_COUNT]), &profile);
     if (status != STATUS_OK) {
         return status;
@@ -219,10 +256,12 @@ static enum status read_entry(const struct settings *settings, struct bytes reco
     entry->drawn = (enum drawn)head[AT_DRAWN];
     memcpy(entry->hash, head + AT_HASH, sizeof entry->hash);
     memcpy(entry->caller, head + AT_CALLER, sizeof entry->caller);
-    for (size_t index = 0; index < sizeof entry->labelled_us; index++) {
-        entry->labelled_us |= (uint64_t)head[AT_LABELLED + index] << 8 * index;
+    entry->labelled_us = get_number(record.data + AT_LABELLED, sizeof entry->labelled_us);
+    if (at_category == AT_CATEGORY) {
+        entry->model_version = get_number(record.data + AT_MODEL, sizeof entry->model_version);
+        entry->share = (uint32_t)get_number(record.data + AT_SHARE, sizeof entry->share);
     }
-    memcpy(entry->category, head + AT_CATEGORY, head[AT_CATEGORY_COUNT]);
+    memcpy(entry->category, head + at_category, head[AT_CATEGORY_COUNT]);
     entry->text_count = text.count;
     if (text.count > 0) {
         memcpy(entry->text, text.data, text.count);

@@ -3,11 +3,12 @@
  *   STATE_DIR/0, STATE_DIR/1 ...   the first one that no other process holds; what a dead process left there is taken over,
  *                                  and what others left in theirs is adopted: read first, and its folder let go when it is empty
  *
- *   a record:  [ version 3 | flags | drawn | category count | profile count | hash 16 | labelled 8 | caller 16
- *                | category | profile | text ]
+ *   a record:  [ version 4 | flags | drawn | category count | profile count | hash 16 | labelled 8 | caller 16
+ *                | model version 8 | share 4 | category | profile | text ]
  *
- * labelled: microseconds since 1970 UTC, little-endian. caller: the keyed hash of the name of the key that sent the text, where
- * the flags say so. A record names its profile, as a number means another one after a change of the file. What has no
+ * labelled: microseconds since 1970 UTC; share: as in struct history_entry; numbers are little-endian. Version 3 had neither
+ * model version nor share, and is read. caller: the keyed hash of the name of the key that sent the text, where the flags say so.
+ * A record names its profile, as a number means another one after a change of the file. What has no
  * profile any more, or is of another version, can never be written: it is given up and counted.
  *
  * Thread: history's own.

@@ -87,8 +87,8 @@ static enum status find_profile(struct history_store *store, size_t profile)
     return select_profile(store, name, &store->profile_ids[profile]);
 }
 
-static enum status put(struct history_store *store, struct history_entry *const *entries, size_t count)
-{
+/* A batch as sample_put wants it: an array for each of its columns. */
+struct columns {
     struct bytes hashes[SAMPLE_BATCH_MAX];
     struct bytes categories[SAMPLE_BATCH_MAX];
     struct bytes texts[SAMPLE_BATCH_MAX];
@@ -97,40 +97,55 @@ static enum status put(struct history_store *store, struct history_entry *const 
     int64_t sources[SAMPLE_BATCH_MAX];
     int64_t drawn[SAMPLE_BATCH_MAX];
     int64_t labelled[SAMPLE_BATCH_MAX];
+    int64_t versions[SAMPLE_BATCH_MAX];
+    int64_t shares[SAMPLE_BATCH_MAX];
+};
+
+static void fill(struct columns *columns, size_t index, const struct history_entry *entry)
+{
+    static const struct bytes none = {NULL, 0};
+
+    columns->hashes[index] = (struct bytes){(const char *)entry->hash, sizeof entry->hash};
+    columns->labels[index] = entry->violation ? 1 : 0;
+    columns->sources[index] = SOURCE_REVIEWER;
+    columns->drawn[index] = entry->drawn;
+    columns->labelled[index] = (int64_t)entry->labelled_us;
+    columns->versions[index] = (int64_t)entry->model_version;
+    columns->shares[index] = entry->share;
+    columns->categories[index] = entry->category[0] != '\0' ? bytes_of(entry->category) : none;
+    columns->callers[index] = entry->has_caller ? (struct bytes){(const char *)entry->caller, sizeof entry->caller} : none;
+    columns->texts[index] = entry->has_text ? (struct bytes){entry->text, entry->text_count} : none;
+}
+
+static enum status put(struct history_store *store, struct history_entry *const *entries, size_t count)
+{
+    struct columns columns;
     const struct db_value values[] = {
         {.type = DB_BIGINT, .bigint = store->profile_ids[entries[0]->profile]},
-        {.type = DB_BYTEA_ARRAY, .array = hashes, .array_count = count},
-        {.type = DB_SMALLINT_ARRAY, .numbers = labels, .array_count = count},
-        {.type = DB_SMALLINT_ARRAY, .numbers = sources, .array_count = count},
-        {.type = DB_SMALLINT_ARRAY, .numbers = drawn, .array_count = count},
-        {.type = DB_TEXT_ARRAY, .array = categories, .array_count = count},
-        {.type = DB_BYTEA_ARRAY, .array = texts, .array_count = count},
-        {.type = DB_BIGINT_ARRAY, .numbers = labelled, .array_count = count},
-        {.type = DB_BYTEA_ARRAY, .array = callers, .array_count = count},
+        {.type = DB_BYTEA_ARRAY, .array = columns.hashes, .array_count = count},
+        {.type = DB_SMALLINT_ARRAY, .numbers = columns.labels, .array_count = count},
+        {.type = DB_SMALLINT_ARRAY, .numbers = columns.sources, .array_count = count},
+        {.type = DB_SMALLINT_ARRAY, .numbers = columns.drawn, .array_count = count},
+        {.type = DB_TEXT_ARRAY, .array = columns.categories, .array_count = count},
+        {.type = DB_BYTEA_ARRAY, .array = columns.texts, .array_count = count},
+        {.type = DB_BIGINT_ARRAY, .numbers = columns.labelled, .array_count = count},
+        {.type = DB_BYTEA_ARRAY, .array = columns.callers, .array_count = count},
+        {.type = DB_BIGINT_ARRAY, .numbers = columns.versions, .array_count = count},
+        {.type = DB_BIGINT_ARRAY, .numbers = columns.shares, .array_count = count},
         {.type = DB_BIGINT, .bigint = SCHEMA_VERSION},
     };
     struct db_rows *rows = NULL;
     enum status status;
 
     for (size_t index = 0; index < count; index++) {
-        const struct history_entry *entry = entries[index];
-        bool has_category = entry->category[0] != '\0';
-
-        assert(entry->profile == entries[0]->profile);
-        hashes[index] = (struct bytes){(const char *)entry->hash, sizeof entry->hash};
-        labels[index] = entry->violation ? 1 : 0;
-        sources[index] = SOURCE_REVIEWER;
-        drawn[index] = entry->drawn;
-        labelled[index] = (int64_t)entry->labelled_us;
-        categories[index] = has_category ? bytes_of(entry->category) : (struct bytes){NULL, 0};
-        callers[index] = entry->has_caller ? (struct bytes){(const char *)entry->caller, sizeof entry->caller}
-                                           : (struct bytes){NULL, 0};
-        texts[index] = entry->has_text ? (struct bytes){entry->text, entry->text_count} : (struct bytes){NULL, 0};
+        assert(entries[index]->profile == entries[0]->profile);
+        fill(&columns, index, entries[index]);
     }
     /* The version is looked at with each batch, as the trainer may raise it any time: no row is no such version. */
     status = db_run(store->db,
-                    "select sample_put($1::int, $2, $3, $4, $5, $6, $7, $8, $9) from schema_version where version = $10", values,
-                    sizeof values / sizeof *values, &rows);
+                    "select sample_put($1::int, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) from schema_version "
+                    "where version = $12",
+                    values, sizeof values / sizeof *values, &rows);
     if (status == STATUS_OK && db_rows_count(rows) == 0) {
         status = STATUS_UNSUPPORTED;
     }

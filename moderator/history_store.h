@@ -18,6 +18,8 @@ struct history_entry {
     size_t profile;
     uint64_t queued_ms;
     uint64_t labelled_us; /* wall clock */
+    uint64_t model_version; /* that judged the text; 0 = none */
+    uint32_t share; /* with which the text was drawn at random, in millionths; 0 = it was not */
     unsigned char hash[TEXT_HASH_BYTES];
     unsigned char caller[TEXT_HASH_BYTES]; /* the keyed hash of the key's name */
     char category[CATEGORY_BYTES_MAX + 1];

@@ -31,6 +31,7 @@ struct history {
     struct history_lookup *lookup; /* the review's */
     struct writer writer;        /* the thread's alone */
     unsigned char hash_key[SECRET_HASH_KEY_BYTES];
+    struct share share;
     _Atomic(const char *) *note; /* NULL = nobody asks */
     struct series *written;
     struct series *spooled;

@@ -2,6 +2,7 @@
 #include "moderator/judge.h"
 
 #include "moderator/ladder.h"
+#include "moderator/share.h"
 #include "proto/clock.h"
 
 #include <assert.h>
@@ -22,9 +23,8 @@ struct judge {
     struct keyword_scanner *scanner;
     struct pause pause;
     struct live_view *view;
-    uint64_t random; /* state of splitmix64 */
     unsigned char unsure[UNSURE_BYTES_MAX]; /* of the task in hand: a bit for each segment that a review should see */
-    unsigned char fresh[UNSURE_BYTES_MAX];  /* and for each that is judged anew, and that no review has settled */
+    unsigned char drawn[UNSURE_BYTES_MAX];  /* and for each that was drawn, of those judged anew that no review has settled */
     char category[CATEGORY_BYTES_MAX + 1];  /* of a verdict that a review had given */
 };
 
@@ -34,8 +34,9 @@ struct hearing {
     struct bench *bench;
     const struct keywords *keywords;
     const struct model *model;
-    bool drawn; /* for a review */
+    double draw_rate; /* of the texts that are judged anew, those that go to a review whatever the model says */
     uint64_t now_ms;
+    uint64_t wall_us;
     enum ladder_find find; /* LADDER_NO_MODEL as long as nothing decides */
     size_t text_count;     /* segments that have text */
     size_t anew_count;     /* of them judged anew */
@@ -43,8 +44,7 @@ struct hearing {
     double worst;          /* score of all of them */
     double worst_open;     /* and of those not settled */
     bool worst_known;      /* whether that one was known */
-    bool any_unsure;       /* `low` or more */
-    bool any_fresh;
+    bool any_drawn;
 };
 
 static enum status open_bench(struct bench *bench, const struct judge_parts *parts, size_t index)
@@ -57,7 +57,7 @@ static enum status open_bench(struct bench *bench, const struct judge_parts *par
     return status;
 }
 
-enum status judge_open(struct judge **out, const struct judge_parts *parts, uint64_t seed)
+enum status judge_open(struct judge **out, const struct judge_parts *parts)
 {
     const struct settings *settings = rules_settings(parts->rules);
     struct judge *judge = calloc(1, sizeof *judge);
@@ -70,7 +70,6 @@ enum status judge_open(struct judge **out, const struct judge_parts *parts, uint
     judge->rules = rules_hold(parts->rules);
     judge->recent = parts->recent;
     judge->pause = parts->pause;
-    judge->random = seed;
     judge->benches = calloc(settings->profile_count + 1, sizeof *judge->benches);
     if (judge->benches == NULL) {
         goto fail;
@@ -127,17 +126,6 @@ void judge_rest(struct judge *judge)
     live_view_refresh(judge->view);
 }
 
-/* Uniform, 0 <= draw < 1 (splitmix64, its top 53 bits). Nobody gains by guessing it: it only picks who is reviewed. */
-static double draw(struct judge *judge)
-{
-    uint64_t mixed = (judge->random += 0x9e3779b97f4a7c15u);
-
-    mixed = (mixed ^ (mixed >> 30)) * 0xbf58476d1ce4e5b9u;
-    mixed = (mixed ^ (mixed >> 27)) * 0x94d049bb133111ebu;
-    mixed ^= mixed >> 31;
-    return (double)(mixed >> 11) * 0x1p-53;
-}
-
 static void mark(unsigned char bits[UNSURE_BYTES_MAX], size_t index)
 {
     bits[index / 8] |= (unsigned char)(1u << index % 8);
@@ -162,37 +150,50 @@ static enum status look(struct judge *judge, const struct hearing *hearing, stru
     return status;
 }
 
-/* Adds what is found about one text to what is found about all. `review` is NULL where none has settled it. */
+/* What is known about one text of the task. */
+struct hint {
+    const struct recent_finding *review; /* NULL where none has settled it */
+    bool known;                          /* of late: it was not judged anew */
+    bool drawn;
+};
+
+/* Adds what is found about one text to what is found about all. */
 static void add(struct judge *judge, struct hearing *hearing, size_t index, const struct recent_finding *finding,
-                const struct recent_finding *review, bool known)
+                const struct hint *hint)
 {
     hearing->text_count++;
-    hearing->anew_count += !known;
+    hearing->anew_count += !hint->known;
     if (finding->violation) {
         hearing->find = LADDER_KEYWORD;
-        hearing->worst_known = known;
+        hearing->worst_known = hint->known;
         return;
     }
     hearing->worst = worse(finding->score, hearing->worst);
-    if (review != NULL && review->violation) {
+    if (hint->review != NULL && hint->review->violation) {
         hearing->find = LADDER_REVIEWED_VIOLATION;
-        memcpy(judge->category, review->category, sizeof judge->category);
+        memcpy(judge->category, hint->review->category, sizeof judge->category);
     }
-    if (review != NULL) {
+    if (hint->review != NULL) {
         return;
     }
     if (hearing->open_count++ == 0 || !(finding->score <= hearing->worst_open)) {
-        hearing->worst_known = known;
+        hearing->worst_known = hint->known;
     }
     hearing->worst_open = worse(finding->score, hearing->worst_open);
     if (!(finding->score < hearing->profile->low)) { /* without a model too */
-        hearing->any_unsure = true;
         mark(judge->unsure, index);
     }
-    if (!known) {
-        hearing->any_fresh = true;
-        mark(judge->fresh, index);
+    if (hint->drawn) {
+        hearing->any_drawn = true;
+        mark(judge->drawn, index);
     }
+}
+
+/* Whether a text that is judged anew goes to a review whatever the model says. */
+static bool is_drawn(const struct judge *judge, const struct hearing *hearing, struct bytes text)
+{
+    return hearing->draw_rate > 0 &&
+           share_draws(share_of(rules_share(judge->rules), 0, text), hearing->wall_us, hearing->draw_rate);
 }
 
 /* A segment that has text. */
@@ -203,26 +204,28 @@ static enum status hear(struct judge *judge, struct hearing *hearing, size_t ind
     struct recent_print print = {0};
     struct recent_finding finding;
     struct recent_finding review;
-    bool known = false;
-    bool settled = false;
+    struct hint hint = {.review = NULL};
     enum status status = STATUS_OK;
 
     if (remembers) {
         print = recent_print_of(judge->recent, text);
-        known = recent_find(judge->recent, &bases[RECENT_JUDGED], &print, hearing->now_ms, &finding);
-        settled = ladder_has_review(hearing->profile) &&
-                  recent_find(judge->recent, &bases[RECENT_REVIEWED], &print, hearing->now_ms, &review);
+        hint.known = recent_find(judge->recent, &bases[RECENT_JUDGED], &print, hearing->now_ms, &finding);
+        if (ladder_has_review(hearing->profile) &&
+            recent_find(judge->recent, &bases[RECENT_REVIEWED], &print, hearing->now_ms, &review)) {
+            hint.review = &review;
+        }
     }
-    if (!known) {
+    hint.drawn = !hint.known && hint.review == NULL && is_drawn(judge, hearing, text);
+    if (!hint.known) {
         status = look(judge, hearing, text, &finding);
     }
     if (status != STATUS_OK) {
         return status;
     }
-    if (remembers && !known && (!hearing->drawn || finding.violation)) {
+    if (remembers && !hint.known && (!hint.drawn || finding.violation)) {
         recent_keep(judge->recent, &bases[RECENT_JUDGED], &print, hearing->now_ms, &finding);
     }
-    add(judge, hearing, index, &finding, settled ? &review : NULL, known);
+    add(judge, hearing, index, &finding, &hint);
     return STATUS_OK;
 }
 
@@ -233,7 +236,7 @@ static enum status hear_all(struct judge *judge, struct hearing *hearing, struct
     enum status status;
 
     memset(judge->unsure, 0, sizeof judge->unsure);
-    memset(judge->fresh, 0, sizeof judge->fresh);
+    memset(judge->drawn, 0, sizeof judge->drawn);
     for (size_t index = 0; (status = message_next_segment(&rest, &segment)) == STATUS_OK; index++) {
         if (segment.text.count > 0) {
             status = hear(judge, hearing, index, segment.text);
@@ -255,16 +258,16 @@ static enum status hear_all(struct judge *judge, struct hearing *hearing, struct
     return STATUS_OK;
 }
 
-/* Segments the model is sure to be harmless need no review, unless all are. */
-static struct bytes name_unsure(const struct judge *judge, bool any_unsure)
+/* Segments the model is sure to be harmless need no review but where they were drawn. */
+static struct bytes name_unsure(struct judge *judge)
 {
-    const unsigned char *chosen = any_unsure ? judge->unsure : judge->fresh;
-    size_t count = UNSURE_BYTES_MAX;
+    size_t count = 0;
 
-    while (count > 0 && chosen[count - 1] == 0) {
-        count--;
+    for (size_t index = 0; index < UNSURE_BYTES_MAX; index++) {
+        judge->unsure[index] |= judge->drawn[index];
+        count = judge->unsure[index] != 0 ? index + 1 : count;
     }
-    return (struct bytes){(const char *)chosen, count};
+    return (struct bytes){(const char *)judge->unsure, count};
 }
 
 /* Whether what decided was known before. */
@@ -283,7 +286,7 @@ static bool is_known(const struct hearing *hearing, const struct message_verdict
 
 static void decide(struct judge *judge, const struct hearing *hearing, struct message_verdict *verdict)
 {
-    ladder_decide(hearing->profile, hearing->find, hearing->worst_open, hearing->drawn && hearing->any_fresh, verdict);
+    ladder_decide(hearing->profile, hearing->find, hearing->worst_open, hearing->any_drawn, verdict);
     if (hearing->find == LADDER_REVIEWED_VIOLATION && judge->category[0] != '\0') {
         verdict->category = bytes_of(judge->category);
     }
@@ -291,7 +294,7 @@ static void decide(struct judge *judge, const struct hearing *hearing, struct me
         verdict->score = (float)hearing->worst;
     }
     if (verdict->outcome == OUTCOME_UNSURE) {
-        verdict->unsure = name_unsure(judge, hearing->any_unsure);
+        verdict->unsure = name_unsure(judge);
     } else if (is_known(hearing, verdict)) {
         verdict->source = SOURCE_CACHE;
     }
@@ -300,7 +303,7 @@ static void decide(struct judge *judge, const struct hearing *hearing, struct me
 enum status judge_task(struct judge *judge, const struct message_task *task, struct message_verdict *out)
 {
     struct message_verdict verdict = {.nonce = task->head.nonce, .sequence = task->head.sequence, .score = NAN};
-    struct hearing hearing = {.find = LADDER_NO_MODEL, .now_ms = clock_ms()};
+    struct hearing hearing = {.find = LADDER_NO_MODEL, .now_ms = clock_ms(), .wall_us = clock_wall_us()};
     uint64_t model_version = 0;
     size_t index = 0;
     enum status status;
@@ -311,7 +314,7 @@ enum status judge_task(struct judge *judge, const struct message_task *task, str
     }
     hearing.bench = &judge->benches[index];
     hearing.keywords = rules_keywords(judge->rules)[index];
-    hearing.drawn = draw(judge) < hearing.profile->review.sample_rate && ladder_has_review(hearing.profile);
+    hearing.draw_rate = ladder_has_review(hearing.profile) ? hearing.profile->review.sample_rate : 0;
     if (hearing.profile->model_kind == MODEL_KIND_NONE) {
         live_view_refresh(judge->view);
     } else {

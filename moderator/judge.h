@@ -1,13 +1,13 @@
 /* judge: one TASK to one VERDICT by keywords and the local model; no I/O, and no lock unless the model is away (moderator/live).
  *
  * Every segment is looked at whole: a keyword in any of them blocks; otherwise the worst score decides (moderator/ladder). With
- * OUTCOME_UNSURE the verdict names the segments a review should see: those that score `low` or more, or all that have text when
- * a sampled one has none such, or when there is no model.
+ * OUTCOME_UNSURE the verdict names the segments a review should see: those that score `low` or more (all that have text when
+ * there is no model), and those that were drawn at random (moderator/share).
  *
  * A text that is known of late (moderator/recent) is neither scanned nor scored; one that a reviewer has seen of late is settled:
  * a violation blocks, and what passed counts no more. A verdict that rests on nothing new has the source cache, but that a text
- * is unsure or undecided is said anew each time. Only texts that are judged anew are sampled, and what keywords and model said of
- * them then is not kept: no text escapes a sample_rate of 1 by being sent twice.
+ * is unsure or undecided is said anew each time. Only texts that are judged anew are drawn, and what keywords and model said of
+ * those is not kept: no text escapes a sample_rate of 1 by being sent twice.
  *
  * Thread: a judge belongs to one thread.
  */
@@ -32,9 +32,9 @@ struct judge_parts {
     struct pause pause;    /* between two steps of a long text; it must not use this judge */
 };
 
-/* `seed` begins the random choice of sampled texts. STATUS_NO_MEMORY, STATUS_UNAVAILABLE (fold_open), STATUS_FULL
+/* STATUS_NO_MEMORY, STATUS_UNAVAILABLE (fold_open), STATUS_FULL
  * (live_number). */
-MUST_CHECK enum status judge_open(struct judge **out, const struct judge_parts *parts, uint64_t seed);
+MUST_CHECK enum status judge_open(struct judge **out, const struct judge_parts *parts);
 void judge_close(struct judge **judge);
 
 /* The profile of this name by the judge's rules, NULL when there is none, and its place among theirs. Lent until judge_close. */

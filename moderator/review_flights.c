@@ -2,6 +2,7 @@
 #include "moderator/review_flights.h"
 
 #include "moderator/history_lookup.h"
+#include "moderator/review_labels.h"
 #include "moderator/review_recent.h"
 #include "moderator/review_request.h"
 #include "moderator/review_texts.h"
@@ -27,6 +28,7 @@ struct flight {
     uint64_t deadline_ms;
     uint64_t due_ms;                        /* LOOKING and WAITING: when it goes on all the same */
     unsigned char passed[UNSURE_BYTES_MAX]; /* a bit a text: an earlier label says no violation */
+    unsigned char alone[UNSURE_BYTES_MAX];  /* and for each that was drawn at random */
     enum review_result known_by; /* who said so of the last of them: REVIEW_CACHE or REVIEW_HISTORY */
     size_t part_start;                      /* the first text of the part in hand */
     size_t part_end;     /* and where the next one starts */
@@ -94,33 +96,21 @@ static void end(struct flight *flight, enum review_result result, bool violation
 /* The texts of the part in hand, part_count at most; part_end follows. */
 static size_t collect(struct flight *flight, struct bytes texts[REVIEW_PART_TEXTS_MAX])
 {
-    const struct bytes passed = {(const char *)flight->passed, sizeof flight->passed};
+    const struct review_texts_choice choice = {.passed = {(const char *)flight->passed, sizeof flight->passed},
+                                               .alone = {(const char *)flight->alone, sizeof flight->alone},
+                                               .start = flight->part_start,
+                                               .count_max = flight->part_count};
 
-    return review_texts_collect(flight->task, passed, flight->part_start, flight->part_count, texts, &flight->part_end);
+    return review_texts_collect(flight->task, &choice, texts, &flight->part_end);
 }
 
-/* What every text of `count` was found to be. What cannot be kept is counted by history. */
-static void keep_labels(const struct review_flights *flights, const struct flight *flight, const struct bytes *texts,
-                        size_t count, const struct review_answer *answer)
+static struct review_labels labels_of(const struct review_flights *flights, const struct flight *flight)
 {
-    struct history_label label = {
-        .profile = (size_t)(flight->profile - flights->parts.profiles),
-        .violation = answer->violation,
-        .drawn = flight->task->head.drawn,
-        .caller = flight->task->caller,
-        .category = bytes_of(answer->category),
-    };
-
-    review_recent_keep(flights->parts.recent, flight->profile, flight->task, texts, count, answer);
-    if (flights->parts.history == NULL || (answer->violation && count != 1)) {
-        return;
-    }
-    for (size_t index = 0; index < count; index++) {
-        label.text = texts[index];
-        if (history_keep(flights->parts.history, &label) != STATUS_OK) {
-            return;
-        }
-    }
+    return (struct review_labels){.history = flights->parts.history,
+                                  .recent = flights->parts.recent,
+                                  .profile = flight->profile,
+                                  .number = (size_t)(flight->profile - flights->parts.profiles),
+                                  .task = flight->task};
 }
 
 /* A model's circuit opened or closed. */
@@ -280,9 +270,10 @@ static void time_out(struct review_flights *flights, struct flight *flight)
 /* A strict verdict on the part in hand. */
 static void take_verdict(struct review_flights *flights, struct flight *flight, const struct review_answer *answer)
 {
+    const struct review_labels labels = labels_of(flights, flight);
     struct bytes texts[REVIEW_PART_TEXTS_MAX];
 
-    keep_labels(flights, flight, texts, collect(flight, texts), answer);
+    review_labels_keep(&labels, texts, collect(flight, texts), answer);
     flight->verdict.answer = *answer;
     if (answer->violation) {
         end(flight, REVIEW_BLOCK, true);
@@ -361,6 +352,7 @@ size_t review_flights_join(struct review_flights *flights, struct review_profile
 {
     unsigned char digest[SHA256_BYTES];
     struct flight *flight = NULL;
+    struct review_labels labels;
     size_t left;
 
     review_texts_digest(task, digest);
@@ -383,6 +375,8 @@ size_t review_flights_join(struct review_flights *flights, struct review_profile
     *flight = (struct flight){.profile = profile, .task = task, .turn = ++flights->turn, .deadline_ms = deadline_ms};
     flight->known_by = REVIEW_CACHE;
     memcpy(flight->digest, digest, sizeof digest);
+    labels = labels_of(flights, flight);
+    review_labels_drawn(&labels, flight->alone);
     left = review_recent_ask(flights->parts.recent, profile, task, flight->passed, &flight->verdict.answer);
     if (flight->verdict.answer.violation) {
         end(flight, REVIEW_CACHE, true);

@@ -13,8 +13,7 @@
  * review without one, however many others passed. A part has 1 + review.retries calls, each of another model as long as there are
  * untried ones (moderator/review_models), each within review.timeout and all within the review's deadline.
  *
- * A label is kept only when an answer says for certain which text it is about: no violation labels every text of the part, a
- * violation labels the text when there was only one.
+ * What is kept of an answer stands in moderator/review_labels: a text that was drawn at random is a part of its own.
  *
  * Internal to moderator/review. Thread: the review's.
  */

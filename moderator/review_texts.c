@@ -4,7 +4,7 @@
 #include <assert.h>
 #include <string.h>
 
-size_t review_texts_collect(const struct message_task *task, struct bytes passed, size_t start, size_t count_max,
+size_t review_texts_collect(const struct message_task *task, const struct review_texts_choice *choice,
                             struct bytes texts[REVIEW_PART_TEXTS_MAX], size_t *out_end)
 {
     struct bytes rest = task->segments;
@@ -12,17 +12,22 @@ size_t review_texts_collect(const struct message_task *task, struct bytes passed
     size_t count = 0;
     size_t bytes = 0;
     size_t index = 0;
+    bool closed = false; /* by a text that is alone */
 
-    assert(count_max >= 1 && count_max <= REVIEW_PART_TEXTS_MAX);
+    assert(choice->count_max >= 1 && choice->count_max <= REVIEW_PART_TEXTS_MAX);
     for (; message_next_segment(&rest, &segment) == STATUS_OK; index++) {
-        if (index < start || message_unsure_has(passed, index)) {
+        bool alone = message_unsure_has(choice->alone, index);
+
+        if (index < choice->start || message_unsure_has(choice->passed, index)) {
             continue;
         }
-        if (count == count_max || (count > 0 && bytes + segment.text.count > REVIEW_PART_BYTES)) {
+        if (closed || count == choice->count_max ||
+            (count > 0 && (alone || bytes + segment.text.count > REVIEW_PART_BYTES))) {
             break;
         }
         texts[count++] = segment.text;
         bytes += segment.text.count;
+        closed = alone;
     }
     *out_end = index;
     return count;

@@ -10,10 +10,17 @@
 #include "proto/message.h"
 #include "proto/secret.h"
 
-/* Collects the texts from the one of index `start` on whose bit in `passed` is not set (message_unsure_has): at most `count_max`
- * (1 to REVIEW_PART_TEXTS_MAX), and REVIEW_PART_BYTES unless it is one text alone. Returns how many; *out_end is where the next
- * part starts. They are views of the task's. */
-size_t review_texts_collect(const struct message_task *task, struct bytes passed, size_t start, size_t count_max,
+/* Which texts; `passed` and `alone` have a bit a text (message_unsure_has). */
+struct review_texts_choice {
+    struct bytes passed; /* left out */
+    struct bytes alone;  /* in no part with others */
+    size_t start;        /* the index of the first */
+    size_t count_max;    /* 1 to REVIEW_PART_TEXTS_MAX */
+};
+
+/* Collects the texts of the next part: as chosen, and at most REVIEW_PART_BYTES unless it is one text. Returns how many; *out_end
+ * is where the next part starts. They are views of the task's. */
+size_t review_texts_collect(const struct message_task *task, const struct review_texts_choice *choice,
                             struct bytes texts[REVIEW_PART_TEXTS_MAX], size_t *out_end);
 
 /* A question for earlier labels of all texts, to be freed with free(); NULL without memory. */

@@ -13,6 +13,7 @@ struct rules {
     const struct settings *settings;
     struct settings *owned; /* the same, or NULL: they are the program's */
     _Atomic size_t holders;
+    struct share share;
     size_t list_count;
     unsigned char (*review_digests)[SHA256_BYTES]; /* one a profile, as the lists */
     struct keywords *keywords[]; /* one a profile */
@@ -65,6 +66,7 @@ enum status rules_open(struct rules **out, const struct settings *settings, FILE
         return STATUS_NO_MEMORY;
     }
     rules->settings = settings;
+    share_open(&rules->share, settings);
     atomic_init(&rules->holders, 1);
     rules->review_digests = calloc(settings->profile_count + 1, sizeof *rules->review_digests);
     if (rules->review_digests == NULL) {
@@ -115,6 +117,7 @@ void rules_release(struct rules **rules)
         keywords_close(&released->keywords[index]);
     }
     free(released->review_digests);
+    share_close(&released->share);
     settings_close(&released->owned);
     free(released);
 }
@@ -127,6 +130,11 @@ const struct settings *rules_settings(const struct rules *rules)
 struct keywords *const *rules_keywords(const struct rules *rules)
 {
     return rules->keywords;
+}
+
+const struct share *rules_share(const struct rules *rules)
+{
+    return &rules->share;
 }
 
 const unsigned char *rules_review_digest(const struct rules *rules, size_t profile)

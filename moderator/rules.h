@@ -7,6 +7,7 @@
 #define MODERATOR_RULES_H
 
 #include "moderator/keywords.h"
+#include "moderator/share.h"
 #include "proto/settings.h"
 #include "proto/status.h"
 
@@ -30,6 +31,8 @@ void rules_release(struct rules **rules);
 /* Lent as long as they are held. */
 const struct settings *rules_settings(const struct rules *rules);
 struct keywords *const *rules_keywords(const struct rules *rules); /* one a profile */
+
+const struct share *rules_share(const struct rules *rules); /* by the hash key as it was when they were opened */
 
 /* A digest (SHA256_BYTES) of all that the profile's reviews and their labels are made from, and of when the model is unsure:
  * name, store, model kind and thresholds, review settings, prompt and key, as they were when the rules were opened. Equal ones

@@ -5,7 +5,6 @@
 #include "proto/clock.h"
 #include "proto/limits.h"
 #include "proto/log.h"
-#include "proto/secret.h"
 
 #include <assert.h>
 #include <pthread.h>
@@ -76,10 +75,10 @@ static enum status outfit_open(struct outfit **out, const struct judge_parts *ba
     if (outfit == NULL) {
         return STATUS_NO_MEMORY;
     }
-    status = judge_open(&outfit->second, &parts, secret_random_u64());
+    status = judge_open(&outfit->second, &parts);
     parts.pause = pause;
     if (status == STATUS_OK) {
-        status = judge_open(&outfit->judge, &parts, secret_random_u64());
+        status = judge_open(&outfit->judge, &parts);
     }
     if (status != STATUS_OK) {
         judge_close(&outfit->second);

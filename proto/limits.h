@@ -277,7 +277,7 @@ enum {
     PUBLISH_TURN_MS = 5000,          /* an announcing loop that has not turned for so long is dead */
 
     /* The database (spec/postgres.md) */
-    SCHEMA_VERSION = 6,              /* files in trainer/schema; who meets another version writes nothing */
+    SCHEMA_VERSION = 7,              /* files in trainer/schema; who meets another version writes nothing */
     SAMPLE_BATCH_MAX = 256,
     HISTORY_QUEUE_BYTES_MAX = 8 * MIB,
     DB_CONNECT_S = 5,

@@ -249,7 +249,7 @@ static double verdict_ratio(struct rules *rules, const struct settings *settings
     struct buffer few, many;
     double few_us = HUGE_VAL, many_us = HUGE_VAL;
 
-    must(judge_open(&judge, &parts, 1), "judge");
+    must(judge_open(&judge, &parts), "judge");
     make_frame(&few, text, settings->profiles[0].name);
     make_frame(&many, text, settings->profiles[1].name);
     for (int round = 0; round < ROUNDS; round++) {

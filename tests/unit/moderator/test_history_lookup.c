@@ -32,6 +32,7 @@ struct place {
     struct profile_settings profiles[2];
     struct metrics *metrics;
     struct history_lookup *lookup;
+    struct share share;
     struct db *db;
 };
 
@@ -45,7 +46,8 @@ static void open_place(struct place *place, const char *database)
     postgres_apply_schema(place->db);
     assert_status(STATUS_OK, db_run(place->db, "insert into profiles (name) values ('default')", NULL, 0, NULL));
     assert_status(STATUS_OK, metrics_open(&place->metrics));
-    assert_status(STATUS_OK, history_lookup_open(&place->lookup, &place->settings, key, place->metrics));
+    share_open(&place->share, &place->settings);
+    assert_status(STATUS_OK, history_lookup_open(&place->lookup, &place->settings, key, &place->share, place->metrics));
 }
 
 static void close_place(struct place *place)
@@ -76,6 +78,17 @@ static void label(struct place *place, const char *text, int64_t violation, cons
     secret_text_hash(hash, key, bytes_of(text));
     assert_status(STATUS_OK, db_run(place->db, "insert into verdicts (profile_id, text_hash, label, source, drawn, category) "
                                                "select profile_id, $1, $2::smallint, 2, 0, $3 from profiles", values, 3, NULL));
+}
+
+static int64_t number(struct place *place, const char *sql)
+{
+    struct db_rows *rows = NULL;
+    int64_t found;
+
+    assert_status(STATUS_OK, db_run(place->db, sql, NULL, 0, &rows));
+    found = db_bigint(rows, 0, 0);
+    db_rows_close(&rows);
+    return found;
 }
 
 static struct history_question *make(struct place *place, size_t profile, const char *const *texts, size_t count)
@@ -255,10 +268,58 @@ static void it_can_be_closed_in_the_middle_of_anything(void **state)
     close_place(&place);
 }
 
+/* They are not asked about again: without a mark the drawn would be only those that nobody had been unsure of before. */
+static void known_texts_that_are_drawn_are_marked(void **state)
+{
+    const char *const texts[] = {"unknown", "passed", "also passed"};
+    struct place place;
+
+    (void)state;
+    open_place(&place, "marked");
+    label(&place, "passed", 0, NULL);
+    label(&place, "also passed", 0, NULL);
+    label(&place, "not asked about", 0, NULL);
+    free(ask(&place, 0, texts, 3));
+    assert_int_equal(0, number(&place, "select count(*) from verdicts where drawn_at is not null")); /* a rate of 0 draws none */
+    place.profiles[0].review.sample_rate = 1;
+    free(ask(&place, 0, texts, 3));
+    assert_int_equal(2, number(&place, "select count(*) from verdicts where drawn_share = 1 and drawn_at >= labelled_at"));
+    assert_int_equal(3, number(&place, "select count(*) from verdicts"));
+    assert_int_equal(2, series_value(metrics_series(place.metrics, METRIC_COUNTER, "prismguard_moderator_texts_marked_total", "",
+                                                    NULL, 0)));
+    close_place(&place);
+}
+
+/* Whoever waits for the answer must not wait for a stranger's lock. */
+static void a_mark_that_somebody_is_in_the_way_of_is_let_go(void **state)
+{
+    const char *const texts[] = {"passed"};
+    struct history_question *answer;
+    struct place place;
+
+    (void)state;
+    open_place(&place, "locked");
+    label(&place, "passed", 0, NULL);
+    place.profiles[0].review.sample_rate = 1;
+    assert_status(STATUS_OK, db_script(place.db, "begin; update verdicts set label = 0"));
+    answer = ask(&place, 0, texts, 1);
+    assert_status(STATUS_OK, answer->status);
+    assert_int_equal(1, answer->passed[0]);
+    free(answer);
+    assert_status(STATUS_OK, db_script(place.db, "commit"));
+    assert_int_equal(0, number(&place, "select count(*) from verdicts where drawn_at is not null"));
+    free(ask(&place, 0, texts, 1)); /* the session lasts */
+    assert_int_equal(1, number(&place, "select count(*) from verdicts where drawn_at is not null"));
+    assert_int_equal(0, counted(&place, "failed"));
+    close_place(&place);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_known_of_each_text_is_told),
+        cmocka_unit_test(known_texts_that_are_drawn_are_marked),
+        cmocka_unit_test(a_mark_that_somebody_is_in_the_way_of_is_let_go),
         cmocka_unit_test(as_many_texts_as_a_task_can_have_are_looked_for),
         cmocka_unit_test(a_database_that_is_away_is_asked_nothing_until_it_is_back),
         cmocka_unit_test(a_statement_that_hangs_ends_the_session_and_questions_are_bounded),

@@ -3,6 +3,7 @@
 #include "support/unit.h"
 
 #include "moderator/history_spool.h"
+#include "moderator/share.h"
 #include "moderator/spool.h"
 #include "proto/secret.h"
 
@@ -104,6 +105,8 @@ static void a_label_comes_back_as_it_went(void **state)
         entry->has_caller = bits & 4;
         memset(entry->caller, entry->has_caller ? 0xa0 : 0, sizeof entry->caller);
         entry->labelled_us = 0xfedcba9876543210u >> bits;
+        entry->model_version = 0x123456789abcdef0u >> bits;
+        entry->share = bits & 2 ? SHARE_WHOLE - bits : 0;
         assert_status(STATUS_OK, history_spool_add(place->spool, entry));
         assert_status(STATUS_OK, history_spool_sync(place->spool));
         assert_status(STATUS_OK, history_spool_take(place->spool, 1, &back, &count, &given_up));
@@ -113,6 +116,8 @@ static void a_label_comes_back_as_it_went(void **state)
         assert_int_equal(entry->drawn, back->drawn);
         assert_true(entry->labelled_us == back->labelled_us);
         assert_int_equal(entry->has_text, back->has_text);
+        assert_true(entry->model_version == back->model_version);
+        assert_int_equal(entry->share, back->share);
         assert_int_equal(entry->has_caller, back->has_caller);
         assert_memory_equal(entry->caller, back->caller, sizeof entry->caller);
         assert_string_equal(entry->category, back->category);
@@ -180,6 +185,42 @@ static void a_label_without_a_profile_is_given_up_alone(void **state)
     nothing_is_left(place, 1);
 }
 
+/* As a moderator of the version before left it on the disk: without the model's version and the share. */
+static void a_record_of_the_version_before_is_read(void **state)
+{
+    static const char record[] = "\3\5\1\4\5"
+                                 "hash of 16 bytes"
+                                 "\1\0\0\0\0\0\0\0"
+                                 "calr of 16 bytes"
+                                 "hate"
+                                 "first"
+                                 "x";
+    struct place *place = *state;
+    struct history_entry *back = NULL;
+    struct spool *raw = NULL;
+    char dir[PATH_BYTES_MAX + 16];
+    size_t count;
+    size_t given_up;
+
+    history_spool_close(&place->spool);
+    (void)snprintf(dir, sizeof dir, "%s/0", place->settings.moderator.state_dir);
+    assert_status(STATUS_OK, spool_open(&raw, dir, MIB));
+    assert_status(STATUS_OK, spool_append(raw, (struct bytes){record, sizeof record - 1}));
+    spool_close(&raw);
+    assert_status(STATUS_OK, history_spool_open(&place->spool, &place->settings));
+    assert_status(STATUS_OK, history_spool_take(place->spool, 1, &back, &count, &given_up));
+    assert_int_equal(1, count);
+    assert_true(back->violation && back->has_caller && !back->has_text && back->drawn == DRAWN_RANDOM);
+    assert_string_equal("hate", back->category);
+    assert_memory_equal("hash of 16 bytes", back->hash, sizeof back->hash);
+    assert_memory_equal("calr of 16 bytes", back->caller, sizeof back->caller);
+    assert_memory_equal("x", back->text, back->text_count);
+    assert_int_equal(1, back->labelled_us);
+    assert_int_equal(0, back->model_version);
+    assert_int_equal(0, back->share);
+    free(back);
+}
+
 /* Every shortening and every wrong first byte of a whole record, written as a stranger would. */
 static void a_record_of_another_shape_is_given_up(void **state)
 {
@@ -187,7 +228,7 @@ static void a_record_of_another_shape_is_given_up(void **state)
     char dir[PATH_BYTES_MAX + 16];
     struct spool *raw = NULL;
     struct bytes record;
-    char copy[64];
+    char copy[80];
     size_t whole;
 
     add(place, make(0, 0));
@@ -320,6 +361,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_batch_is_of_one_profile_and_comes_again_until_it_is_forgotten, setup, teardown),
         cmocka_unit_test_setup_teardown(a_batch_has_no_more_bytes_than_a_queue, setup, teardown),
         cmocka_unit_test_setup_teardown(a_label_without_a_profile_is_given_up_alone, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_record_of_the_version_before_is_read, setup, teardown),
         cmocka_unit_test_setup_teardown(a_record_of_another_shape_is_given_up, setup, teardown),
         cmocka_unit_test_setup_teardown(each_process_has_a_folder_of_its_own, setup, teardown),
         cmocka_unit_test_setup_teardown(folders_of_dead_processes_are_adopted_one_by_one, setup, teardown),

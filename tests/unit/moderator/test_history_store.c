@@ -213,6 +213,42 @@ static void of_two_labels_in_a_batch_the_newer_one_counts(void **state)
     close_place(&place);
 }
 
+static enum status write_drawn(struct place *place, bool violation, uint64_t labelled_us, uint32_t share)
+{
+    struct history_entry *entry = entry_of(0, violation, "words");
+
+    entry->labelled_us = labelled_us;
+    entry->share = share;
+    entry->model_version = labelled_us % 1000;
+    return write_one(place, entry);
+}
+
+/* Whether a text was drawn is not for its label to change: else the drawn would be those that nobody looked at again. */
+static void a_text_stays_drawn_whoever_labels_it_afterwards(void **state)
+{
+    uint64_t now_us = clock_wall_us() / 1000000 * 1000000;
+    struct place place;
+
+    (void)state;
+    open_place(&place, "drawn");
+    postgres_apply_schema(place.db);
+    assert_status(STATUS_OK, write_drawn(&place, false, now_us - 9000000 + 1, 250000));
+    assert_int_equal(1, number(&place, "select count(*) from verdicts where drawn_share = 0.25 and drawn_at = labelled_at and "
+                                       "model_version = 1 and has_text"));
+    assert_status(STATUS_OK, write_drawn(&place, true, now_us - 8000000 + 2, 0)); /* a newer label that was not */
+    assert_int_equal(1, number(&place, "select count(*) from verdicts where label = 1 and drawn_share = 0.25 and "
+                                       "drawn_at < labelled_at and model_version = 2"));
+    assert_status(STATUS_OK, db_run(place.db, "update verdicts set source = 3", NULL, 0, NULL));
+    assert_status(STATUS_OK, write_drawn(&place, false, now_us - 7000000, 500000)); /* a person's label stays, the text is drawn */
+    assert_int_equal(1, number(&place, "select count(*) from verdicts where label = 1 and source = 3 and drawn_share = 0.5 and "
+                                       "drawn_at > labelled_at and model_version = 2"));
+    assert_int_equal(1, number(&place, "select count(*) from samples where label = 1"));
+    assert_int_equal(1, number(&place, "select count(*) from samples"));
+    assert_status(STATUS_OK, write_drawn(&place, false, now_us - 9500000, 125000)); /* from a spool: drawn again since */
+    assert_int_equal(1, number(&place, "select count(*) from verdicts where drawn_share = 0.5"));
+    close_place(&place);
+}
+
 static void before_the_schema_is_there_nothing_is_refused_for_ever(void **state)
 {
     struct place place;
@@ -296,6 +332,7 @@ int main(void)
         cmocka_unit_test(a_label_that_was_made_earlier_changes_nothing),
         cmocka_unit_test(a_clock_that_is_ahead_counts_as_now),
         cmocka_unit_test(of_two_labels_in_a_batch_the_newer_one_counts),
+        cmocka_unit_test(a_text_stays_drawn_whoever_labels_it_afterwards),
         cmocka_unit_test(before_the_schema_is_there_nothing_is_refused_for_ever),
         cmocka_unit_test(another_version_of_the_schema_is_waited_for),
         cmocka_unit_test(a_row_that_breaks_a_rule_is_refused_for_ever),

@@ -90,12 +90,15 @@ static void what_is_older_than_its_retention_goes(void **state)
     }
     samples_fill(scene.db, scene.ids[2], 1, 5, 20, UPKEEP_RETENTION_S + HOUR_S);
     /* Facts without a text too. */
-    assert_status(STATUS_OK, db_script(scene.db, "insert into verdicts (profile_id, text_hash, label, source, drawn, labelled_at) "
-                                                 "select 1, decode(md5('fact' || n), 'hex'), 0, 2, 0, "
-                                                 "now() - n * interval '1 hour' from generate_series(0, 1) n"));
+    assert_status(STATUS_OK, db_script(scene.db, "insert into verdicts (profile_id, text_hash, label, source, drawn, labelled_at, "
+                                                 "has_text) select 1, decode(md5('fact' || n), 'hex'), 0, 2, 0, "
+                                                 "now() - n * interval '1 hour', false from generate_series(0, 1) n"));
+    /* A label from long ago that came with its text just now. */
+    assert_status(STATUS_OK, db_script(scene.db, "select sample_put(1, array[decode(md5('imported'), 'hex')], '{1}', '{1}', '{3}', "
+                                                 "'{null}', '{imported}', '{1}')"));
     run_round(&scene);
-    assert_int_equal(10, count(&scene, 0, "samples where true"));
-    assert_int_equal(1, count(&scene, 0, "verdicts where true"));
+    assert_int_equal(11, count(&scene, 0, "samples where true"));
+    assert_int_equal(2, count(&scene, 0, "verdicts where true"));
     assert_int_equal(610, count(&scene, 1, "samples where true"));
     assert_int_equal(610, count(&scene, 2, "samples where true"));
     assert_int_equal(606, deleted(&scene, "retention"));
