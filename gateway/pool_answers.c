@@ -125,7 +125,7 @@ static void take_busy(struct pool_dispatch *dispatch, struct slot *slot, struct 
     }
     job = take_answer(dispatch, slot, busy.nonce, busy.sequence, now_ms);
     if (job != NULL) {
-        log_event_limited(LOG_WARN, "moderator_busy", LOG_NUMBER("reason", busy.reason));
+        log_event_limited_each(busy.reason, BUSY_FAILED + 1, LOG_WARN, "moderator_busy", LOG_NUMBER("reason", busy.reason));
         dispatch_fail(dispatch, slot->kind, job, busy.reason == BUSY_EXPIRED ? END_TIMEOUT : END_BUSY, now_ms);
     }
 }

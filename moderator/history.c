@@ -27,7 +27,7 @@ bool history_draws(const struct history *history, size_t profile, struct bytes t
 static enum status drop(struct history *history, enum status why, size_t bytes)
 {
     series_add(history->dropped, 1);
-    log_event_limited(LOG_WARN, "sample_dropped", LOG_STATUS("status", why), LOG_NUMBER("bytes", bytes));
+    log_event_limited_status(why, LOG_WARN, "sample_dropped", LOG_NUMBER("bytes", bytes));
     return why;
 }
 

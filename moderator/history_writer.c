@@ -165,7 +165,7 @@ static void spool_queue(struct history *history)
     synced = history_spool_sync(history->spool);
     status = status == STATUS_OK ? synced : status;
     if (status != STATUS_OK) {
-        log_event_limited(LOG_WARN, "spool_failed", LOG_STATUS("status", status), LOG_NUMBER("waiting", count));
+        log_event_limited_status(status, LOG_WARN, "spool_failed", LOG_NUMBER("waiting", count));
         writer->respool_ms = clock_ms() + HISTORY_FLUSH_MS;
     }
     series_add(history->spooled, (int64_t)moved);
@@ -242,7 +242,7 @@ static void write_spool(struct history *history)
     if (status != STATUS_NOT_FOUND && settle(history, status, count)) {
         status = history_spool_forget(history->spool, count);
         if (status != STATUS_OK) {
-            log_event_limited(LOG_WARN, "spool_failed", LOG_STATUS("status", status), LOG_NUMBER("waiting", count));
+            log_event_limited_status(status, LOG_WARN, "spool_failed", LOG_NUMBER("waiting", count));
             writer->retry_ms = clock_ms() + DB_BACKOFF_MAX_MS; /* they are written once more then, which changes nothing */
         }
     }

@@ -247,9 +247,9 @@ static enum review_result read_result(struct review_flights *flights, struct fli
         result = status != STATUS_OK ? REVIEW_NO_VERDICT : out->violation ? REVIEW_BLOCK : REVIEW_ALLOW;
     }
     if (status != STATUS_OK || result == REVIEW_HTTP_ERROR) {
-        log_event_limited(LOG_WARN, "review_failed", LOG_TEXT("profile", flight->profile->settings->name),
-                          LOG_TEXT("result", review_result_name(result)), LOG_STATUS("status", status),
-                          LOG_NUMBER("http_status", *out_http_status), LOG_NUMBER("bytes", body.count));
+        log_event_limited_each(result, REVIEW_RESULTS, LOG_WARN, "review_failed", LOG_NUMBER("bytes", body.count),
+                               LOG_TEXT("profile", flight->profile->settings->name), LOG_STATUS("status", status),
+                               LOG_TEXT("result", review_result_name(result)), LOG_NUMBER("http_status", *out_http_status));
     }
     return result;
 }

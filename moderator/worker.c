@@ -132,7 +132,8 @@ static void count_verdict(struct thread *thread, struct bytes name, const struct
 static void refuse(struct thread *thread, struct slot *slot, const struct message_task *task, enum busy_reason reason)
 {
     series_add(thread->worker->tasks_refused[reason], 1);
-    log_event_limited(LOG_WARN, "task_refused", LOG_BYTES("profile", task->profile), LOG_NUMBER("reason", reason));
+    log_event_limited_each(reason, REASONS, LOG_WARN, "task_refused", LOG_BYTES("profile", task->profile),
+                           LOG_NUMBER("reason", reason));
     slot_busy(slot, clock_ms(), &task->head, reason);
 }
 

@@ -155,7 +155,7 @@ uint64_t worker_slots_turn(struct worker_slots *set, uint64_t now_ms)
         enum status status = slot_turn(slot, now_ms);
 
         if (status != STATUS_OK) {
-            log_event_limited(LOG_WARN, "slot_failed", LOG_TEXT("gateway", slot->endpoint), LOG_STATUS("status", status));
+            log_event_limited_status(status, LOG_WARN, "slot_failed", LOG_TEXT("gateway", slot->endpoint));
         }
         due_ms = slot->due_ms < due_ms ? slot->due_ms : due_ms;
         move_out(set, index);

@@ -61,7 +61,7 @@ void log_close(void);
  * ("suppressed"). For everything a peer can cause. */
 #define log_event_limited(level, event, ...) log_event_limited_each(0, 1, level, event, __VA_ARGS__)
 
-/* The same for each of `count` reasons at this place, so that none hides another: `which` < `count`, a constant. */
+/* The same for each of `count` reasons (a constant) at this place, so that none hides another: `which` < `count`. */
 #define log_event_limited_each(which, count, level, event, ...)                                                        \
     do {                                                                                                               \
         static struct log_limiter log_limiters_here[count];                                                            \
@@ -70,6 +70,10 @@ void log_close(void);
             log_event((level), (event), LOG_NUMBER("suppressed", log_suppressed_here), __VA_ARGS__);                   \
         }                                                                                                              \
     } while (0)
+
+/* The same, with a status for a reason. */
+#define log_event_limited_status(why, level, event, ...)                                                               \
+    log_event_limited_each(-(int)(why), STATUS_COUNT, level, event, LOG_STATUS("status", (why)), __VA_ARGS__)
 
 struct log_limiter {
     _Atomic uint64_t next_ms;

@@ -34,6 +34,10 @@ enum status {
 #undef STATUS_ROW
 };
 
+#define STATUS_ONE(enumerator, name, value, sentence) +1
+enum { STATUS_COUNT = 0 STATUS_TABLE(STATUS_ONE) }; /* they go from 0 down to 1 - STATUS_COUNT */
+#undef STATUS_ONE
+
 #define MUST_CHECK __attribute__((warn_unused_result))
 
 /* The name of a status in lower case without its prefix ("too_large"); "unknown" for a number that is none. Static. */

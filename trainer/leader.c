@@ -227,8 +227,9 @@ static enum step lead_on(struct leader *leader)
         }
         if (status != STATUS_OK) {
             /* Leading goes on: what is live can be announced without it. */
-            log_event_limited(LOG_ERROR, "leader_duty_failed", LOG_TEXT("duty", duties[index].name),
-                              LOG_STATUS("status", status), LOG_TEXT("sqlstate", store_sqlstate(leader->store)));
+            log_event_limited_each(index, sizeof duties / sizeof duties[0], LOG_ERROR, "leader_duty_failed",
+                                   LOG_TEXT("duty", duties[index].name), LOG_STATUS("status", status),
+                                   LOG_TEXT("sqlstate", store_sqlstate(leader->store)));
         }
     }
     return wait_for(leader, LEADER_CHECK_MS, STEP_LEAD);

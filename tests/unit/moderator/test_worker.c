@@ -5,6 +5,7 @@
 #include "support/unit.h"
 
 #include "moderator/worker.h"
+#include "proto/log.h"
 #include "proto/secret.h"
 
 #include <math.h>
@@ -142,6 +143,7 @@ static void a_task_is_judged_and_the_slot_goes_on(void **state)
 static void what_cannot_be_judged_is_answered_with_busy(void **state)
 {
     static const char name[] = "prismguard_moderator_tasks_refused_total";
+    uint64_t suppressed = log_suppressed();
     struct place place;
 
     (void)state;
@@ -160,6 +162,7 @@ static void what_cannot_be_judged_is_answered_with_busy(void **state)
     assert_int_equal(1, counted(&place, name, "reason", "expired"));
     assert_int_equal(1, counted(&place, name, "reason", "unsupported"));
     assert_int_equal(0, counted(&place, name, "reason", "failed"));
+    assert_int_equal(suppressed, log_suppressed()); /* each reason is told, though all came within a second */
     close_place(&place);
 }
 

@@ -400,6 +400,29 @@ static void no_reason_of_a_limited_event_hides_another(void **state)
     free(text);
 }
 
+static void no_status_of_a_limited_event_hides_another(void **state)
+{
+    struct capture capture;
+    char *text;
+
+    (void)state;
+    capture_begin(&capture);
+    assert_status(STATUS_OK, log_open("gateway", &json_from_debug));
+    clock_freeze(9000);
+    for (int round = 0; round < 2; round++) {
+        for (int status = 1 - STATUS_COUNT; status <= 0; status++) {
+            log_event_limited_status((enum status)status, LOG_WARN, "junk", LOG_NUMBER("round", round));
+        }
+    }
+    clock_freeze(0);
+    log_close();
+    capture_end(&capture);
+    text = read_all(capture.reading);
+    assert_int_equal(STATUS_COUNT, count_lines(text, "\"event\":\"junk\""));
+    assert_int_equal(1, count_lines(text, "\"suppressed\":0,\"status\":\"in_use\",\"round\":0}"));
+    free(text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -412,6 +435,7 @@ int main(void)
         cmocka_unit_test(a_limiter_passes_once_a_second_and_counts_the_rest),
         cmocka_unit_test(a_limited_event_tells_how_many_were_held_back),
         cmocka_unit_test(no_reason_of_a_limited_event_hides_another),
+        cmocka_unit_test(no_status_of_a_limited_event_hides_another),
         cmocka_unit_test(closing_does_not_wait_for_a_reader_that_never_reads),
     };
 
