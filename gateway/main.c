@@ -217,15 +217,7 @@ static enum status open_metrics(struct gateway *gateway)
 
 static enum status open_security(struct gateway *gateway)
 {
-    const char *dir = gateway->settings->curve.dir;
-    struct series *denied = metrics_series(gateway->metrics, METRIC_COUNTER, "prismguard_gateway_zap_denied_total",
-                                           "Connections refused for a key that is not known.", NULL, 0);
-    enum status status = dir[0] == '\0' ? STATUS_OK : wire_security_open(&gateway->security, dir, WIRE_GATEWAY);
-
-    if (gateway->security != NULL) {
-        wire_security_count(gateway->security, denied);
-    }
-    return status;
+    return wire_security_start(&gateway->security, gateway->settings->curve.dir, WIRE_GATEWAY, gateway->metrics);
 }
 
 static enum status find_address(struct gateway *gateway)

@@ -6,13 +6,13 @@
 #include "proto/limits.h"
 #include "proto/log.h"
 #include "proto/ring.h"
+#include "proto/thread.h"
 #include "proto/wire.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdalign.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -192,21 +192,14 @@ static enum status open_sides(struct pool *pool)
     return status;
 }
 
-/* Signals are for the main thread. */
 static enum status start_thread(struct pool *pool)
 {
-    sigset_t all;
-    sigset_t before;
-    int error;
+    enum status status;
 
-    (void)sigfillset(&all);
-    error = pthread_sigmask(SIG_SETMASK, &all, &before);
-    assert(error == 0);
     pulse_begin(&pool->pulse, "pool", POOL_TURN_MS);
-    error = pthread_create(&pool->thread, NULL, run, pool);
-    pool->started = error == 0;
-    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return pool->started ? STATUS_OK : STATUS_NO_MEMORY;
+    status = thread_start(&pool->thread, run, pool);
+    pool->started = status == STATUS_OK;
+    return status;
 }
 
 enum status pool_open(struct pool **out, const struct pool_options *options)

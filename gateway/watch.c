@@ -5,8 +5,8 @@
 #include "proto/limits.h"
 #include "proto/log.h"
 #include "proto/memory_limit.h"
+#include "proto/thread.h"
 
-#include <assert.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -115,21 +115,6 @@ static void *run(void *context)
     return NULL;
 }
 
-/* Signals are for the main thread. */
-static enum status start_thread(struct watch *watch)
-{
-    sigset_t all;
-    sigset_t before;
-    int error;
-
-    (void)sigfillset(&all);
-    error = pthread_sigmask(SIG_SETMASK, &all, &before);
-    assert(error == 0);
-    watch->started = pthread_create(&watch->thread, NULL, run, watch) == 0;
-    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return watch->started ? STATUS_OK : STATUS_NO_MEMORY;
-}
-
 enum status watch_open(struct watch **out, const struct watch_options *options)
 {
     struct watch *watch = calloc(1, sizeof *watch + options->pulse_count * sizeof watch->at[0]);
@@ -153,7 +138,8 @@ enum status watch_open(struct watch **out, const struct watch_options *options)
     } else if (descriptors_open(&watch->descriptors) == STATUS_NO_MEMORY) {
         status = STATUS_NO_MEMORY;
     } else {
-        status = start_thread(watch);
+        status = thread_start(&watch->thread, run, watch);
+        watch->started = status == STATUS_OK;
     }
     if (status != STATUS_OK) {
         watch_close(&watch);
@@ -166,17 +152,12 @@ enum status watch_open(struct watch **out, const struct watch_options *options)
 void watch_close(struct watch **out)
 {
     struct watch *watch = *out;
-    const uint64_t one = 1;
 
     if (watch == NULL) {
         return;
     }
     if (watch->started) {
-        ssize_t written = write(watch->end, &one, sizeof one);
-
-        assert(written == sizeof one);
-        (void)written;
-        (void)pthread_join(watch->thread, NULL);
+        thread_end(watch->thread, watch->end);
     }
     descriptors_close(&watch->descriptors);
     if (watch->end >= 0) {

@@ -114,9 +114,7 @@ static const char *note(void *context)
 
 static enum status open_security(struct moderator *moderator)
 {
-    const char *dir = moderator->settings->curve.dir;
-
-    return dir[0] == '\0' ? STATUS_OK : wire_security_open(&moderator->security, dir, WIRE_MODERATOR);
+    return wire_security_start(&moderator->security, moderator->settings->curve.dir, WIRE_MODERATOR, moderator->metrics);
 }
 
 static void tell_keywords(const struct moderator *moderator)

@@ -6,6 +6,7 @@
 #include "proto/clock.h"
 #include "proto/limits.h"
 #include "proto/metrics_process.h"
+#include "proto/thread.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -386,16 +387,12 @@ unsigned admin_port(const struct admin *admin)
 void admin_close(struct admin **admin)
 {
     struct admin *closing = *admin;
-    uint64_t one = 1;
 
     if (closing == NULL) {
         return;
     }
     if (closing->started) {
-        ssize_t told = write(closing->end, &one, sizeof one);
-
-        assert(told == sizeof one);
-        (void)pthread_join(closing->thread, NULL);
+        thread_end(closing->thread, closing->end);
     }
     for (size_t index = 0; index < ADMIN_CONNECTIONS_MAX; index++) {
         if (closing->places[index].fd >= 0) {

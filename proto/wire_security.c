@@ -166,6 +166,27 @@ enum status wire_security_open(struct wire_security **out, const char *dir, enum
     return STATUS_OK;
 }
 
+enum status wire_security_start(struct wire_security **out, const char *dir, enum wire_party party, struct metrics *metrics)
+{
+    static const char *const denied[] = {[WIRE_GATEWAY] = "prismguard_gateway_zap_denied_total",
+                                         [WIRE_TRAINER] = "prismguard_trainer_zap_denied_total"};
+    struct series *series = NULL;
+    enum status status;
+
+    if (binds(party)) { /* it is there, and 0, where CURVE is off */
+        series = metrics_series(metrics, METRIC_COUNTER, denied[party], "Connections refused for a key that is not known.",
+                                NULL, 0);
+    }
+    if (dir[0] == '\0') {
+        return STATUS_OK;
+    }
+    status = wire_security_open(out, dir, party);
+    if (status == STATUS_OK && series != NULL) {
+        wire_zap_count((*out)->zap, series);
+    }
+    return status;
+}
+
 void wire_security_close(struct wire_security **security)
 {
     if (*security == NULL) {
@@ -220,13 +241,6 @@ enum status wire_security_reload(struct wire_security *security)
         wire_security_use(security, &keys);
     }
     return status;
-}
-
-void wire_security_count(const struct wire_security *security, struct series *denied)
-{
-    if (security->zap != NULL) {
-        wire_zap_count(security->zap, denied);
-    }
 }
 
 uint64_t wire_security_denied(const struct wire_security *security)

@@ -33,6 +33,11 @@ struct wire_security;
  * in this process). */
 MUST_CHECK enum status wire_security_open(struct wire_security **out, const char *dir, enum wire_party party);
 
+/* The same at the start of a service: nothing for the folder "", which turns CURVE off; and whom it refuses is counted in
+ * zap_denied_total where the party binds. `metrics` is borrowed until wire_security_close. */
+MUST_CHECK enum status wire_security_start(struct wire_security **out, const char *dir, enum wire_party party,
+                                           struct metrics *metrics);
+
 /* After every socket that used it. Takes NULL. */
 void wire_security_close(struct wire_security **security);
 
@@ -46,10 +51,6 @@ void wire_security_drop(struct wire_security_keys **keys); /* not used after all
 
 /* Both at once; on failure the old keys stay. */
 MUST_CHECK enum status wire_security_reload(struct wire_security *security);
-
-/* Refused connections are counted in `denied` (zap_denied_total) from now on, where the party binds. Borrowed until
- * wire_security_close. */
-void wire_security_count(const struct wire_security *security, struct series *denied);
 
 /* Connections refused since the start. */
 uint64_t wire_security_denied(const struct wire_security *security);

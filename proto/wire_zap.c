@@ -3,6 +3,7 @@
 
 #include "proto/bytes.h"
 #include "proto/limits.h"
+#include "proto/thread.h"
 
 #include <assert.h>
 #include <czmq.h>
@@ -266,16 +267,12 @@ uint64_t wire_zap_denied(const struct wire_zap *zap)
 void wire_zap_close(struct wire_zap **zap)
 {
     struct wire_zap *closing = *zap;
-    uint64_t one = 1;
 
     if (closing == NULL) {
         return;
     }
     if (closing->started) {
-        ssize_t told = write(closing->end, &one, sizeof one);
-
-        assert(told == sizeof one);
-        (void)pthread_join(closing->thread, NULL);
+        thread_end(closing->thread, closing->end);
     }
     zsock_destroy(&closing->socket);
     if (closing->end >= 0) {

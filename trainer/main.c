@@ -39,18 +39,6 @@ static bool is_ready(void *context, const char **why)
     return leader_ready(service->leader, why);
 }
 
-static enum status open_security(struct service *service, const char *dir)
-{
-    struct series *denied = metrics_series(service->metrics, METRIC_COUNTER, "prismguard_trainer_zap_denied_total",
-                                           "Connections refused for a key that is not known.", NULL, 0);
-    enum status status = dir[0] == '\0' ? STATUS_OK : wire_security_open(&service->security, dir, WIRE_TRAINER);
-
-    if (service->security != NULL) {
-        wire_security_count(service->security, denied);
-    }
-    return status;
-}
-
 /* What is being done, for the one line about a failed start. */
 struct attempt {
     const char *what;
@@ -78,7 +66,7 @@ static enum status open_service(struct service *service, const struct settings *
     }
     if (status == STATUS_OK) {
         *what = (struct attempt){"use the keys in ", settings->curve.dir};
-        status = open_security(service, settings->curve.dir);
+        status = wire_security_start(&service->security, settings->curve.dir, WIRE_TRAINER, service->metrics);
     }
     if (status == STATUS_OK) {
         *what = (struct attempt){"announce models on ", settings->trainer.publish};

@@ -59,18 +59,12 @@ static enum status read_audio(struct shape_walk *walk, const struct json_token *
     return shape_inner(walk, value, name, members, COUNT(members));
 }
 
-static enum status read_file_id(struct shape_walk *walk, const struct json_token *value, const char *name)
-{
-    extract_count(walk->extract, MEDIA_FILE);
-    return shape_identifier(walk, value, name);
-}
-
 static enum status read_file(struct shape_walk *walk, const struct json_token *value, const char *name)
 {
     static const struct shape_member members[] = {
         {"filename", SHAPE_ANY, shape_file_name},
         {"file_data", SHAPE_ANY, shape_file},
-        {"file_id", SHAPE_ANY, read_file_id},
+        {"file_id", SHAPE_ANY, shape_file_id},
     };
 
     return shape_inner(walk, value, name, members, COUNT(members));

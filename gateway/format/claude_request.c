@@ -31,18 +31,6 @@ enum {
     SOURCE_CONTENT = 1 << 4,
 };
 
-static enum status read_file_id(struct shape_walk *walk, const struct json_token *value, const char *name)
-{
-    extract_count(walk->extract, MEDIA_FILE);
-    return shape_identifier(walk, value, name);
-}
-
-static enum status read_image_id(struct shape_walk *walk, const struct json_token *value, const char *name)
-{
-    extract_count(walk->extract, MEDIA_IMAGE);
-    return shape_identifier(walk, value, name);
-}
-
 /* The strings of a citation: what was cited, and from where. */
 static enum status read_citations(struct shape_walk *walk, const struct json_token *value, const char *name)
 {
@@ -117,7 +105,7 @@ static const struct shape_member source_members[] = {
     {"media_type", SHAPE_ANY, shape_identifier},
     {"data", SOURCE_TEXT, shape_line},
     {"data", SOURCE_ENCODED, shape_anything}, /* see read_source_of */
-    {"file_id", SOURCE_FILE, read_file_id},
+    {"file_id", SOURCE_FILE, shape_file_id},
     {"content", SOURCE_CONTENT, read_source_content},
 };
 
@@ -148,7 +136,7 @@ static enum status read_image_source(struct shape_walk *walk, const struct json_
     static const struct shape_member members[] = {
         {"type", SHAPE_ANY, shape_anything},      {"media_type", SHAPE_ANY, shape_identifier},
         {"data", SOURCE_ENCODED, shape_anything}, {"url", SOURCE_URL, shape_image},
-        {"file_id", SOURCE_FILE, read_image_id},
+        {"file_id", SOURCE_FILE, shape_image_id},
     };
     static const struct shape_item shape = {source_kinds, IMAGE_SOURCES, members, COUNT(members)};
 
@@ -237,7 +225,7 @@ static const struct shape_member block_members[] = {
     {"content", BLOCK_RESULT, read_result},
     {"content", BLOCK_SERVED, read_served},
     {"caller", BLOCK_CALL | BLOCK_SERVED, shape_setting},
-    {"file_id", BLOCK_UPLOAD, read_file_id},
+    {"file_id", BLOCK_UPLOAD, shape_file_id},
     {"content", BLOCK_SYSTEM | BLOCK_SUMMARY, read_texts},
     {"encrypted_content", BLOCK_SUMMARY, shape_sealed},
     {"id", BLOCK_CALL, shape_identifier},

@@ -27,18 +27,6 @@ static const struct {
 } roles[] = {
     {"system", SCOPE_SYSTEM}, {"developer", SCOPE_SYSTEM}, {"user", SCOPE_USER}, {"assistant", SCOPE_ASSISTANT}};
 
-static enum status read_file_id(struct shape_walk *walk, const struct json_token *value, const char *name)
-{
-    extract_count(walk->extract, MEDIA_FILE);
-    return shape_identifier(walk, value, name);
-}
-
-static enum status read_image_id(struct shape_walk *walk, const struct json_token *value, const char *name)
-{
-    extract_count(walk->extract, MEDIA_IMAGE);
-    return shape_identifier(walk, value, name);
-}
-
 static enum status read_input_audio(struct shape_walk *walk, const struct json_token *value, const char *name)
 {
     static const struct shape_member members[] = {
@@ -64,12 +52,12 @@ static enum status read_part(struct shape_walk *walk, const struct json_token *p
         {"logprobs", PART_TEXT, shape_anything}, /* the text once more, which nobody reads */
         {"refusal", PART_REFUSAL, shape_text},
         {"image_url", PART_IMAGE, shape_image},
-        {"file_id", PART_IMAGE, read_image_id},
+        {"file_id", PART_IMAGE, shape_image_id},
         {"detail", PART_IMAGE | PART_FILE, shape_identifier},
         {"filename", PART_FILE, shape_file_name},
         {"file_data", PART_FILE, shape_file},
         {"file_url", PART_FILE, shape_file_url},
-        {"file_id", PART_FILE, read_file_id},
+        {"file_id", PART_FILE, shape_file_id},
         {"input_audio", PART_AUDIO, read_input_audio},
         {"prompt_cache_breakpoint", SHAPE_ANY, shape_setting},
     };

@@ -378,6 +378,18 @@ static enum status read_values_of(struct shape_walk *walk, const struct json_tok
     return STATUS_OK;
 }
 
+enum status shape_file_id(struct shape_walk *walk, const struct json_token *value, const char *name)
+{
+    extract_count(walk->extract, MEDIA_FILE);
+    return shape_identifier(walk, value, name);
+}
+
+enum status shape_image_id(struct shape_walk *walk, const struct json_token *value, const char *name)
+{
+    extract_count(walk->extract, MEDIA_IMAGE);
+    return shape_identifier(walk, value, name);
+}
+
 enum status shape_called(struct shape_walk *walk, const struct json_token *value, const char *name)
 {
     (void)name;

@@ -148,6 +148,9 @@ enum status shape_file(struct shape_walk *walk, const struct json_token *value, 
 enum status shape_values(struct shape_walk *walk, const struct json_token *value, const char *name); /* extract_values */
 /* At most IDENTIFIER_BYTES_MAX bytes of ASCII without a space or an escape; any other string is unknown text. */
 enum status shape_identifier(struct shape_walk *walk, const struct json_token *value, const char *name);
+/* The id of a file or an image that lies with the provider: counted as not judged. */
+enum status shape_file_id(struct shape_walk *walk, const struct json_token *value, const char *name);
+enum status shape_image_id(struct shape_walk *walk, const struct json_token *value, const char *name);
 /* What a tool is called by and with: every string of a value, a string, or every string of the JSON in a string. */
 enum status shape_called(struct shape_walk *walk, const struct json_token *value, const char *name);
 enum status shape_called_text(struct shape_walk *walk, const struct json_token *value, const char *name);

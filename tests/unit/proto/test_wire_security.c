@@ -122,6 +122,32 @@ static void made_keys_are_six_files_and_are_never_overwritten(void **state)
     assert_status(STATUS_CONFLICT, wire_security_make_keys(fixture->dir));
 }
 
+static int64_t denied(struct metrics *metrics, const char *name)
+{
+    return series_value(metrics_series(metrics, METRIC_COUNTER, name, "", NULL, 0));
+}
+
+static void a_start_without_a_folder_is_without_curve(void **state)
+{
+    struct fixture *fixture = *state;
+    struct wire_security *security = NULL;
+    struct metrics *metrics = NULL;
+    struct buffer page;
+
+    buffer_init(&page, MIB);
+    assert_status(STATUS_OK, metrics_open(&metrics));
+    assert_status(STATUS_OK, wire_security_start(&security, "", WIRE_TRAINER, metrics));
+    assert_status(STATUS_OK, wire_security_start(&security, "", WIRE_MODERATOR, metrics));
+    assert_null(security);
+    assert_status(STATUS_OK, metrics_print(metrics, &page));
+    assert_true(bytes_ends_with(buffer_view(&page), BYTES("\nprismguard_trainer_zap_denied_total 0\n"))); /* there, and alone */
+    assert_status(STATUS_IO, wire_security_start(&security, "/nowhere", WIRE_MODERATOR, metrics));
+    assert_status(STATUS_OK, wire_security_start(&security, fixture->dir, WIRE_MODERATOR, metrics));
+    wire_security_close(&security);
+    buffer_free(&page);
+    metrics_close(&metrics);
+}
+
 static void the_right_key_comes_in_and_a_stranger_s_does_not(void **state)
 {
     struct fixture *fixture = *state;
@@ -129,8 +155,10 @@ static void the_right_key_comes_in_and_a_stranger_s_does_not(void **state)
     struct wire_security *moderator = NULL;
     struct wire_security *stranger = NULL;
     struct wire *pool = NULL;
+    struct metrics *metrics = NULL;
 
-    assert_status(STATUS_OK, wire_security_open(&gateway, fixture->dir, WIRE_GATEWAY));
+    assert_status(STATUS_OK, metrics_open(&metrics));
+    assert_status(STATUS_OK, wire_security_start(&gateway, fixture->dir, WIRE_GATEWAY, metrics));
     assert_status(STATUS_OK, wire_security_open(&moderator, fixture->dir, WIRE_MODERATOR));
     /* The stranger knows the gateway's public key, but brings a key of its own. */
     assert_int_equal(0, unlink(path_in(fixture->other, "gateway", "pub")));
@@ -157,7 +185,9 @@ static void the_right_key_comes_in_and_a_stranger_s_does_not(void **state)
     wire_close(&pool);
     wire_security_close(&stranger);
     wire_security_close(&moderator);
+    assert_int_equal(wire_security_denied(gateway), denied(metrics, "prismguard_gateway_zap_denied_total"));
     wire_security_close(&gateway);
+    metrics_close(&metrics);
 }
 
 /* The bound on what subscribers send also counts the frames of the handshake. */
@@ -385,6 +415,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(made_keys_are_six_files_and_are_never_overwritten, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_start_without_a_folder_is_without_curve, setup, teardown),
         cmocka_unit_test_setup_teardown(the_right_key_comes_in_and_a_stranger_s_does_not, setup, teardown),
         cmocka_unit_test_setup_teardown(announcements_are_heard_through_the_bound_on_subscriptions, setup, teardown),
         cmocka_unit_test_setup_teardown(a_reloaded_list_lets_a_new_key_in_and_a_broken_one_changes_nothing, setup, teardown),
