@@ -2,6 +2,7 @@
 #include "gateway/exchange_inside.h"
 
 #include "gateway/endpoint.h"
+#include "gateway/media_type.h"
 #include "gateway/url_config.h"
 #include "proto/clock.h"
 #include "proto/limits.h"
@@ -19,31 +20,15 @@ enum step exchange_head(struct exchange *exchange)
 {
     static const char *const served[] = {"POST", "GET", "DELETE", "HEAD", "OPTIONS", "PUT", "PATCH"};
 
+    if (is_method(exchange, "HEAD") && exchange->head->body_bytes != 0) {
+        return exchange_problem(exchange, ERROR_INVALID_REQUEST, 0, "a HEAD request has no content"); /* RFC 9110 section 9.3.2 */
+    }
     for (size_t index = 0; index < sizeof served / sizeof served[0]; index++) {
         if (is_method(exchange, served[index])) {
             return STEP_IDENTIFY;
         }
     }
     return exchange_problem(exchange, ERROR_INVALID_REQUEST, 405, "the method is not supported here");
-}
-
-/* "application/json", with no parameter but charset=utf-8: an upstream that reads the same bytes in another way would read
- * another text than the one that was judged. None at all is taken for JSON and sent on as JSON. */
-static bool is_json(struct bytes type)
-{
-    ptrdiff_t mark = bytes_find(type, ';');
-    struct bytes media = mark < 0 ? type : bytes_first(type, (size_t)mark);
-    struct bytes parameter = mark < 0 ? (struct bytes){NULL, 0} : bytes_from(type, (size_t)mark + 1);
-
-    while (media.count > 0 && media.data[media.count - 1] == ' ') {
-        media.count--;
-    }
-    while (parameter.count > 0 && parameter.data[0] == ' ') {
-        parameter = bytes_from(parameter, 1);
-    }
-    return bytes_equal_nocase(media, BYTES("application/json")) &&
-           (mark < 0 || bytes_equal_nocase(parameter, BYTES("charset=utf-8")) ||
-            bytes_equal_nocase(parameter, BYTES("charset=\"utf-8\"")));
 }
 
 /* What is judged must be readable as it is (house D7). */
@@ -57,7 +42,7 @@ static enum step check_content(struct exchange *exchange)
     if (exchange->coding == CODING_OTHER) {
         return exchange_rejected(exchange, REFUSAL_CODING);
     }
-    if (fields_find(exchange->head->fields, BYTES("content-type"), &value) && !is_json(value)) {
+    if (fields_find(exchange->head->fields, BYTES("content-type"), &value) && !media_type_is_json(value)) {
         return exchange_problem(exchange, ERROR_INVALID_REQUEST, 415, "the Content-Type must be application/json");
     }
     return STEP_ADMIT;
@@ -154,6 +139,14 @@ static bool is_of_coding(struct bytes name)
     return false;
 }
 
+/* What is judged goes on as the JSON that it was read as, whatever words the caller had for it. */
+static bool is_said_anew(const struct exchange *exchange, struct bytes name)
+{
+    return (exchange->coding != CODING_NONE && is_of_coding(name)) ||
+           (exchange->judged && (bytes_equal_nocase(name, BYTES("content-type")) ||
+                                 bytes_equal_nocase(name, BYTES("content-encoding"))));
+}
+
 static enum status forward_fields(struct exchange *exchange)
 {
     const struct fields *from = exchange->head->fields;
@@ -161,17 +154,15 @@ static enum status forward_fields(struct exchange *exchange)
     enum status status = key.count > 0
                              ? endpoint_add_key(exchange->dialect, key, exchange->forwarded, &exchange->home->scratch)
                              : STATUS_OK;
-    bool typed = false;
 
     for (size_t index = 0; status == STATUS_OK && index < fields_count(from); index++) {
         struct field field = fields_at(from, index);
 
-        if (exchange_may_forward(exchange, field) && (exchange->coding == CODING_NONE || !is_of_coding(field.name))) {
-            typed = typed || bytes_equal_nocase(field.name, BYTES("content-type"));
+        if (exchange_may_forward(exchange, field) && !is_said_anew(exchange, field.name)) {
             status = fields_add(exchange->forwarded, field.name, field.value);
         }
     }
-    if (status == STATUS_OK && exchange->judged && !typed) {
+    if (status == STATUS_OK && exchange->judged) {
         status = fields_add(exchange->forwarded, BYTES("Content-Type"), BYTES("application/json"));
     }
     return status;

@@ -73,8 +73,7 @@ void fields_clear(struct fields *fields)
     fields->count = 0;
 }
 
-/* A token of RFC 9110 section 5.6.2. */
-static bool is_token(struct bytes text)
+bool fields_is_token(struct bytes text)
 {
     /* A bit for each byte: letters, digits and !#$%&'*+-.^_`|~ */
     static const uint64_t bits[256 / 64] = {0x03FF6CFA00000000, 0x57FFFFFFC7FFFFFE, 0, 0};
@@ -150,7 +149,7 @@ enum status fields_add(struct fields *fields, struct bytes name, struct bytes va
     char *at;
     enum status status;
 
-    if (!is_token(name) || !is_value(value)) {
+    if (!fields_is_token(name) || !is_value(value)) {
         return STATUS_MALFORMED;
     }
     if (fields->count == fields->count_max) {

@@ -42,6 +42,9 @@ bool fields_find(const struct fields *fields, struct bytes name, struct bytes *o
 /* How often `name` stands there. */
 size_t fields_times(const struct fields *fields, struct bytes name);
 
+/* A token of RFC 9110 section 5.6.2. */
+bool fields_is_token(struct bytes text);
+
 /* Without the spaces and tabs around it. */
 struct bytes fields_trim(struct bytes value);
 

@@ -149,19 +149,41 @@ static bool is_origin_form(struct bytes target)
     return target.count > 0 && target.data[0] == '/';
 }
 
-static enum request_refusal check_target(struct request_head *head)
+/* Takes scheme and authority off a target in absolute-form, which a server accepts too (RFC 9112 section 3.2.2). An empty path
+ * is "/" (RFC 9110 section 4.2.3). The authority is empty when the target has another form. */
+static struct bytes take_authority(struct bytes *target)
 {
-    ptrdiff_t mark = bytes_find(head->target, '?');
+    static const struct bytes schemes[] = {{"http://", 7}, {"https://", 8}};
+    struct bytes authority = {NULL, 0};
+
+    for (size_t index = 0; index < sizeof schemes / sizeof schemes[0] && authority.count == 0; index++) {
+        if (bytes_equal_nocase(bytes_first(*target, schemes[index].count), schemes[index])) {
+            struct bytes rest = bytes_from(*target, schemes[index].count);
+            ptrdiff_t path = bytes_find(rest, '/');
+
+            authority = path < 0 ? rest : bytes_first(rest, (size_t)path);
+            rest = path < 0 ? BYTES("/") : bytes_from(rest, (size_t)path);
+            *target = authority.count > 0 ? rest : *target;
+        }
+    }
+    return authority;
+}
+
+static enum request_refusal check_target(struct request_head *head, struct bytes *out_authority)
+{
+    struct bytes target = head->target;
+    ptrdiff_t mark;
 
     if (bytes_equal(head->method, BYTES("CONNECT"))) {
         return REFUSAL_CONNECT;
     }
-    if (!is_origin_form(head->target) &&
-        !(bytes_equal(head->target, BYTES("*")) && bytes_equal(head->method, BYTES("OPTIONS")))) {
+    *out_authority = take_authority(&target);
+    if (!is_origin_form(target) && !(bytes_equal(target, BYTES("*")) && bytes_equal(head->method, BYTES("OPTIONS")))) {
         return REFUSAL_TARGET;
     }
-    head->path = mark < 0 ? head->target : bytes_first(head->target, (size_t)mark);
-    head->query = mark < 0 ? (struct bytes){NULL, 0} : bytes_from(head->target, (size_t)mark);
+    mark = bytes_find(target, '?');
+    head->path = mark < 0 ? target : bytes_first(target, (size_t)mark);
+    head->query = mark < 0 ? (struct bytes){NULL, 0} : bytes_from(target, (size_t)mark);
     return REFUSAL_NONE;
 }
 
@@ -173,8 +195,8 @@ static bool is_ipv6(struct bytes text)
     return bytes_copy(text, address, sizeof address) == STATUS_OK && inet_pton(AF_INET6, address, &out) == 1;
 }
 
-/* A name, an IPv4 address or an IPv6 address in brackets, then an optional port. No user, no zone, no list, no path: whoever
- * looks at this field behind us must not be able to read it in another way. */
+/* A name, an IPv4 address or an IPv6 address in brackets, then an optional port, which may be empty (RFC 3986 section 3.2.3).
+ * No user, no zone, no list, no path: whoever looks at this field behind us must not be able to read it in another way. */
 static bool is_host(struct bytes host)
 {
     size_t at = 0;
@@ -196,15 +218,22 @@ static bool is_host(struct bytes host)
         }
     }
     return at == host.count ||
-           (host.data[at] == ':' && bytes_number(bytes_from(host, at + 1), UINT16_MAX, &port) == STATUS_OK);
+           (host.data[at] == ':' && (at + 1 == host.count ||
+                                     bytes_number(bytes_from(host, at + 1), UINT16_MAX, &port) == STATUS_OK));
 }
 
-static enum request_refusal check_host(const struct request_head *head, const struct known *known)
+/* A target's authority says what Host says: we would take the first (RFC 9112 section 3.2.2), somebody else the second. */
+static enum request_refusal check_host(const struct request_head *head, const struct known *known, struct bytes authority)
 {
+    struct bytes host = known[KNOWN_HOST].value;
+
     if (known[KNOWN_HOST].times == 0 && head->http_1_0) {
-        return REFUSAL_NONE;
+        return authority.count == 0 || is_host(authority) ? REFUSAL_NONE : REFUSAL_HOST;
     }
-    return known[KNOWN_HOST].times == 1 && is_host(known[KNOWN_HOST].value) ? REFUSAL_NONE : REFUSAL_HOST;
+    if (known[KNOWN_HOST].times != 1 || !is_host(host)) {
+        return REFUSAL_HOST;
+    }
+    return authority.count == 0 || bytes_equal_nocase(authority, host) ? REFUSAL_NONE : REFUSAL_HOST;
 }
 
 /* Whichever of two values we took, somebody behind us might take the other one. */
@@ -336,12 +365,13 @@ static void read_known(struct request_head *head, struct known known[KNOWN_COUNT
 
 enum request_refusal request_head_check(struct request_head *head, uint64_t body_bytes_max)
 {
-    enum request_refusal refusal = check_target(head);
+    struct bytes authority = {NULL, 0};
+    enum request_refusal refusal = check_target(head, &authority);
     struct known known[KNOWN_COUNT] = {0};
 
     assert(body_bytes_max <= INT64_MAX);
     read_known(head, known);
-    refusal = refusal != REFUSAL_NONE ? refusal : check_host(head, known);
+    refusal = refusal != REFUSAL_NONE ? refusal : check_host(head, known, authority);
     refusal = refusal != REFUSAL_NONE ? refusal : check_duplicates(known);
     refusal = refusal != REFUSAL_NONE ? refusal : check_framing(head, known, body_bytes_max);
     return refusal != REFUSAL_NONE ? refusal : read_expectation(head, known);

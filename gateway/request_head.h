@@ -24,7 +24,7 @@
     row(REFUSAL_EMPTY_LINES, "empty_lines", 400, "too many empty lines before the request line")                       \
     row(REFUSAL_METHOD, "method", 400, "the method is not known")                                                      \
     row(REFUSAL_CONNECT, "connect", 501, "CONNECT is not supported")                                                   \
-    row(REFUSAL_TARGET, "target", 400, "the request target must be a path with an optional query")                     \
+    row(REFUSAL_TARGET, "target", 400, "the request target must be a path or URL with an optional query")                     \
     row(REFUSAL_VERSION, "version", 505, "only HTTP/1.1 and HTTP/1.0 are supported")                                   \
     row(REFUSAL_LINE_SIZE, "line_size", 414, "the request line is too long")                                           \
     row(REFUSAL_FIELD_SIZE, "field_size", 431, "a header field is too long")                                           \
@@ -63,8 +63,8 @@ enum request_refusal {
 /* What a checked head says. Everything in it is lent until the next request_reset(). */
 struct request_head {
     struct bytes method; /* a known token in upper case */
-    struct bytes target; /* path and query as sent; "*" for OPTIONS */
-    struct bytes path;   /* before the '?' */
+    struct bytes target; /* as sent: path and query, perhaps behind a scheme and what Host says; "*" for OPTIONS */
+    struct bytes path;   /* of it, before the '?' */
     struct bytes query;  /* with its '?', or empty */
     const struct fields *fields;
     int64_t body_bytes;  /* announced; 0 = no body; -1 = in chunks */

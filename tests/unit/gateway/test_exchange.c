@@ -173,6 +173,62 @@ static void what_cannot_be_understood_is_refused_before_anybody_is_asked(void **
     town_close(&town);
 }
 
+/* Who reads the fields otherwise would read another text: what is judged goes on as the JSON that it was read as. */
+static void what_is_judged_goes_on_as_json_whatever_it_was_called(void **state)
+{
+    static const char *const lines[] = {
+        "Connection: close\r\nContent-Type: Application/JSON;a=\"charset=utf-16\"; charset=UTF-8\r\n",
+        "Connection: close\r\nContent-Type: application/json\r\nContent-Encoding: identity\r\n",
+        "Connection: close\r\nContent-Type: application/json\r\nContent-Encoding:\r\n",
+        "Connection: close\r\n",
+    };
+    struct town town;
+    struct scripted slot;
+    char *asked = text_room();
+
+    (void)state;
+    town_open(&town);
+    town_moderator(&town, &slot);
+    for (size_t index = 0; index < sizeof lines / sizeof lines[0]; index++) {
+        int client = town_client(&town);
+        int upstream;
+
+        town_post(client, CHAT_PATH, lines[index], CHAT);
+        scripted_task(&slot);
+        scripted_answer(&slot, OUTCOME_ALLOW);
+        upstream = town_upstream(&town);
+        assert_true(town_hear(upstream, asked, CHAT));
+        assert_non_null(strstr(asked, "\r\nContent-Type: application/json\r\n"));
+        assert_null(strstr(asked, "charset"));
+        assert_null(strcasestr(asked, "content-encoding"));
+        town_say(upstream, ANSWER);
+        assert_true(town_hear_all(client, asked));
+        (void)close(client);
+        (void)close(upstream);
+    }
+    scripted_close(&slot);
+    town_close(&town);
+    free(asked);
+}
+
+static void a_head_request_with_content_is_refused(void **state)
+{
+    struct town town;
+    char *room = text_room();
+    int client;
+
+    (void)state;
+    town_open(&town);
+    client = town_client(&town);
+    town_say(client, "HEAD /plain HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 2\r\n\r\nhi");
+    assert_true(town_hear_all(client, room));
+    assert_memory_equal("HTTP/1.1 400 ", room, 13);
+    assert_false(town_upstream_was_called(&town));
+    (void)close(client);
+    town_close(&town);
+    free(room);
+}
+
 static void methods_that_no_api_has_are_refused(void **state)
 {
     struct town town;
@@ -509,6 +565,8 @@ int main(void)
         cmocka_unit_test(a_blocked_request_is_refused_and_never_sent),
         cmocka_unit_test(without_a_moderator_the_profile_decides),
         cmocka_unit_test(what_cannot_be_understood_is_refused_before_anybody_is_asked),
+        cmocka_unit_test(what_is_judged_goes_on_as_json_whatever_it_was_called),
+        cmocka_unit_test(a_head_request_with_content_is_refused),
         cmocka_unit_test(methods_that_no_api_has_are_refused),
         cmocka_unit_test(what_is_not_http_is_counted_by_its_rule),
         cmocka_unit_test(text_may_be_as_long_as_its_bound_and_no_longer),

@@ -50,8 +50,8 @@ static int tear_down(void **state)
 static void a_host_is_a_name_or_an_address_with_an_optional_port(void **state)
 {
     static const char *const good[] = {"Host: a",       "Host: a.b-c_d:80", "Host: 127.0.0.1:65535",
-                                       "Host: [::1]",   "Host: [::1]:8080", "Host: gw.test:0"};
-    static const char *const bad[] = {"Host: ",       "Host: a,b",    "Host: u@a",  "Host: a/b",    "Host: a:",  "Host: a:x",
+                                       "Host: [::1]",   "Host: [::1]:8080", "Host: gw.test:0", "Host: a:", "Host: [::1]:"};
+    static const char *const bad[] = {"Host: ",       "Host: a,b",    "Host: u@a",  "Host: a/b",    "Host: :",   "Host: a:x",
                                       "Host: a:65536", "Host: [::1",   "Host: []",   "Host: [::1]x", "Host: :80", "Host: a b",
                                       "Host: a%41",    "Host: [g::1]", "Host: a?b"};
     struct fixture *fixture = *state;
@@ -77,7 +77,8 @@ static void only_http_1_0_may_leave_the_host_out(void **state)
 
 static void a_target_is_a_path_with_an_optional_query(void **state)
 {
-    static const char *const bad[] = {"", "a", "*", "//a b", "/a#b", "/\\", "/a\"", "/%4", "/%", "/%g0", "http://a/", "/\x80"};
+    static const char *const bad[] = {"", "a", "*", "//a b", "/a#b", "/\\", "/a\"", "/%4", "/%", "/%g0", "ftp://a/", "http:/a",
+                                      "http://", "http:///b", "http://a/ b", "http://a/b#c", "/\x80"};
     struct fixture *fixture = *state;
 
     assert_check(REFUSAL_NONE, "Host: a");
@@ -91,6 +92,42 @@ static void a_target_is_a_path_with_an_optional_query(void **state)
         fixture->head.target = bytes_of(bad[index]);
         assert_check(REFUSAL_TARGET, "Host: a");
     }
+}
+
+static void a_target_in_absolute_form_agrees_with_the_host(void **state)
+{
+    static const struct {
+        const char *target;
+        const char *host;
+        enum request_refusal refusal;
+        const char *path;
+        const char *query;
+    } cases[] = {
+        {"http://a/b?c", "Host: a", REFUSAL_NONE, "/b", "?c"},
+        {"HTTPS://A:443//b", "Host: a:443", REFUSAL_NONE, "//b", ""},
+        {"http://[::1]:80", "Host: [::1]:80", REFUSAL_NONE, "/", ""},
+        {"http://b/", "Host: a", REFUSAL_HOST, NULL, NULL},
+        {"http://a:80/", "Host: a", REFUSAL_HOST, NULL, NULL},
+        {"http://u@a/", "Host: a", REFUSAL_HOST, NULL, NULL},
+        {"http://u@a/", "Host: u@a", REFUSAL_HOST, NULL, NULL},
+        {"http://a?b", "Host: a", REFUSAL_HOST, NULL, NULL},
+        {"http://a", "X: y", REFUSAL_HOST, NULL, NULL},
+    };
+    struct fixture *fixture = *state;
+
+    for (size_t index = 0; index < sizeof cases / sizeof cases[0]; index++) {
+        fixture->head.target = bytes_of(cases[index].target);
+        assert_check(cases[index].refusal, cases[index].host);
+        if (cases[index].path != NULL) {
+            assert_bytes(cases[index].path, fixture->head.path);
+            assert_bytes(cases[index].query, fixture->head.query);
+        }
+    }
+    fixture->head.http_1_0 = true;
+    fixture->head.target = BYTES("http://a/");
+    assert_check(REFUSAL_NONE, "X: y");
+    fixture->head.target = BYTES("http://u@a/");
+    assert_check(REFUSAL_HOST, "X: y");
 }
 
 static void what_may_stand_once_may_not_stand_twice(void **state)
@@ -209,6 +246,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_host_is_a_name_or_an_address_with_an_optional_port, set_up, tear_down),
         cmocka_unit_test_setup_teardown(only_http_1_0_may_leave_the_host_out, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_target_is_a_path_with_an_optional_query, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_target_in_absolute_form_agrees_with_the_host, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_may_stand_once_may_not_stand_twice, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_framing_leaves_no_doubt, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_announced_body_may_be_as_large_as_its_bound, set_up, tear_down),
