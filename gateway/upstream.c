@@ -73,6 +73,8 @@ static void open_series(struct upstream *upstream, struct metrics *metrics)
                                     "Connections to upstreams that wait for their next request", NULL, 0);
     upstream->refused = metrics_series(metrics, METRIC_COUNTER, "prismguard_gateway_upstream_addresses_refused_total",
                                        "Connects stopped by the address guard", NULL, 0);
+    upstream->unasked = metrics_series(metrics, METRIC_COUNTER, "prismguard_gateway_upstream_unasked_total",
+                                       "Idle connections to upstreams ended because bytes came that nobody asked for", NULL, 0);
     upstream->full = metrics_series(metrics, METRIC_COUNTER, "prismguard_gateway_upstream_full_total",
                                     "Transfers refused because their host's connections were all in use", NULL, 0);
 }

@@ -140,6 +140,7 @@ struct upstream {
     size_t idle_told;
     size_t watch_count;
     struct series *refused;
+    struct series *unasked;
     struct series *full;
 };
 

@@ -2,8 +2,8 @@
  *
  * Each change of what a uv_poll handle watches costs two system calls, so libcurl's wishes are collected and compared at the
  * end of the turn: a wish that came and went within the turn costs nothing, and a connection that falls idle stays watched
- * for reading, ready for its next transfer. What happens on an idle one (the upstream closes it) stops the watching;
- * libcurl finds out when it tries to reuse it.
+ * for reading, ready for its next transfer. What happens on an idle one (the upstream closes it, or sends what nobody asked
+ * for, which would answer the next request) makes it end here; libcurl finds out when it tries to reuse it.
  *
  * A trap of libcurl 7.88: a socket whose connect was given up is closed without the close callback, its number may be given
  * to the next socket at once, and then no callback tells of the change. So a watch begins with the first wish, ends with
@@ -26,6 +26,7 @@ struct watch {
     curl_socket_t descriptor;
     int wanted;  /* by libcurl; 0 = idle or paused */
     int watched; /* by the loop; 0 = not watched */
+    bool paused; /* libcurl wants nothing of it because its transfer is paused */
     bool changed;
     TAILQ_ENTRY(watch) change; /* in `changed` of upstream */
 };
@@ -53,6 +54,21 @@ static void run(struct upstream *upstream, curl_socket_t descriptor, int events)
     upstream_collect(upstream);
 }
 
+/* Nobody reads this connection again. What has come is taken out of it, so that libcurl, which looks before it reuses one, finds
+ * the end and no bytes; what may come still, past the bound, meets a connection that cannot be written to. */
+static void end_idle(struct watch *watch)
+{
+    char bytes[512];
+    size_t unasked = 0;
+    ssize_t count;
+
+    while (unasked < UPSTREAM_UNASKED_BYTES_MAX && (count = recv(watch->descriptor, bytes, sizeof bytes, MSG_DONTWAIT)) > 0) {
+        unasked += (size_t)count;
+    }
+    (void)shutdown(watch->descriptor, SHUT_RDWR);
+    series_add(watch->upstream->unasked, unasked > 0 ? 1 : 0);
+}
+
 static void on_poll(uv_poll_t *poll, int status, int events)
 {
     struct watch *watch = poll->data;
@@ -69,6 +85,9 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     } else if (watch->watched != 0) {
         watch->watched = 0;
         (void)uv_poll_stop(poll);
+        if (!watch->paused) {
+            end_idle(watch);
+        }
     }
 }
 
@@ -165,6 +184,7 @@ static int on_socket(CURL *easy, curl_socket_t descriptor, int what, void *conte
             watch_close(watch);
         } else if (watch != NULL) {
             watch->wanted = 0;
+            watch->paused = transfer->phase == PHASE_PAUSED;
             watch_change(watch);
         }
         return 0;
@@ -174,6 +194,7 @@ static int on_socket(CURL *easy, curl_socket_t descriptor, int what, void *conte
         return 0;
     }
     watch->wanted = what;
+    watch->paused = false;
     watch_change(watch);
     return 0;
 }

@@ -220,6 +220,7 @@ enum {
     UPSTREAM_SMALL_BODY_BYTES = 32 * KIB, /* copied, and sent with the head in one write */
     UPSTREAM_SPARE_BYTES = 48 * KIB,     /* a handle kept for reuse gives a larger request text back */
     UPSTREAM_HANDLES_IDLE_MAX = 64,      /* libcurl handles kept for reuse, a loop */
+    UPSTREAM_UNASKED_BYTES_MAX = 64 * KIB, /* taken out of an idle connection before it is ended */
     UPSTREAM_LIFETIME_S = 300,           /* no connection is reused when older, so that changed addresses are seen */
     UPSTREAM_TURN_ROUNDS = 4,            /* rounds of work at the end of one loop turn before sockets have their chance */
     HOST_NAME_BYTES_MAX = 253,           /* RFC 1035 section 2.3.4, in text form */

@@ -260,6 +260,72 @@ static void an_idle_connection_that_its_upstream_closes_keeps_nobody_busy(void *
     server_close(server);
 }
 
+/* What a server sends when it is told to, though nobody has asked. */
+struct unasked {
+    sem_t go;
+    size_t answers;
+};
+
+static void answer_and_go_on(struct server_connection *connection, void *context)
+{
+    struct unasked *unasked = context;
+
+    while (server_read_request(connection)) {
+        (void)server_write_text(connection, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}");
+        if (atomic_load(&connection->server->requests) == 1) {
+            bool open = true;
+
+            (void)sem_wait(&unasked->go);
+            for (size_t times = 0; times < unasked->answers && open; times++) {
+                open = server_write_text(connection, "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison");
+                if (times == 0) {
+                    server_tell(connection->server);
+                }
+            }
+        }
+    }
+}
+
+static void ask_over_what_nobody_asked_for(size_t answers)
+{
+    struct unasked unasked = {.answers = answers};
+    struct server *server;
+    struct world world;
+    struct record record;
+
+    assert_int_equal(0, sem_init(&unasked.go, 0, 0));
+    server = server_open(answer_and_go_on, &unasked);
+    world_open(&world);
+    record_get(&record, &world, server->port, "/");
+    record_free(&record);
+    (void)uv_run(&world.loop, UV_RUN_NOWAIT);
+    assert_int_equal(1, idle(&world));
+    (void)sem_post(&unasked.go);
+    sem_wait(&server->event);
+    (void)uv_run(&world.loop, UV_RUN_NOWAIT);
+    assert_int_equal(1, world_count(&world, METRIC_COUNTER, "prismguard_gateway_upstream_unasked_total"));
+    record_get(&record, &world, server->port, "/");
+    assert_int_equal(TRANSFER_OK, record.failure);
+    assert_bytes("{}", buffer_view(&record.body));
+    assert_int_equal(2, atomic_load(&server->accepted));
+    record_free(&record);
+    world_close(&world);
+    server_close(server);
+    (void)sem_destroy(&unasked.go);
+}
+
+static void what_comes_over_an_idle_connection_answers_nobody(void **state)
+{
+    (void)state;
+    ask_over_what_nobody_asked_for(1);
+}
+
+static void more_than_is_taken_out_of_an_idle_connection_answers_nobody_either(void **state)
+{
+    (void)state;
+    ask_over_what_nobody_asked_for((size_t)16 * UPSTREAM_UNASKED_BYTES_MAX);
+}
+
 /* Says so before, so that nobody tries to use the connection again. */
 static void answer_and_say_goodbye(struct server_connection *connection, void *context)
 {
@@ -561,6 +627,8 @@ int main(void)
         cmocka_unit_test(the_connections_of_a_host_are_bounded_over_all_loops),
         cmocka_unit_test(idle_connections_are_bounded_over_all_loops),
         cmocka_unit_test(an_idle_connection_that_its_upstream_closes_keeps_nobody_busy),
+        cmocka_unit_test(what_comes_over_an_idle_connection_answers_nobody),
+        cmocka_unit_test(more_than_is_taken_out_of_an_idle_connection_answers_nobody_either),
         cmocka_unit_test(a_paused_transfer_keeps_nobody_busy),
         cmocka_unit_test(an_address_that_refuses_or_hangs_gives_way_to_the_next),
         cmocka_unit_test(addresses_that_all_hang_are_cut_by_the_connect_time),
