@@ -10,7 +10,7 @@
  *   hashlinear   score = bias + sum over F of w(f) / sqrt(number of F)
  *   bow          score = bias + sum over terms of w(f) * tf(c) / sqrt(sum over terms of (idf(f) * tf(c))^2); terms are the
  *                features with an idf in the file; tf(c) = 1 + ln(c), c up to MODEL_TF_COUNT_MAX in each block
- *   fasttext     score = bias + sum over F of w(f) * c(f) / n
+ *   fasttext     score = bias + sum over F of w(f) * c(f) / sqrt(n)
  *   all          probability = 1 / (1 + exp(-(slope * score + offset)))
  *
  * A window is two blocks of MODEL_BLOCK_CODE_POINTS; windows overlap by one block. A text of up to two blocks is one window.

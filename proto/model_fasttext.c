@@ -1,9 +1,12 @@
 /* model_fasttext: adds up the weights of all features of a window, each as often as it stands there.
  *
- * The mean of embeddings, multiplied by the output vector, is the mean of the embeddings' products with it: the trainer
- * multiplies once and stores one number a feature instead of a vector.
+ * The sum of embeddings, multiplied by the output vector, is the sum of the embeddings' products with it: the trainer multiplies
+ * once and stores one number a feature instead of a vector. It is divided by the root of their number, which filler around a text
+ * changes less than the number itself (trainer/fit_fasttext).
  */
 #include "proto/model_kinds.h"
+
+#include <math.h>
 
 static double take(const struct model *model, union model_scratch *scratch, bool paired, const uint32_t *indices, size_t count)
 {
@@ -15,7 +18,7 @@ static double take(const struct model *model, union model_scratch *scratch, bool
         block.sum += model->narrow != NULL ? model->narrow[indices[at]] : model->wide[indices[at]];
     }
     scratch->before = block;
-    return together == 0 ? model->bias : model->bias + model->unit * (double)(before.sum + block.sum) / (double)together;
+    return together == 0 ? model->bias : model->bias + model->unit * (double)(before.sum + block.sum) / sqrt((double)together);
 }
 
 const struct model_rules model_fasttext = {

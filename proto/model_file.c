@@ -119,12 +119,18 @@ static bool too_many_terms(const unsigned char *idfs, size_t count)
     return terms > MODEL_TERMS_MAX;
 }
 
+/* Of the format, which a kind may change for itself: a file of fasttext that says 1 was made for the mean of its weights. */
+static uint32_t version_of(uint64_t kind)
+{
+    return kind == MODEL_KIND_FASTTEXT ? MODEL_FILE_VERSION_FASTTEXT : MODEL_FILE_VERSION;
+}
+
 static enum status check_head(const char *head)
 {
     uint64_t table_bits = get(head + AT_TABLE_BITS, 4);
     uint64_t kind = get(head + AT_KIND, 4);
 
-    if (get(head + AT_VERSION, 4) != MODEL_FILE_VERSION || kind == MODEL_KIND_NONE || kind >= MODEL_KINDS ||
+    if (get(head + AT_VERSION, 4) != version_of(kind) || kind == MODEL_KIND_NONE || kind >= MODEL_KINDS ||
         get(head + AT_FEATURES, 4) != FEATURES_VERSION || get(head + AT_BLOCK, 4) != MODEL_BLOCK_CODE_POINTS ||
         get(head + AT_STORAGE, 4) > MODEL_INT8 || table_bits < MODEL_TABLE_BITS_MIN ||
         table_bits > MODEL_TABLE_BITS_MAX) {
@@ -252,7 +258,7 @@ enum status model_file_begin(struct buffer *out, const struct model_parts *parts
     }
     memset(at, 0, AT_WEIGHTS);
     memcpy(at, magic, AT_VERSION);
-    put(at + AT_VERSION, MODEL_FILE_VERSION, 4);
+    put(at + AT_VERSION, version_of((uint64_t)parts->kind), 4);
     put(at + AT_KIND, (uint64_t)parts->kind, 4);
     put(at + AT_FEATURES, FEATURES_VERSION, 4);
     put(at + AT_TABLE_BITS, parts->table_bits, 4);

@@ -2,7 +2,7 @@
  *
  *   offset  bytes  field
  *        0      8  "PGMODEL\n"
- *        8      4  format version: MODEL_FILE_VERSION
+ *        8      4  format version: MODEL_FILE_VERSION, of kind fasttext MODEL_FILE_VERSION_FASTTEXT
  *       12      4  kind (enum model_kind)
  *       16      4  feature version (FEATURES_VERSION)
  *       20      4  table_bits
@@ -26,7 +26,7 @@
 
 #include "proto/model.h"
 
-enum { MODEL_FILE_VERSION = 1, MODEL_SELF_TESTS = 6 };
+enum { MODEL_FILE_VERSION = 1, MODEL_FILE_VERSION_FASTTEXT = 2, MODEL_SELF_TESTS = 6 };
 
 struct model_file {
     enum model_kind kind;

@@ -18,6 +18,7 @@ enum {
     TABLE = 1 << BITS,
     FILE_BYTES_MAX = 8 * MIB,
     HEAD_BYTES = 64 + 8 * MODEL_SELF_TESTS,
+    AT_VERSION = 8,
     AT_KIND = 12,
     TEXT_BYTES_MAX = 20000,
 };
@@ -96,7 +97,7 @@ static double slow_window(const struct model_parts *parts, const unsigned *count
     if (all == 0) {
         return parts->bias;
     }
-    return parts->bias + sum / (parts->kind == MODEL_KIND_FASTTEXT ? all : sqrt(different));
+    return parts->bias + sum / sqrt(parts->kind == MODEL_KIND_FASTTEXT ? all : different);
 }
 
 /* Window by window, with nothing shared between them. */
@@ -262,6 +263,22 @@ static void a_byte_changed_under_a_right_checksum_does_no_harm(void **state)
     }
 }
 
+static void a_fasttext_file_that_was_made_for_a_mean_is_refused_as_of_another_version(void **state)
+{
+    struct model_parts parts = parts_of(MODEL_KIND_FASTTEXT, MODEL_INT8);
+    struct model *model = NULL;
+    struct buffer file;
+
+    (void)state;
+    write_file(&file, &parts);
+    assert_int_equal(MODEL_FILE_VERSION_FASTTEXT, file.data[AT_VERSION]);
+    file.data[AT_VERSION] = MODEL_FILE_VERSION;
+    reseal(&file);
+    assert_status(STATUS_UNSUPPORTED, model_open(&model, buffer_view(&file)));
+    assert_null(model);
+    buffer_free(&file);
+}
+
 static void a_file_of_any_other_length_is_refused(void **state)
 {
     (void)state;
@@ -348,6 +365,7 @@ int main(void)
         cmocka_unit_test(a_score_is_what_the_formula_says),
         cmocka_unit_test(int8_weights_score_within_their_rounding),
         cmocka_unit_test(a_file_with_any_byte_changed_is_refused),
+        cmocka_unit_test(a_fasttext_file_that_was_made_for_a_mean_is_refused_as_of_another_version),
         cmocka_unit_test(a_byte_changed_under_a_right_checksum_does_no_harm),
         cmocka_unit_test(a_file_of_any_other_length_is_refused),
         cmocka_unit_test(a_vocabulary_is_as_large_as_its_numbers_and_no_larger),
