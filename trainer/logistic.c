@@ -2,6 +2,7 @@
 #include "trainer/logistic.h"
 
 #include "proto/model.h"
+#include "trainer/dual.h"
 #include "trainer/random.h"
 
 #include <assert.h>
@@ -13,12 +14,16 @@
 enum {
     EPOCHS_MAX = 30,
     EVERYONE = -1, /* no fold is left out */
-    NEWTON_STEPS_MAX = 20,
+    CHAINS = 4,
+    REST_MAX = 3, /* epochs */
+    AHEAD = 2,    /* rows that are fetched while others are worked on */
 };
 
 #define REGULARISATION 16.0 /* C */
 #define SETTLED 0.06 /* an epoch that moves the dual variables by this share of their sum is the last: 7 to 10 are needed */
-#define NEWTON_TOLERANCE 1e-6
+/* A dual variable that moves by less than this share of their mean sits out an epoch, up to REST_MAX when it does so again: in
+ * fits that leave out a fold, whose scores calibrate, and not in the one whose weights are kept. */
+#define QUIET 0.1
 #define SHARE_STEPS 4294967296u /* whole steps can be added and taken away again without a trace */
 #define DUAL_FIRST 1e-8 /* where a dual variable begins: it may not be 0, where its logarithm is */
 
@@ -28,21 +33,33 @@ struct cell {
     float gain;   /* the square of the feature's scale: what a step of 1 in the row adds to `weight` */
 };
 
+/* Side by side as well. */
+struct tally {
+    uint64_t share;   /* sum of 1 / (number of its features) of the rows that hold a feature, in steps of 1 / SHARE_STEPS */
+    uint32_t seen[2]; /* rows of each label that hold it, by their weights */
+};
+
+struct rest {
+    float moved;    /* its dual variable in its last visit */
+    uint8_t epochs; /* it sat out the last time, 0 = none */
+    uint8_t left;   /* of them */
+};
+
 struct logistic {
     const struct rows *rows;
     const unsigned char *idfs; /* NULL: features are scaled by their ratios */
     const atomic_bool *cancelled;
     size_t table_count;
     struct cell *cells;
-    uint32_t *seen[2];  /* rows of each label that hold a feature, by their weights */
-    uint64_t *share;    /* sum of 1 / (number of its features) of the rows that hold a feature, in steps of 1 / SHARE_STEPS */
+    struct tally *tallies; /* by ratios only, else NULL */
     float *weights;     /* what logistic_weights lends */
     double *dual;       /* alpha of each row, within (0, its weight times cost); 0 = the solution has nothing of it yet */
     double *norm;       /* squared norm of each row, the bias included; 0 = not known yet */
     uint32_t *order;    /* numbers of the rows that take part, shuffled anew for each epoch */
-    uint32_t *features; /* of the row in hand */
-    uint8_t *counts;    /* how often it has each; NULL where all are alike */
+    struct row_part parts[ROW_PARTS_MAX]; /* of the row in hand */
+    size_t part_count;
     double *values;     /* what a row has for a feature, or by idf for one of tf 1 */
+    struct rest *rests; /* of each row */
     size_t part;        /* rows that take part */
     double cost[2];     /* C of a row of weight 1, by label */
     double tf[MODEL_TF_COUNT_MAX + 1];
@@ -59,7 +76,7 @@ static const struct row *take_row(struct logistic *logistic, size_t number)
 {
     const struct row *row = rows_at(logistic->rows, number);
 
-    rows_unpack(logistic->rows, row, logistic->features, logistic->counts);
+    logistic->part_count = rows_parts(logistic->rows, row, logistic->parts);
     return row;
 }
 
@@ -68,11 +85,16 @@ static void count_in_hand(struct logistic *logistic, const struct row *row, int 
 {
     uint64_t share = row->count == 0 ? 0 : SHARE_STEPS / row->count;
 
-    for (uint32_t at = 0; at < row->count; at++) {
-        uint32_t index = logistic->features[at];
+    for (size_t part = 0; part < logistic->part_count; part++) {
+        const struct row_part features = logistic->parts[part];
+        struct tally *tallies = logistic->tallies + features.first;
 
-        logistic->seen[row->label][index] += (uint32_t)(sign * row->weight);
-        logistic->share[index] += share * (uint64_t)(int64_t)sign;
+        for (uint32_t at = 0; at < features.count; at++) {
+            struct tally *tally = &tallies[features.rest[at]];
+
+            tally->seen[row->label] += (uint32_t)(sign * row->weight);
+            tally->share += share * (uint64_t)(int64_t)sign;
+        }
     }
 }
 
@@ -85,6 +107,24 @@ static void count_fold(struct logistic *logistic, int fold, int sign)
     }
 }
 
+/* The sum of squares of what the row in hand has for its features, before it is divided by its length. */
+static double square_in_hand(const struct logistic *logistic)
+{
+    double sum = 0;
+
+    for (size_t part = 0; part < logistic->part_count; part++) {
+        const struct row_part features = logistic->parts[part];
+        const struct cell *cells = logistic->cells + features.first;
+
+        for (uint32_t at = 0; at < features.count; at++) {
+            double tf = features.counts == NULL ? 1 : logistic->tf[features.counts[at]];
+
+            sum += tf * tf * (double)cells[features.rest[at]].gain;
+        }
+    }
+    return sum;
+}
+
 /* Scales by ratio depend on who takes part; those by idf are the same for all fits. */
 static void learn_by_idf(struct logistic *logistic)
 {
@@ -94,14 +134,10 @@ static void learn_by_idf(struct logistic *logistic)
         logistic->cells[index].gain = (float)(idf * idf);
     }
     for (size_t number = 0; number < rows_count(logistic->rows) && !is_cancelled(logistic); number++) {
-        const struct row *row = take_row(logistic, number);
-        double square = 0;
+        double square;
 
-        for (uint32_t at = 0; at < row->count; at++) {
-            double tf = logistic->tf[logistic->counts[at]];
-
-            square += tf * tf * (double)logistic->cells[logistic->features[at]].gain;
-        }
+        (void)take_row(logistic, number);
+        square = square_in_hand(logistic);
         logistic->values[number] = square > 0 ? 1 / sqrt(square) : 0;
         logistic->norm[number] = square > 0 ? 2 : 1; /* the row's own, and the bias is a feature of value 1 */
     }
@@ -137,22 +173,19 @@ enum status logistic_open(struct logistic **out, const struct rows *rows, const 
     logistic->cancelled = cancelled;
     logistic->table_count = (size_t)1 << rows_table_bits(rows);
     logistic->cells = calloc(logistic->table_count, sizeof *logistic->cells);
-    logistic->seen[0] = calloc(logistic->table_count, sizeof *logistic->seen[0]);
-    logistic->seen[1] = calloc(logistic->table_count, sizeof *logistic->seen[1]);
-    logistic->share = calloc(logistic->table_count, sizeof *logistic->share);
+    logistic->tallies = idfs == NULL ? calloc(logistic->table_count, sizeof *logistic->tallies) : NULL;
     logistic->weights = calloc(logistic->table_count, sizeof *logistic->weights);
     logistic->dual = calloc(count + 1, sizeof *logistic->dual);
     logistic->norm = calloc(count + 1, sizeof *logistic->norm);
     logistic->order = calloc(count + 1, sizeof *logistic->order);
     logistic->values = calloc(count + 1, sizeof *logistic->values);
-    logistic->features = calloc((size_t)rows_longest(rows) + 1, sizeof *logistic->features);
-    logistic->counts = idfs == NULL ? NULL : calloc((size_t)rows_longest(rows) + 1, sizeof *logistic->counts);
+    logistic->rests = calloc(count + 1, sizeof *logistic->rests);
     for (unsigned times = 0; times <= MODEL_TF_COUNT_MAX; times++) {
         logistic->tf[times] = model_tf(times);
     }
-    if (logistic->cells == NULL || logistic->seen[0] == NULL || logistic->seen[1] == NULL || logistic->share == NULL ||
+    if (logistic->cells == NULL || (idfs == NULL && logistic->tallies == NULL) ||
         logistic->weights == NULL || logistic->dual == NULL || logistic->norm == NULL || logistic->order == NULL ||
-        logistic->values == NULL || logistic->features == NULL || (idfs != NULL && logistic->counts == NULL)) {
+        logistic->values == NULL || logistic->rests == NULL) {
         logistic_close(&logistic);
         return STATUS_NO_MEMORY;
     }
@@ -165,16 +198,13 @@ void logistic_close(struct logistic **logistic)
 {
     if (*logistic != NULL) {
         free((*logistic)->cells);
-        free((*logistic)->seen[0]);
-        free((*logistic)->seen[1]);
-        free((*logistic)->share);
+        free((*logistic)->tallies);
         free((*logistic)->weights);
         free((*logistic)->dual);
         free((*logistic)->norm);
         free((*logistic)->order);
         free((*logistic)->values);
-        free((*logistic)->features);
-        free((*logistic)->counts);
+        free((*logistic)->rests);
         free(*logistic);
         *logistic = NULL;
     }
@@ -187,17 +217,20 @@ static void find_ratios(struct logistic *logistic)
     double shift;
 
     for (size_t index = 0; index < logistic->table_count; index++) {
-        if (logistic->seen[0][index] + logistic->seen[1][index] > 0) {
-            total[0] += 1 + (double)logistic->seen[0][index];
-            total[1] += 1 + (double)logistic->seen[1][index];
+        const uint32_t *seen = logistic->tallies[index].seen;
+
+        if (seen[0] + seen[1] > 0) {
+            total[0] += 1 + (double)seen[0];
+            total[1] += 1 + (double)seen[1];
         }
     }
     shift = total[0] > 0 ? log(total[0] / total[1]) : 0;
     for (size_t index = 0; index < logistic->table_count; index++) {
+        const uint32_t *seen = logistic->tallies[index].seen;
         double ratio = 0;
 
-        if (logistic->seen[0][index] + logistic->seen[1][index] > 0) {
-            ratio = shift + log((1 + (double)logistic->seen[1][index]) / (1 + (double)logistic->seen[0][index]));
+        if (seen[0] + seen[1] > 0) {
+            ratio = shift + log((1 + (double)seen[1]) / (1 + (double)seen[0]));
         }
         logistic->cells[index].gain = (float)(ratio * ratio);
     }
@@ -211,7 +244,7 @@ static void scale_by_ratios(struct logistic *logistic, int left_out)
     count_fold(logistic, left_out, -1);
     find_ratios(logistic);
     for (size_t index = 0; index < logistic->table_count; index++) {
-        sum += (double)logistic->cells[index].gain * ((double)logistic->share[index] / SHARE_STEPS);
+        sum += (double)logistic->cells[index].gain * ((double)logistic->tallies[index].share / SHARE_STEPS);
     }
     for (size_t index = 0; sum > 0 && index < logistic->table_count; index++) {
         logistic->cells[index].gain = (float)((double)logistic->cells[index].gain * ((double)logistic->part / sum));
@@ -222,69 +255,86 @@ static void scale_by_ratios(struct logistic *logistic, int left_out)
 
 static double norm_in_hand(const struct logistic *logistic, const struct row *row)
 {
-    double sum = 0;
-
-    for (uint32_t at = 0; at < row->count; at++) {
-        sum += (double)logistic->cells[logistic->features[at]].gain;
-    }
-    return 1 + (row->count == 0 ? 0 : sum / (double)row->count); /* the bias is a feature of value 1 */
+    return 1 + (row->count == 0 ? 0 : square_in_hand(logistic) / (double)row->count); /* the bias is a feature of value 1 */
 }
 
-/* w.x + bias of the row whose features are in hand. */
-static double score_in_hand(const struct logistic *logistic, const struct row *row, size_t number)
+/* The sum of the weights of one part's features. Four chains of additions run side by side. */
+static double add_weights(const struct cell *cells, struct row_part features)
 {
-    double sums[2] = {0, 0}; /* two chains of additions run side by side */
-    uint32_t at = 0;
+    const uint16_t *rest = features.rest;
+    const uint16_t *end = rest + features.count;
+    double one = 0, two = 0, three = 0, four = 0;
 
-    if (logistic->counts != NULL) {
-        for (; at < row->count; at++) {
-            sums[0] += (double)logistic->cells[logistic->features[at]].weight * logistic->tf[logistic->counts[at]];
-        }
+    for (; end - rest >= CHAINS; rest += CHAINS) {
+        one += (double)cells[rest[0]].weight;
+        two += (double)cells[rest[1]].weight;
+        three += (double)cells[rest[2]].weight;
+        four += (double)cells[rest[3]].weight;
     }
-    for (; at + 1 < row->count; at += 2) {
-        sums[0] += (double)logistic->cells[logistic->features[at]].weight;
-        sums[1] += (double)logistic->cells[logistic->features[at + 1]].weight;
+    for (; rest < end; rest++) {
+        one += (double)cells[*rest].weight;
     }
-    if (at < row->count) {
-        sums[0] += (double)logistic->cells[logistic->features[at]].weight;
+    return (one + two) + (three + four);
+}
+
+static double add_counted_weights(const struct cell *cells, struct row_part features, const double *tf)
+{
+    double sum = 0;
+
+    for (uint32_t at = 0; at < features.count; at++) {
+        sum += (double)cells[features.rest[at]].weight * tf[features.counts[at]];
     }
-    return logistic->bias + (sums[0] + sums[1]) * logistic->values[number];
+    return sum;
+}
+
+/* w.x + bias of the row in hand. */
+static double score_in_hand(const struct logistic *logistic, size_t number)
+{
+    double sum = 0;
+
+    for (size_t part = 0; part < logistic->part_count; part++) {
+        const struct row_part features = logistic->parts[part];
+        const struct cell *cells = logistic->cells + features.first;
+
+        sum += features.counts == NULL ? add_weights(cells, features) : add_counted_weights(cells, features, logistic->tf);
+    }
+    return logistic->bias + sum * logistic->values[number];
+}
+
+static void step_weights(struct cell *cells, struct row_part features, float along)
+{
+    for (uint32_t at = 0; at < features.count; at++) {
+        struct cell *cell = &cells[features.rest[at]];
+
+        cell->weight += along * cell->gain;
+    }
+}
+
+static void step_counted_weights(struct cell *cells, struct row_part features, float along, const double *tf)
+{
+    for (uint32_t at = 0; at < features.count; at++) {
+        struct cell *cell = &cells[features.rest[at]];
+
+        cell->weight += along * (float)tf[features.counts[at]] * cell->gain;
+    }
 }
 
 /* Adds `step` times the row in hand to the solution. */
-static void step_in_hand(struct logistic *logistic, const struct row *row, size_t number, double step)
+static void step_in_hand(struct logistic *logistic, size_t number, double step)
 {
     float along = (float)(step * logistic->values[number]);
 
     logistic->bias += step;
-    for (uint32_t at = 0; at < row->count; at++) {
-        struct cell *cell = &logistic->cells[logistic->features[at]];
-        float tf = logistic->counts == NULL ? 1 : (float)logistic->tf[logistic->counts[at]];
+    for (size_t part = 0; part < logistic->part_count; part++) {
+        const struct row_part features = logistic->parts[part];
+        struct cell *cells = logistic->cells + features.first;
 
-        cell->weight += along * tf * cell->gain;
-    }
-}
-
-/* The z in (0, cost) that minimises  norm/2 (z - alpha)^2 + slope (z - alpha) + z ln z + (cost - z) ln(cost - z),
- * by Newton's method from the side of the middle on which it lies, where it converges without overshooting. */
-static double best_dual(double alpha, double norm, double slope, double cost)
-{
-    bool upper = norm * (cost / 2 - alpha) + slope < 0;
-    double begin = upper ? cost - alpha : alpha;
-    double side_slope = upper ? -slope : slope;
-    double z = begin > cost / 2 ? 0.1 * begin : begin;
-
-    for (int steps = 0; steps < NEWTON_STEPS_MAX; steps++) {
-        double gradient = norm * (z - begin) + side_slope + log(z / (cost - z));
-        double next;
-
-        if (fabs(gradient) < NEWTON_TOLERANCE) {
-            break;
+        if (features.counts == NULL) {
+            step_weights(cells, features, along);
+        } else {
+            step_counted_weights(cells, features, along, logistic->tf);
         }
-        next = z - gradient / (norm + cost / ((cost - z) * z));
-        z = next <= 0 ? 0.1 * z : next;
     }
-    return upper ? cost - z : z;
 }
 
 /* Returns how far the row's dual variable moved. */
@@ -292,16 +342,16 @@ static double descend(struct logistic *logistic, size_t number)
 {
     const struct row *row = take_row(logistic, number);
     double sign = row->label == 1 ? 1 : -1;
-    double slope = sign * score_in_hand(logistic, row, number);
+    double slope = sign * score_in_hand(logistic, number);
     double before = logistic->dual[number];
     double next, step;
 
     if (logistic->norm[number] <= 0) {
         logistic->norm[number] = norm_in_hand(logistic, row);
     }
-    next = best_dual(fmax(before, DUAL_FIRST), logistic->norm[number], slope, logistic->cost[row->label] * row->weight);
+    next = dual_best(fmax(before, DUAL_FIRST), logistic->norm[number], slope, logistic->cost[row->label] * row->weight);
     step = next - before;
-    step_in_hand(logistic, row, number, step * sign);
+    step_in_hand(logistic, number, step * sign);
     logistic->dual[number] = next;
     return fabs(step);
 }
@@ -338,25 +388,59 @@ static void sum_up(struct logistic *logistic)
         if (dual > 0) {
             const struct row *row = take_row(logistic, number);
 
-            step_in_hand(logistic, row, number, row->label == 1 ? dual : -dual);
+            step_in_hand(logistic, number, row->label == 1 ? dual : -dual);
         }
     }
 }
 
-static enum status solve(struct logistic *logistic, uint64_t seed)
+/* Rows lie anywhere in memory: the next one is on its way while this one is worked on. */
+static void fetch_ahead(const struct logistic *logistic, size_t at)
 {
+    if (at + 2 * AHEAD < logistic->part) {
+        rows_fetch_entry(logistic->rows, logistic->order[at + 2 * AHEAD]);
+        rows_fetch(logistic->rows, logistic->order[at + AHEAD]);
+    }
+}
+
+/* A visit to a row, unless it rests. Returns how far its dual variable moved; of one that rests, how far it did the last time. */
+static double visit(struct logistic *logistic, size_t number, double quiet)
+{
+    struct rest *rest = &logistic->rests[number];
+    double moved;
+
+    if (rest->left > 0) {
+        rest->left--;
+        return (double)rest->moved;
+    }
+    moved = descend(logistic, number);
+    if (moved >= quiet) {
+        *rest = (struct rest){0};
+    } else {
+        rest->moved = (float)moved;
+        rest->epochs = (uint8_t)(rest->epochs < REST_MAX ? rest->epochs + 1 : REST_MAX);
+        rest->left = rest->epochs;
+    }
+    return moved;
+}
+
+static enum status solve(struct logistic *logistic, uint64_t seed, double quiet_share)
+{
+    double quiet = 0;
     bool settled = false;
 
     logistic->random = seed;
+    memset(logistic->rests, 0, rows_count(logistic->rows) * sizeof *logistic->rests);
     sum_up(logistic);
     for (int epoch = 0; epoch < EPOCHS_MAX && !settled && !is_cancelled(logistic); epoch++) {
         double moved = 0, sum = 0;
 
         random_shuffle(&logistic->random, logistic->order, logistic->part);
         for (size_t at = 0; at < logistic->part && !is_cancelled(logistic); at++) {
-            moved += descend(logistic, logistic->order[at]);
+            fetch_ahead(logistic, at);
+            moved += visit(logistic, logistic->order[at], quiet);
             sum += logistic->dual[logistic->order[at]];
         }
+        quiet = quiet_share * sum / (double)logistic->part;
         settled = moved < SETTLED * sum;
     }
     return is_cancelled(logistic) ? STATUS_CLOSED : STATUS_OK;
@@ -369,7 +453,7 @@ enum status logistic_fit(struct logistic *logistic, uint64_t seed, int left_out)
         scale_by_ratios(logistic, left_out);
     }
     memset(logistic->dual, 0, rows_count(logistic->rows) * sizeof *logistic->dual);
-    return solve(logistic, seed);
+    return solve(logistic, seed, QUIET);
 }
 
 enum status logistic_fit_all(struct logistic *logistic, uint64_t seed)
@@ -387,12 +471,13 @@ enum status logistic_fit_all(struct logistic *logistic, uint64_t seed)
             logistic->dual[number] *= logistic->cost[label] / before[label];
         }
     }
-    return solve(logistic, seed);
+    return solve(logistic, seed, 0);
 }
 
 double logistic_score(struct logistic *logistic, size_t row)
 {
-    return score_in_hand(logistic, take_row(logistic, row), row);
+    (void)take_row(logistic, row);
+    return score_in_hand(logistic, row);
 }
 
 double logistic_bias(const struct logistic *logistic)

@@ -16,7 +16,7 @@
  * by dual coordinate descent (Yu, Huang and Lin, Machine Learning 85, 2011), the bias being one more feature; a row of
  * weight n counts as n of them, in the ratios too. Equal rows and seeds give equal bits. Source of the rule: spec/models.md,
  * "Training"; the ratio alone does what ratio times idf does.
- * Thread: one at a time. Memory: 28 bytes an entry of the table and 28 a row.
+ * Thread: one at a time. Memory: 28 bytes an entry of the table and 36 a row.
  */
 #ifndef TRAINER_LOGISTIC_H
 #define TRAINER_LOGISTIC_H

@@ -12,9 +12,10 @@ enum {
     LABELS = 2,
     WORD_BITS = 64,
     TABLE_SHARE = 8,        /* the table of rows may have an eighth of all bytes */
-    DISTANCE_MORE = 0xFFFF, /* so much, and what follows */
-    /* Of one row: its distances add up to no more than the table, with the bit of a count to twice that. */
-    MORE_MAX = (2 << MODEL_TABLE_BITS_MAX) / DISTANCE_MORE + 1,
+    PART_MASK = (1 << ROW_PART_BITS) - 1,
+    FETCH_LINES = 4, /* of a row: after so many the processor has seen where it goes */
+    LINE_BYTES = 64,
+    LENGTH_WORDS = 2, /* of 16 bits: the length of a part */
 };
 
 struct rows {
@@ -25,7 +26,7 @@ struct rows {
     uint32_t marked;              /* features that are present */
     uint32_t longest;             /* features of the longest row */
     size_t count[LABELS];         /* rows */
-    struct buffer packed[LABELS]; /* distances, row after row */
+    struct buffer packed[LABELS]; /* row after row, see row_words */
     struct buffer table;          /* of struct row, in the order they came */
     uint32_t code_points[MODEL_BLOCK_CODE_POINTS];
     uint32_t indices[FEATURES_PER_CODE_POINT * MODEL_BLOCK_CODE_POINTS];
@@ -146,7 +147,8 @@ static void mark_features(struct rows *rows, struct bytes text, size_t cut, size
 
 static void mark_text(struct rows *rows, struct bytes text)
 {
-    size_t total = count_code_points(rows, text);
+    /* Code points are no more than bytes. */
+    size_t total = text.count > TRAIN_TEXT_CODE_POINTS_MAX ? count_code_points(rows, text) : text.count;
     size_t cut = total;
     size_t cut_end = total;
 
@@ -157,63 +159,92 @@ static void mark_text(struct rows *rows, struct bytes text)
     mark_features(rows, text, cut, cut_end);
 }
 
-static uint16_t *put_distance(uint16_t *at, uint32_t distance)
+static size_t part_count(const struct rows *rows)
 {
-    while (distance >= DISTANCE_MORE) {
-        *at++ = DISTANCE_MORE;
-        distance -= DISTANCE_MORE;
-    }
-    *at++ = (uint16_t)distance;
-    return at;
+    return rows->table_bits > ROW_PART_BITS ? (size_t)1 << (rows->table_bits - ROW_PART_BITS) : 1;
 }
 
-static uint16_t *put_feature(const struct rows *rows, uint16_t *at, uint32_t distance, uint8_t count)
+/* A packed row, in words of 16 bits:
+ *
+ *   length of each part, 2 words | trailing bits of each feature, 1 word | where counted: a byte a feature, filled up to a word
+ */
+static size_t row_words(const struct rows *rows, uint32_t count)
 {
-    if (rows->counts == NULL) {
-        return put_distance(at, distance);
-    }
-    at = put_distance(at, distance << 1 | (count > 1));
-    if (count > 1) {
-        *at++ = count;
-    }
-    return at;
+    size_t head = LENGTH_WORDS * part_count(rows);
+
+    return head + count + (rows->counts == NULL ? 0 : ((size_t)count + 1) / 2);
 }
 
-/* Writes what is marked to `out`, which has room for row_bytes_max(), or nowhere (NULL), and clears the marks. Returns the bytes
- * written. */
-static size_t take_marks(struct rows *rows, uint16_t *out)
+static void put_length(uint16_t *at, uint32_t length)
 {
-    uint16_t *at = out;
-    uint32_t last = 0;
+    at[0] = (uint16_t)(length & PART_MASK);
+    at[1] = (uint16_t)(length >> ROW_PART_BITS);
+}
 
+static uint32_t get_length(const uint16_t *at)
+{
+    return (uint32_t)at[0] | (uint32_t)at[1] << ROW_PART_BITS;
+}
+
+/* A row that is being written: its features come in rising order. */
+struct packer {
+    uint16_t *lengths;
+    uint16_t *rest;
+    uint8_t *counts; /* NULL where rows are not counted */
+    uint32_t taken;
+};
+
+static void pack(struct packer *packer, uint32_t index, uint8_t count)
+{
+    uint16_t *length = packer->lengths + LENGTH_WORDS * (size_t)(index >> ROW_PART_BITS);
+
+    put_length(length, get_length(length) + 1);
+    packer->rest[packer->taken] = (uint16_t)(index & PART_MASK);
+    if (packer->counts != NULL) {
+        packer->counts[packer->taken] = count;
+    }
+    packer->taken++;
+}
+
+static void clear_marks(struct rows *rows)
+{
     for (size_t group = 0; group < touched_words(rows); group++) {
         for (uint64_t touched = rows->touched[group]; touched != 0; touched &= touched - 1) {
             size_t word = group * WORD_BITS + (size_t)__builtin_ctzll(touched);
 
-            for (uint64_t bits = rows->present[word]; bits != 0; bits &= bits - 1) {
-                uint32_t index = (uint32_t)(word * WORD_BITS) + (uint32_t)__builtin_ctzll(bits);
-                uint8_t count = rows->counts == NULL ? 1 : rows->counts[index];
-
-                if (out != NULL) {
-                    at = put_feature(rows, at, index - last, count);
-                }
-                if (rows->counts != NULL) {
-                    rows->counts[index] = 0;
-                }
-                last = index;
+            for (uint64_t bits = rows->counts == NULL ? 0 : rows->present[word]; bits != 0; bits &= bits - 1) {
+                rows->counts[word * WORD_BITS + (size_t)__builtin_ctzll(bits)] = 0;
             }
             rows->present[word] = 0;
         }
         rows->touched[group] = 0;
     }
     rows->marked = 0;
-    return (size_t)(at - out) * sizeof *at;
 }
 
-/* A distance a feature, and a count. */
-static size_t row_bytes_max(const struct rows *rows)
+/* Writes what is marked to `out`, which has room for its row_words(). */
+static void pack_marks(const struct rows *rows, uint16_t *out)
 {
-    return (MORE_MAX + (rows->counts == NULL ? 1 : 2) * (size_t)rows->marked) * sizeof(uint16_t);
+    size_t head = LENGTH_WORDS * part_count(rows);
+    uint16_t *rest = out + head;
+    struct packer packer = {
+        .lengths = out,
+        .rest = rest,
+        .counts = rows->counts == NULL ? NULL : (uint8_t *)(rest + rows->marked),
+    };
+
+    memset(out, 0, head * sizeof *out);
+    for (size_t group = 0; group < touched_words(rows); group++) {
+        for (uint64_t touched = rows->touched[group]; touched != 0; touched &= touched - 1) {
+            size_t word = group * WORD_BITS + (size_t)__builtin_ctzll(touched);
+
+            for (uint64_t bits = rows->present[word]; bits != 0; bits &= bits - 1) {
+                uint32_t index = (uint32_t)(word * WORD_BITS) + (uint32_t)__builtin_ctzll(bits);
+
+                pack(&packer, index, rows->counts == NULL ? 1 : rows->counts[index]);
+            }
+        }
+    }
 }
 
 enum status rows_add(struct rows *rows, struct bytes text, int label)
@@ -221,23 +252,25 @@ enum status rows_add(struct rows *rows, struct bytes text, int label)
     struct buffer *packed = &rows->packed[label];
     struct row row = {.label = (uint8_t)label, .weight = 1, .fold = (uint8_t)(rows->count[label] % TRAIN_FOLDS)};
     char *at = NULL;
+    size_t bytes;
     enum status status;
 
     assert(label == 0 || label == 1);
     mark_text(rows, text);
     row.count = rows->marked;
     row.at = packed->count;
-    status = buffer_reserve(packed, row_bytes_max(rows), &at);
+    bytes = row_words(rows, rows->marked) * sizeof(uint16_t);
+    status = buffer_reserve(packed, bytes, &at);
     if (status == STATUS_OK) {
         status = buffer_append(&rows->table, (struct bytes){(const char *)&row, sizeof row});
     }
     if (status == STATUS_OK) {
-        buffer_used(packed, take_marks(rows, (uint16_t *)(void *)at));
+        pack_marks(rows, (uint16_t *)(void *)at);
+        buffer_used(packed, bytes);
         rows->count[label]++;
         rows->longest = row.count > rows->longest ? row.count : rows->longest;
-    } else {
-        (void)take_marks(rows, NULL);
     }
+    clear_marks(rows);
     return status == STATUS_TOO_LARGE ? STATUS_FULL : status;
 }
 
@@ -276,58 +309,56 @@ uint32_t rows_longest(const struct rows *rows)
     return rows->longest;
 }
 
-static inline const uint16_t *get_distance(const uint16_t *at, uint32_t *out)
+static uint16_t *packed_of(const struct rows *rows, const struct row *row)
 {
-    uint32_t distance = *at++;
-
-    if (distance == DISTANCE_MORE) {
-        do {
-            distance += *at;
-        } while (*at++ == DISTANCE_MORE);
-    }
-    *out = distance;
-    return at;
+    return (uint16_t *)(void *)(rows->packed[row->label].data + row->at);
 }
 
-/* Reads the next feature behind the one at `index`. */
-static inline const uint16_t *get_feature(const uint16_t *at, bool counted, uint32_t *index, uint8_t *count)
+size_t rows_parts(const struct rows *rows, const struct row *row, struct row_part out[ROW_PARTS_MAX])
 {
-    uint32_t distance;
+    size_t count = part_count(rows);
+    const uint16_t *lengths = packed_of(rows, row);
+    const uint16_t *rest = lengths + LENGTH_WORDS * count;
+    const uint8_t *counts = rows->counts == NULL ? NULL : (const uint8_t *)(rest + row->count);
 
-    at = get_distance(at, &distance);
-    *count = 1;
-    if (counted) {
-        if ((distance & 1) != 0) {
-            *count = (uint8_t)*at++;
-        }
-        distance >>= 1;
+    for (size_t part = 0; part < count; part++) {
+        uint32_t length = get_length(lengths + LENGTH_WORDS * part);
+
+        out[part] = (struct row_part){(uint32_t)part << ROW_PART_BITS, length, rest, counts};
+        rest += length;
+        counts = counts == NULL ? NULL : counts + length;
     }
-    *index += distance;
-    return at;
+    return count;
 }
 
-static const uint16_t *packed_of(const struct rows *rows, const struct row *row)
+void rows_fetch_entry(const struct rows *rows, size_t number)
 {
-    return (const uint16_t *)(const void *)(rows->packed[row->label].data + row->at);
+    __builtin_prefetch(rows_at(rows, number));
+}
+
+void rows_fetch(const struct rows *rows, size_t number)
+{
+    const char *at = (const char *)packed_of(rows, rows_at(rows, number));
+
+    for (size_t line = 0; line < FETCH_LINES; line++) {
+        __builtin_prefetch(at + line * LINE_BYTES);
+    }
 }
 
 void rows_unpack(const struct rows *rows, const struct row *row, uint32_t *out, uint8_t *counts)
 {
-    const uint16_t *at = packed_of(rows, row);
-    uint32_t index = 0;
-    uint8_t count;
+    struct row_part parts[ROW_PARTS_MAX];
+    size_t count = rows_parts(rows, row, parts);
+    size_t number = 0;
 
     assert((counts == NULL) == (rows->counts == NULL));
-    if (counts == NULL) { /* a loop of its own: this one is the fit's hottest */
-        for (uint32_t number = 0; number < row->count; number++) {
-            at = get_feature(at, false, &index, &count);
-            out[number] = index;
+    for (size_t part = 0; part < count; part++) {
+        for (uint32_t at = 0; at < parts[part].count; at++) {
+            out[number++] = parts[part].first + parts[part].rest[at];
         }
-        return;
     }
-    for (uint32_t number = 0; number < row->count; number++) {
-        at = get_feature(at, true, &index, &counts[number]);
-        out[number] = index;
+    if (counts != NULL && row->count > 0) {
+        memcpy(counts, parts[0].counts, row->count);
     }
 }
 
@@ -335,41 +366,53 @@ void rows_count_holders(const struct rows *rows, uint32_t *out)
 {
     memset(out, 0, ((size_t)1 << rows->table_bits) * sizeof *out);
     for (size_t number = 0; number < rows_count(rows); number++) {
-        const struct row *row = rows_at(rows, number);
-        const uint16_t *at = packed_of(rows, row);
-        uint32_t index = 0;
-        uint8_t count;
+        struct row_part parts[ROW_PARTS_MAX];
+        size_t count = rows_parts(rows, rows_at(rows, number), parts);
 
-        for (uint32_t left = row->count; left > 0; left--) {
-            at = get_feature(at, rows->counts != NULL, &index, &count);
-            out[index]++;
+        for (size_t part = 0; part < count; part++) {
+            for (uint32_t at = 0; at < parts[part].count; at++) {
+                out[parts[part].first + parts[part].rest[at]]++;
+            }
         }
     }
 }
 
-/* A distance over what is left out is never longer than the distances that it replaces: a row is written where it was read. */
-void rows_keep(struct rows *rows, const unsigned char *kept)
+/* What is kept moves towards the row's beginning: it is written where it was read. */
+static uint32_t keep_in_row(const struct rows *rows, const struct row *row, const unsigned char *kept)
 {
-    uint32_t longest = 0;
+    struct row_part parts[ROW_PARTS_MAX];
+    size_t count = rows_parts(rows, row, parts);
+    size_t head = LENGTH_WORDS * count;
+    uint16_t *at = packed_of(rows, row);
+    struct packer packer = {
+        .lengths = at,
+        .rest = at + head,
+        .counts = rows->counts == NULL ? NULL : (uint8_t *)(at + head + row->count),
+    };
 
-    for (size_t number = 0; number < rows_count(rows); number++) {
-        struct row *row = (struct row *)(void *)rows->table.data + number;
-        const uint16_t *from = packed_of(rows, row);
-        uint16_t *to = (uint16_t *)(void *)(rows->packed[row->label].data + row->at);
-        uint32_t index = 0, last = 0, left = 0;
+    memset(at, 0, head * sizeof *at);
+    for (size_t part = 0; part < count; part++) {
+        for (uint32_t old = 0; old < parts[part].count; old++) {
+            uint32_t index = parts[part].first + parts[part].rest[old];
 
-        for (uint32_t at = 0; at < row->count; at++) {
-            uint8_t count;
-
-            from = get_feature(from, rows->counts != NULL, &index, &count);
             if (kept[index] != 0) {
-                to = put_feature(rows, to, index - last, count);
-                last = index;
-                left++;
+                pack(&packer, index, rows->counts == NULL ? 1 : parts[part].counts[old]);
             }
         }
-        row->count = left;
-        longest = left > longest ? left : longest;
     }
-    rows->longest = longest;
+    if (packer.counts != NULL) {
+        memmove(packer.rest + packer.taken, packer.counts, packer.taken);
+    }
+    return packer.taken;
+}
+
+void rows_keep(struct rows *rows, const unsigned char *kept)
+{
+    rows->longest = 0;
+    for (size_t number = 0; number < rows_count(rows); number++) {
+        struct row *row = (struct row *)(void *)rows->table.data + number;
+
+        row->count = keep_in_row(rows, row, kept);
+        rows->longest = row->count > rows->longest ? row->count : rows->longest;
+    }
 }

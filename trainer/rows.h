@@ -1,10 +1,10 @@
 /* rows: the texts of one training run as sets of feature indices, packed, with how often each stands in the text where asked for.
  *
- * A row holds its different indices in rising order, each as the distance to the one before: 2 bytes a feature, and 2 more where
- * a distance is beyond that, which is rare. (7 bits a byte take an eighth less memory and three times as long to read.) Counted
- * rows keep one bit more of each, and 2 bytes where the feature stands in the text more than once. Memory follows
- * the rows that were added and stops at TRAIN_ROWS_BYTES_MAX, half of it for each label, so that a draw which hands out one label
- * after the other leaves room for both. A text longer than TRAIN_TEXT_CODE_POINTS_MAX is read by its head and tail.
+ * A row holds its different indices in rising order, by their leading bits in up to ROW_PARTS_MAX parts: within one only the
+ * 16 trailing bits are kept, so that 2 bytes a feature are read as they lie; 4 more tell a part's length. Counted rows keep
+ * a byte more a feature. Memory follows the rows that were added and stops at TRAIN_ROWS_BYTES_MAX, half of it for each label: a
+ * draw which hands out one label after the other leaves room for both. A text longer than TRAIN_TEXT_CODE_POINTS_MAX is read by
+ * its head and tail.
  * Thread: one at a time.
  */
 #ifndef TRAINER_ROWS_H
@@ -28,6 +28,16 @@ struct row {
     uint8_t fold;   /* 0 to TRAIN_FOLDS - 1, dealt in turn within the label */
 };
 
+enum { ROW_PART_BITS = 16, ROW_PARTS_MAX = 1 << (MODEL_TABLE_BITS_MAX - ROW_PART_BITS) };
+
+/* The features of a row whose indices have the same leading bits. */
+struct row_part {
+    uint32_t first;         /* index is this plus what stands in `rest` */
+    uint32_t count;         /* of features; may be 0 */
+    const uint16_t *rest;   /* rising */
+    const uint8_t *counts;  /* 1 to MODEL_TF_COUNT_MAX; NULL where rows are not counted */
+};
+
 /* `bytes_max` is at most TRAIN_ROWS_BYTES_MAX; tests take less. STATUS_NO_MEMORY. */
 MUST_CHECK enum status rows_open(struct rows **out, unsigned table_bits, bool counted, size_t bytes_max);
 void rows_close(struct rows **rows);
@@ -48,6 +58,13 @@ const struct row *rows_at(const struct rows *rows, size_t number);
 
 /* Features of the longest row. */
 uint32_t rows_longest(const struct rows *rows);
+
+/* Writes the parts of a row in rising order and returns how many: the same number for all rows. Lent until the next rows_add. */
+size_t rows_parts(const struct rows *rows, const struct row *row, struct row_part out[ROW_PARTS_MAX]);
+
+/* Will soon be asked for: the processor has time to fetch what rows_at and then rows_parts lend. A hint, no more. */
+void rows_fetch_entry(const struct rows *rows, size_t number);
+void rows_fetch(const struct rows *rows, size_t number);
 
 /* Writes row->count indices to `out`; of counted rows their counts, 1 to MODEL_TF_COUNT_MAX, to `counts`, which is else NULL. */
 void rows_unpack(const struct rows *rows, const struct row *row, uint32_t *out, uint8_t *counts);

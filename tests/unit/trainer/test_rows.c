@@ -216,6 +216,48 @@ static void counted_rows_know_how_often_a_feature_stands_in_them(void **state)
     rows_close(&plain);
 }
 
+static void parts_hold_what_is_unpacked_by_its_leading_bits(void **state)
+{
+    static const struct {
+        unsigned bits;
+        size_t parts;
+    } tables[] = {{MODEL_TABLE_BITS_MIN, 1}, {ROW_PART_BITS, 1}, {ROW_PART_BITS + 1, 2}, {18, 4},
+                  {MODEL_TABLE_BITS_MAX, ROW_PARTS_MAX}};
+    static uint32_t indices[FEATURES_PER_CODE_POINT * TRAIN_TEXT_CODE_POINTS_MAX + FEATURES_END];
+    static uint8_t counts[sizeof indices / sizeof indices[0]];
+    char *text = long_text(TRAIN_TEXT_CODE_POINTS_MAX);
+
+    (void)state;
+    for (size_t table = 0; table < 2 * sizeof tables / sizeof tables[0]; table++) {
+        bool counted = table % 2 == 1;
+        struct row_part parts[ROW_PARTS_MAX];
+        struct rows *rows = NULL;
+        size_t number = 0;
+
+        assert_status(STATUS_OK, rows_open(&rows, tables[table / 2].bits, counted, MIB));
+        assert_status(STATUS_OK, rows_add(rows, BYTES("before"), 0));
+        assert_status(STATUS_OK, rows_add(rows, (struct bytes){text, TRAIN_TEXT_CODE_POINTS_MAX}, 0));
+        assert_status(STATUS_OK, rows_add(rows, BYTES("behind"), 0));
+        rows_fetch_entry(rows, 1);
+        rows_fetch(rows, 1);
+        rows_unpack(rows, rows_at(rows, 1), indices, counted ? counts : NULL);
+        assert_int_equal(tables[table / 2].parts, rows_parts(rows, rows_at(rows, 1), parts));
+        for (size_t part = 0; part < tables[table / 2].parts; part++) {
+            assert_int_equal(part << ROW_PART_BITS, parts[part].first);
+            assert_true(parts[part].count > 0);
+            for (uint32_t at = 0; at < parts[part].count; at++, number++) {
+                assert_int_equal(indices[number], parts[part].first + parts[part].rest[at]);
+                assert_true(number == 0 || indices[number] > indices[number - 1]);
+                assert_true(!counted || parts[part].counts[at] == counts[number]);
+            }
+            assert_int_equal(counted, parts[part].counts != NULL);
+        }
+        assert_int_equal(number, rows_at(rows, 1)->count);
+        rows_close(&rows);
+    }
+    test_free(text);
+}
+
 static void features_that_are_not_kept_leave_every_row(void **state)
 {
     static const char *const texts[] = {"one two three", "", "two", "three three three", "one two three four five"};
@@ -270,6 +312,7 @@ int main(void)
         cmocka_unit_test(each_label_stops_at_its_half),
         cmocka_unit_test(rows_without_text_have_an_end_too),
         cmocka_unit_test(counted_rows_know_how_often_a_feature_stands_in_them),
+        cmocka_unit_test(parts_hold_what_is_unpacked_by_its_leading_bits),
         cmocka_unit_test(features_that_are_not_kept_leave_every_row),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
