@@ -7,6 +7,8 @@
 #include "proto/secret.h"
 
 #include <math.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -321,6 +323,84 @@ static void what_cannot_be_reached_is_unavailable(void **state)
 }
 
 /* A socket that accepts (by its backlog) and never says a word, as a server that hangs. */
+/* The other end of a connection of this process. */
+static int own_end_of(int accepted)
+{
+    struct sockaddr_in theirs, own;
+
+    for (int fd = 3; fd < 1024; fd++) {
+        socklen_t theirs_bytes = sizeof theirs, own_bytes = sizeof own;
+
+        if (fd != accepted && getsockname(fd, (struct sockaddr *)&own, &own_bytes) == 0 && own.sin_family == AF_INET &&
+            getpeername(accepted, (struct sockaddr *)&theirs, &theirs_bytes) == 0 && theirs.sin_port == own.sin_port) {
+            return fd;
+        }
+    }
+    return -1;
+}
+
+struct looked {
+    int listener;
+    int user_timeout_ms;
+    int keeps_alive;
+    int idle_s;
+    int interval_s;
+    int probes;
+};
+
+static int option(int fd, int level, int name)
+{
+    int value = -1;
+    socklen_t bytes = sizeof value;
+
+    return getsockopt(fd, level, name, &value, &bytes) == 0 ? value : -1;
+}
+
+/* Looks at the client's socket, and leaves it without an answer. */
+static void *look_at_client(void *context)
+{
+    struct looked *looked = context;
+    int accepted = accept(looked->listener, NULL, NULL);
+    int fd = own_end_of(accepted);
+
+    looked->user_timeout_ms = option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT);
+    looked->keeps_alive = option(fd, SOL_SOCKET, SO_KEEPALIVE);
+    looked->idle_s = option(fd, IPPROTO_TCP, TCP_KEEPIDLE);
+    looked->interval_s = option(fd, IPPROTO_TCP, TCP_KEEPINTVL);
+    looked->probes = option(fd, IPPROTO_TCP, TCP_KEEPCNT);
+    (void)shutdown(looked->listener, SHUT_RDWR);
+    (void)close(looked->listener); /* asked again, the server is not there */
+    (void)close(accepted);
+    return NULL;
+}
+
+/* What the kernel does then is its own: it ends a connection on which nothing sent was taken for so long, or no probe answered. */
+static void a_session_over_tcp_has_its_timers_whatever_its_url_says(void **state)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct looked looked = {.listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+    struct database_settings settings = {0};
+    socklen_t bytes = sizeof address;
+    struct db *db = NULL;
+    pthread_t thread;
+
+    (void)state;
+    assert_int_equal(0, bind(looked.listener, (const struct sockaddr *)&address, sizeof address));
+    assert_int_equal(0, listen(looked.listener, 4));
+    assert_int_equal(0, getsockname(looked.listener, (struct sockaddr *)&address, &bytes));
+    (void)snprintf(settings.url, sizeof settings.url,
+                   "host=127.0.0.1 port=%u user=u dbname=d sslmode=disable gssencmode=disable tcp_user_timeout=0 keepalives=0",
+                   ntohs(address.sin_port));
+    assert_int_equal(0, pthread_create(&thread, NULL, look_at_client, &looked));
+    assert_status(STATUS_UNAVAILABLE, db_open(&db, &settings, "test"));
+    assert_int_equal(0, pthread_join(thread, NULL));
+    assert_int_equal(DB_USER_TIMEOUT_MS, looked.user_timeout_ms);
+    assert_int_equal(1, looked.keeps_alive);
+    assert_int_equal(DB_KEEPALIVE_IDLE_S, looked.idle_s);
+    assert_int_equal(DB_KEEPALIVE_INTERVAL_S, looked.interval_s);
+    assert_int_equal(DB_KEEPALIVES, looked.probes);
+}
+
 static void a_server_that_never_answers_costs_the_connect_timeout(void **state)
 {
     struct database_settings settings = {0};
@@ -485,6 +565,7 @@ int main(void)
         cmocka_unit_test(a_killed_session_is_unavailable_from_then_on),
         cmocka_unit_test(credentials_come_from_a_file_and_are_refused_as_denied),
         cmocka_unit_test(what_cannot_be_reached_is_unavailable),
+        cmocka_unit_test(a_session_over_tcp_has_its_timers_whatever_its_url_says),
         cmocka_unit_test(a_server_that_never_answers_costs_the_connect_timeout),
         cmocka_unit_test(a_parameter_may_be_larger_than_the_sockets_buffers),
         cmocka_unit_test(a_watch_cancels_the_statement_at_the_server),
