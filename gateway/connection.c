@@ -16,11 +16,6 @@ static enum connection_state state_of(const struct connection *connection)
     return (enum connection_state)connection->member.state;
 }
 
-struct connection *connection_of(struct roster_member *member)
-{
-    return (struct connection *)((char *)member - offsetof(struct connection, member));
-}
-
 /* The only function that changes the state. */
 static void enter(struct connection *connection, enum connection_state state)
 {
@@ -213,6 +208,8 @@ static void end_of_input(struct connection *connection, bool broken)
         enter(connection, HALF);
     } else if (state_of(connection) == LINGER) {
         connection_close(connection, connection->reason, false);
+    } else if (!broken && state_of(connection) == BODY) { /* whether it has left shows when it is told */
+        connection_refuse(connection, REFUSAL_INCOMPLETE);
     } else {
         connection_lose(connection, BY_CLIENT);
     }

@@ -59,6 +59,11 @@ void connection_count_end(const struct connection *connection, enum close_reason
     }
 }
 
+struct connection *connection_of(struct roster_member *member)
+{
+    return (struct connection *)((char *)member - offsetof(struct connection, member));
+}
+
 /* What is known of one of them: connection.h. */
 size_t connection_unsent(const struct connection *connection)
 {

@@ -56,8 +56,9 @@ static struct bytes without_port(struct bytes item)
     return host;
 }
 
-/* The last item of a list, which is cut off. */
-static struct bytes last_item(struct bytes *list)
+/* The last item of a list, which is cut off; and whether there are more. One that is empty is an item, in a list or alone: some
+ * proxy did not say who asked it. */
+static struct bytes last_item(struct bytes *list, bool *more)
 {
     size_t at = list->count;
     struct bytes item;
@@ -66,6 +67,7 @@ static struct bytes last_item(struct bytes *list)
         at--;
     }
     item = fields_trim(bytes_from(*list, at));
+    *more = at > 0;
     *list = bytes_first(*list, at > 0 ? at - 1 : 0);
     return item;
 }
@@ -80,12 +82,13 @@ void forwarded_address(const struct forwarded_proxies *proxies, struct bytes pee
     for (size_t index = fields_count(fields); trusted && index > 0; index--) {
         struct field field = fields_at(fields, index - 1);
         struct bytes list = field.value;
+        bool more = true;
 
         if (!bytes_equal_nocase(field.name, BYTES("x-forwarded-for"))) {
             continue;
         }
-        while (trusted && list.count > 0) {
-            struct bytes address = without_port(last_item(&list));
+        while (trusted && more) {
+            struct bytes address = without_port(last_item(&list, &more));
 
             trusted = network_read_address(address, &network);
             if (trusted) { /* else nobody knows who stood behind the last proxy */

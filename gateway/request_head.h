@@ -48,6 +48,7 @@
     row(REFUSAL_HEADER_TIME, "header_time", 408, "the request's head took too long to arrive")                         \
     row(REFUSAL_BODY_TIME, "body_time", 408, "the request's body took too long to arrive")                             \
     row(REFUSAL_BODY_RATE, "body_rate", 408, "the request's body arrives too slowly")                                  \
+    row(REFUSAL_INCOMPLETE, "incomplete", 400, "the client ended its side within the request's body")                  \
     row(REFUSAL_CONNECTIONS, "connections", 503, "the gateway has as many connections as it may")                      \
     row(REFUSAL_ADDRESS, "address", 429, "this address has as many connections as it may")                            \
     row(REFUSAL_ENDING, "ending", 503, "the gateway is shutting down")                                                 \

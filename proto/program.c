@@ -137,10 +137,18 @@ static int ask(const char *service, const char *file, const char *path)
         return PROGRAM_FAILED;
     }
     listen = health_listener(settings, service);
+    if (listen[0] == '\0') {
+        (void)fprintf(stderr,
+                      "prismguard-%s: nobody can be asked: %s.admin_listen is off in %s; give it an address (127.0.0.1:9091) and "
+                      "start the %s anew\n",
+                      service, service, file, service);
+        settings_close(&settings);
+        return PROGRAM_FAILED;
+    }
     status = health_ask(listen, path, stdout);
     if (status != STATUS_OK && status != STATUS_AGAIN) {
-        (void)fprintf(stderr, "prismguard-%s: cannot ask %s.admin_listen ('%s'): %s\n", service, service,
-                      listen[0] == '\0' ? "off" : listen, status_sentence(status));
+        (void)fprintf(stderr, "prismguard-%s: cannot ask %s.admin_listen ('%s'): %s\n", service, service, listen,
+                      status_sentence(status));
     }
     settings_close(&settings);
     return status == STATUS_OK ? PROGRAM_OK : PROGRAM_FAILED;

@@ -205,7 +205,38 @@ static void a_client_that_leaves_within_its_body_is_told(void **state)
     turn_until(world->body.count == 2);
     assert_int_equal(0, close(world->client));
     world->client = -1;
+    turn_until(world->closed == 1);
+    assert_int_equal(REFUSAL_INCOMPLETE, world->refusal);
+    assert_int_equal(0, world->completes);
+}
+
+static void a_client_that_breaks_off_within_its_body_is_told(void **state)
+{
+    struct world *world = *state;
+    struct linger reset = {.l_onoff = 1};
+
+    connect_client(world);
+    say(world, POST "ab");
+    turn_until(world->body.count == 2);
+    assert_int_equal(0, setsockopt(world->client, SOL_SOCKET, SO_LINGER, &reset, sizeof reset));
+    assert_int_equal(0, close(world->client));
+    world->client = -1;
     turn_until(world->gone == 1);
+    assert_int_equal(REFUSAL_NONE, world->refusal);
+}
+
+static void a_client_that_ends_its_side_within_its_body_hears_so(void **state)
+{
+    struct world *world = *state;
+
+    connect_client(world);
+    say(world, POST "ab");
+    turn_until(world->body.count == 2);
+    assert_int_equal(0, shutdown(world->client, SHUT_WR));
+    assert_hears("refused");
+    assert_int_equal(0, hear_end(world)); /* no reset */
+    assert_int_equal(REFUSAL_INCOMPLETE, world->refusal);
+    assert_int_equal(0, world->gone);
     assert_int_equal(0, world->completes);
 }
 
@@ -247,6 +278,7 @@ static void a_silent_client_is_closed_at_the_header_time(void **state)
     connection_set_tick(world->set);
     assert_int_equal(0, hear_end(world));
     assert_int_equal(REFUSAL_NONE, world->refusal);
+    assert_int_equal(1, closed_by(world, "header_time"));
 }
 
 static void a_head_that_drips_is_refused_at_the_header_time(void **state)
@@ -290,6 +322,10 @@ static void a_body_that_drips_is_refused_at_the_body_time(void **state)
     assert_int_equal(REFUSAL_BODY_TIME, world->refusal);
     assert_hears("refused");
     assert_int_equal(0, hear_end(world));
+    assert_int_equal(0, close(world->client));
+    world->client = -1;
+    turn_until(world->closed == 1);
+    assert_int_equal(1, closed_by(world, "body_time"));
 }
 
 /* At the rate, one byte below it, and with nothing at all before it counts. */
@@ -360,6 +396,7 @@ static void an_idle_connection_is_closed_at_its_time_and_one_that_asks_again_is_
     clock_freeze(60999);
     connection_set_tick(world->set);
     assert_int_equal(0, hear_end(world));
+    assert_int_equal(1, closed_by(world, "idle"));
 }
 
 /* More than the kernel's buffers of a loopback connection take. */
@@ -417,6 +454,8 @@ static void a_client_that_does_not_read_is_cut_and_one_that_reads_slowly_is_not(
     }
     assert_int_equal(1, world->gone);
     assert_int_equal(0, unsent(world));
+    turn_until(world->closed == 1);
+    assert_int_equal(1, closed_by(world, "write_stall"));
     free(room);
 }
 
@@ -507,18 +546,17 @@ static void an_answer_before_the_body_reaches_a_client_that_is_still_sending(voi
     struct world *world = *state;
     char *big = calloc(1, MIB);
     size_t sent = 0;
-    int turns = TURNS_MAX;
 
     connect_client(world);
     world->answer = "no";
     world->answer_at_head = true;
     say(world, "POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 1048576\r\n\r\n");
-    while (sent < MIB && turns-- > 0) {
+    for (int turn = 0; sent < MIB && turn < TURNS_MAX; turn++) {
         ssize_t more = send(world->client, big + sent, MIB - sent, MSG_NOSIGNAL);
 
         sent += more > 0 ? (size_t)more : 0;
         assert_true(more > 0 || errno == EAGAIN);
-        (void)uv_run(&world->uv, UV_RUN_NOWAIT);
+        turn_once(world, turn);
     }
     assert_int_equal(MIB, sent);
     assert_hears("no");
@@ -544,6 +582,32 @@ static void a_client_that_never_ends_an_early_answer_is_closed(void **state)
     clock_freeze(1000 + LINGER_MS);
     connection_set_tick(world->set);
     turn_until(world->closed == 1);
+}
+
+static void a_client_that_sends_on_after_an_early_answer_is_read_up_to_a_bound(void **state)
+{
+    struct world *world = *state;
+    char *big = calloc(1, MIB);
+    size_t sent = 0;
+
+    connect_client(world);
+    world->answer = "no";
+    world->answer_at_head = true;
+    say(world, "POST / HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n");
+    assert_hears("no");
+    turn_until(world->connection->member.state == LINGER);
+    for (int turn = 0; sent < LINGER_BYTES_MAX && turn < TURNS_MAX; turn++) {
+        ssize_t more = send(world->client, big, LINGER_BYTES_MAX - sent < MIB ? LINGER_BYTES_MAX - sent : MIB, MSG_NOSIGNAL);
+
+        sent += more > 0 ? (size_t)more : 0;
+        turn_once(world, turn);
+    }
+    assert_int_equal(LINGER_BYTES_MAX, sent);
+    turn_until(world->connection->lingered_bytes == LINGER_BYTES_MAX);
+    assert_int_equal(0, world->closed);
+    say(world, "x");
+    turn_until(world->closed == 1);
+    free(big);
 }
 
 static void a_broken_answer_ends_with_a_reset_after_its_bytes(void **state)
@@ -687,6 +751,8 @@ int main(void)
         in_world(a_client_of_http_1_0_that_ends_its_side_has_left),
         in_world(a_drain_that_is_over_ends_who_waits_with_one_side),
         in_world(a_client_that_leaves_within_its_body_is_told),
+        in_world(a_client_that_breaks_off_within_its_body_is_told),
+        in_world(a_client_that_ends_its_side_within_its_body_hears_so),
         in_world(a_client_that_only_ends_its_side_still_gets_an_answer_on_its_way),
         in_world(a_silent_client_is_closed_at_the_header_time),
         in_world(a_head_that_drips_is_refused_at_the_header_time),
@@ -701,6 +767,7 @@ int main(void)
         in_world(a_client_that_waits_for_a_100_gets_it_when_its_body_is_wanted),
         in_world(an_answer_before_the_body_reaches_a_client_that_is_still_sending),
         in_world(a_client_that_never_ends_an_early_answer_is_closed),
+        in_world(a_client_that_sends_on_after_an_early_answer_is_read_up_to_a_bound),
         in_world(a_broken_answer_ends_with_a_reset_after_its_bytes),
         in_world(a_client_is_read_ahead_up_to_a_bound),
         in_world(a_connection_has_a_bound_of_requests),

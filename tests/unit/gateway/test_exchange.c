@@ -502,6 +502,30 @@ static void requests_in_flight_have_a_bound(void **state)
     free(room);
 }
 
+static void a_client_that_ends_its_side_within_its_body_hears_so(void **state)
+{
+    struct town town;
+    char *room = text_room();
+    int client;
+
+    (void)state;
+    town_open(&town);
+    client = town_client(&town);
+    town_say(client, "POST /openai/v1/messages HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n{\"a");
+    assert_int_equal(0, shutdown(client, SHUT_WR));
+    assert_true(town_hear_all(client, room)); /* without a reset */
+    assert_memory_equal("HTTP/1.1 400 ", room, 13);
+    assert_non_null(strstr(room, "\r\nConnection: close\r\n"));
+    assert_non_null(strstr(room, "\"type\":\"error\"")); /* in its dialect */
+    assert_non_null(strstr(room, "the client ended its side within the request's body"));
+    assert_true(becomes_idle(&town));
+    assert_int_equal(1, counted(&town, "prismguard_gateway_http_rejected_total", "rule", "incomplete"));
+    assert_false(town_upstream_was_called(&town));
+    (void)close(client);
+    town_close(&town);
+    free(room);
+}
+
 static void bodies_have_a_bound_together(void **state)
 {
     struct town town;
@@ -578,6 +602,7 @@ int main(void)
         cmocka_unit_test(a_stream_does_not_keep_the_request_it_answers),
         cmocka_unit_test(an_upstream_that_is_not_there_is_a_502_in_the_client_s_dialect),
         cmocka_unit_test(requests_in_flight_have_a_bound),
+        cmocka_unit_test(a_client_that_ends_its_side_within_its_body_hears_so),
         cmocka_unit_test(bodies_have_a_bound_together),
         cmocka_unit_test(an_answer_to_head_has_no_body),
     };

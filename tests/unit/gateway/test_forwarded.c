@@ -74,6 +74,8 @@ static void what_cannot_be_read_ends_the_search(void **state)
     assert_found("10.2.2.2", "10.1.1.1", "1.2.3.4, _hidden, 10.2.2.2", NULL);
     assert_found("10.1.1.1", "10.1.1.1", "", NULL);
     assert_found("10.1.1.1", "10.1.1.1", "1.2.3.4,", NULL);
+    assert_found("10.1.1.1", "10.1.1.1", "1.2.3.4", ""); /* the same in a field of its own, */
+    assert_found("10.2.2.2", "10.1.1.1", "1.2.3.4", ",10.2.2.2"); /* and at the beginning of one */
     assert_found("10.1.1.1", "10.1.1.1", "unix", NULL);
     assert_found("10.1.1.1", "10.1.1.1", "1111111111111111111111111111111111111111111111111111111111111111", NULL);
 }

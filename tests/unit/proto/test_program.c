@@ -231,7 +231,8 @@ static void health_needs_settings_and_somebody_who_answers(void **state)
     RUN(&outcome, "--health", path);
     assert_exit(PROGRAM_FAILED, &outcome);
     assert_string_equal("", outcome.out);
-    assert_non_null(strstr(outcome.error, "cannot ask gateway.admin_listen ('off')"));
+    assert_non_null(strstr(outcome.error, "gateway.admin_listen is off in "));
+    assert_non_null(strstr(outcome.error, "give it an address (127.0.0.1:9091) and start the gateway anew\n"));
     folder_write(&folder, "prismguard.yaml", BYTES("gateway: { admin_listen: '127.0.0.1:1' }\n"));
     RUN(&outcome, "--ready", path);
     assert_exit(PROGRAM_FAILED, &outcome);
