@@ -48,11 +48,6 @@ struct model_reading {
 };
 struct model_reading model_read(const struct model *model, struct bytes text, const struct pause *pause);
 
-enum model_storage {
-    MODEL_FLOAT32 = 0,
-    MODEL_INT8 = 1, /* a quarter of the bytes; weights are rounded to 255 steps of one scale */
-};
-
 /* What a trainer makes a file of. */
 struct model_parts {
     enum model_kind kind;

@@ -147,6 +147,9 @@ enum when_unavailable { WHEN_UNAVAILABLE_BLOCK, WHEN_UNAVAILABLE_ALLOW };
 enum when_full { WHEN_FULL_UNDECIDED, WHEN_FULL_BLOCK };
 enum model_kind { MODEL_KIND_NONE, MODEL_KIND_HASHLINEAR, MODEL_KIND_BOW, MODEL_KIND_FASTTEXT, MODEL_KINDS };
 enum store_choice { STORE_TEXT, STORE_HASH, STORE_OFF };
+/* How a model's weights are kept, in its file and in memory; int8: rounded to 255 steps of one scale. */
+enum model_storage { MODEL_FLOAT32 = 0, MODEL_INT8 = 1 };
+
 enum sampling_choice { SAMPLING_BALANCED, SAMPLING_LATEST, SAMPLING_RANDOM };
 enum unknown_choice { UNKNOWN_SCAN, UNKNOWN_BLOCK };
 enum images_choice { IMAGES_ALLOW, IMAGES_BLOCK };
@@ -189,6 +192,7 @@ struct training_settings {
     uint64_t every_ms;
     uint64_t max_samples;
     enum sampling_choice sampling;
+    enum model_storage storage;
     uint64_t keep_samples;
     double min_auc;
     double max_regression;

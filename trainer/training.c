@@ -97,6 +97,7 @@ static enum status draw(struct run *run)
     struct fit_options options = {
         .kind = training->profile->model_kind,
         .seed = training->seed,
+        .storage = training->profile->training.storage,
         .cancelled = training->cancelled,
         .fits = training->progress == NULL ? NULL : &training->progress->fits,
     };
@@ -222,6 +223,8 @@ static enum status write_figures(const struct run *run, struct buffer *out)
     write_real(&writer, "calibration_error", result->figures.calibration_error);
     write_real(&writer, "live_auc", result->live_auc);
     write_bands(&writer, result->bands);
+    json_write_key(&writer, "storage");
+    json_write_text(&writer, run->training->profile->training.storage == MODEL_INT8 ? "int8" : "float32");
     json_write_key(&writer, "refused_by");
     json_write_text(&writer, result->reason);
     json_write_object_end(&writer);

@@ -30,7 +30,7 @@ struct result {
     struct evaluate_figures figures;
     double train_s;  /* of this process: adding, fits for the calibration, one for the weights */
     double peak_mib; /* until the model file was made */
-    double file_mib;
+    double file_mib, int8_mib;
     double latency_us; /* of one text, median */
     double long_us;    /* of a KiB, over texts of at least one */
     double int8_loss, full_width_loss, zero_width_loss, filler_loss; /* of ROC-AUC */
@@ -251,7 +251,7 @@ static void run(const struct job *job, struct result *out)
 {
     struct model *model = train(job, MODEL_FLOAT32, out);
     struct model *narrow;
-    struct result unused;
+    struct result other;
     struct texts test = load(job, TEST);
     struct texts rows = load(job, TRAIN);
     double auc;
@@ -259,7 +259,8 @@ static void run(const struct job *job, struct result *out)
     out->figures = judge(model, &test, disguise_none);
     auc = out->figures.auc;
     measure_latency(model, &test, out);
-    narrow = train(job, MODEL_INT8, &unused);
+    narrow = train(job, MODEL_INT8, &other);
+    out->int8_mib = other.file_mib;
     out->int8_loss = auc - judge(narrow, &test, disguise_none).auc;
     out->full_width_loss = auc - judge(model, &test, disguise_full_width).auc;
     out->zero_width_loss = auc - judge(model, &test, disguise_zero_width).auc;
@@ -282,6 +283,7 @@ static void print(const struct result *result)
         {"train_s", result->train_s},
         {"peak_mib", result->peak_mib},
         {"file_mib", result->file_mib},
+        {"int8_mib", result->int8_mib},
         {"text_us", result->latency_us},
         {"kib_us", result->long_us},
         {"int8_loss", result->int8_loss},

@@ -297,11 +297,12 @@ static void settings_that_ask_for_another_run_end_this_one(void **state)
     wait_for_run(&scene);
     turn(&scene);
     assert_int_equal(1, runs(&scene, "first", "live"));
-    for (int round = 0; round < 2; round++) {
+    for (int round = 0; round < 3; round++) {
         assert_status(STATUS_OK, db_run(scene.db, "update profiles set trained_at = '-infinity'", NULL, 0, NULL));
         start_long_run(&scene);
         profiles[0].training.max_samples = scene.profiles[0].training.max_samples + (round == 0 ? 1 : 0);
-        (void)snprintf(profiles[0].name, sizeof profiles[0].name, "%s", round == 0 ? "first" : "renamed");
+        profiles[0].training.storage = round == 1 ? MODEL_INT8 : MODEL_FLOAT32;
+        (void)snprintf(profiles[0].name, sizeof profiles[0].name, "%s", round < 2 ? "first" : "renamed");
         schedule_outdate(scene.schedule, &other);
         wait_for_run(&scene);
         turn(&scene);

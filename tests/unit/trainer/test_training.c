@@ -6,6 +6,7 @@
 #include "proto/clock.h"
 #include "proto/model.h"
 #include "proto/secret.h"
+#include "trainer/fit.h"
 #include "trainer/holdout.h"
 #include "trainer/training.h"
 
@@ -133,6 +134,42 @@ static void every_kind_is_trained_and_stored_under_its_name(void **state)
     assert_int_equal(1, samples_number(scene.db, "select count(*) from models where status = 'live' and kind = 'fasttext'"));
     assert_int_equal(3, samples_number(scene.db, "select count(distinct kind) from models "
                                                  "where kind in ('hashlinear', 'bow', 'fasttext')"));
+    clear_scene(&scene);
+}
+
+static void weights_are_stored_as_the_profile_says(void **state)
+{
+    struct scene scene;
+
+    (void)state;
+    set_scene(&scene, "storage");
+    samples_fill(scene.db, scene.training.profile_id, 0, ROWS, TEXT_BYTES, 0);
+    samples_fill(scene.db, scene.training.profile_id, 1, ROWS, TEXT_BYTES, 0);
+    for (int kind = MODEL_KIND_NONE + 1; kind < MODEL_KINDS; kind++) {
+        size_t bytes[2];
+
+        for (int storage = MODEL_FLOAT32; storage <= MODEL_INT8; storage++) {
+            struct training_result result;
+            struct buffer file;
+            struct model *model = NULL;
+            int64_t version = 0;
+
+            scene.profile.model_kind = (enum model_kind)kind;
+            scene.profile.training.storage = (enum model_storage)storage;
+            scene.profile.training.max_regression = 1;
+            training_run(&scene.training, &result);
+            assert_string_equal("live", training_end_name(result.end));
+            buffer_init(&file, MODEL_FILE_BYTES_MAX);
+            assert_status(STATUS_OK, store_live_model(scene.store, scene.training.profile_id, &file, &version));
+            assert_status(STATUS_OK, model_open(&model, buffer_view(&file)));
+            bytes[storage] = file.count;
+            model_close(&model);
+            buffer_free(&file);
+        }
+        assert_int_equal(3 << FIT_TABLE_BITS, bytes[MODEL_FLOAT32] - bytes[MODEL_INT8]); /* 4 bytes a weight, and 1 */
+    }
+    assert_int_equal(3, samples_number(scene.db, "select count(*) from models where figures->>'storage' = 'int8'"));
+    assert_int_equal(3, samples_number(scene.db, "select count(*) from models where figures->>'storage' = 'float32'"));
     clear_scene(&scene);
 }
 
@@ -357,6 +394,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_run_publishes_a_model_with_its_figures),
         cmocka_unit_test(every_kind_is_trained_and_stored_under_its_name),
+        cmocka_unit_test(weights_are_stored_as_the_profile_says),
         cmocka_unit_test(what_people_say_outweighs_what_the_reviewer_says),
         cmocka_unit_test(a_regression_is_stored_as_refused_and_the_live_version_stays),
         cmocka_unit_test(equal_data_and_seed_give_equal_models),
