@@ -126,7 +126,7 @@ static bool sleep_until_work(struct pool *pool, enum order seen)
 
     (void)atomic_exchange_explicit(&pool->asleep, true, memory_order_acq_rel);
     if (!loops_have_work(pool, seen)) {
-        readable = wire_readable(pool->wire); /* while it was sent to, it may have seen what the descriptor tells of no more */
+        readable = wire_untold(pool->wire);
         (void)poll(items, 2, readable ? 0 : wait_ms);
     }
     (void)atomic_exchange_explicit(&pool->asleep, false, memory_order_acq_rel);

@@ -193,7 +193,8 @@ static void turn(struct review *review, uint64_t until_ms)
     due_ms = earlier(earlier(due_ms, until_ms), earlier(review_calls_due_ms(calls), review_flights_due_ms(review->flights)));
     due_ms = earlier(due_ms, jobs_due_ms(review));
     worker_slots_poll(&review->set, review->items + SLOT_ITEMS);
-    if (zmq_poll(review->items, (int)(SLOT_ITEMS + review->set.count + socket_count), worker_slots_wait_ms(now_ms, due_ms)) < 0) {
+    if (worker_slots_wait(review->items, SLOT_ITEMS + review->set.count + socket_count,
+                          worker_slots_wait_ms(now_ms, due_ms)) < 0) {
         return; /* a signal */
     }
     for (size_t index = 0; index < review->set.count; index++) {

@@ -38,8 +38,7 @@ bool slot_wants_input(const struct slot *slot)
 
 bool slot_has_input(struct slot *slot)
 {
-    slot->looked = slot->looked || !wire_readable(slot->wire);
-    return !slot->looked;
+    return wire_untold(slot->wire);
 }
 
 bool slot_wants_output(const struct slot *slot)
@@ -64,7 +63,6 @@ static void give_up(struct slot *slot, uint64_t now_ms)
 static void wait(struct slot *slot, uint64_t now_ms)
 {
     slot->state = SLOT_WAITING;
-    slot->looked = false;
     slot->silent_ms = now_ms + GATEWAY_SILENCE_MS;
     slot->due_ms = now_ms + SLOT_CHECK_MS;
 }
@@ -100,7 +98,6 @@ enum status slot_turn(struct slot *slot, uint64_t now_ms)
         return STATUS_OK;
     }
     assert(slot->state == SLOT_WAITING || slot->state == SLOT_JOINING);
-    slot->looked = false;
     if (slot->state == SLOT_WAITING && now_ms < slot->silent_ms && wire_connected(slot->wire)) {
         slot->due_ms = now_ms + SLOT_CHECK_MS < slot->silent_ms ? now_ms + SLOT_CHECK_MS : slot->silent_ms;
         return STATUS_OK;
@@ -186,7 +183,6 @@ enum status slot_take(struct slot *slot, uint64_t now_ms, struct message_task *o
     enum status status;
 
     assert(slot->state == SLOT_WAITING);
-    slot->looked = false;
     status = wire_take(slot->wire, &identity, &frame);
     if (status == STATUS_AGAIN) {
         return status;

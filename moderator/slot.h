@@ -32,7 +32,6 @@ struct slot {
     uint64_t heard_ms;   /* the last frame; 0 = none on this socket */
     unsigned rebuilds;   /* since something was heard */
     bool leaving;        /* the next PING is answered with BYE */
-    bool looked;         /* nothing has come, as far as the socket itself said since it was last used */
 };
 
 /* CLOSED and due at once. Everything given is borrowed until slot_close. */
@@ -45,8 +44,7 @@ void *slot_socket(const struct slot *slot);
 int slot_descriptor(const struct slot *slot); /* -1: none */
 bool slot_wants_input(const struct slot *slot);
 
-/* While WAITING: whether something has come that the descriptor tells of no more (wire_descriptor). Asks the socket once after
- * each use. */
+/* While WAITING: whether something has come that the descriptor does not tell of (wire_untold). */
 bool slot_has_input(struct slot *slot);
 bool slot_wants_output(const struct slot *slot);
 

@@ -228,7 +228,7 @@ static void look_aside(void *context)
         return;
     }
     worker_slots_poll(&thread->set, thread->items + SLOT_ITEMS);
-    if (zmq_poll(thread->items + SLOT_ITEMS, (int)thread->set.count, 0) > 0) {
+    if (worker_slots_wait(thread->items + SLOT_ITEMS, thread->set.count, 0) > 0) {
         serve_polled(thread);
     }
     thread->looked_us = clock_us();
@@ -252,7 +252,7 @@ static void turn(struct thread *thread, uint64_t until_ms)
     due_ms = until_ms < due_ms ? until_ms : due_ms;
     due_ms = thread->held_count > 0 ? now_ms : due_ms;
     worker_slots_poll(&thread->set, thread->items + SLOT_ITEMS);
-    if (zmq_poll(thread->items, (int)(SLOT_ITEMS + thread->set.count), worker_slots_wait_ms(now_ms, due_ms)) > 0) {
+    if (worker_slots_wait(thread->items, SLOT_ITEMS + thread->set.count, worker_slots_wait_ms(now_ms, due_ms)) > 0) {
         change_outfit(thread);
         judge_rest(thread->outfit->judge);
         judge_rest(thread->outfit->second);

@@ -4,8 +4,12 @@
 #include "proto/log.h"
 
 #include <assert.h>
+#include <limits.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { POLLED_MAX = 256 }; /* of more, zmq_poll's second question is the least */
 
 static size_t slots_per_home(const struct slot_want *wants, size_t want_count)
 {
@@ -192,6 +196,40 @@ void worker_slots_poll(struct worker_slots *set, zmq_pollitem_t *items)
             items[index] = (zmq_pollitem_t){.socket = slot_socket(slot), .events = ZMQ_POLLOUT};
         }
     }
+}
+
+static bool has_socket(const zmq_pollitem_t *items, size_t count)
+{
+    size_t index = 0;
+
+    while (index < count && items[index].socket == NULL) {
+        index++;
+    }
+    return index < count;
+}
+
+/* zmq_poll asks twice, the first time without waiting, though descriptors alone tell all at once. */
+int worker_slots_wait(zmq_pollitem_t *items, size_t count, long wait_ms)
+{
+    struct pollfd polled[POLLED_MAX];
+    int ready;
+
+    if (count > POLLED_MAX || has_socket(items, count)) {
+        return zmq_poll(items, (int)count, wait_ms);
+    }
+    for (size_t index = 0; index < count; index++) {
+        polled[index] = (struct pollfd){.fd = items[index].fd,
+                                        .events = (short)((items[index].events & ZMQ_POLLIN ? POLLIN : 0) |
+                                                          (items[index].events & ZMQ_POLLOUT ? POLLOUT : 0))};
+    }
+    ready = poll(polled, count, wait_ms > INT_MAX ? INT_MAX : (int)wait_ms);
+    for (size_t index = 0; ready > 0 && index < count; index++) {
+        short seen = polled[index].revents;
+
+        items[index].revents = (short)((seen & POLLIN ? ZMQ_POLLIN : 0) | (seen & POLLOUT ? ZMQ_POLLOUT : 0) |
+                                       (seen & ~(POLLIN | POLLOUT) ? ZMQ_POLLERR : 0));
+    }
+    return ready;
 }
 
 void worker_slots_leave(struct worker_slots *set)

@@ -74,6 +74,9 @@ long worker_slots_wait_ms(uint64_t now_ms, uint64_t due_ms);
  * may find nothing where zmq_poll says that there is input. */
 void worker_slots_poll(struct worker_slots *set, zmq_pollitem_t *items);
 
+/* zmq_poll, of slots and others. */
+int worker_slots_wait(zmq_pollitem_t *items, size_t count, long wait_ms);
+
 /* Every slot says BYE when it next may; worker_slots_gone once all have, or can no more. */
 void worker_slots_leave(struct worker_slots *set);
 bool worker_slots_gone(const struct worker_slots *set);

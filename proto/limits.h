@@ -41,11 +41,11 @@ enum {
     UNSURE_BYTES_MAX = SEGMENTS_MAX / 8, /* names any of them to a review, a bit each */
 
     /* ZeroMQ (spec/zeromq.md) */
-    ROUTER_MESSAGE_BYTES_MAX = 8 * KIB,   /* what a moderator may send; a VERDICT has some 30 bytes */
+    ROUTER_MESSAGE_BYTES_MAX = 2 * KIB,   /* what a moderator may send; a VERDICT has some 30 bytes */
     TASK_OVERHEAD_BYTES_MAX = 256 * KIB,  /* added to limits.moderated_text for what a gateway may send */
     /* A slot and the pool have one message under way, by turns. But libzmq wakes the other thread each time that half of a high
      * water mark has been read: of 2 that is each message. */
-    ZMQ_POOL_HWM_MESSAGES = 16,           /* from a slot, and to it: a task and probes */
+    ZMQ_POOL_HWM_MESSAGES = 64,           /* from a slot, and to it: a task and probes */
     ZMQ_SLOT_HWM_MESSAGES = 1024,         /* what may wait at a busy REQ: probes, a few bytes each (PROTOCOL.md) */
     ZMQ_ANNOUNCE_HWM_MESSAGES = 16,
     IDENTITY_BYTES_MAX = 255,             /* of a ZeroMQ peer; libzmq knows no longer one */

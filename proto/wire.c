@@ -15,7 +15,9 @@ struct wire {
     zsock_t *socket;
     void *handle; /* libzmq's, of that socket */
     enum wire_role role;
+    int descriptor;
     bool asked; /* a slot has sent, and has had no answer yet */
+    bool told;  /* what has come is taken, or will be told by the descriptor */
     zmq_msg_t identity; /* what wire_take lends */
     zmq_msg_t frame;
     const struct wire_security *security; /* NULL: the NULL mechanism */
@@ -120,6 +122,14 @@ static bool set_role_options(void *handle, enum wire_role role, size_t message_b
     return false;
 }
 
+static int number_of(const struct wire *wire, int option, int otherwise)
+{
+    int number = otherwise;
+    size_t room = sizeof number;
+
+    return zmq_getsockopt(wire->handle, option, &number, &room) == 0 ? number : otherwise;
+}
+
 enum status wire_open(struct wire **out, enum wire_role role, size_t message_bytes_max)
 {
     struct wire *wire = calloc(1, sizeof *wire);
@@ -140,6 +150,7 @@ enum status wire_open(struct wire **out, enum wire_role role, size_t message_byt
         status = status_of(errno);
         goto fail;
     }
+    wire->descriptor = number_of(wire, ZMQ_FD, -1);
     *out = wire;
     return STATUS_OK;
 fail:
@@ -228,28 +239,22 @@ enum status wire_detach(struct wire *wire, const char *endpoint)
     return STATUS_OK;
 }
 
-static int number_of(const struct wire *wire, int option, int otherwise)
-{
-    int number = otherwise;
-    size_t room = sizeof number;
-
-    return zmq_getsockopt(wire->handle, option, &number, &room) == 0 ? number : otherwise;
-}
-
-bool wire_connected(const struct wire *wire)
+bool wire_connected(struct wire *wire)
 {
     assert(wire->role == WIRE_SLOT);
+    wire->told = false;
     return (number_of(wire, ZMQ_EVENTS, 0) & ZMQ_POLLOUT) != 0;
 }
 
-bool wire_readable(const struct wire *wire)
+bool wire_untold(struct wire *wire)
 {
-    return (number_of(wire, ZMQ_EVENTS, 0) & ZMQ_POLLIN) != 0;
+    wire->told = wire->told || (number_of(wire, ZMQ_EVENTS, 0) & ZMQ_POLLIN) == 0;
+    return !wire->told;
 }
 
 int wire_descriptor(const struct wire *wire)
 {
-    return number_of(wire, ZMQ_FD, -1);
+    return wire->descriptor;
 }
 
 const char *wire_endpoint(const struct wire *wire)
@@ -298,6 +303,7 @@ static enum status send_parts(struct wire *wire, const struct bytes *contents, s
     enum status status = STATUS_OK;
 
     assert(count <= PARTS_MAX);
+    wire->told = false;
     while (made < count && make_part(&parts[made], contents[made])) {
         made++;
     }
@@ -378,20 +384,29 @@ static enum status take_envelope(struct wire *wire)
     return STATUS_OK;
 }
 
-enum status wire_take(struct wire *wire, struct bytes *identity, struct bytes *frame)
+static enum status take_parts(struct wire *wire)
 {
     enum status status = wire->role == WIRE_POOL ? take_envelope(wire) : STATUS_OK;
 
-    if (status == STATUS_OK) {
-        if (zmq_msg_recv(&wire->frame, wire->handle, ZMQ_DONTWAIT) < 0) {
-            return status_of(errno);
-        }
-        wire->asked = false;
-        if (zmq_msg_more(&wire->frame)) {
-            drop_rest(wire, &wire->frame);
-            status = STATUS_MALFORMED;
-        }
+    if (status != STATUS_OK) {
+        return status;
     }
+    if (zmq_msg_recv(&wire->frame, wire->handle, ZMQ_DONTWAIT) < 0) {
+        return status_of(errno);
+    }
+    wire->asked = false;
+    if (zmq_msg_more(&wire->frame)) {
+        drop_rest(wire, &wire->frame);
+        return STATUS_MALFORMED;
+    }
+    return STATUS_OK;
+}
+
+enum status wire_take(struct wire *wire, struct bytes *identity, struct bytes *frame)
+{
+    enum status status = take_parts(wire);
+
+    wire->told = status == STATUS_AGAIN && errno == EAGAIN; /* it has looked at all that its other thread reported */
     if (status == STATUS_OK || status == STATUS_MALFORMED) {
         *identity = content_of(&wire->identity);
     }

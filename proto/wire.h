@@ -2,7 +2,7 @@
  *
  *   role            type    made by             options on all: linger 0, ZMTP heartbeat 1/3/5 s, handshake 3 s, reconnect
  *   WIRE_POOL       ROUTER  gateway/pool        100 ms to 5 s, TCP keep-alive, MAXMSGSIZE as given; WIRE_POOL adds
- *   WIRE_SLOT       REQ     moderator           ROUTER_MANDATORY and HWM 16; WIRE_SLOT adds IMMEDIATE and HWM 1,024
+ *   WIRE_SLOT       REQ     moderator           ROUTER_MANDATORY and HWM 64; WIRE_SLOT adds IMMEDIATE and HWM 1,024
  *   WIRE_ANNOUNCE   XPUB    trainer/publish     HWM 16, verbose subscriptions
  *   WIRE_LISTEN     SUB     moderator/feed      HWM 16, subscribed to everything
  *
@@ -53,7 +53,7 @@ MUST_CHECK enum status wire_detach(struct wire *wire, const char *endpoint);
 
 /* Whether a WIRE_SLOT has a connection now, asked or not. To be asked more often than each ZMQ_RECONNECT_MS: another connection
  * may take a lost one's place then, and a REQ that waits for an answer of the first waits for ever. */
-bool wire_connected(const struct wire *wire);
+bool wire_connected(struct wire *wire);
 
 /* The endpoint really bound or connected last, with its port. Lends until wire_close. */
 const char *wire_endpoint(const struct wire *wire);
@@ -62,12 +62,13 @@ const char *wire_endpoint(const struct wire *wire);
 void *wire_handle(const struct wire *wire);
 
 /* The descriptor behind it, for poll(2), which does not look into the socket: readable when something has changed since any
- * function was last called with the socket. Whatever that call has seen itself is not told: after it, wire_readable must be
- * asked once before the descriptor alone is waited for (spec/libraries.md section 4). Borrowed. */
+ * function was last called with the socket. Whatever that call has seen itself is not told: wire_untold must be asked before the
+ * descriptor alone is waited for (spec/libraries.md section 4). Borrowed. */
 int wire_descriptor(const struct wire *wire);
 
-/* Whether wire_take would find something. Two system calls. */
-bool wire_readable(const struct wire *wire);
+/* Whether something may have come that the descriptor does not tell of. Asks the socket once after each use that may have seen
+ * it, by two system calls; a wire_take that found nothing has asked. */
+bool wire_untold(struct wire *wire);
 
 /* One frame to the other side of a REQ or to all subscribers of an XPUB, without waiting. STATUS_AGAIN when nobody is
  * connected; STATUS_CONFLICT when a REQ has not had its answer yet. */

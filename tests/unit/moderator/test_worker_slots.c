@@ -7,6 +7,7 @@
 #include "proto/secret.h"
 
 #include <poll.h>
+#include <unistd.h>
 
 enum { SLOTS = 3, ROOM = SLOTS * ADDRESSES_MAX };
 
@@ -275,6 +276,47 @@ static void a_frame_that_the_look_for_the_connection_has_seen_is_polled_for_at_o
     metrics_close(&metrics);
 }
 
+/* Both ways of waiting say the same: with a socket among the items zmq_poll waits, without one poll(2) does. */
+static void descriptors_are_waited_for_as_sockets_are(void **state)
+{
+    struct wire *wire = NULL;
+    int ends[2];
+    int closed[2];
+
+    (void)state;
+    assert_int_equal(0, pipe(ends));
+    assert_int_equal(0, pipe(closed));
+    assert_int_equal(0, close(closed[0]));
+    assert_status(STATUS_OK, wire_open(&wire, WIRE_POOL, 1000));
+    for (size_t sockets = 0; sockets <= 1; sockets++) {
+        zmq_pollitem_t items[] = {
+            {.fd = ends[0], .events = ZMQ_POLLIN},
+            {.fd = -1},
+            {.fd = ends[1], .events = ZMQ_POLLOUT},
+            {.fd = closed[1], .events = ZMQ_POLLIN},
+            {.socket = wire_handle(wire), .events = ZMQ_POLLIN},
+        };
+
+        assert_int_equal(2, worker_slots_wait(items, 4 + sockets, -1));
+        assert_int_equal(0, items[0].revents);
+        assert_int_equal(ZMQ_POLLOUT, items[2].revents);
+        assert_int_equal(ZMQ_POLLERR, items[3].revents);
+        assert_int_equal(1, write(ends[1], "b", 1));
+        assert_int_equal(3, worker_slots_wait(items, 4 + sockets, 0));
+        assert_int_equal(ZMQ_POLLIN, items[0].revents);
+        items[2].events = items[3].events = 0;
+        items[3].fd = -1;
+        assert_int_equal(1, read(ends[0], &(char){0}, 1));
+        items[0].revents = 0;
+        assert_int_equal(0, worker_slots_wait(items, 4 + sockets, 1));
+        assert_int_equal(0, items[0].revents);
+    }
+    wire_close(&wire);
+    assert_int_equal(0, close(closed[1]));
+    assert_int_equal(0, close(ends[0]));
+    assert_int_equal(0, close(ends[1]));
+}
+
 static void the_wait_ends_when_something_is_due(void **state)
 {
     (void)state;
@@ -293,6 +335,7 @@ int main(void)
         cmocka_unit_test(the_next_due_time_is_the_earliest_of_all),
         cmocka_unit_test(a_slot_that_waits_for_nothing_is_passed_over),
         cmocka_unit_test(a_frame_that_the_look_for_the_connection_has_seen_is_polled_for_at_once),
+        cmocka_unit_test(descriptors_are_waited_for_as_sockets_are),
         cmocka_unit_test(the_wait_ends_when_something_is_due),
     };
 
