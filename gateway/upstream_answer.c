@@ -1,8 +1,8 @@
 /* upstream_answer: the lines of an answer's head, stricter than libcurl reads them, and the parts of its body.
  *
  * libcurl hands over one line a call, with its end. Whatever a strict reader would not take as HTTP/1.x is refused here, so
- * that the client's side never has to doubt it (RFC 9112; tests/vectors/http-response). Lines after the head are trailers:
- * counted and forgotten.
+ * that the client's side never has to doubt it (RFC 9112; tests/vectors/http-response). Of a body in chunks libcurl hands over
+ * chunks and all (CURLOPT_HTTP_TRANSFER_DECODING): it finds the end, and `chunks` reads what is before it, as strictly.
  */
 #include "gateway/upstream_inside.h"
 
@@ -39,6 +39,7 @@ static unsigned status_of(struct bytes line)
 static enum transfer_failure take_status_line(struct transfer *transfer, struct bytes line)
 {
     transfer->status = status_of(line);
+    transfer->http_1_0 = bytes_starts_with(line, BYTES("HTTP/1.0"));
     if (transfer->status == 0 || transfer->status == 101) {
         return TRANSFER_BROKEN; /* nobody asked for another protocol */
     }
@@ -91,7 +92,8 @@ static enum transfer_failure take_framing(const struct transfer *transfer, struc
         return TRANSFER_BROKEN;
     }
     if (fields_find(fields, BYTES("transfer-encoding"), &value)) {
-        return bytes_equal_nocase(value, BYTES("chunked")) ? TRANSFER_OK : TRANSFER_BROKEN;
+        /* 1.0 has no codings: whoever uses one there has not framed it himself (RFC 9112 section 6.1). */
+        return bytes_equal_nocase(value, BYTES("chunked")) && !transfer->http_1_0 ? TRANSFER_OK : TRANSFER_BROKEN;
     }
     if (fields_find(fields, BYTES("content-length"), &value)) {
         if (bytes_number(value, INT64_MAX, &number) != STATUS_OK) {
@@ -113,6 +115,24 @@ static bool is_stream(const struct fields *fields)
             value.data[type.count] == '\t');
 }
 
+static void tell_head(struct transfer *transfer, const struct transfer_head *head)
+{
+    transfer->head_due = false;
+    transfer->events.head(transfer->events.context, head);
+    if (head->stream) {
+        fields_close(&transfer->fields);
+    }
+}
+
+/* Whether a body follows the head, in chunks (RFC 9112 section 6.3). */
+static bool is_chunked(const struct transfer *transfer)
+{
+    return fields_times(transfer->fields, BYTES("transfer-encoding")) > 0 && !transfer->head_only && transfer->status != 204 &&
+           transfer->status != 304;
+}
+
+/* A stream's head goes on at once: its first event may take a while. That of a plain answer in chunks waits for the first of
+ * them, so that one that is none is still a 502. */
 static enum transfer_failure take_head(struct transfer *transfer)
 {
     const struct limit_settings *limits = transfer->upstream->limits;
@@ -123,15 +143,16 @@ static enum transfer_failure take_head(struct transfer *transfer)
         return failure;
     }
     head.stream = is_stream(transfer->fields);
+    transfer->chunked = is_chunked(transfer);
+    transfer->head_due = transfer->chunked && !head.stream;
     transfer->part = ANSWER_BODY;
     transfer->first_byte_us = clock_us() - transfer->started_us;
     transfer->total_until_ms =
         transfer->started_ms + (head.stream ? limits->total_ms : limits->total_plain_ms);
     transfer_enter(transfer, PHASE_ANSWERING);
     head.request_gone = head.stream && transfer_drop_request(transfer);
-    transfer->events.head(transfer->events.context, &head);
-    if (head.stream) {
-        fields_close(&transfer->fields);
+    if (!transfer->head_due) {
+        tell_head(transfer, &head);
     }
     return TRANSFER_OK;
 }
@@ -185,6 +206,65 @@ size_t upstream_answer_line(char *data, size_t size, size_t count, void *context
     return transfer_is_ending(transfer) ? 0 : size * count;
 }
 
+void upstream_answer_begin(struct transfer *transfer)
+{
+    transfer->part = ANSWER_STATUS_LINE;
+    transfer->status = 0;
+    transfer->interim_count = 0;
+    transfer->trailer_bytes = 0;
+    transfer->chunked = false;
+    transfer->head_due = false;
+    transfer->chunks_taken = 0;
+    chunks_init(&transfer->chunks);
+}
+
+bool upstream_answer_is_whole(const struct transfer *transfer)
+{
+    return transfer->part == ANSWER_BODY && (!transfer->chunked || chunks_ended(&transfer->chunks));
+}
+
+/* One part of the content, or a piece of what frames it. What is not taken is read once more. */
+static bool take_chunked(struct transfer *transfer, struct bytes in, size_t *out_used)
+{
+    const struct chunks before = transfer->chunks;
+    const struct transfer_head head = {.status = transfer->status, .fields = transfer->fields, .body_bytes = -1};
+    struct bytes content;
+    ptrdiff_t used = chunks_read(&transfer->chunks, in, &content);
+
+    *out_used = 0;
+    if (used < 0) {
+        transfer_fail(transfer, used == STATUS_TOO_LARGE ? TRANSFER_TOO_LARGE : TRANSFER_BROKEN);
+        return true;
+    }
+    if (transfer->head_due && transfer->chunks.begun) {
+        tell_head(transfer, &head);
+    }
+    if (content.count > 0 && !transfer_is_ending(transfer) && !transfer->events.body(transfer->events.context, content)) {
+        transfer->chunks = before;
+        return false;
+    }
+    *out_used = (size_t)used;
+    return true;
+}
+
+/* After a pause libcurl hands over once more what it was told not to have handed over, and perhaps more behind it. */
+static bool take_all_chunked(struct transfer *transfer, struct bytes in)
+{
+    size_t at = transfer->chunks_taken < in.count ? transfer->chunks_taken : in.count;
+
+    transfer->chunks_taken -= at;
+    while (at < in.count && !transfer_is_ending(transfer)) {
+        size_t used;
+
+        if (!take_chunked(transfer, bytes_from(in, at), &used)) {
+            transfer->chunks_taken = at;
+            return false;
+        }
+        at += used;
+    }
+    return true;
+}
+
 size_t upstream_answer_body(char *data, size_t size, size_t count, void *context)
 {
     struct transfer *transfer = context;
@@ -197,7 +277,8 @@ size_t upstream_answer_body(char *data, size_t size, size_t count, void *context
         return CURL_WRITEFUNC_ERROR;
     }
     transfer->progress_ms = uv_now(transfer->upstream->loop);
-    taken = transfer->events.body(transfer->events.context, (struct bytes){data, size * count});
+    taken = transfer->chunked ? take_all_chunked(transfer, (struct bytes){data, size * count})
+                              : transfer->events.body(transfer->events.context, (struct bytes){data, size * count});
     if (transfer_is_ending(transfer)) {
         return CURL_WRITEFUNC_ERROR;
     }

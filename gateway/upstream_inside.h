@@ -18,6 +18,7 @@
 #ifndef GATEWAY_UPSTREAM_INSIDE_H
 #define GATEWAY_UPSTREAM_INSIDE_H
 
+#include "gateway/chunks.h"
 #include "gateway/resolve.h"
 #include "gateway/upstream.h"
 #include "gateway/upstream_origin.h"
@@ -89,6 +90,7 @@ struct transfer {
     size_t body_at;
     struct buffer text; /* method, URL, field lines and a small body, each terminated */
     bool repeatable;    /* may be sent again when a reused connection died */
+    bool head_only;     /* HEAD: its answer has no body */
     struct curl_slist *lines; /* nodes that point into `text` */
     size_t lines_room;
     size_t line_count;
@@ -100,6 +102,11 @@ struct transfer {
     /* The answer. */
     enum answer_part part;
     unsigned status;
+    bool http_1_0;
+    bool chunked;  /* its body is read by `chunks` */
+    bool head_due; /* told when the body has begun as it should */
+    struct chunks chunks;
+    size_t chunks_taken; /* of the bytes that libcurl hands over again after a pause, what has been read */
     unsigned interim_count;
     size_t trailer_bytes;
     struct fields *fields;
@@ -200,7 +207,10 @@ void upstream_options_arrived(struct transfer *transfer);
  * STATUS_NOT_FOUND when no address or no time is left, STATUS_NO_MEMORY. */
 MUST_CHECK enum status upstream_options_attempt(struct transfer *transfer, uint64_t left_ms);
 
-/* upstream_answer.c: libcurl's callbacks for a line of a head and a part of a body; `context` is the transfer. */
+/* upstream_answer.c: what an answer begins with; and whether all that its framing promised has come. */
+void upstream_answer_begin(struct transfer *transfer);
+bool upstream_answer_is_whole(const struct transfer *transfer);
+/* libcurl's callbacks for a line of a head and a part of a body; `context` is the transfer. */
 size_t upstream_answer_line(char *data, size_t size, size_t count, void *context);
 size_t upstream_answer_body(char *data, size_t size, size_t count, void *context);
 

@@ -108,6 +108,7 @@ enum status upstream_options_init(struct transfer *transfer)
     SET(easy, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
     SET(easy, CURLOPT_PATH_AS_IS, 1L);
     SET(easy, CURLOPT_HTTP09_ALLOWED, 0L);
+    SET(easy, CURLOPT_HTTP_TRANSFER_DECODING, 0L); /* libcurl finds the end; `chunks` reads what is before it */
     SET(easy, CURLOPT_SSL_VERIFYPEER, 1L);
     SET(easy, CURLOPT_SSL_VERIFYHOST, 2L);
     SET(easy, CURLOPT_QUICK_EXIT, 1L);
@@ -259,7 +260,7 @@ static enum status set_body(struct transfer *transfer, const struct transfer_req
     SET(easy, CURLOPT_NOBODY, 0L);
     SET(easy, CURLOPT_POSTFIELDS, NULL);
     SET(easy, CURLOPT_HTTPGET, 1L);
-    if (bytes_equal(request->method, BYTES("HEAD"))) {
+    if (transfer->head_only) {
         SET(easy, CURLOPT_NOBODY, 1L);
     } else if (has_length(request) && is_small(transfer->body)) {
         /* The usual case: one write, one packet, and the copy lives as long as libcurl may look at it. */
@@ -306,6 +307,7 @@ enum status upstream_options_set(struct transfer *transfer, const struct transfe
         return status;
     }
     transfer->repeatable = is_safe(request->method);
+    transfer->head_only = bytes_equal(request->method, BYTES("HEAD"));
     SET(easy, CURLOPT_BUFFERSIZE, (long)(request->expects_stream ? UPSTREAM_STREAM_READ_BYTES : UPSTREAM_READ_BYTES));
     status = set_url(transfer, append(transfer, request->url, none, none));
     if (status != STATUS_OK) {

@@ -275,7 +275,7 @@ static enum transfer_failure failure_of(const struct transfer *transfer, CURLcod
         return transfer->failure;
     }
     if (code == CURLE_OK) {
-        return whole_head ? TRANSFER_OK : TRANSFER_BROKEN;
+        return upstream_answer_is_whole(transfer) ? TRANSFER_OK : TRANSFER_BROKEN;
     }
     if (code == CURLE_COULDNT_RESOLVE_HOST) {
         return TRANSFER_RESOLVE;
@@ -393,10 +393,7 @@ static void begin(struct transfer *transfer, struct upstream_host *host, const s
     transfer->asked_us = 0;
     transfer->attempt = 0;
     transfer->first_byte_us = 0;
-    transfer->part = ANSWER_STATUS_LINE;
-    transfer->status = 0;
-    transfer->interim_count = 0;
-    transfer->trailer_bytes = 0;
+    upstream_answer_begin(transfer);
     TAILQ_INSERT_TAIL(&upstream->active, transfer, place);
     transfer->wait.found = on_found;
     transfer->wait.context = transfer;

@@ -213,6 +213,7 @@ enum {
     DELAY_BYTES_MAX = 64 * KIB,    /* of a stream whose head waits for content (spec/wire-formats.md section 4.5) */
     DELAY_MS = 10000,              /* and so long */
     SSE_NAME_BYTES_MAX = 16 * KIB, /* the type and the id of an event; real ones have 10 to 40 bytes */
+    UPSTREAM_CHUNK_LINE_BYTES_MAX = 4 * KIB, /* a chunk's size and extensions, and its line ends */
     UPSTREAM_INTERIM_MAX = 16,           /* 1xx answers before the final one */
     UPSTREAM_HOSTS_MAX = 2 * ROUTES_MAX, /* scheme, host and port; old ones give way to new ones after a reload */
     UPSTREAM_URL_BYTES_MAX = 66 * KIB,   /* a route's prefix and the longest request line a setting allows */

@@ -115,6 +115,7 @@ static bool ask(struct seen *seen)
     TAILQ_INIT(&upstream.turn);
     upstream.loop = &loop;
     *transfer = (struct transfer){.upstream = &upstream, .phase = PHASE_ASKING, .events = {on_head, on_body, NULL, seen, NULL}};
+    upstream_answer_begin(transfer);
     fuzz_hold(uv_timer_init(&loop, &transfer->timer) == 0);
     fuzz_hold(fields_open(&transfer->fields, FIELDS_MAX, UPSTREAM_FIELDS_BYTES_MAX) == STATUS_OK);
     buffer_init(&transfer->text, KIB);
@@ -129,7 +130,7 @@ static bool ask(struct seen *seen)
     uv_close((uv_handle_t *)&upstream.turn_end, NULL);
     fuzz_hold(uv_run(&loop, UV_RUN_DEFAULT) == 0 && uv_loop_close(&loop) == 0);
     fields_close(&transfer->fields);
-    return code == CURLE_OK && !transfer_is_ending(transfer) && transfer->part == ANSWER_BODY; /* as upstream_transfer says */
+    return code == CURLE_OK && !transfer_is_ending(transfer) && upstream_answer_is_whole(transfer); /* as upstream_transfer says */
 }
 
 /* llhttp's reading: fields of the head at hand, and of which head. */

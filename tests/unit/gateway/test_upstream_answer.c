@@ -114,7 +114,7 @@ static void the_published_answers_get_their_verdicts(void **state)
         free((char *)(uintptr_t)content.data);
         files++;
     }
-    assert_int_equal(29, files);
+    assert_int_equal(38, files);
     free((char *)(uintptr_t)manifest.data);
 }
 
@@ -198,7 +198,76 @@ static void a_body_that_ends_too_early_is_broken(void **state)
     expect(TRANSFER_BROKEN, 1, "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nhello");
     expect(TRANSFER_BROKEN, 1, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n");
     expect(TRANSFER_BROKEN, 1, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel");
-    expect(TRANSFER_BROKEN, 1, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nhello\r\n0\r\n\r\n");
+}
+
+#define CHUNKED "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n"
+#define STREAM "Content-Type: text/event-stream\r\n"
+
+/* libcurl alone takes all of these but the first. */
+static void chunks_that_are_none_are_broken_and_at_the_beginning_without_a_head(void **state)
+{
+    static const char *const lines[] = {"zz", "5 ", "5 x", "5x", "5;", "5;a=\"b", "5;a\001", "5\r", "5;a b", ""};
+
+    (void)state;
+    for (size_t index = 0; index < sizeof lines / sizeof lines[0]; index++) {
+        char text[128];
+
+        (void)snprintf(text, sizeof text, CHUNKED "\r\n%s\r\nhello\r\n0\r\n\r\n", lines[index]);
+        expect(TRANSFER_BROKEN, 0, text);
+        (void)snprintf(text, sizeof text, CHUNKED STREAM "\r\n%s\r\nhello\r\n0\r\n\r\n", lines[index]);
+        expect(TRANSFER_BROKEN, 1, text);
+        (void)snprintf(text, sizeof text, CHUNKED "\r\n1\r\n{\r\n%s\r\nhello\r\n0\r\n\r\n", lines[index]);
+        expect(TRANSFER_BROKEN, 1, text);
+    }
+    expect(TRANSFER_BROKEN, 0, CHUNKED "\r\n5\nhello\r\n0\r\n\r\n");
+    expect(TRANSFER_BROKEN, 1, CHUNKED "\r\n5\r\nhello\n0\r\n\r\n");
+    expect(TRANSFER_BROKEN, 1, CHUNKED "\r\n5\r\nhello\r\n0\r\nX : y\r\n\r\n");
+    expect(TRANSFER_BROKEN, 1, CHUNKED "\r\n5\r\nhello\r\n0\r\n\r");
+    expect(TRANSFER_BROKEN, 0, CHUNKED "\r\n");
+    expect(TRANSFER_OK, 1, CHUNKED "\r\n0\r\n\r\n");
+    expect(TRANSFER_OK, 1, "HTTP/1.1 304 Not Modified\r\nTransfer-Encoding: chunked\r\n\r\n");
+    expect(TRANSFER_BROKEN, 0, "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n");
+}
+
+/* Refuses each part once. */
+static bool take_at_the_second_try(struct record *record, struct bytes chunk)
+{
+    size_t *tries = record->more;
+
+    (void)chunk;
+    (*tries)++;
+    return *tries % 2 == 0;
+}
+
+static void parts_that_were_not_taken_come_again_and_no_others(void **state)
+{
+    static const char text[] = CHUNKED "\r\n1\r\na\r\n3;x=y\r\nbcd\r\n10\r\n0123456789abcdef\r\n2\r\nef\r\n0\r\nT: u\r\n\r\n";
+
+    (void)state;
+    for (int byte_by_byte = 0; byte_by_byte <= 1; byte_by_byte++) {
+        struct reply_script script = {bytes_of(text), byte_by_byte == 1};
+        struct server *server = server_open(send_reply, &script);
+        struct world world;
+        struct record record;
+        size_t tries = 0;
+
+        world_open(&world);
+        record_init(&record, &world);
+        record.on_body = take_at_the_second_try;
+        record.more = &tries;
+        assert_status(STATUS_OK, record_start(&record, server->port, "GET", "/", (struct bytes){NULL, 0}));
+        while (record.dones == 0) {
+            (void)uv_run(&world.loop, UV_RUN_NOWAIT);
+            if (tries % 2 == 1) {
+                record_resume(&record);
+            }
+        }
+        assert_int_equal(TRANSFER_OK, record.failure);
+        assert_bytes("abcd0123456789abcdefef", buffer_view(&record.body));
+        record_free(&record);
+        world_close(&world);
+        server_close(server);
+    }
 }
 
 static void two_ways_to_frame_a_body_are_one_too_many(void **state)
@@ -435,6 +504,8 @@ int main(void)
         cmocka_unit_test(only_the_type_itself_is_a_stream),
         cmocka_unit_test(a_body_may_be_counted_chunked_or_ended_by_the_close),
         cmocka_unit_test(a_body_that_ends_too_early_is_broken),
+        cmocka_unit_test(chunks_that_are_none_are_broken_and_at_the_beginning_without_a_head),
+        cmocka_unit_test(parts_that_were_not_taken_come_again_and_no_others),
         cmocka_unit_test(two_ways_to_frame_a_body_are_one_too_many),
         cmocka_unit_test(an_interim_answer_has_no_body),
         cmocka_unit_test(lines_that_are_no_fields_are_refused),
