@@ -9,9 +9,9 @@ enum { NO_DIGIT = -1, SKIPPED = -2, PADDING = -3 };
 
 /* clang-format off */
 static const signed char digits_of_ascii[128] = {
-    -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -2, -1, -1, -2, -1, -1,
+    -1, -1, -1, -1, -1, -1, -1, -1, -1, -2, -2, -1, -2, -2, -1, -1,
     -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1,
-    -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 62, -1, 62, -1, 63,
+    -2, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 62, -1, 62, -1, 63,
     52, 53, 54, 55, 56, 57, 58, 59, 60, 61, -1, -1, -1, -3, -1, -1,
     -1,  0,  1,  2,  3,  4,  5,  6,  7,  8,  9, 10, 11, 12, 13, 14,
     15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, -1, -1, -1, -1, 63,
@@ -57,7 +57,35 @@ bool data_url_is_family(struct bytes media_type, const char *family)
     return starts_with_nocase(media_type, bytes_of(family));
 }
 
-enum status data_url_decode(struct bytes base64, struct buffer *out)
+static int hex_of(char byte)
+{
+    if (byte >= '0' && byte <= '9') {
+        return byte - '0';
+    }
+    if (byte >= 'A' && byte <= 'F') {
+        return byte - 'A' + 10;
+    }
+    return byte >= 'a' && byte <= 'f' ? byte - 'a' + 10 : NO_DIGIT;
+}
+
+/* The next byte of `text`, from *at on; of a loose reader a percent escape is the byte it stands for. */
+static char next_byte(struct bytes text, bool loose, size_t *at)
+{
+    char byte = text.data[(*at)++];
+
+    if (loose && byte == '%' && text.count - *at >= 2) {
+        int high = hex_of(text.data[*at]);
+        int low = hex_of(text.data[*at + 1]);
+
+        if (high != NO_DIGIT && low != NO_DIGIT) {
+            *at += 2;
+            return (char)(high << 4 | low);
+        }
+    }
+    return byte;
+}
+
+static enum status decode(struct bytes base64, bool loose, struct buffer *out)
 {
     size_t room = base64.count / 4 * 3 + 3;
     size_t used = 0;
@@ -69,14 +97,15 @@ enum status data_url_decode(struct bytes base64, struct buffer *out)
 
     room = room < out->max - out->count ? room : out->max - out->count;
     status = buffer_reserve(out, room, &decoded);
-    for (size_t index = 0; index < base64.count && status == STATUS_OK; index++) {
-        int digit = digit_of(base64.data[index]);
+    for (size_t at = 0; at < base64.count && status == STATUS_OK;) {
+        int digit = digit_of(next_byte(base64, loose, &at));
 
         if (digit == PADDING) {
             padded = true;
-        } else if (digit == NO_DIGIT || (digit != SKIPPED && padded)) {
+            bit_count = loose ? 0 : bit_count;
+        } else if (!loose && (digit == NO_DIGIT || (digit != SKIPPED && padded))) {
             status = STATUS_MALFORMED;
-        } else if (digit != SKIPPED) {
+        } else if (digit >= 0) {
             bits = bits << 6 | (unsigned)digit;
             bit_count += 6;
         }
@@ -93,15 +122,14 @@ enum status data_url_decode(struct bytes base64, struct buffer *out)
     return status; /* bits left over are dropped: decoders behind us do so, and the text may have been cut there */
 }
 
-static int hex_of(char byte)
+enum status data_url_decode(struct bytes base64, struct buffer *out)
 {
-    if (byte >= '0' && byte <= '9') {
-        return byte - '0';
-    }
-    if (byte >= 'A' && byte <= 'F') {
-        return byte - 'A' + 10;
-    }
-    return byte >= 'a' && byte <= 'f' ? byte - 'a' + 10 : NO_DIGIT;
+    return decode(base64, false, out);
+}
+
+enum status data_url_decode_loosely(struct bytes base64, struct buffer *out)
+{
+    return decode(base64, true, out);
 }
 
 enum status data_url_unescape(struct bytes escaped, struct buffer *out)

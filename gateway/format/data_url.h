@@ -25,10 +25,14 @@ bool data_url_read(struct bytes text, struct data_url *out);
 /* "image/PNG" is of family "image/". */
 bool data_url_is_family(struct bytes media_type, const char *family);
 
-/* Appends the decoded bytes. Both alphabets, with or without padding; line ends are skipped and bits that are no whole
+/* Appends the decoded bytes. Both alphabets, with or without padding; white space is skipped and bits that are no whole
  * byte dropped, as lenient decoders do. STATUS_MALFORMED, STATUS_TOO_LARGE, STATUS_NO_MEMORY; what was decoded until
  * then stays. */
 MUST_CHECK enum status data_url_decode(struct bytes base64, struct buffer *out);
+
+/* The same as the loosest readers do it: what is no digit is skipped (RFC 2045 section 6.8), percent escapes are decoded
+ * first, and behind padding it begins anew. Never STATUS_MALFORMED. */
+MUST_CHECK enum status data_url_decode_loosely(struct bytes base64, struct buffer *out);
 
 /* Appends text with its "%41" decoded; a '%' that begins none stays. Statuses of buffer_append. */
 MUST_CHECK enum status data_url_unescape(struct bytes escaped, struct buffer *out);

@@ -87,6 +87,18 @@ static void take_opened(struct extract *extract, enum status status)
     }
 }
 
+/* What is no base64 to us is some to those who skip what is none of its digits: judged as they read it, where that is text. */
+static void take_loosely(struct extract *extract, struct bytes base64, bool labelled)
+{
+    enum status status;
+
+    buffer_clear(&extract->decoded);
+    status = data_url_decode_loosely(base64, &extract->decoded);
+    if (labelled || is_readable(buffer_view(&extract->decoded), status == STATUS_TOO_LARGE)) {
+        take_opened(extract, status);
+    }
+}
+
 /* `labelled`: its media type says that it is text. Otherwise the bytes say it: a wrong label must not hide words. */
 static bool take_base64(struct extract *extract, struct bytes base64, bool labelled, enum media media)
 {
@@ -94,6 +106,7 @@ static bool take_base64(struct extract *extract, struct bytes base64, bool label
     enum status status = open_base64(extract, base64, labelled, &readable);
 
     if (status == STATUS_MALFORMED) {
+        take_loosely(extract, base64, labelled);
         return false;
     }
     if (!readable) {
@@ -112,6 +125,7 @@ static bool take_counted(struct extract *extract, struct bytes base64, enum medi
     enum status status = open_base64(extract, base64, false, &readable);
 
     if (status == STATUS_MALFORMED) {
+        take_loosely(extract, base64, false);
         return false;
     }
     extract_count(extract, media);
@@ -146,15 +160,20 @@ static bool is_counted(struct bytes media_type, enum media *out)
     return *out == MEDIA_IMAGE || data_url_is_family(media_type, "audio/") || data_url_is_family(media_type, "video/");
 }
 
-/* Base64 of which a media type says what it is. */
+/* Base64 of which a media type says what it is. What cannot be read as that counts as it, too. */
 static bool take_typed(struct extract *extract, struct bytes media_type, struct bytes base64)
 {
     enum media media;
+    bool counted = is_counted(media_type, &media);
+    bool known;
 
-    if (is_counted(media_type, &media)) {
-        return take_counted(extract, base64, media);
+    media = counted ? media : MEDIA_FILE;
+    known = counted ? take_counted(extract, base64, media)
+                    : take_base64(extract, base64, data_url_is_family(media_type, "text/"), media);
+    if (!known) {
+        extract_count(extract, media);
     }
-    return take_base64(extract, base64, data_url_is_family(media_type, "text/"), MEDIA_FILE);
+    return known;
 }
 
 /* The text of a data URL without base64. */
@@ -188,7 +207,12 @@ static bool take_media(struct extract *extract, struct bytes content, enum media
         return true;
     }
     if (!data_url_read(content, &url)) {
-        return media != MEDIA_IMAGE && take_base64(extract, content, false, media);
+        bool known = media != MEDIA_IMAGE && take_base64(extract, content, false, media);
+
+        if (!known) {
+            extract_count(extract, media); /* somebody may have it by another name: an id, a bucket's URL */
+        }
+        return known;
     }
     if (!url.base64) {
         take_percent(extract, &url);

@@ -75,7 +75,8 @@ static void base64_decodes_in_both_alphabets(void **state)
         {"+/-_", STATUS_OK, "\xFB\xFF\xBF"},
         {"Z", STATUS_OK, ""},
         {"Zm9vY", STATUS_OK, "foo"},
-        {"Zm9v YmFy", STATUS_MALFORMED, "foo"},
+        {"Zm9v Ym\tFy\f", STATUS_OK, "foobar"},
+        {"Zm9v*YmFy", STATUS_MALFORMED, "foo"},
         {"Zm9v.", STATUS_MALFORMED, "foo"},
         {"Zg==Zg==", STATUS_MALFORMED, "f"},
         {"Zm9v\xC3\xA9", STATUS_MALFORMED, "foo"},
@@ -89,6 +90,22 @@ static void base64_decodes_in_both_alphabets(void **state)
     }
 }
 
+static void a_loose_reader_skips_what_is_no_digit(void **state)
+{
+    static const char *const cases[][2] = {
+        {"Zm9vYmFy", "foobar"},       {"*Zm9v.Ym\xC3\xA9\x01" "Fy", "foobar"}, {"Zm8=b2JhciE=", "foobar!"}, {"Zg%3D%3dZg", "ff"},
+        {"%5Am9v%59mFy", "foobar"},   {"Zm9v%", "foo"},                      {"Zm9v%4", "foo"},            {"Zm9v%zz", "foo\xCF"},
+        {"", ""},                     {"=", ""},
+    };
+
+    (void)state;
+    for (size_t index = 0; index < sizeof cases / sizeof cases[0]; index++) {
+        buffer_clear(&out);
+        assert_status(STATUS_OK, data_url_decode_loosely(bytes_of(cases[index][0]), &out));
+        assert_bytes(cases[index][1], buffer_view(&out));
+    }
+}
+
 static void decoding_stops_at_the_bound(void **state)
 {
     struct buffer small;
@@ -99,6 +116,9 @@ static void decoding_stops_at_the_bound(void **state)
     assert_bytes("foobar", buffer_view(&small));
     buffer_clear(&small);
     assert_status(STATUS_TOO_LARGE, data_url_decode(BYTES("Zm9vYmFyIQ=="), &small));
+    assert_bytes("foobar", buffer_view(&small));
+    buffer_clear(&small);
+    assert_status(STATUS_TOO_LARGE, data_url_decode_loosely(BYTES("Zm9v.YmFyIQ=="), &small));
     assert_bytes("foobar", buffer_view(&small));
     buffer_free(&small);
 }
@@ -126,6 +146,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_data_url_is_split_at_its_marks, set_up, tear_down),
         cmocka_unit_test_setup_teardown(families_compare_without_case, set_up, tear_down),
         cmocka_unit_test_setup_teardown(base64_decodes_in_both_alphabets, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_loose_reader_skips_what_is_no_digit, set_up, tear_down),
         cmocka_unit_test_setup_teardown(decoding_stops_at_the_bound, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_run_is_base64_from_its_least_length_on, set_up, tear_down),
     };
