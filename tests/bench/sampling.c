@@ -73,8 +73,8 @@ static enum status read_by(const char *query, const struct database_settings *se
     return status;
 }
 
-/* A whole training, as the trainer's leader has it run: the rows' features stay in memory for it. */
-static enum status train(const struct database_settings *settings, int64_t profile_id, uint64_t seed, uint64_t rows,
+/* A whole training, as the trainer's leader has it run, or at the priority of everybody else. */
+static enum status train(const struct database_settings *settings, int64_t profile_id, bool give_way, uint64_t seed, uint64_t rows,
                          struct seen *seen, struct sample_figures figures[SAMPLE_LABELS])
 {
     const struct profile_settings profile = {.name = "default", .model_kind = MODEL_KIND_HASHLINEAR,
@@ -93,7 +93,9 @@ static enum status train(const struct database_settings *settings, int64_t profi
     if (status != STATUS_OK) {
         return status;
     }
-    training_give_way();
+    if (give_way) {
+        training_give_way();
+    }
     training_run(&training, &result);
     seen->end = training_end_name(result.end);
     seen->auc = result.figures.auc;
@@ -128,13 +130,13 @@ int main(int argc, char **argv)
     enum status status;
 
     if (argc < 5 || argc > 6 || bytes_copy(bytes_of(argv[1]), settings.url, sizeof settings.url) != STATUS_OK) {
-        (void)fprintf(stderr, "usage: bench_sampling URL PROFILE_ID draw|train|random|all SEED [ROWS]\n");
+        (void)fprintf(stderr, "usage: bench_sampling URL PROFILE_ID draw|train|train_boldly|random|all SEED [ROWS]\n");
         return 2;
     }
     if (strcmp(argv[3], "draw") == 0) {
         status = draw(&settings, strtoll(argv[2], NULL, 10), strtoull(argv[4], NULL, 10), &seen, figures);
-    } else if (strcmp(argv[3], "train") == 0) {
-        status = train(&settings, strtoll(argv[2], NULL, 10), strtoull(argv[4], NULL, 10),
+    } else if (strcmp(argv[3], "train") == 0 || strcmp(argv[3], "train_boldly") == 0) {
+        status = train(&settings, strtoll(argv[2], NULL, 10), strcmp(argv[3], "train") == 0, strtoull(argv[4], NULL, 10),
                        argc == 6 ? strtoull(argv[5], NULL, 10) : ROWS, &seen, figures);
     } else {
         status = read_by(strcmp(argv[3], "all") == 0 ? all_rows : random_rows, &settings, strtoll(argv[2], NULL, 10), &seen);
