@@ -27,6 +27,10 @@ void store_close(struct store **store);
 /* From now on, and all together, the calls may take `answer_ms`: one that waits for the server longer gives the session up
  * and returns STATUS_TIMEOUT. 0 = each as long as proto/db lets it, as it is at first. */
 void store_answer_within(struct store *store, uint64_t answer_ms);
+
+/* From now on the server ends a statement of this session after `statement_ms`, which count until its last row was taken; at
+ * first DB_STATEMENT_MS. What db_run returns. */
+MUST_CHECK enum status store_statements_within(struct store *store, uint64_t statement_ms);
 bool store_alive(const struct store *store);
 const char *store_sqlstate(const struct store *store); /* as db_sqlstate */
 
