@@ -4,8 +4,9 @@
 #include "proto/text.h"
 
 #include <assert.h>
+#include <string.h>
 
-enum { CODE_POINT_BITS = 16, SPACE = ' ' };
+enum { CODE_POINT_BITS = 16, SPACE = ' ', ASCII_STEP = 64 };
 
 /* Odd numbers without pattern; one for each kind of feature, so that "a" the character is not "a" the word. */
 #define NGRAM_1 0x9E3779B97F4A7C15u
@@ -87,7 +88,7 @@ static inline size_t take_words(struct features *features, uint32_t code_point, 
     }
 }
 
-size_t features_take(struct features *features, const uint32_t *code_points, size_t count, uint32_t *out)
+static size_t take_all(struct features *features, const uint32_t *code_points, size_t count, uint32_t *out)
 {
     struct features state = *features; /* in registers: `out` might alias what the caller holds */
     size_t written = 0;
@@ -100,7 +101,124 @@ size_t features_take(struct features *features, const uint32_t *code_points, siz
     return written;
 }
 
-size_t features_end(struct features *features, uint32_t *out)
+/* Writes `index` unless it is in `seen`, and marks it there. No branch on what a text holds. */
+static inline size_t put_new(uint64_t *seen, uint32_t index, uint32_t *out, size_t count)
+{
+    uint64_t before = seen[index / 64];
+    uint64_t after = before | (uint64_t)1 << index % 64;
+
+    seen[index / 64] = after;
+    out[count] = index;
+    return count + (before < after);
+}
+
+/* Of what take_ngrams or take_words wrote. */
+static inline size_t put_all_new(uint64_t *seen, const uint32_t *indices, size_t index_count, uint32_t *out, size_t count)
+{
+    for (size_t at = 0; at < index_count; at++) {
+        count = put_new(seen, indices[at], out, count);
+    }
+    return count;
+}
+
+/* What a code point of any kind gives. */
+static size_t put_point(struct features *features, uint32_t code_point, uint64_t *seen, uint32_t *out, size_t count)
+{
+    uint32_t indices[FEATURES_PER_CODE_POINT];
+    size_t index_count = take_ngrams(features, code_point, indices);
+
+    index_count += take_words(features, code_point, indices + index_count);
+    return put_all_new(seen, indices, index_count, out, count);
+}
+
+/* Single characters of ASCII are looked up once for all, at the end: few are different. */
+static size_t put_characters(const unsigned char stood[TEXT_ASCII_COUNT], unsigned shift, uint64_t *seen, uint32_t *out,
+                             size_t count)
+{
+    for (uint32_t character = 0; character < TEXT_ASCII_COUNT; character++) {
+        if (stood[character] && character != SPACE) {
+            count = put_new(seen, index_of(character, NGRAM_1, shift), out, count);
+        }
+    }
+    return count;
+}
+
+/* What is put when more of the text has been read. */
+struct listed {
+    unsigned char characters[TEXT_ASCII_COUNT]; /* 1: it stood in the text */
+    uint64_t words[ASCII_STEP / 2 + 1];         /* that have ended, as features.word */
+};
+
+/* ASCII up to the next code point of another kind, or ASCII_STEP of it; returns how many. Words are only listed while it is read:
+ * no branch foresees where one ends. */
+static size_t take_new_ascii(struct features *features, const uint32_t *code_points, size_t count, uint64_t *seen,
+                             struct listed *listed, uint32_t *out, size_t *written)
+{
+    uint64_t *words = listed->words;
+    size_t word_count = 0;
+    uint64_t word = features->word;
+    uint64_t in_word = features->word != 0;
+    uint64_t recent = features->recent;
+    unsigned shift = features->shift;
+    size_t kept = *written;
+    size_t at = 0;
+
+    for (; at < count && at < ASCII_STEP && code_points[at] < TEXT_ASCII_COUNT; at++) {
+        uint32_t code_point = code_points[at];
+        uint64_t is_letter = text_class_ascii[code_point] == TEXT_LETTER;
+
+        listed->characters[code_point] = 1;
+        recent = recent << CODE_POINT_BITS | code_point;
+        kept = put_new(seen, index_of(recent & 0xFFFFFFFFu, NGRAM_2, shift), out, kept);
+        kept = put_new(seen, index_of(recent & 0xFFFFFFFFFFFFu, NGRAM_3, shift), out, kept);
+        kept = put_new(seen, index_of(recent, NGRAM_4, shift), out, kept);
+        words[word_count] = word;
+        word_count += in_word & ~is_letter;
+        word = word_step((word & -in_word) + (WORD_BEGIN & (in_word - 1)), code_point) | 1;
+        in_word = is_letter;
+    }
+    for (size_t index = 0; index < word_count; index++) {
+        uint32_t indices[FEATURES_PER_CODE_POINT];
+
+        features->word = words[index];
+        kept = put_all_new(seen, indices, end_word(features, indices), out, kept);
+    }
+    features->word = word & -in_word;
+    features->recent = recent;
+    *written = kept;
+    return at;
+}
+
+static size_t take_new(struct features *features, const uint32_t *code_points, size_t count, uint64_t *seen, uint32_t *out)
+{
+    struct features state = *features;
+    struct listed listed;
+    size_t written = 0;
+
+    if (count < ASCII_STEP) { /* nothing is gained by lists */
+        for (size_t at = 0; at < count; at++) {
+            written = put_point(features, code_points[at], seen, out, written);
+        }
+        return written;
+    }
+    memset(&listed, 0, sizeof listed);
+    for (size_t at = 0; at < count;) {
+        if (code_points[at] < TEXT_ASCII_COUNT) {
+            at += take_new_ascii(&state, code_points + at, count - at, seen, &listed, out, &written);
+        } else {
+            written = put_point(&state, code_points[at++], seen, out, written);
+        }
+    }
+    *features = state;
+    return put_characters(listed.characters, state.shift, seen, out, written);
+}
+
+size_t features_take(struct features *features, const uint32_t *code_points, size_t count, uint64_t *seen, uint32_t *out)
+{
+    return seen == NULL ? take_all(features, code_points, count, out) : take_new(features, code_points, count, seen, out);
+}
+
+size_t features_end(struct features *features, uint64_t *seen, uint32_t *out)
 {
     static const uint32_t space = SPACE;
 
@@ -108,5 +226,5 @@ size_t features_end(struct features *features, uint32_t *out)
     if ((features->recent & 0xFFFFu) == SPACE) {
         return 0;
     }
-    return features_take(features, &space, 1, out);
+    return features_take(features, &space, 1, seen, out);
 }

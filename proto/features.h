@@ -37,10 +37,11 @@ struct features {
 void features_begin(struct features *features, unsigned table_bits);
 
 /* Writes the indices of `count` more code points to `out`, which has room for FEATURES_PER_CODE_POINT * count; returns how
- * many. */
-size_t features_take(struct features *features, const uint32_t *code_points, size_t count, uint32_t *out);
+ * many. With `seen`, a bit for each index of the table, only those that are not in it, in any order, and puts them in; without
+ * (NULL) all, in the order of the text. */
+size_t features_take(struct features *features, const uint32_t *code_points, size_t count, uint64_t *seen, uint32_t *out);
 
 /* The same for what the end of the text completes; at most FEATURES_END. */
-size_t features_end(struct features *features, uint32_t *out);
+size_t features_end(struct features *features, uint64_t *seen, uint32_t *out);
 
 #endif

@@ -162,6 +162,7 @@ static struct model_reading worst_window(const struct model *model, struct bytes
     UNINITIALIZED union model_scratch scratch;
     struct text_reader reader;
     struct features features;
+    uint64_t *seen;
     double worst = model->bias;
     bool last = false;
 
@@ -172,9 +173,10 @@ static struct model_reading worst_window(const struct model *model, struct bytes
         double score;
 
         last = reader.rest.count == 0;
-        count = features_take(&features, code_points, count, indices);
+        seen = model->rules->mark == NULL ? NULL : model->rules->mark(model, &scratch, number > 0);
+        count = features_take(&features, code_points, count, seen, indices);
         if (last) {
-            count += features_end(&features, indices + count);
+            count += features_end(&features, seen, indices + count);
         }
         score = model->rules->take(model, &scratch, number > 0, indices, count);
         if ((number > 0 || last) && (number <= 1 || score > worst)) {

@@ -79,6 +79,9 @@ struct model_rules {
     const char *name; /* as in settings and in the table `models` */
     /* Fills what the kind keeps in memory, of a file that has been checked. STATUS_NO_MEMORY. */
     enum status (*load)(struct model *model, const struct model_file *file);
+    /* For a kind that takes each feature of a block once: the bits by which features_take tells which are new. NULL: the kind
+     * takes all of them. */
+    uint64_t *(*mark)(const struct model *model, union model_scratch *scratch, bool paired);
     /* Takes in the features of a block, and scores the window that it makes with the block before; not `paired`: there is none
      * before, and the scratch holds anything. Before calibration. */
     double (*take)(const struct model *model, union model_scratch *scratch, bool paired, const uint32_t *indices, size_t count);

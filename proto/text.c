@@ -4,11 +4,13 @@
 #include "proto/utf8.h"
 
 #include <assert.h>
+#include <endian.h>
+#include <string.h>
 
-enum { DROPPED = 0, SPACE = ' ', ASCII_COUNT = 0x80 };
+enum { DROPPED = 0, SPACE = ' ', EIGHT = 8 };
 
 /* What each ASCII character becomes; 0 = dropped. Control characters show nothing, except those that are white space. */
-static const unsigned char ascii_fold[ASCII_COUNT] = {
+static const unsigned char ascii_fold[TEXT_ASCII_COUNT] = {
     ['\t'] = ' ', ['\n'] = ' ', ['\v'] = ' ', ['\f'] = ' ', ['\r'] = ' ', [' '] = ' ',
     ['!'] = '!', ['"'] = '"', ['#'] = '#', ['$'] = '$', ['%'] = '%', ['&'] = '&', ['\''] = '\'', ['('] = '(',
     [')'] = ')', ['*'] = '*', ['+'] = '+', [','] = ',', ['-'] = '-', ['.'] = '.', ['/'] = '/',
@@ -22,6 +24,19 @@ static const unsigned char ascii_fold[ASCII_COUNT] = {
     ['j'] = 'j', ['k'] = 'k', ['l'] = 'l', ['m'] = 'm', ['n'] = 'n', ['o'] = 'o', ['p'] = 'p', ['q'] = 'q', ['r'] = 'r',
     ['s'] = 's', ['t'] = 't', ['u'] = 'u', ['v'] = 'v', ['w'] = 'w', ['x'] = 'x', ['y'] = 'y', ['z'] = 'z',
     ['{'] = '{', ['|'] = '|', ['}'] = '}', ['~'] = '~',
+};
+
+/* Folded: there are no capitals. */
+const unsigned char text_class_ascii[TEXT_ASCII_COUNT] = {
+    ['\''] = TEXT_LETTER, ['_'] = TEXT_LETTER,
+    ['0'] = TEXT_LETTER, ['1'] = TEXT_LETTER, ['2'] = TEXT_LETTER, ['3'] = TEXT_LETTER, ['4'] = TEXT_LETTER,
+    ['5'] = TEXT_LETTER, ['6'] = TEXT_LETTER, ['7'] = TEXT_LETTER, ['8'] = TEXT_LETTER, ['9'] = TEXT_LETTER,
+    ['a'] = TEXT_LETTER, ['b'] = TEXT_LETTER, ['c'] = TEXT_LETTER, ['d'] = TEXT_LETTER, ['e'] = TEXT_LETTER,
+    ['f'] = TEXT_LETTER, ['g'] = TEXT_LETTER, ['h'] = TEXT_LETTER, ['i'] = TEXT_LETTER, ['j'] = TEXT_LETTER,
+    ['k'] = TEXT_LETTER, ['l'] = TEXT_LETTER, ['m'] = TEXT_LETTER, ['n'] = TEXT_LETTER, ['o'] = TEXT_LETTER,
+    ['p'] = TEXT_LETTER, ['q'] = TEXT_LETTER, ['r'] = TEXT_LETTER, ['s'] = TEXT_LETTER, ['t'] = TEXT_LETTER,
+    ['u'] = TEXT_LETTER, ['v'] = TEXT_LETTER, ['w'] = TEXT_LETTER, ['x'] = TEXT_LETTER, ['y'] = TEXT_LETTER,
+    ['z'] = TEXT_LETTER,
 };
 
 struct range {
@@ -114,6 +129,33 @@ void text_begin(struct text_reader *reader, struct bytes text)
     *reader = (struct text_reader){.rest = text, .after_space = true};
 }
 
+/* Reads eight characters if they are ASCII that only has to be made small: no control characters, no second space. */
+static inline bool read_eight(const unsigned char *at, bool after_space, uint32_t out[EIGHT])
+{
+    const uint64_t ones = 0x0101010101010101u;
+    const uint64_t tops = 0x8080808080808080u;
+    uint64_t word, no_space, spaces, capitals_up, behind_capitals;
+    unsigned char folded[EIGHT];
+
+    memcpy(&word, at, sizeof word);
+    word = le64toh(word);
+    no_space = word ^ ones * SPACE;
+    spaces = ~(no_space + ones * 0x7F) & tops; /* right where all are ASCII */
+    if (((word | (word - ones * SPACE) | (word + ones)) & tops) != 0 ||
+        (spaces & (spaces << 8 | (after_space ? 0x80u : 0))) != 0) {
+        return false;
+    }
+    capitals_up = word + ones * (0x80 - 'A');
+    behind_capitals = word + ones * (0x80 - 'Z' - 1);
+    word |= (capitals_up & ~behind_capitals & tops) >> 2; /* 0x20 */
+    word = htole64(word);
+    memcpy(folded, &word, sizeof folded);
+    for (size_t index = 0; index < EIGHT; index++) {
+        out[index] = folded[index];
+    }
+    return true;
+}
+
 size_t text_read(struct text_reader *reader, uint32_t *out, size_t room)
 {
     const unsigned char *at = (const unsigned char *)reader->rest.data;
@@ -123,12 +165,24 @@ size_t text_read(struct text_reader *reader, uint32_t *out, size_t room)
 
     assert(room > 0);
     while (at < end && count < room) {
-        uint32_t folded = *at < ASCII_COUNT ? ascii_fold[*at++] : fold(utf8_decode(&at, end));
-        bool kept = folded > SPACE || (folded == SPACE && last != SPACE);
+        const unsigned char *step_end = end - at < EIGHT ? end : at + EIGHT;
 
-        out[count] = folded;
-        count += kept;
-        last = kept ? folded : last;
+        if (end - at >= EIGHT && room - count >= EIGHT && read_eight(at, last == SPACE, out + count)) {
+            at += EIGHT;
+            count += EIGHT;
+            last = out[count - 1];
+            continue;
+        }
+        while (at < step_end && count < room) {
+            const unsigned char *next = at + 1; /* `at` itself stays in a register */
+            uint32_t folded = *at < TEXT_ASCII_COUNT ? ascii_fold[*at] : fold(utf8_decode((next = at, &next), end));
+            bool kept = folded > SPACE || (folded == SPACE && last != SPACE);
+
+            out[count] = folded;
+            count += kept;
+            last = kept ? folded : last;
+            at = next;
+        }
     }
     reader->after_space = last == SPACE;
     reader->rest = bytes_from(reader->rest, (size_t)(at - (const unsigned char *)reader->rest.data));

@@ -35,22 +35,18 @@ enum text_class {
     TEXT_ALONE,  /* Chinese characters and kana: each is a word, as they are written without spaces */
 };
 
+enum { TEXT_ASCII_COUNT = 0x80 };
+
+/* Of each character of ASCII, an enum text_class. */
+extern const unsigned char text_class_ascii[TEXT_ASCII_COUNT];
+
 /* Of a code point that is not ASCII. */
 enum text_class text_class_beyond_ascii(uint32_t code_point);
 
 /* Of a folded code point. */
 static inline enum text_class text_class_of(uint32_t code_point)
 {
-    /* A bit a character: the digits and '\'' below 64; '_' and the small letters above. */
-    static const uint64_t letters[2] = {
-        (uint64_t)0x3FF << '0' | (uint64_t)1 << '\'',
-        (uint64_t)1 << ('_' - 64) | (uint64_t)0x3FFFFFF << ('a' - 64),
-    };
-
-    if (code_point >= 0x80) {
-        return text_class_beyond_ascii(code_point);
-    }
-    return (letters[code_point / 64] >> code_point % 64 & 1) != 0 ? TEXT_LETTER : TEXT_BREAK;
+    return code_point < TEXT_ASCII_COUNT ? (enum text_class)text_class_ascii[code_point] : text_class_beyond_ascii(code_point);
 }
 
 #endif

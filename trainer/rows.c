@@ -136,13 +136,13 @@ static void mark_features(struct rows *rows, struct bytes text, size_t cut, size
             break;
         }
         if (at < cut || at >= cut_end) {
-            mark(rows, features_take(&features, rows->code_points, count, rows->indices));
+            mark(rows, features_take(&features, rows->code_points, count, NULL, rows->indices));
         } else if (at == cut) {
-            mark(rows, features_take(&features, &space, 1, rows->indices));
+            mark(rows, features_take(&features, &space, 1, NULL, rows->indices));
         }
         at += count;
     }
-    mark(rows, features_end(&features, rows->indices));
+    mark(rows, features_end(&features, NULL, rows->indices));
 }
 
 static void mark_text(struct rows *rows, struct bytes text)

@@ -5,6 +5,7 @@
 #include "moderator/live.h"
 #include "proto/limits.h"
 #include "proto/model.h"
+#include "trainer/fit.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,12 +18,12 @@ static inline void must(enum status status, const char *what)
     }
 }
 
-/* One of the largest, as a trained one is read: it allows everything. */
-static inline struct model *bench_model(void)
+/* It allows everything, and is read as a trained one is. */
+static inline struct model *bench_model(unsigned table_bits, enum model_storage storage)
 {
-    size_t count = (size_t)1 << MODEL_TABLE_BITS_MAX;
+    size_t count = (size_t)1 << table_bits;
     float *weights = calloc(count, sizeof *weights);
-    const struct model_parts parts = {.kind = MODEL_KIND_HASHLINEAR, .storage = MODEL_INT8, .table_bits = MODEL_TABLE_BITS_MAX,
+    const struct model_parts parts = {.kind = MODEL_KIND_HASHLINEAR, .storage = storage, .table_bits = table_bits,
                                       .bias = -3, .slope = 1, .weights = weights};
     struct model *model = NULL;
     struct buffer file;
@@ -37,6 +38,12 @@ static inline struct model *bench_model(void)
     return model;
 }
 
+/* Of the size and storage that the trainer makes where no profile says another. */
+static inline struct model *bench_trained_model(void)
+{
+    return bench_model(FIT_TABLE_BITS, MODEL_FLOAT32);
+}
+
 /* Such a model for each profile. */
 static inline struct live *bench_live(size_t profiles)
 {
@@ -44,7 +51,7 @@ static inline struct live *bench_live(size_t profiles)
 
     must(live_open(&live, profiles), "live");
     for (size_t index = 0; index < profiles; index++) {
-        must(live_put(live, index, bench_model(), 1), "live");
+        must(live_put(live, index, bench_trained_model(), 1), "live");
     }
     return live;
 }

@@ -55,16 +55,42 @@ static size_t features_of(const uint32_t *points, size_t count, size_t step, uin
     features_begin(&features, TABLE_BITS);
     for (size_t at = 0; at < count; at += step) {
         size_t now = count - at < step ? count - at : step;
-        size_t more = features_take(&features, points + at, now, out + found);
+        size_t more = features_take(&features, points + at, now, NULL, out + found);
 
         fuzz_hold(more <= FEATURES_PER_CODE_POINT * now);
         found += more;
     }
-    found += features_end(&features, out + found);
+    found += features_end(&features, NULL, out + found);
     for (size_t at = 0; at < found; at++) {
         fuzz_hold(out[at] < (uint32_t)1 << TABLE_BITS);
     }
     return found;
+}
+
+/* With bits for what was seen, the same features come, each once. */
+static void hold_new(const uint32_t *points, size_t count, size_t step, const uint32_t *whole, size_t found, uint32_t *out)
+{
+    uint64_t *seen = calloc(((size_t)1 << TABLE_BITS) / 64, sizeof *seen);
+    struct features features;
+    size_t kept = 0, marked = 0;
+
+    fuzz_hold(seen != NULL);
+    features_begin(&features, TABLE_BITS);
+    for (size_t at = 0; at < count; at += step) {
+        kept += features_take(&features, points + at, count - at < step ? count - at : step, seen, out + kept);
+    }
+    kept += features_end(&features, seen, out + kept);
+    for (size_t at = 0; at < kept; at++) {
+        fuzz_hold((seen[out[at] / 64] >> out[at] % 64 & 1) != 0);
+    }
+    for (size_t at = 0; at < found; at++) {
+        uint64_t bit = (uint64_t)1 << whole[at] % 64;
+
+        marked += (seen[whole[at] / 64] & bit) != 0; /* the first time only */
+        seen[whole[at] / 64] &= ~bit;
+    }
+    fuzz_hold(marked == kept);
+    free(seen);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -87,6 +113,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fuzz_hold(fold((struct bytes){text, bytes}, room, twice) == count && memcmp(once, twice, count * sizeof *once) == 0);
     found = features_of(once, count, room, whole);
     fuzz_hold(features_of(once, count, step, parts) == found && memcmp(whole, parts, found * sizeof *whole) == 0);
+    hold_new(once, count, step, whole, found, parts);
     free(once);
     free(twice);
     free(whole);

@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { BITS = 20, ROOM = 4096 };
 
@@ -20,12 +21,12 @@ static size_t features_of(const char *text, unsigned bits, size_t piece, uint32_
     text_begin(&reader, bytes_of(text));
     features_begin(&features, bits);
     while ((count = text_read(&reader, code_points, piece)) > 0) {
-        size_t written = features_take(&features, code_points, count, out + total);
+        size_t written = features_take(&features, code_points, count, NULL, out + total);
 
         assert_true(written <= FEATURES_PER_CODE_POINT * count);
         total += written;
     }
-    count = features_end(&features, out + total);
+    count = features_end(&features, NULL, out + total);
     assert_true(count <= FEATURES_END);
     assert_true(total + count + FEATURES_PER_CODE_POINT <= ROOM);
     return total + count;
@@ -114,12 +115,71 @@ static void the_cut_of_a_text_does_not_matter(void **state)
     }
 }
 
+/* The different features of a text, sorted, by bits that are kept from piece to piece. */
+static size_t new_features_of(const char *text, size_t piece, uint32_t *out)
+{
+    static uint64_t seen[(1 << BITS) / 64];
+    struct text_reader reader;
+    struct features features;
+    uint32_t code_points[ROOM];
+    size_t total = 0;
+    size_t count;
+
+    memset(seen, 0, sizeof seen);
+    text_begin(&reader, bytes_of(text));
+    features_begin(&features, BITS);
+    while ((count = text_read(&reader, code_points, piece)) > 0) {
+        total += features_take(&features, code_points, count, seen, out + total);
+    }
+    total += features_end(&features, seen, out + total);
+    qsort(out, total, sizeof out[0], compare);
+    for (size_t at = 0; at < total; at++) {
+        assert_true((seen[out[at] / 64] >> out[at] % 64 & 1) != 0);
+    }
+    return total;
+}
+
+static size_t different(uint32_t *indices, size_t count)
+{
+    size_t kept = 0;
+
+    qsort(indices, count, sizeof indices[0], compare);
+    for (size_t at = 0; at < count; at++) {
+        if (kept == 0 || indices[kept - 1] != indices[at]) {
+            indices[kept++] = indices[at];
+        }
+    }
+    return kept;
+}
+
+static void with_bits_each_feature_comes_once_however_the_text_is_cut(void **state)
+{
+    static const char *const texts[] = {
+        "", " ", "a", "no no", "a b c d e f g h i j k l m n o p q r s t u v w x y z a b c d e f g h i j k l m n o p",
+        "b a-c-d-e-f-g-h-i-j-k-l-m-n-o-p-q-r-s-t-u-v-w-x-y-z-a-b-c-d-e-f-g-h-i-j-k-l-m-n-o-p-q-r-s-t-u-v-w-x-y-z",
+        "a word of more than sixty-four letters: abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz!",
+        "Some words, don't_stop \xE5\xA4\xA9\xE6\xB0\x94 42! some words again \xF0\x9F\x98\x80 end \xE5\xA4\xA9" "end",
+        "caf\xC3\xA9s and caf\xC3\xA9s, \xE2\x80\x9Cquoted\xE2\x80\x9D and quoted; it's 4_2",
+    };
+
+    (void)state;
+    for (size_t text = 0; text < sizeof texts / sizeof texts[0]; text++) {
+        uint32_t all[ROOM], out[ROOM];
+        size_t count = different(all, features_of(texts[text], BITS, 64, all));
+
+        for (size_t piece = 1; piece < 140; piece++) {
+            assert_int_equal(count, new_features_of(texts[text], piece, out));
+            assert_memory_equal(all, out, count * sizeof out[0]);
+        }
+    }
+}
+
 static void indices_stay_within_the_table_and_spread_over_it(void **state)
 {
     uint32_t out[ROOM];
     unsigned char hit[1 << MODEL_TABLE_BITS_MIN] = {0};
     size_t taken = 0;
-    size_t different = 0;
+    size_t hits = 0;
 
     (void)state;
     for (int number = 0; number < 400; number++) {
@@ -133,11 +193,11 @@ static void indices_stay_within_the_table_and_spread_over_it(void **state)
         }
         /* The word's own feature is the last but for the pair's, which is not there. */
         taken++;
-        different += hit[out[count - 1]] == 0;
+        hits += hit[out[count - 1]] == 0;
         hit[out[count - 1]] = 1;
     }
     /* 400 balls into 4096 boxes hit 381 of them, give or take 5. */
-    assert_true(different > 360 && different <= taken);
+    assert_true(hits > 360 && hits <= taken);
 }
 
 /* The indices are what a stored model was trained on: other numbers need another FEATURES_VERSION. */
@@ -163,6 +223,7 @@ int main(void)
         cmocka_unit_test(ngrams_reach_over_white_space_and_words_do_not),
         cmocka_unit_test(different_texts_have_different_features),
         cmocka_unit_test(the_cut_of_a_text_does_not_matter),
+        cmocka_unit_test(with_bits_each_feature_comes_once_however_the_text_is_cut),
         cmocka_unit_test(indices_stay_within_the_table_and_spread_over_it),
         cmocka_unit_test(the_indices_of_this_version_are_fixed),
     };

@@ -155,7 +155,7 @@ static void weigh(float *weights, unsigned bits, struct bytes text, float weight
 
     text_begin(&reader, text);
     features_begin(&features, bits);
-    count = features_take(&features, code_points, text_read(&reader, code_points, 256), indices);
+    count = features_take(&features, code_points, text_read(&reader, code_points, 256), NULL, indices);
     for (size_t at = 0; at < count; at++) {
         weights[indices[at]] = weight;
     }

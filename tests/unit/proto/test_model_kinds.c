@@ -117,10 +117,10 @@ static double slow_score(const struct model_parts *parts, struct bytes text)
     for (size_t at = 0; at < count; at += MODEL_BLOCK_CODE_POINTS) {
         size_t piece = count - at < MODEL_BLOCK_CODE_POINTS ? count - at : MODEL_BLOCK_CODE_POINTS;
 
-        written += features_take(&features, code_points + at, piece, indices + written);
+        written += features_take(&features, code_points + at, piece, NULL, indices + written);
         block_end[blocks++] = written;
     }
-    written += features_end(&features, indices + written);
+    written += features_end(&features, NULL, indices + written);
     if (blocks > 0) {
         block_end[blocks - 1] = written;
     }

@@ -29,7 +29,7 @@ static void assert_reads(const uint32_t *expected, size_t count, struct bytes te
 {
     uint32_t out[ROOM];
 
-    for (size_t piece = 1; piece <= 7; piece++) {
+    for (size_t piece = 1; piece <= 20; piece++) {
         assert_int_equal(count, read_all(text, piece, out));
         assert_memory_equal(expected, out, count * sizeof out[0]);
     }
@@ -118,6 +118,26 @@ static void each_prefix_of_a_text_reads_within_its_bounds(void **state)
     assert_reads(whole, 0, (struct bytes){NULL, 0});
 }
 
+/* Eight characters of ASCII are read at once where they allow it; whatever stands among them, it reads as one by one. */
+static void any_byte_at_any_place_reads_the_same_one_by_one(void **state)
+{
+    char text[24];
+    uint32_t one_by_one[ROOM], at_once[ROOM];
+
+    (void)state;
+    for (unsigned byte = 0; byte < 256; byte++) {
+        for (size_t place = 0; place < sizeof text; place++) {
+            size_t count;
+
+            memcpy(text, "Some Words ofASCII, 42! ", sizeof text);
+            text[place] = (char)byte;
+            count = read_all((struct bytes){text, sizeof text}, 1, one_by_one);
+            assert_int_equal(count, read_all((struct bytes){text, sizeof text}, sizeof text, at_once));
+            assert_memory_equal(one_by_one, at_once, count * sizeof at_once[0]);
+        }
+    }
+}
+
 static void words_are_runs_of_letters_and_single_chinese_characters(void **state)
 {
     static const uint32_t letters[] = {'a', 'z', '0', '9', '_', '\'', 0xE9, 0xAA, 0x3B1, 0x451, 0x5D0, 0x627, 0x915, 0xAC00};
@@ -145,6 +165,7 @@ int main(void)
         cmocka_unit_test(a_run_of_white_space_is_one_space_and_none_leads),
         cmocka_unit_test(broken_bytes_are_one_mark_each),
         cmocka_unit_test(each_prefix_of_a_text_reads_within_its_bounds),
+        cmocka_unit_test(any_byte_at_any_place_reads_the_same_one_by_one),
         cmocka_unit_test(words_are_runs_of_letters_and_single_chinese_characters),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -37,8 +37,8 @@ static uint32_t *features_of(struct bytes text, unsigned bits, size_t *out_count
     text_begin(&reader, text);
     count = text_read(&reader, code_points, text.count + 1);
     features_begin(&features, bits);
-    count = features_take(&features, code_points, count, indices);
-    count += features_end(&features, indices + count);
+    count = features_take(&features, code_points, count, NULL, indices);
+    count += features_end(&features, NULL, indices + count);
     qsort(indices, count, sizeof *indices, compare);
     for (size_t at = 0; at < count; at++) {
         if (at == 0 || indices[at] != indices[different - 1]) {
