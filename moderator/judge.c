@@ -144,7 +144,10 @@ static enum status look(struct judge *judge, const struct hearing *hearing, stru
     enum status status = keywords_scan(hearing->keywords, judge->scanner, text, &finding.violation);
 
     if (status == STATUS_OK && !finding.violation && hearing->model != NULL) {
-        finding.score = model_read(hearing->model, text, &judge->pause).probability;
+        struct model_reading reading = model_read(hearing->model, text, &judge->pause);
+
+        finding.score = reading.probability;
+        status = reading.stopped ? STATUS_TIMEOUT : STATUS_OK;
     }
     *out = finding;
     return status;

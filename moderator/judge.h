@@ -45,7 +45,7 @@ void judge_rest(struct judge *judge);
 
 /* Fills all of `out` but worker_us; category and `unsure` are lent until the next judge_task.
  * STATUS_NOT_FOUND when the profile is unknown, STATUS_MALFORMED when the segments are, STATUS_NO_MEMORY, STATUS_TOO_LARGE
- * (keywords_scan). */
+ * (keywords_scan), STATUS_TIMEOUT when the pause said to stop. */
 MUST_CHECK enum status judge_task(struct judge *judge, const struct message_task *task, struct message_verdict *out);
 
 #endif

@@ -55,7 +55,8 @@ void keyword_scanner_close(struct keyword_scanner **scanner);
 /* What each scan calls after each few KiB from now on; copied. */
 void keyword_scanner_pause(struct keyword_scanner *scanner, const struct pause *pause);
 
-/* Whether `text`, all of it, holds a keyword of the list (NULL = none). STATUS_NO_MEMORY, STATUS_TOO_LARGE (fold): not judged. */
+/* Whether `text`, all of it, holds a keyword of the list (NULL = none). STATUS_NO_MEMORY, STATUS_TOO_LARGE (fold), STATUS_TIMEOUT
+ * (the pause said to stop): not judged. */
 MUST_CHECK enum status keywords_scan(const struct keywords *keywords, struct keyword_scanner *scanner, struct bytes text,
                                      bool *out_hit);
 

@@ -22,6 +22,7 @@ struct keyword_scanner {
     struct outline *disguised; /* symbols are letters */
     struct keyword_place place; /* of the last hit */
     struct pause pause;
+    bool stopped; /* by the pause, in the scan at hand */
 };
 
 void keyword_scanner_pause(struct keyword_scanner *scanner, const struct pause *pause)
@@ -84,6 +85,13 @@ void keyword_scanner_close(struct keyword_scanner **scanner)
     *scanner = NULL;
 }
 
+/* Whether the scan may go on. */
+static bool goes_on(struct keyword_scanner *scanner)
+{
+    scanner->stopped = scanner->stopped || !pause_call(&scanner->pause);
+    return !scanner->stopped;
+}
+
 /* Which pattern was hit, if any. */
 struct pattern_hit {
     bool hit;
@@ -113,7 +121,9 @@ static enum status next_piece(struct form *form, struct bytes *out)
     struct buffer *glyphs = &form->scanner->glyphs;
     enum status status;
 
-    pause_call(&form->scanner->pause);
+    if (!goes_on(form->scanner)) {
+        return STATUS_TIMEOUT;
+    }
     if (form->is_folded) {
         return fold_next(form->scanner->fold, &form->rest, out);
     }
@@ -192,18 +202,20 @@ static bool on_outline(void *context, size_t word, size_t outline_end)
     return search->hit;
 }
 
-/* Adds the next chunk of [from, to) to the outline and scans it; returns where the next one begins. */
+/* Adds the next chunk of [from, to) to the outline and scans it; returns where the next one begins: `to` when it is to stop. */
 static size_t search_chunk(struct search *search, size_t from, size_t to)
 {
     struct outline *outline = search->outline;
     size_t next;
 
+    if (!goes_on(search->scanner)) {
+        return to;
+    }
     search->kept = search->keywords->outline_bytes_max - 1;
     if (search->kept > outline->count) {
         search->kept = outline->count;
     }
     next = outline_fill(outline, search->text, from, to, search->kept);
-    pause_call(&search->scanner->pause);
     (void)keyword_index_search(search->keywords->index, (struct bytes){outline->bytes, outline->count}, on_outline, search);
     return next;
 }
@@ -257,6 +269,9 @@ static bool has_outline(const struct keywords *keywords, struct keyword_scanner 
     search.outline->count = 0;
     for (size_t from = 0; !search.hit && from < text.count;) {
         from = search_chunk(&search, from, text.count);
+        if (scanner->stopped) {
+            return false;
+        }
         search_disguised(&search, from, &at, &part);
     }
     if (!search.hit) {
@@ -269,6 +284,9 @@ static enum status scan_reading(const struct keywords *keywords, struct keyword_
                                 bool is_ascii, bool *hit)
 {
     *hit = keywords->index != NULL && has_outline(keywords, scanner, text);
+    if (scanner->stopped) {
+        return STATUS_TIMEOUT;
+    }
     if (*hit || keywords->patterns == NULL) {
         return STATUS_OK;
     }
@@ -283,6 +301,7 @@ enum status keywords_scan(const struct keywords *keywords, struct keyword_scanne
     enum status status = STATUS_OK;
 
     assert(scanner != NULL && out_hit != NULL);
+    scanner->stopped = false;
     if (keywords != NULL && keywords->count > 0) {
         status = scan_reading(keywords, scanner, text, is_ascii, &hit);
     }

@@ -43,6 +43,7 @@ struct thread {
     struct worker_slots set;
     bool has_long; /* one is being judged */
     uint64_t looked_us; /* at the other slots, while it is */
+    uint64_t give_up_ms; /* when nobody waits for it any more */
     struct held *held; /* as many as there are slots, the first one is next */
     size_t held_count;
     zmq_pollitem_t *items; /* [0] = stop, [1] = watch, [SLOT_ITEMS + n] = slot n */
@@ -55,6 +56,7 @@ struct worker {
     struct series *judge_seconds;
     struct series *tasks_refused[REASONS]; /* by enum busy_reason */
     struct series *judged_between;
+    struct series *given_up;
     size_t thread_count;
     struct thread threads[];
 };
@@ -142,6 +144,11 @@ static bool is_long(const struct message_task *task)
     return task->segments.count > LONG_TEXT_BYTES;
 }
 
+static enum busy_reason busy_reason_of(enum status status)
+{
+    return status == STATUS_TIMEOUT ? BUSY_EXPIRED : status == STATUS_NOT_FOUND ? BUSY_UNKNOWN_PROFILE : BUSY_FAILED;
+}
+
 static void judge_one(struct thread *thread, struct judge *judge, struct slot *slot, const struct message_task *task)
 {
     uint64_t started_us = clock_us();
@@ -157,7 +164,8 @@ static void judge_one(struct thread *thread, struct judge *judge, struct slot *s
         slot_verdict(slot, clock_ms(), &verdict);
         return;
     }
-    refuse(thread, slot, task, status == STATUS_NOT_FOUND ? BUSY_UNKNOWN_PROFILE : BUSY_FAILED);
+    series_add(thread->worker->given_up, status == STATUS_TIMEOUT);
+    refuse(thread, slot, task, busy_reason_of(status));
 }
 
 /* `seen_ms`: when the poll said that the task was there; it has waited at least since then, behind other tasks. */
@@ -173,6 +181,7 @@ static void judge_in_time(struct thread *thread, struct slot *slot, const struct
     }
     thread->has_long = is_long(task);
     thread->looked_us = thread->has_long ? clock_us() : 0;
+    thread->give_up_ms = seen_ms + task->head.remaining_ms;
     judge_one(thread, thread->outfit->judge, slot, task);
     thread->has_long = false;
 }
@@ -218,20 +227,21 @@ static void serve_polled(struct thread *thread)
     }
 }
 
-/* Between two steps of a long text: short ones do not wait for it. Whoever is at `items` then finds all that it knew done: what
- * was there is still there when it is polled again. */
-static void look_aside(void *context)
+/* Between two steps of a long text: short ones do not wait for it, and it ends when nobody waits for it any more. Whoever is at
+ * `items` then finds all that it knew done: what was there is still there when it is polled again. */
+static bool look_aside(void *context)
 {
     struct thread *thread = context;
 
     if (!thread->has_long || clock_us() - thread->looked_us < JUDGE_STEP_US) {
-        return;
+        return true;
     }
     worker_slots_poll(&thread->set, thread->items + SLOT_ITEMS);
     if (worker_slots_wait(thread->items + SLOT_ITEMS, thread->set.count, 0) > 0) {
         serve_polled(thread);
     }
     thread->looked_us = clock_us();
+    return thread->looked_us / 1000 < thread->give_up_ms;
 }
 
 static void judge_held(struct thread *thread)
@@ -349,6 +359,8 @@ static void find_series(struct worker *worker)
 
     worker->judged_between = metrics_series(worker->parts.metrics, METRIC_COUNTER, "prismguard_moderator_judged_between_total",
                                             "Short texts judged between two steps of a long one", NULL, 0);
+    worker->given_up = metrics_series(worker->parts.metrics, METRIC_COUNTER, "prismguard_moderator_given_up_total",
+                                      "Long texts whose deadline passed while they were judged", NULL, 0);
     worker->judge_seconds = metrics_series(worker->parts.metrics, METRIC_HISTOGRAM, "prismguard_moderator_judge_seconds",
                                            "Time to judge a text by keywords and the local model", NULL, 0);
     for (int reason = BUSY_EXPIRED; reason < REASONS; reason++) {

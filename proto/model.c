@@ -168,7 +168,7 @@ static struct model_reading worst_window(const struct model *model, struct bytes
 
     text_begin(&reader, text);
     features_begin(&features, model->table_bits);
-    for (size_t number = 0; !last; number++) {
+    for (size_t number = 0; !last && !reading.stopped; number++) {
         size_t count = text_read(&reader, code_points, MODEL_BLOCK_CODE_POINTS);
         double score;
 
@@ -185,7 +185,7 @@ static struct model_reading worst_window(const struct model *model, struct bytes
             reading.worst_end = text.count - reader.rest.count;
         }
         reading.window_count = number > 0 ? number : 1;
-        pause_call(pause);
+        reading.stopped = !pause_call(pause);
         begin = middle;
         middle = text.count - reader.rest.count;
     }

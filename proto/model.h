@@ -42,6 +42,7 @@ double model_score(const struct model *model, struct bytes text);
 
 /* The same, with where it comes from; `pause` is called after each window, unless it is NULL. */
 struct model_reading {
+    bool stopped; /* by the pause: the rest is of what was read, and means nothing */
     double probability;
     size_t window_count;
     size_t worst_begin, worst_end; /* of the window that decided: bytes of the text */

@@ -347,9 +347,15 @@ static void a_keyword_is_found_at_every_thousandth_character_of_a_mebibyte(void 
     free(text);
 }
 
-static void count_pause(void *context)
+static bool count_pause(void *context)
 {
     ++*(size_t *)context;
+    return true;
+}
+
+static bool stop_at_pause(void *context)
+{
+    return --*(size_t *)context > 0;
 }
 
 static void a_long_text_pauses_often_and_so_does_its_model(void **state)
@@ -374,9 +380,44 @@ static void a_long_text_pauses_often_and_so_does_its_model(void **state)
     free(text);
 }
 
+static void a_text_is_given_up_at_any_pause(void **state)
+{
+    struct place *place = *state;
+    size_t pauses = 0;
+    struct judge_parts parts = {.rules = place->rules, .live = place->live, .pause = {count_pause, &pauses}};
+    struct buffer text;
+    struct bytes texts[1];
+    struct message_verdict verdict;
+    size_t all;
+
+    buffer_init(&text, 64 * KIB);
+    while (text.count < 48 * KIB) { /* not ASCII, with symbols for letters: all ways to read it */
+        assert_status(STATUS_OK, buffer_append(&text, BYTES("v\xC3\xA9ry h@rm1ess \xD0\xB0 ")));
+    }
+    texts[0] = buffer_view(&text);
+    use_model(place, 0.01, 0, 1);
+    judge_close(&place->judge);
+    assert_status(STATUS_OK, judge_open(&place->judge, &parts));
+    assert_status(STATUS_OK, judge_texts(place, "default", texts, 1, &verdict));
+    all = pauses;
+    assert_true(all > 20);
+    parts.pause.call = stop_at_pause;
+    judge_close(&place->judge);
+    assert_status(STATUS_OK, judge_open(&place->judge, &parts));
+    for (size_t at = 1; at <= all; at++) {
+        pauses = at;
+        assert_status(STATUS_TIMEOUT, judge_texts(place, "default", texts, 1, &verdict));
+        assert_int_equal(0, pauses); /* and none was made after it */
+    }
+    pauses = all + 1;
+    assert_status(STATUS_OK, judge_texts(place, "default", texts, 1, &verdict));
+    buffer_free(&text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_text_is_given_up_at_any_pause, open_place, close_place),
         cmocka_unit_test_setup_teardown(a_keyword_is_found_at_every_thousandth_character_of_a_mebibyte, open_place, close_place),
         cmocka_unit_test_setup_teardown(a_long_text_pauses_often_and_so_does_its_model, open_place, close_place),
 #define JUDGE_TEST(name) cmocka_unit_test_setup_teardown(name, open_place, close_place)

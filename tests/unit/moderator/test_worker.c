@@ -373,6 +373,37 @@ static void a_short_text_does_not_wait_for_a_long_one(void **state)
     close_place(&place);
 }
 
+/* A short text between two of its steps says that it has begun. */
+static void a_long_text_is_given_up_when_its_deadline_has_passed(void **state)
+{
+    static char text[MIB + 1];
+    struct gateway peers[2];
+    struct series *between;
+    struct place place;
+
+    (void)state;
+    for (size_t at = 0; at + 1 < sizeof text; at += 2) {
+        memcpy(text + at, "\xCC\x81", 2);
+    }
+    open_place(&place, 1, 2, 1);
+    for (size_t slot = 0; slot < 2; slot++) {
+        (void)gateway_expect(&place.gateway, MESSAGE_READY);
+        peers[slot] = place.gateway;
+    }
+    between = metrics_series(place.metrics, METRIC_COUNTER, "prismguard_moderator_judged_between_total", "", NULL, 0);
+    send_task(&peers[0], "default", text, 60000);
+    while (series_value(between) == 0) {
+        send_task(&peers[1], "default", "this is forbidden", 60000);
+        assert_int_equal(OUTCOME_BLOCK, gateway_verdict(&place.gateway).outcome);
+    }
+    clock_freeze(clock_ms() + 60000);
+    assert_int_equal(BUSY_EXPIRED, gateway_busy(&place.gateway).reason);
+    assert_int_equal(1, counted(&place, "prismguard_moderator_tasks_refused_total", "reason", "expired"));
+    assert_int_equal(1, series_value(metrics_series(place.metrics, METRIC_COUNTER, "prismguard_moderator_given_up_total", "",
+                                                    NULL, 0)));
+    close_place(&place);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -386,6 +417,7 @@ int main(void)
         cmocka_unit_test(a_gateway_that_starts_late_or_again_is_joined),
         cmocka_unit_test(leaving_judges_what_comes_and_says_bye),
         cmocka_unit_test(leaving_ends_without_a_gateway),
+        cmocka_unit_test(a_long_text_is_given_up_when_its_deadline_has_passed), /* last: its clock is ahead of the log's limits */
     };
 
     return cmocka_run_group_tests(tests, start, finish);
