@@ -83,8 +83,8 @@ static void wake_loops(struct pool *pool)
     }
 }
 
-/* True when a ring had as much as one turn takes. */
-static bool take_jobs(struct pool *pool, uint64_t now_ms)
+/* True when a ring had as much as one turn takes. Moves `now_ms` on: no job began to wait before it was submitted. */
+static bool take_jobs(struct pool *pool, uint64_t *now_ms)
 {
     bool more = false;
 
@@ -96,7 +96,8 @@ static bool take_jobs(struct pool *pool, uint64_t now_ms)
             if (job == NULL) {
                 break;
             }
-            pool_dispatch_submit(pool->dispatch, job, now_ms);
+            *now_ms = job->submitted_us / 1000 > *now_ms ? job->submitted_us / 1000 : *now_ms;
+            pool_dispatch_submit(pool->dispatch, job, *now_ms);
         }
         more = more || job != NULL;
     }
@@ -155,7 +156,7 @@ static void *run(void *context)
             seen = order;
         }
         readable = readable && pool_dispatch_receive(pool->dispatch, now_ms);
-        more = take_jobs(pool, now_ms);
+        more = take_jobs(pool, &now_ms);
         if (atomic_exchange_explicit(&pool->abandoned, false, memory_order_acq_rel)) {
             pool_dispatch_sweep(pool->dispatch, now_ms);
         }

@@ -154,6 +154,61 @@ static void the_idle_slot_longest_unused_comes_first(void **state)
     close_fixture(&fixture);
 }
 
+static void give_long(struct fixture *fixture, struct slot *slot)
+{
+    static struct job job; /* only whether there is one matters */
+
+    slot->job = &job;
+    slot->is_long = true;
+    pool_slots_move(fixture->slots, slot, SLOT_BUSY, NOW_MS);
+}
+
+static void take_back(struct fixture *fixture, struct slot *slot, enum slot_state state)
+{
+    slot->job = NULL;
+    pool_slots_move(fixture->slots, slot, state, NOW_MS);
+}
+
+static void half_of_the_local_slots_have_room_for_long_texts_and_one_where_there_is_but_one(void **state)
+{
+    const struct message_ready review = {{"0123456789abcdef", WORKER_ID_BYTES}, SLOT_REVIEW, {"strict", 6}, KIB};
+    static const size_t rooms[] = {1, 1, 1, 2, 2, 3}; /* of one slot, two, ... */
+    struct slot *slots[sizeof rooms / sizeof rooms[0]];
+    struct fixture fixture;
+    char name[8];
+
+    (void)state;
+    open_fixture(&fixture, PEERS);
+    for (unsigned count = 1; count <= sizeof rooms / sizeof rooms[0]; count++) {
+        slots[count - 1] = add(&fixture, name_of(name, count).data, &local);
+        give_long(&fixture, add(&fixture, "review", &review)); /* no room of theirs */
+        for (size_t given = 0; given < rooms[count - 1]; given++) {
+            assert_true(pool_slots_long_room(fixture.slots));
+            give_long(&fixture, slots[given]);
+        }
+        assert_false(pool_slots_long_room(fixture.slots));
+        take_back(&fixture, slots[0], SLOT_QUARANTINED); /* late: it is at it still */
+        assert_false(pool_slots_long_room(fixture.slots));
+        pool_slots_move(fixture.slots, slots[0], SLOT_IDLE, NOW_MS);
+        assert_true(pool_slots_long_room(fixture.slots));
+        for (size_t given = 1; given < rooms[count - 1]; given++) {
+            take_back(&fixture, slots[given], SLOT_IDLE);
+        }
+        take_back(&fixture, pool_slots_find(fixture.slots, BYTES("review")), SLOT_IDLE);
+        pool_slots_remove(fixture.slots, pool_slots_find(fixture.slots, BYTES("review")));
+    }
+    give_long(&fixture, slots[0]);
+    give_long(&fixture, slots[1]);
+    give_long(&fixture, slots[2]);
+    take_back(&fixture, slots[1], SLOT_IDLE);
+    pool_slots_remove(fixture.slots, slots[1]);
+    assert_false(pool_slots_long_room(fixture.slots)); /* two of five */
+    slots[0]->job = NULL;
+    pool_slots_remove(fixture.slots, slots[0]); /* gone with its text */
+    assert_true(pool_slots_long_room(fixture.slots));
+    close_fixture(&fixture);
+}
+
 static void a_review_slot_serves_its_profile_alone(void **state)
 {
     const struct message_ready strict = {BYTES("0123456789abcdef"), SLOT_REVIEW, BYTES("strict"), KIB};
@@ -218,6 +273,7 @@ int main(void)
         cmocka_unit_test(identities_that_share_a_bucket_are_told_apart),
         cmocka_unit_test(an_identity_is_as_long_as_zeromq_makes_it),
         cmocka_unit_test(the_idle_slot_longest_unused_comes_first),
+        cmocka_unit_test(half_of_the_local_slots_have_room_for_long_texts_and_one_where_there_is_but_one),
         cmocka_unit_test(a_review_slot_serves_its_profile_alone),
         cmocka_unit_test(a_task_is_charged_until_its_slot_answers_or_is_gone),
     };
