@@ -153,8 +153,13 @@ static void labels_too_long_for_a_series_are_counted_as_other(void **state)
 
     (void)state;
     memset(value, 'x', sizeof value - 1);
-    value[sizeof value - 1] = '\0';
+    value[METRICS_LABELS_BYTES_MAX - (sizeof "key=\"\"" - 1)] = '\0';
     assert_status(STATUS_OK, metrics_open(&metrics));
+    series_add(metrics_series(metrics, METRIC_COUNTER, "keys_total", "Keys.", &label, 1), 1);
+    assert_non_null(strstr(print(metrics), "keys_total{key=\"xxx"));
+    assert_null(strstr(print(metrics), "other"));
+    value[strlen(value)] = 'x'; /* one more */
+    value[METRICS_LABELS_BYTES_MAX - (sizeof "key=\"\"" - 1) + 1] = '\0';
     series_add(metrics_series(metrics, METRIC_COUNTER, "keys_total", "Keys.", &label, 1), 1);
     assert_non_null(strstr(print(metrics), "keys_total{key=\"other\"} 1\n"));
     metrics_close(&metrics);

@@ -190,14 +190,14 @@ static void each_failure_in_a_row_makes_the_rest_longer(void **state)
     scene.profiles[0].training.every_ms = 0;
     scene.profiles[1].training.min_samples = 100 * ROWS;
     clock_freeze(now_ms);
-    for (int failures = 1; failures <= 3; failures++) {
+    for (int failures = 1; failures <= TRAIN_REST_DOUBLINGS + 3; failures++) {
         fail_a_run(&scene);
         assert_int_equal(failures, runs(&scene, "first", "failed"));
         clock_freeze(now_ms += rest_ms - 1);
         turn(&scene);
         assert_true(schedule_is_idle(scene.schedule));
         clock_freeze(now_ms += 1);
-        rest_ms *= 2;
+        rest_ms = 2 * rest_ms < TRAIN_REST_MAX_MS ? 2 * rest_ms : TRAIN_REST_MAX_MS;
     }
     turn(&scene); /* a good run ends the row */
     wait_for_run(&scene);
