@@ -3,6 +3,7 @@
 
 #include "support/client_world.h"
 
+#include <netinet/tcp.h>
 #include <sys/resource.h>
 
 struct fixture {
@@ -136,6 +137,32 @@ static void two_loops_share_a_port_that_was_picked_by_the_first(void **state)
     server_close(&second);
     buffer_free(&before);
     buffer_free(&after);
+}
+
+/* What the kernel was told: of a listening socket it shows the bound as what is not acknowledged (tcp_diag does the same). */
+static void so_many_may_wait_to_be_accepted(void **state)
+{
+    struct fixture *fixture = *state;
+    struct sockaddr_in own;
+    struct tcp_info info = {0};
+    socklen_t bytes = 0;
+    int allowed = 0;
+    FILE *file = fopen("/proc/sys/net/core/somaxconn", "re");
+
+    assert_non_null(file);
+    assert_int_equal(1, fscanf(file, "%d", &allowed));
+    assert_int_equal(0, fclose(file));
+    for (int fd = 3; fd < 256 && bytes == 0; fd++) {
+        socklen_t own_bytes = sizeof own;
+
+        if (getsockname(fd, (struct sockaddr *)&own, &own_bytes) == 0 && own.sin_family == AF_INET &&
+            own.sin_port == ((struct sockaddr_in *)&fixture->address.socket)->sin_port) {
+            bytes = sizeof info;
+            assert_int_equal(0, getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &bytes));
+        }
+    }
+    assert_int_not_equal(0, bytes);
+    assert_int_equal(allowed < LISTEN_BACKLOG ? allowed : LISTEN_BACKLOG, info.tcpi_sacked);
 }
 
 static void an_address_where_somebody_listens_is_not_vacant(void **state)
@@ -331,6 +358,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         with_server(an_address_is_a_host_and_a_port),
         with_server(two_loops_share_a_port_that_was_picked_by_the_first),
+        with_server(so_many_may_wait_to_be_accepted),
         with_server(an_address_where_somebody_listens_is_not_vacant),
         with_server(an_address_of_another_machine_cannot_be_had),
         with_server(who_connects_at_the_end_is_told_and_nobody_gives_a_place),
