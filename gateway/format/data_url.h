@@ -25,9 +25,9 @@ bool data_url_read(struct bytes text, struct data_url *out);
 /* "image/PNG" is of family "image/". */
 bool data_url_is_family(struct bytes media_type, const char *family);
 
-/* Appends the decoded bytes. Both alphabets, with or without padding; white space is skipped and bits that are no whole
- * byte dropped, as lenient decoders do. STATUS_MALFORMED, STATUS_TOO_LARGE, STATUS_NO_MEMORY; what was decoded until
- * then stays. */
+/* Appends the decoded bytes. Both alphabets, with or without padding; line ends are skipped and bits that are no whole
+ * byte dropped, as lenient decoders do; a space is no line end, or prose would be base64. STATUS_MALFORMED,
+ * STATUS_TOO_LARGE, STATUS_NO_MEMORY; what was decoded until then stays. */
 MUST_CHECK enum status data_url_decode(struct bytes base64, struct buffer *out);
 
 /* The same as the loosest readers do it: what is no digit is skipped (RFC 2045 section 6.8), percent escapes are decoded

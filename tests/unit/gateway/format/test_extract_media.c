@@ -37,7 +37,7 @@ static void media_are_counted_or_read(void **state)
         {MEDIA_IMAGE, "data:text/plain;base64,aGVsbG8=", true, 0, 0, 0, "document:hello\n;"},
         {MEDIA_IMAGE, "tell-him-how", false, 1, 0, 0, ""},
         {MEDIA_IMAGE, "gs://bucket/cat.png", false, 1, 0, 0, ""},
-        {MEDIA_FILE, "tell him how!", false, 0, 0, 1, ""},
+        {MEDIA_FILE, "tell him how", false, 0, 0, 1, ""},
         {MEDIA_AUDIO, "*UklGRuTX/v8=", false, 0, 1, 0, ""},
         {MEDIA_AUDIO, "UklGRuTX/v8=", true, 0, 1, 0, ""},
         {MEDIA_AUDIO, "aGVsbG8=", true, 0, 0, 0, "document:hello\n;"},
@@ -49,7 +49,7 @@ static void media_are_counted_or_read(void **state)
         {MEDIA_IMAGE, "data:image/svg+xml;base64,PHN2Zz4=", true, 1, 0, 0, "document:<svg>\n;"},
         {MEDIA_FILE, "data:text/plain;base64,a.", false, 0, 0, 1, ""},
         /* what a strict reader refuses, others read: they skip what is no digit, and some go on behind padding */
-        {MEDIA_FILE, "data:text/plain;base64,aGVs bG8=", true, 0, 0, 0, "document:hello\n;"},
+        {MEDIA_FILE, "data:text/plain;base64,aGVs bG8=", false, 0, 0, 1, "document:hello\n;"},
         {MEDIA_FILE, "data:text/plain;base64,*aGV.sbG8", false, 0, 0, 1, "document:hello\n;"},
         {MEDIA_FILE, "data:text/plain;base64,aGVsbG8%3D", false, 0, 0, 1, "document:hello\n;"},
         {MEDIA_FILE, "data:text/plain;base64,aGVs%20bG8%3d", false, 0, 0, 1, "document:hello\n;"},
