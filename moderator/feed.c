@@ -148,7 +148,7 @@ static void bring_wanted(struct feed *feed)
         }
         if (live_is_away(live, number)) {
             live_give_up(live, number);
-            log_event_limited(LOG_WARN, "model_away", LOG_STATUS("status", status));
+            log_event_limited_status(status, LOG_WARN, "model_away", LOG_NUMBER("number", number));
         }
     }
 }
@@ -183,8 +183,8 @@ static void read_table(struct feed *feed)
         feed->read_ms = UINT64_MAX;
         return;
     }
-    log_event_limited(LOG_WARN, "models_unreadable", LOG_STATUS("status", status),
-                      LOG_TEXT("sqlstate", feed_table_sqlstate(feed->table)), LOG_NUMBER("failures", feed->failures + 1));
+    log_event_limited_status(status, LOG_WARN, "models_unreadable", LOG_TEXT("sqlstate", feed_table_sqlstate(feed->table)),
+                             LOG_NUMBER("failures", feed->failures + 1));
     feed->read_ms = clock_ms() + backoff_ms(feed->failures, DB_BACKOFF_MS, DB_BACKOFF_MAX_MS);
     feed->failures++;
 }
@@ -247,7 +247,8 @@ static void attach_anew(struct feed *feed)
             status = wire_attach(feed->wire, feed->trainers.at[index]);
         }
         if (status != STATUS_OK) {
-            log_event_limited(LOG_WARN, "trainer_unusable", LOG_STATUS("status", status));
+            log_event_limited_each(index, ADDRESSES_MAX, LOG_WARN, "trainer_unusable", LOG_STATUS("status", status),
+                                   LOG_TEXT("trainer", feed->trainers.at[index]));
         }
     }
 }

@@ -187,9 +187,9 @@ static void set_connected(struct history_lookup *lookup, bool connected)
 /* Without a session until the back-off has passed. */
 static void fail(struct history_lookup *lookup, enum status status)
 {
-    log_event_limited(LOG_WARN, "lookup_unavailable", LOG_STATUS("status", status), LOG_TEXT("reason", db_failure(status)),
-                      LOG_TEXT("sqlstate", lookup->db == NULL ? "" : db_sqlstate(lookup->db)),
-                      LOG_NUMBER("failures", lookup->failures + 1));
+    log_event_limited_status(status, LOG_WARN, "lookup_unavailable", LOG_TEXT("reason", db_failure(status)),
+                             LOG_TEXT("sqlstate", lookup->db == NULL ? "" : db_sqlstate(lookup->db)),
+                             LOG_NUMBER("failures", lookup->failures + 1));
     db_close(&lookup->db);
     set_connected(lookup, false);
     lookup->retry_ms = clock_ms() + backoff_ms(lookup->failures, DB_BACKOFF_MS, DB_BACKOFF_MAX_MS);

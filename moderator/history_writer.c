@@ -47,8 +47,8 @@ static bool settle(struct history *history, enum status status, size_t count)
         writer->batch_max = 1; /* one row spoils the batch: go on one by one until it is met */
         return false;
     }
-    log_event_limited(LOG_WARN, "history_unavailable", LOG_STATUS("status", status), LOG_TEXT("reason", db_failure(status)),
-                      LOG_TEXT("sqlstate", sqlstate), LOG_NUMBER("failures", writer->failures + 1));
+    log_event_limited_status(status, LOG_WARN, "history_unavailable", LOG_TEXT("reason", db_failure(status)),
+                             LOG_TEXT("sqlstate", sqlstate), LOG_NUMBER("failures", writer->failures + 1));
     history_note(history, db_failure(status));
     writer->retry_ms = clock_ms() + backoff_ms(writer->failures, DB_BACKOFF_MS, DB_BACKOFF_MAX_MS);
     writer->failures++;
@@ -265,7 +265,7 @@ static void adopt(struct history *history)
                   LOG_NUMBER("samples", history_spool_count(history->spool)));
         history_show_spool(history);
     } else if (status != STATUS_NOT_FOUND) {
-        log_event_limited(LOG_WARN, "spool_not_adopted", LOG_STATUS("status", status), LOG_NUMBER("folder", number));
+        log_event_limited_status(status, LOG_WARN, "spool_not_adopted", LOG_NUMBER("folder", number));
     }
 }
 

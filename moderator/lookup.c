@@ -23,6 +23,7 @@ struct name {
     char host[PATH_BYTES_MAX + 1]; /* to be asked for; empty: a literal, found once and for all */
     char port[PATH_BYTES_MAX + 1];
     struct addresses found;
+    struct log_limiter limiter; /* one name does not hide another */
 };
 
 struct lookup_watch {
@@ -218,13 +219,20 @@ static void publish(struct lookup *lookup, const struct addresses *list)
 }
 
 /* Under the lock: the logs and series are there only while it is not closing. */
-static void tell(struct lookup *lookup, const struct name *name, enum result result)
+static void tell(struct lookup *lookup, struct name *name, enum result result)
 {
+    uint64_t suppressed;
+
     series_add(lookup->results[result], 1);
+    if ((result != LOOKUP_FAILED && result != LOOKUP_TOO_MANY) || !log_limiter_pass(&name->limiter, &suppressed)) {
+        return;
+    }
     if (result == LOOKUP_FAILED) {
-        log_event_limited(LOG_WARN, "lookup_failed", LOG_TEXT("name", name->host), LOG_NUMBER("kept", name->found.count));
-    } else if (result == LOOKUP_TOO_MANY) {
-        log_event_limited(LOG_WARN, "addresses_left_out", LOG_TEXT("name", name->host), LOG_NUMBER("max", ADDRESSES_MAX));
+        log_event(LOG_WARN, "lookup_failed", LOG_NUMBER("suppressed", suppressed), LOG_TEXT("name", name->host),
+                  LOG_NUMBER("kept", name->found.count));
+    } else {
+        log_event(LOG_WARN, "addresses_left_out", LOG_NUMBER("suppressed", suppressed), LOG_TEXT("name", name->host),
+                  LOG_NUMBER("max", ADDRESSES_MAX));
     }
 }
 

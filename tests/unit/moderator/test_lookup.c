@@ -2,6 +2,7 @@
 #include "support/unit.h"
 
 #include "moderator/lookup.h"
+#include "proto/log.h"
 #include "proto/clock.h"
 
 #include <poll.h>
@@ -247,6 +248,25 @@ static void more_addresses_than_fit_are_left_out_and_counted(void **state)
     lookup_close(&lookup);
 }
 
+static void each_name_that_is_not_found_is_told(void **state)
+{
+    static const char *const endpoints[] = {"tcp://name1:1", "tcp://name2:1", "tcp://name3:1"};
+    struct town town = {.lock = PTHREAD_MUTEX_INITIALIZER};
+    int64_t before = counted("failed");
+    int64_t suppressed = (int64_t)log_suppressed();
+    struct lookup *lookup;
+
+    (void)state;
+    say(&town, NULL, 0);
+    lookup = open_names(&town, endpoints, 3);
+    while (counted("failed") < before + 4) { /* the first turn is over */
+        (void)poll(NULL, 0, 1);
+    }
+    suppressed = (int64_t)log_suppressed() - suppressed;
+    assert_true(counted("failed") - before - suppressed >= 3); /* a limit for all lets one pass in a second */
+    lookup_close(&lookup);
+}
+
 static void a_question_that_hangs_holds_nobody_up(void **state)
 {
     static const char *const endpoints[] = {"tcp://name:1", "tcp://10.0.0.9:1"};
@@ -309,6 +329,7 @@ int main(void)
         cmocka_unit_test(what_needs_no_question_is_there_at_once),
         cmocka_unit_test(every_address_of_a_name_is_followed_as_they_come_and_go),
         cmocka_unit_test(more_addresses_than_fit_are_left_out_and_counted),
+        cmocka_unit_test(each_name_that_is_not_found_is_told),
         cmocka_unit_test(a_question_that_hangs_holds_nobody_up),
         cmocka_unit_test(the_system_knows_localhost),
     };
