@@ -237,8 +237,12 @@ static enum status on_row(void *context, const struct feed_row *row)
 {
     struct session *session = context;
     struct model *model = NULL;
-    enum status status = feed_row_model(row, session->run.profile->model_kind, &model);
+    enum status status;
 
+    if (row->is_trial) {
+        return STATUS_OK; /* what most are judged by is asked for */
+    }
+    status = feed_row_model(row, session->run.profile->model_kind, &model);
     return status == STATUS_OK ? use_model(session, model, row->version) : status;
 }
 

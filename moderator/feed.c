@@ -3,6 +3,7 @@
 
 #include "moderator/feed_shelf.h"
 #include "moderator/feed_table.h"
+#include "moderator/feed_trials.h"
 #include "proto/backoff.h"
 #include "proto/clock.h"
 #include "proto/db.h"
@@ -30,6 +31,7 @@ struct feed {
     struct addresses trainers; /* that are connected to */
     struct feed_table *table; /* the thread's alone, as all that follows */
     struct feed_shelf *shelf;
+    struct feed_trials *trials;
     int stop;                 /* eventfd: readable from feed_close on */
     pthread_t thread;
     bool started;
@@ -71,6 +73,11 @@ static enum status look(void *context)
 
 enum seat { SEAT_NONE, SEAT_TAKE };
 
+static size_t seat_of(const struct feed *feed, const struct feed_row *row)
+{
+    return row->is_trial ? feed_trials_seat(feed->trials, row->profile) : feed->numbers[row->profile];
+}
+
 /* Checks a model and, with SEAT_TAKE, makes it the one in use. STATUS_FULL: it is good, and has no place. */
 static enum status use(struct feed *feed, const struct feed_row *row, enum seat seat)
 {
@@ -79,15 +86,19 @@ static enum status use(struct feed *feed, const struct feed_row *row, enum seat 
     enum status status = feed_row_model(row, feed->parts.settings->profiles[row->profile].model_kind, &model);
 
     if (status == STATUS_OK) {
-        status = seat == SEAT_NONE ? STATUS_FULL : live_put(feed->parts.live, feed->numbers[row->profile], model, row->version);
+        status = seat == SEAT_NONE ? STATUS_FULL : live_put(feed->parts.live, seat_of(feed, row), model, row->version);
         if (status != STATUS_OK) {
             model_close(&model);
         }
     }
     if (status == STATUS_OK) {
-        series_set(feed->versions[row->profile], (int64_t)row->version);
-        log_event(LOG_INFO, "model_live", LOG_TEXT("profile", name), LOG_NUMBER("version", row->version),
-                  LOG_NUMBER("bytes", row->bytes.count));
+        if (row->is_trial) {
+            feed_trials_took(feed->trials, row->profile, row->version);
+        } else {
+            series_set(feed->versions[row->profile], (int64_t)row->version);
+        }
+        log_event(LOG_INFO, row->is_trial ? "model_on_trial" : "model_live", LOG_TEXT("profile", name),
+                  LOG_NUMBER("version", row->version), LOG_NUMBER("bytes", row->bytes.count));
     } else if (status != STATUS_NO_MEMORY && status != STATUS_FULL) {
         series_add(feed->refused[row->profile], 1);
         series_add(feed->reasons[reason_of(status)], 1);
@@ -101,13 +112,14 @@ static enum status use(struct feed *feed, const struct feed_row *row, enum seat 
 static enum status on_row(void *context, const struct feed_row *row)
 {
     struct feed *feed = context;
-    bool away = live_is_away(feed->parts.live, feed->numbers[row->profile]);
-    enum status status = use(feed, row, away ? SEAT_NONE : SEAT_TAKE);
+    bool away = live_is_away(feed->parts.live, seat_of(feed, row));
+    bool unused = row->is_trial && !feed_trials_wanted(feed->trials, row->profile);
+    enum status status = unused ? STATUS_CLOSED : use(feed, row, away ? SEAT_NONE : SEAT_TAKE);
 
     if (status == STATUS_NO_MEMORY) {
         return status;
     }
-    if (status == STATUS_OK || status == STATUS_FULL) {
+    if ((status == STATUS_OK || status == STATUS_FULL) && !row->is_trial) {
         feed_shelf_put(feed->shelf, row); /* of one that is away too: there it is when it is wanted */
     }
     feed->change_seen = row->change;
@@ -119,14 +131,16 @@ static enum status on_kept(void *context, const struct feed_row *row)
     return use(context, row, SEAT_TAKE);
 }
 
-/* A profile of the settings by its number; profile_count when it is none of them, as after a reload. */
-static size_t find_profile(const struct feed *feed, size_t number)
+/* A profile of the settings by the number of one of its seats; profile_count when it is none of them, as after a reload. */
+static size_t find_profile(const struct feed *feed, size_t number, bool *out_is_trial)
 {
     size_t profile = 0;
 
-    while (profile < feed->parts.settings->profile_count && feed->numbers[profile] != number) {
+    while (profile < feed->parts.settings->profile_count && feed->numbers[profile] != number &&
+           feed_trials_seat(feed->trials, profile) != number) {
         profile++;
     }
+    *out_is_trial = profile < feed->parts.settings->profile_count && feed->numbers[profile] != number;
     return profile;
 }
 
@@ -137,13 +151,14 @@ static void bring_wanted(struct feed *feed)
     size_t number;
 
     while (look(feed) == STATUS_OK && live_take_wanted(live, &number)) {
-        size_t profile = find_profile(feed, number);
+        bool is_trial;
+        size_t profile = find_profile(feed, number, &is_trial);
         enum status status = STATUS_NOT_FOUND;
 
         if (profile < feed->parts.settings->profile_count) {
-            status = feed_shelf_read(feed->shelf, profile, on_kept, feed);
+            status = is_trial ? STATUS_NOT_FOUND : feed_shelf_read(feed->shelf, profile, on_kept, feed);
             if (status != STATUS_OK && status != STATUS_FULL) {
-                status = feed_table_read_one(feed->table, profile, on_kept, feed);
+                status = feed_table_read_one(feed->table, profile, is_trial, on_kept, feed);
             }
         }
         if (live_is_away(live, number)) {
@@ -174,6 +189,9 @@ static void read_table(struct feed *feed)
     uint64_t told = feed->change_told;
     enum status status = feed_table_read(feed->table, feed->change_seen, on_row, feed);
 
+    if (status == STATUS_OK) {
+        status = feed_trials_end(feed->trials, feed->table);
+    }
     if (status == STATUS_OK) {
         if (feed->failures > 0) {
             log_event(LOG_INFO, "models_readable", LOG_NUMBER("failures", feed->failures));
@@ -360,9 +378,9 @@ static enum status find_series(struct feed *feed)
     const struct settings *settings = feed->parts.settings;
     struct metrics *metrics = feed->parts.metrics;
 
-    feed->versions = calloc(settings->profile_count, sizeof *feed->versions);
-    feed->refused = calloc(settings->profile_count, sizeof *feed->refused);
-    if (settings->profile_count > 0 && (feed->versions == NULL || feed->refused == NULL)) {
+    feed->versions = calloc(settings->profile_count + 1, sizeof *feed->versions);
+    feed->refused = calloc(settings->profile_count + 1, sizeof *feed->refused);
+    if (feed->versions == NULL || feed->refused == NULL) {
         return STATUS_NO_MEMORY;
     }
     for (size_t index = 0; index < settings->profile_count; index++) {
@@ -414,6 +432,9 @@ static enum status prepare(struct feed *feed)
     if (status == STATUS_OK) {
         status = feed_shelf_open(&feed->shelf, feed->parts.settings, feed->parts.metrics);
     }
+    if (status == STATUS_OK) {
+        status = feed_trials_open(&feed->trials, feed->parts.settings, feed->parts.live, feed->numbers, feed->parts.metrics);
+    }
     if (status != STATUS_OK) {
         return status;
     }
@@ -460,6 +481,7 @@ void feed_close(struct feed **feed)
     lookup_watch_close(&(*feed)->watch);
     feed_table_close(&(*feed)->table);
     feed_shelf_close(&(*feed)->shelf);
+    feed_trials_close(&(*feed)->trials);
     if ((*feed)->stop >= 0) {
         (void)close((*feed)->stop);
     }

@@ -1,6 +1,6 @@
 /* feed: brings new models from PostgreSQL into use when the trainer announces them.
  *
- *   trainer ──PUB {epoch, change}──> feed ──rows of `models`, live, change > last seen──> check ──> live
+ *   trainer ──PUB {epoch, change}──> feed ──rows of `models`, live or on trial, change > last seen──> check ──> live
  *
  * An announcement carries no model, only how far the table has come, so a lost one costs a second. The table is read at start,
  * after an announcement with a greater change or a new epoch, and every FEED_SILENCE_MS without an announcement, when the
@@ -9,6 +9,9 @@
  * last good one serves on. What passed is kept on disk too (moderator/shelf), and serves from the start on, by the same checks,
  * whether the database answers or not. While the database is away the models in use serve on, and it is asked again with a
  * jittered back-off.
+ *
+ * A version on trial is not kept on disk, and its trial is over as soon as the table does not list it any more; while the
+ * database is away it goes on. Where the settings want no trials (training.canary) it is not taken.
  *
  * Thread: its own; open and close main. Source of the rule: house.md D11, spec/zeromq.md.
  */

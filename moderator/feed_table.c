@@ -6,14 +6,15 @@
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
-enum { COLUMN_NAME, COLUMN_VERSION, COLUMN_CHANGE, COLUMN_BYTES, COLUMN_SHA256 };
+enum { COLUMN_NAME, COLUMN_VERSION, COLUMN_CHANGE, COLUMN_BYTES, COLUMN_SHA256, COLUMN_TRIAL };
 
 /* A file above the bound stays in the server. */
-static const char live_models[] =
-    "select p.name, m.version, m.change, case when octet_length(m.bytes) <= $3 then m.bytes end, m.sha256 "
-    "from models m join profiles p using (profile_id) "
-    "where m.status = 'live' and m.change > $1 and p.name = any($2) order by m.change";
+static const char models_in_use[] =
+    "select p.name, m.version, m.change, case when octet_length(m.bytes) <= $3 then m.bytes end, m.sha256, "
+    "m.status = 'canary' from models m join profiles p using (profile_id) "
+    "where m.status = any($4) and m.change > $1 and p.name = any($2) order by m.change";
 
 struct feed_table {
     const struct settings *settings;
@@ -102,6 +103,7 @@ static enum status on_db_row(void *context, const struct db_rows *found)
     struct feed_row row = {
         .version = (uint64_t)db_bigint(found, 0, COLUMN_VERSION),
         .change = (uint64_t)db_bigint(found, 0, COLUMN_CHANGE),
+        .is_trial = db_bigint(found, 0, COLUMN_TRIAL) != 0,
         .too_large = db_is_null(found, 0, COLUMN_BYTES),
         .bytes = db_bytes(found, 0, COLUMN_BYTES),
         .sha256 = db_bytes(found, 0, COLUMN_SHA256),
@@ -114,15 +116,21 @@ static enum status on_db_row(void *context, const struct db_rows *found)
     return reading->on_row(reading->context, &row);
 }
 
-/* The names are `count` ones at `names`. */
-static enum status read_rows(struct feed_table *table, uint64_t change, const struct bytes *names, size_t count,
-                             struct reading *reading)
+static const struct bytes in_use[] = {{"live", 4}, {"canary", 6}};
+enum { ONE_STATE = 1, BOTH_STATES = 2 };
+
+/* Which rows. */
+struct choice {
+    uint64_t change;
+    const struct bytes *names;
+    size_t name_count;
+    const struct bytes *states; /* of in_use */
+    size_t state_count;
+};
+
+static enum status run(struct feed_table *table, const char *sql, const struct db_value *values, size_t value_count,
+                       enum status (*on_found)(void *context, const struct db_rows *found), void *context)
 {
-    const struct db_value values[] = {
-        {.type = DB_BIGINT, .bigint = (int64_t)change},
-        {.type = DB_TEXT_ARRAY, .array = names, .array_count = count},
-        {.type = DB_BIGINT, .bigint = (int64_t)table->bytes_max},
-    };
     enum status status = STATUS_OK;
 
     table->sqlstate[0] = '\0';
@@ -130,7 +138,7 @@ static enum status read_rows(struct feed_table *table, uint64_t change, const st
         status = db_open_watched(&table->db, &table->settings->database, "prismguard-moderator-feed", &table->watch);
     }
     if (status == STATUS_OK) {
-        status = db_stream(table->db, live_models, values, sizeof values / sizeof *values, on_db_row, reading);
+        status = db_stream(table->db, sql, values, value_count, on_found, context);
     }
     if (status == STATUS_OK || table->db == NULL) {
         return status;
@@ -142,19 +150,78 @@ static enum status read_rows(struct feed_table *table, uint64_t change, const st
     return status;
 }
 
+static enum status read_rows(struct feed_table *table, const struct choice *choice, struct reading *reading)
+{
+    const struct db_value values[] = {
+        {.type = DB_BIGINT, .bigint = (int64_t)choice->change},
+        {.type = DB_TEXT_ARRAY, .array = choice->names, .array_count = choice->name_count},
+        {.type = DB_BIGINT, .bigint = (int64_t)table->bytes_max},
+        {.type = DB_TEXT_ARRAY, .array = choice->states, .array_count = choice->state_count},
+    };
+
+    return run(table, models_in_use, values, sizeof values / sizeof *values, on_db_row, reading);
+}
+
 enum status feed_table_read(struct feed_table *table, uint64_t change,
                             enum status (*on_row)(void *context, const struct feed_row *row), void *context)
 {
     struct reading reading = {.settings = table->settings, .on_row = on_row, .context = context};
+    const struct choice choice = {change, table->names, table->name_count, in_use, BOTH_STATES};
 
-    return read_rows(table, change, table->names, table->name_count, &reading);
+    return read_rows(table, &choice, &reading);
 }
 
-enum status feed_table_read_one(struct feed_table *table, size_t profile,
+enum status feed_table_read_one(struct feed_table *table, size_t profile, bool is_trial,
                                 enum status (*on_row)(void *context, const struct feed_row *row), void *context)
 {
     struct reading reading = {.settings = table->settings, .on_row = on_row, .context = context};
-    struct bytes name = bytes_of(table->settings->profiles[profile].name);
+    const struct bytes name = bytes_of(table->settings->profiles[profile].name);
+    const struct choice choice = {0, &name, 1, is_trial ? &in_use[1] : &in_use[0], ONE_STATE};
 
-    return read_rows(table, 0, &name, 1, &reading);
+    return read_rows(table, &choice, &reading);
+}
+
+/* What the list is read into. */
+struct listing {
+    const struct settings *settings;
+    uint64_t *versions;
+};
+
+static enum status on_trial(void *context, const struct db_rows *found)
+{
+    const struct listing *listing = context;
+    const struct profile_settings *profile = settings_profile(listing->settings, db_bytes(found, 0, 0));
+
+    if (profile != NULL) {
+        listing->versions[profile - listing->settings->profiles] = (uint64_t)db_bigint(found, 0, 1);
+    }
+    return STATUS_OK;
+}
+
+enum status feed_table_read_trials(struct feed_table *table, uint64_t *versions)
+{
+    const struct db_value names = {.type = DB_TEXT_ARRAY, .array = table->names, .array_count = table->name_count};
+    struct listing listing = {table->settings, versions};
+
+    for (size_t profile = 0; profile < table->settings->profile_count; profile++) {
+        versions[profile] = 0;
+    }
+    return run(table,
+               "select p.name, m.version from models m join profiles p using (profile_id) "
+               "where m.status = 'canary' and p.name = any($1)",
+               &names, 1, on_trial, &listing);
+}
+
+bool feed_table_alike(const struct settings *left, const struct settings *right)
+{
+    bool same = left->profile_count == right->profile_count;
+
+    for (size_t index = 0; same && index < left->profile_count; index++) {
+        const struct profile_settings *one = &left->profiles[index];
+        const struct profile_settings *other = &right->profiles[index];
+
+        same = strcmp(one->name, other->name) == 0 && one->model_kind == other->model_kind &&
+               (one->training.canary > 0) == (other->training.canary > 0);
+    }
+    return same;
 }

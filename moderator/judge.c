@@ -13,6 +13,7 @@
 /* What is the same for all tasks of a profile. */
 struct bench {
     size_t number; /* in `live` */
+    size_t trial;  /* the same of its version on trial */
     struct recent_basis bases[RECENT_KINDS];
 };
 
@@ -50,6 +51,8 @@ struct hearing {
 static enum status open_bench(struct bench *bench, const struct judge_parts *parts, size_t index)
 {
     enum status status = live_number(parts->live, rules_settings(parts->rules)->profiles[index].name, &bench->number);
+
+    bench->trial = status == STATUS_OK ? live_trial_of(parts->live, bench->number) : 0;
 
     for (int kind = 0; parts->recent != NULL && status == STATUS_OK && kind < RECENT_KINDS; kind++) {
         status = recent_basis_of(parts->recent, parts->rules, index, (enum recent_kind)kind, &bench->bases[kind]);
@@ -303,11 +306,51 @@ static void decide(struct judge *judge, const struct hearing *hearing, struct me
     }
 }
 
+/* Whether the task is among the part that the version decides. The same texts are, wherever they are judged. */
+static bool tries(const struct judge *judge, const struct message_task *task, uint64_t version, double part)
+{
+    struct bytes rest = task->segments;
+    struct segment segment;
+    uint64_t decision = 0;
+
+    while (message_next_segment(&rest, &segment) == STATUS_OK) {
+        decision = share_of(rules_share(judge->rules), decision, segment.text);
+    }
+    return share_tries(decision, version, part);
+}
+
+/* The live version, or the one on trial. Its version; 0 = no model. */
+static uint64_t choose_model(struct judge *judge, const struct message_task *task, struct hearing *hearing)
+{
+    const struct bench *bench = hearing->bench;
+    double part = hearing->profile->training.canary;
+    const struct model *trial = NULL;
+    uint64_t version = 0;
+
+    if (hearing->profile->model_kind == MODEL_KIND_NONE) {
+        live_view_refresh(judge->view);
+        return 0;
+    }
+    live_view_use(judge->view, bench->number);
+    if (part > 0) {
+        live_view_await(judge->view, bench->trial);
+        trial = live_view_model(judge->view, bench->trial, &version);
+    }
+    if (trial != NULL && tries(judge, task, version, part)) {
+        live_view_use(judge->view, bench->trial);
+        hearing->model = live_view_model(judge->view, bench->trial, &version);
+    }
+    if (hearing->model == NULL) {
+        hearing->model = live_view_model(judge->view, bench->number, &version);
+    }
+    return version;
+}
+
 enum status judge_task(struct judge *judge, const struct message_task *task, struct message_verdict *out)
 {
     struct message_verdict verdict = {.nonce = task->head.nonce, .sequence = task->head.sequence, .score = NAN};
     struct hearing hearing = {.find = LADDER_NO_MODEL, .now_ms = clock_ms(), .wall_us = clock_wall_us()};
-    uint64_t model_version = 0;
+    uint64_t model_version;
     size_t index = 0;
     enum status status;
 
@@ -318,12 +361,7 @@ enum status judge_task(struct judge *judge, const struct message_task *task, str
     hearing.bench = &judge->benches[index];
     hearing.keywords = rules_keywords(judge->rules)[index];
     hearing.draw_rate = ladder_has_review(hearing.profile) ? hearing.profile->review.sample_rate : 0;
-    if (hearing.profile->model_kind == MODEL_KIND_NONE) {
-        live_view_refresh(judge->view);
-    } else {
-        live_view_use(judge->view, hearing.bench->number);
-        hearing.model = live_view_model(judge->view, hearing.bench->number, &model_version);
-    }
+    model_version = choose_model(judge, task, &hearing);
     for (int kind = 0; kind < RECENT_KINDS; kind++) {
         hearing.bench->bases[kind].model_version = model_version;
     }

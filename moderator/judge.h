@@ -4,6 +4,9 @@
  * OUTCOME_UNSURE the verdict names the segments a review should see: those that score `low` or more (all that have text when
  * there is no model), and those that were drawn at random (moderator/share).
  *
+ * Where a version is on trial (training.canary), a part of the tasks is judged by it, always the same ones (moderator/share); the
+ * verdict names the version that judged.
+ *
  * A text that is known of late (moderator/recent) is neither scanned nor scored; one that a reviewer has seen of late is settled:
  * a violation blocks, and what passed counts no more. A verdict that rests on nothing new has the source cache, but that a text
  * is unsure or undecided is said anew each time. Only texts that are judged anew are drawn, and what keywords and model said of

@@ -45,7 +45,7 @@ struct live {
     size_t profile_count;
     size_t name_count; /* numbers that were given */
     char (*names)[PROFILE_NAME_BYTES_MAX + 1];
-    struct seat seats[];
+    struct seat seats[]; /* of each profile the live version's, and behind them all those of versions on trial */
 };
 
 struct live_view {
@@ -54,9 +54,20 @@ struct live_view {
     struct live_model *taken[]; /* one reference each */
 };
 
+static size_t seat_count(const struct live *live)
+{
+    return 2 * live->profile_count;
+}
+
+size_t live_trial_of(const struct live *live, size_t profile)
+{
+    assert(profile < live->profile_count);
+    return live->profile_count + profile;
+}
+
 enum status live_open(struct live **out, size_t profile_count)
 {
-    struct live *live = calloc(1, sizeof *live + profile_count * sizeof *live->seats);
+    struct live *live = calloc(1, sizeof *live + 2 * profile_count * sizeof *live->seats);
 
     assert(out != NULL);
     if (live == NULL) {
@@ -77,7 +88,7 @@ enum status live_open(struct live **out, size_t profile_count)
     (void)pthread_mutex_init(&live->mutex, NULL); /* on Linux it cannot fail without attributes */
     wait_init(&live->came);
     live->profile_count = profile_count;
-    live->models_max = profile_count;
+    live->models_max = seat_count(live);
     *out = live;
     return STATUS_OK;
 }
@@ -111,7 +122,7 @@ void live_close(struct live **live)
     if (*live == NULL) {
         return;
     }
-    for (size_t profile = 0; profile < (*live)->profile_count; profile++) {
+    for (size_t profile = 0; profile < seat_count(*live); profile++) {
         assert((*live)->seats[profile].model == NULL || (*live)->seats[profile].model->references == 1);
         let_go((*live)->seats[profile].model);
     }
@@ -129,7 +140,7 @@ void live_limit(struct live *live, size_t models_max, struct metrics *metrics)
 
     assert(models_max > 0);
     (void)pthread_mutex_lock(&live->mutex);
-    live->models_max = models_max < live->profile_count ? models_max : live->profile_count;
+    live->models_max = models_max < seat_count(live) ? models_max : seat_count(live);
     live->held = metrics_series(metrics, METRIC_GAUGE, "prismguard_moderator_live_models", "Models in memory", NULL, 0);
     live->evicted = metrics_series(metrics, METRIC_COUNTER, "prismguard_moderator_live_models_evicted_total",
                                    "Models that went to make room for others", NULL, 0);
@@ -178,7 +189,7 @@ static bool evict(struct live *live, size_t but, uint64_t now_ms)
 {
     struct seat *oldest = NULL;
 
-    for (size_t profile = 0; profile < live->profile_count; profile++) {
+    for (size_t profile = 0; profile < seat_count(live); profile++) {
         struct seat *seat = &live->seats[profile];
 
         if (profile != but && seat->model != NULL &&
@@ -229,7 +240,7 @@ enum status live_put(struct live *live, size_t profile, struct model *model, uin
     uint64_t now_ms = clock_ms();
     bool has_room;
 
-    assert(profile < live->profile_count && model != NULL && version > 0);
+    assert(profile < seat_count(live) && model != NULL && version > 0);
     if (held == NULL) {
         return STATUS_NO_MEMORY;
     }
@@ -239,7 +250,7 @@ enum status live_put(struct live *live, size_t profile, struct model *model, uin
     if (has_room) {
         seat_model(live, profile, held, now_ms);
     } else {
-        atomic_store(&live->seats[profile].away, true);
+        atomic_store(&live->seats[profile].away, profile < live->profile_count);
         count(live->full);
         free(held);
     }
@@ -249,11 +260,32 @@ enum status live_put(struct live *live, size_t profile, struct model *model, uin
     return has_room ? STATUS_OK : STATUS_FULL;
 }
 
+void live_drop(struct live *live, size_t profile)
+{
+    struct seat *seat = &live->seats[profile];
+
+    assert(profile < seat_count(live));
+    (void)pthread_mutex_lock(&live->mutex);
+    if (seat->model != NULL) {
+        let_go(seat->model);
+        seat->model = NULL;
+        live->model_count--;
+        if (live->held != NULL) {
+            series_set(live->held, (int64_t)live->model_count);
+        }
+    }
+    atomic_store(&seat->away, false);
+    seat->wanted = false;
+    atomic_fetch_add_explicit(&live->changes, 1, memory_order_release);
+    (void)pthread_cond_broadcast(&live->came);
+    (void)pthread_mutex_unlock(&live->mutex);
+}
+
 uint64_t live_version(struct live *live, size_t profile)
 {
     uint64_t version;
 
-    assert(profile < live->profile_count);
+    assert(profile < seat_count(live));
     (void)pthread_mutex_lock(&live->mutex);
     version = live->seats[profile].model == NULL ? 0 : live->seats[profile].model->version;
     (void)pthread_mutex_unlock(&live->mutex);
@@ -262,7 +294,7 @@ uint64_t live_version(struct live *live, size_t profile)
 
 bool live_is_away(struct live *live, size_t profile)
 {
-    assert(profile < live->profile_count);
+    assert(profile < seat_count(live));
     return atomic_load(&live->seats[profile].away);
 }
 
@@ -278,7 +310,7 @@ bool live_take_wanted(struct live *live, size_t *out_profile)
 
     (void)eventfd_read(live->wanted_fd, &times); /* before the look: what is wanted afterwards makes it readable anew */
     (void)pthread_mutex_lock(&live->mutex);
-    for (size_t profile = 0; profile < live->profile_count && !found; profile++) {
+    for (size_t profile = 0; profile < seat_count(live) && !found; profile++) {
         struct seat *seat = &live->seats[profile];
 
         if (seat->wanted) {
@@ -293,7 +325,7 @@ bool live_take_wanted(struct live *live, size_t *out_profile)
 
 void live_give_up(struct live *live, size_t profile)
 {
-    assert(profile < live->profile_count);
+    assert(profile < seat_count(live));
     (void)pthread_mutex_lock(&live->mutex);
     live->seats[profile].retry_ms = clock_ms() + LIVE_RETRY_MS;
     (void)pthread_cond_broadcast(&live->came);
@@ -302,7 +334,7 @@ void live_give_up(struct live *live, size_t profile)
 
 enum status live_view_open(struct live_view **out, struct live *live)
 {
-    struct live_view *view = calloc(1, sizeof *view + live->profile_count * sizeof *view->taken);
+    struct live_view *view = calloc(1, sizeof *view + seat_count(live) * sizeof *view->taken);
 
     assert(out != NULL);
     if (view == NULL) {
@@ -321,7 +353,7 @@ void live_view_close(struct live_view **view)
         return;
     }
     (void)pthread_mutex_lock(&(*view)->live->mutex);
-    for (size_t profile = 0; profile < (*view)->live->profile_count; profile++) {
+    for (size_t profile = 0; profile < seat_count((*view)->live); profile++) {
         let_go((*view)->taken[profile]);
     }
     (void)pthread_mutex_unlock(&(*view)->live->mutex);
@@ -339,7 +371,7 @@ void live_view_refresh(struct live_view *view)
         return;
     }
     (void)pthread_mutex_lock(&live->mutex);
-    for (size_t profile = 0; profile < live->profile_count; profile++) {
+    for (size_t profile = 0; profile < seat_count(live); profile++) {
         if (view->taken[profile] != live->seats[profile].model) {
             let_go(view->taken[profile]);
             view->taken[profile] = take(live->seats[profile].model);
@@ -366,17 +398,11 @@ static void await_model(struct live *live, struct seat *seat)
     (void)pthread_mutex_unlock(&live->mutex);
 }
 
-void live_view_use(struct live_view *view, size_t profile)
+void live_view_await(struct live_view *view, size_t profile)
 {
-    struct seat *seat;
-    uint64_t now_ms = clock_ms();
+    struct seat *seat = &view->live->seats[profile];
 
-    assert(profile < view->live->profile_count);
-    seat = &view->live->seats[profile];
-    /* Not for each task: all threads write there. */
-    if (now_ms - atomic_load_explicit(&seat->used_ms, memory_order_relaxed) >= LIVE_FLOOR_MS / USES_TOLD) {
-        atomic_store_explicit(&seat->used_ms, now_ms, memory_order_relaxed);
-    }
+    assert(profile < seat_count(view->live));
     live_view_refresh(view);
     if (view->taken[profile] == NULL && atomic_load(&seat->away)) {
         await_model(view->live, seat);
@@ -384,11 +410,25 @@ void live_view_use(struct live_view *view, size_t profile)
     }
 }
 
+void live_view_use(struct live_view *view, size_t profile)
+{
+    struct seat *seat;
+    uint64_t now_ms = clock_ms();
+
+    assert(profile < seat_count(view->live));
+    seat = &view->live->seats[profile];
+    /* Not for each task: all threads write there. */
+    if (now_ms - atomic_load_explicit(&seat->used_ms, memory_order_relaxed) >= LIVE_FLOOR_MS / USES_TOLD) {
+        atomic_store_explicit(&seat->used_ms, now_ms, memory_order_relaxed);
+    }
+    live_view_await(view, profile);
+}
+
 const struct model *live_view_model(const struct live_view *view, size_t profile, uint64_t *out_version)
 {
     const struct live_model *held;
 
-    assert(profile < view->live->profile_count);
+    assert(profile < seat_count(view->live));
     held = view->taken[profile];
     *out_version = held == NULL ? 0 : held->version;
     return held == NULL ? NULL : held->model;

@@ -1,4 +1,4 @@
-/* live: the models in use, at most one a profile and so many together, and each thread's view of them.
+/* live: the models in use, at most one a profile, and one on trial, and so many together, and each thread's view of them.
  *
  *   feed ──live_put──> live [profile] ──> counted model <── view [profile] <── a worker scores with it
  *
@@ -12,6 +12,9 @@
  *
  * A profile has a number for as long as the process runs, given when its name is first heard (live_number): its place in the file
  * changes with a reload, its model does not.
+ *
+ * A version on trial has a seat of its own, with a number of its own (live_trial_of), which all functions take that take a
+ * profile's. It counts among the models as any other, but is not away where it found no room: the profile does without.
  *
  * Thread: live_* any; a view belongs to one thread.
  */
@@ -36,7 +39,10 @@ MUST_CHECK enum status live_open(struct live **out, size_t profile_count);
  * as there may be. */
 MUST_CHECK enum status live_number(struct live *live, const char *name, size_t *out);
 
-/* From now on at most so many models (above 0; at first as many as numbers), counted in `metrics`, which are borrowed until
+/* The number of the seat for a profile's version on trial. */
+size_t live_trial_of(const struct live *live, size_t profile);
+
+/* From now on at most so many models (above 0; at first as many as seats), counted in `metrics`, which are borrowed until
  * live_close. A lower number lets go of some with the next live_put. */
 void live_limit(struct live *live, size_t models_max, struct metrics *metrics);
 
@@ -46,6 +52,9 @@ void live_close(struct live **live);
 /* Makes `model` the one in use for the profile: takes it on success. STATUS_NO_MEMORY; STATUS_FULL when there is no room and all
  * others were used of late: the profile is then away. */
 MUST_CHECK enum status live_put(struct live *live, size_t profile, struct model *model, uint64_t version);
+
+/* From now on there is none, and none is away. */
+void live_drop(struct live *live, size_t profile);
 
 /* The version in use; 0 = none yet. */
 uint64_t live_version(struct live *live, size_t profile);
@@ -68,7 +77,10 @@ void live_view_close(struct live_view **view);
 /* Between two tasks: takes what changed, lets go of what was replaced. */
 void live_view_refresh(struct live_view *view);
 
-/* The profile is about to be judged: its model counts as used, and one that is away is asked for and waited for. Refreshes. */
+/* A model that is away is asked for and waited for. Refreshes. */
+void live_view_await(struct live_view *view, size_t profile);
+
+/* The same, and it counts as used: the profile is about to be judged. */
 void live_view_use(struct live_view *view, size_t profile);
 
 /* The profile's model and version; NULL and 0 when there is none. Lends until the next refresh. */

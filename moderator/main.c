@@ -1,6 +1,7 @@
 /* main: prismguard-moderator: judges texts for gateways, asks reviewing LLMs, keeps labels, follows new models. */
 #include "moderator/dry_run.h"
 #include "moderator/feed.h"
+#include "moderator/feed_table.h"
 #include "moderator/history.h"
 #include "moderator/live.h"
 #include "moderator/lookup.h"
@@ -276,18 +277,6 @@ static enum status open_all(struct moderator *moderator, char what[WHAT_BYTES])
     return status;
 }
 
-/* Whether the same models are followed, in the same places. */
-static bool follows_same(const struct settings *left, const struct settings *right)
-{
-    bool same = left->profile_count == right->profile_count;
-
-    for (size_t index = 0; same && index < left->profile_count; index++) {
-        same = strcmp(left->profiles[index].name, right->profiles[index].name) == 0 &&
-               left->profiles[index].model_kind == right->profiles[index].model_kind;
-    }
-    return same;
-}
-
 /* What a reload renews; an empty part stays as it is. */
 struct renewal {
     struct rules *rules;
@@ -325,7 +314,7 @@ static enum status read_keys(const struct moderator *moderator, struct wire_secu
 /* New slots and followers, where the old ones do not do. */
 static enum status prepare_threads(struct moderator *moderator, const struct settings *fresh, struct renewal *out, FILE *errors)
 {
-    bool follows = has_database(moderator) && !follows_same(rules_settings(moderator->following.rules), fresh);
+    bool follows = has_database(moderator) && !feed_table_alike(rules_settings(moderator->following.rules), fresh);
     bool reviews = !rules_review_alike(moderator->reviewing.rules, out->rules);
     enum status status = STATUS_OK;
 

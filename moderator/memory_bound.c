@@ -54,6 +54,7 @@ void memory_bound_reckon(const struct settings *settings, struct memory_bound *o
         const struct profile_settings *profile = &settings->profiles[index];
 
         models += profile->model_kind == MODEL_KIND_NONE ? 0 : 1;
+        models += profile->model_kind != MODEL_KIND_NONE && profile->training.canary > 0; /* one on trial beside it */
         reviews += profile->review.url[0] == '\0' ? 0 : profile->review.concurrency;
         keywords += keyword_bytes(profile);
         recent += recent_table_bytes(profile->cache.entries);

@@ -257,6 +257,14 @@ enum {
     TRAIN_UNSEEN_ENOUGH = 8192,      /* scores to calibrate by: their two numbers are then known to some hundredths */
     TRAIN_LABEL_ROWS_MIN = 10,       /* of either label, before a first training */
     MODEL_VERSIONS_KEPT = 16,        /* of one profile, the live one aside; older ones are deleted */
+    TRIAL_ROWS_MAX = 4096,           /* texts drawn at random, the newest, that tell how good a version is */
+    TRIAL_BYTES_MAX = 16 * MIB,      /* of them: the leader's thread scores them, within its lease */
+    TRIAL_TURN_MS = 200,             /* of each of the leader's turns, and the profile at hand */
+    TRIAL_EARLY_MIN = 100,           /* texts after which a version on trial may be refused before there are enough */
+    TRIAL_VIOLATIONS_MIN = 20,       /* among the texts that a version is promoted by: recall is known by them alone */
+    TRIAL_DECIDED_MIN = 10,          /* and judged by the version itself: moderators can use it */
+    TRIAL_ERRORS = 2,                /* standard errors by which being behind is more than chance */
+    TRIAL_ERRORS_EARLY = 4,          /* the same before there are enough, where it is looked at again and again */
     FIGURES_BYTES_MAX = 4 * KIB,     /* the figures of a model, as JSON */
 
     /* What a person gives to and takes from the trainer's command line */

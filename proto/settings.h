@@ -196,6 +196,9 @@ struct training_settings {
     uint64_t keep_samples;
     double min_auc;
     double max_regression;
+    double canary; /* the part of the decisions that a new version makes while it is on trial; 0 = it is live at once */
+    uint64_t canary_labels;
+    uint64_t canary_time_ms;
 };
 
 struct profile_settings {

@@ -280,6 +280,26 @@ static void check_routes(const struct check *check)
     }
 }
 
+/* A trial that nothing could ever decide would keep every new model from being used. */
+static void check_trial(const struct check *check, const struct profile_settings *profile)
+{
+    char path[SETTINGS_PATH_BYTES];
+
+    (void)snprintf(path, sizeof path, "profiles.%s.training.canary", profile->name);
+    if (!(profile->training.canary > 0) || told(check, path)) {
+        return;
+    }
+    if (profile->review.url[0] == '\0' || !(profile->review.sample_rate > 0)) {
+        settings_path_refuse(check->errors, check->document, path,
+                             "found %g, allowed is 0 without a review and its sample_rate, which tell how good a new model is",
+                             profile->training.canary);
+    } else if (profile->store != STORE_TEXT) {
+        settings_path_refuse(check->errors, check->document, path,
+                             "found %g, allowed is 0 without store: text: a new model is judged by texts",
+                             profile->training.canary);
+    }
+}
+
 static void check_profile(const struct check *check, const struct profile_settings *profile)
 {
     const struct review_settings *review = &profile->review;
@@ -309,6 +329,7 @@ static void check_profile(const struct check *check, const struct profile_settin
     (void)snprintf(path, sizeof path, "profiles.%s.training.keep_samples", profile->name);
     check_at_least(check, SETTING_NUMBER, path, profile->training.keep_samples, profile->training.min_samples, other,
                    "min_samples are needed to train");
+    check_trial(check, profile);
 }
 
 void settings_check(const struct settings *settings, const struct settings_document *document, struct settings_errors *errors)

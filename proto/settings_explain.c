@@ -238,6 +238,18 @@ static void explain_undecided(const struct profile_settings *profile, FILE *out)
     }
 }
 
+static void explain_trial(const struct training_settings *training, FILE *out)
+{
+    if (training->canary > 0) {
+        fprintf(out,
+                "    A new model makes %g %% of the decisions until %llu labels of texts drawn at random show that it is\n"
+                "    no worse; without them after ",
+                100 * training->canary, (unsigned long long)training->canary_labels);
+        print_time(out, training->canary_time_ms);
+        fprintf(out, " it is set aside.\n");
+    }
+}
+
 static void explain_samples(const struct settings *settings, const struct profile_settings *profile, FILE *out)
 {
     if (profile->store == STORE_OFF || settings->database.url[0] == '\0') {
@@ -257,6 +269,7 @@ static void explain_samples(const struct settings *settings, const struct profil
         print_time(out, profile->training.every_ms);
         fprintf(out, " at most, from at most %llu; published from AUC %g up.\n",
                 (unsigned long long)profile->training.max_samples, profile->training.min_auc);
+        explain_trial(&profile->training, out);
     }
 }
 

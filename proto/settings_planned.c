@@ -12,7 +12,6 @@ static const struct setting_planned planned[] = {
     {"routes[].capabilities", "nothing is converted between formats"},
     {"routes[].disable_tools", "tools go to the upstream as they came"},
     {"capabilities", "nothing is converted between formats"},
-    {"profiles.*.training.canary", "a new model decides at once"},
     {"database.text_key_file", "texts are stored as they are"},
 };
 

@@ -82,11 +82,59 @@ static void print_figure(const struct command *command, const struct json *figur
     (void)fprintf(command->out, "  %-9.*s", (int)(text.count > 7 ? 7 : text.count), text.data);
 }
 
+/* Of a rate as trainer/trial writes it: "0.93 (0.90-0.95)", "-" where it is unknown. */
+static void print_rate(const struct command *command, const struct json *trial, const char *key)
+{
+    static const char *const names[] = {"value", "low", "high"};
+    const struct json_token *rate = trial->token_count == 0 ? NULL : json_member(trial, &trial->tokens[0], key);
+    struct bytes parts[3];
+    char text[32] = "-";
+
+    for (size_t index = 0; index < 3; index++) {
+        const struct json_token *part = rate == NULL ? NULL : json_member(trial, rate, names[index]);
+
+        if (part == NULL || part->type != JSON_NUMBER) {
+            rate = NULL;
+        } else {
+            parts[index] = bytes_first(json_span(trial, part), 4);
+        }
+    }
+    if (rate != NULL) {
+        (void)snprintf(text, sizeof text, "%.*s (%.*s-%.*s)", (int)parts[0].count, parts[0].data, (int)parts[1].count,
+                       parts[1].data, (int)parts[2].count, parts[2].data);
+    }
+    (void)fprintf(command->out, "  %-16s", text);
+}
+
+static struct bytes trial_number(const struct json *trial, const char *key)
+{
+    const struct json_token *value = trial->token_count == 0 ? NULL : json_member(trial, &trial->tokens[0], key);
+
+    return value == NULL || value->type != JSON_NUMBER ? BYTES("0") : json_span(trial, value);
+}
+
+/* What the line ends with: why it is what it is. */
+static void print_standing(const struct command *command, const struct store_version *version, const struct json *trial)
+{
+    struct bytes labels = trial_number(trial, "labels");
+    struct bytes wanted = trial_number(trial, "labels_wanted");
+
+    if (bytes_equal(version->status, BYTES("canary")) && trial->token_count == 0) {
+        (void)fputs("  on trial, not looked at yet", command->out);
+    } else if (bytes_equal(version->status, BYTES("canary"))) {
+        (void)fprintf(command->out, "  on trial: %.*s of %.*s labels", (int)labels.count, labels.data, (int)wanted.count,
+                      wanted.data);
+    }
+    (void)fprintf(command->out, "%s%.*s\n", version->pinned ? "  pinned" : "  ", (int)version->reason.count,
+                  version->reason.data);
+}
+
 static enum status on_version(void *context, const struct store_version *version)
 {
     const struct command *command = context;
     time_t made = (time_t)(version->made_at_us / 1000000);
     struct json figures;
+    struct json trial;
     struct tm parts;
     char when[32] = "?";
     enum status status;
@@ -98,7 +146,11 @@ static enum status on_version(void *context, const struct store_version *version
         (void)strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", &parts);
     }
     json_init(&figures);
+    json_init(&trial);
     status = json_read(&figures, version->figures, JSON_LAST_DUPLICATE_WINS);
+    if (status == STATUS_OK && version->trial.count > 0) {
+        status = json_read(&trial, version->trial, JSON_LAST_DUPLICATE_WINS);
+    }
     if (status == STATUS_OK) {
         (void)fprintf(command->out, "%7" PRId64 "  %-9.*s  %-10.*s  %s", version->version, (int)version->status.count,
                       version->status.data, (int)version->kind.count, version->kind.data, when);
@@ -106,10 +158,12 @@ static enum status on_version(void *context, const struct store_version *version
         print_figure(command, &figures, "auc");
         print_figure(command, &figures, "decided");
         print_figure(command, &figures, "agreement");
-        (void)fprintf(command->out, "%s%.*s\n", version->pinned ? "  pinned" : "  ", (int)version->reason.count,
-                      version->reason.data);
+        print_rate(command, &trial, "precision");
+        print_rate(command, &trial, "recall");
+        print_standing(command, version, &trial);
     }
     json_free(&figures);
+    json_free(&trial);
     return status;
 }
 
@@ -152,7 +206,8 @@ int command_models(struct command *command)
         return PROGRAM_FAILED;
     }
     if (command->options[COMMAND_JSON] == NULL) {
-        (void)fputs("version  status     kind        made                  rows       auc        decided    agreement\n",
+        (void)fputs("version  status     kind        made                  rows       auc        decided    agreement  "
+                    "precision         recall\n",
                     command->out);
     }
     status = version == 0 ? store_list_versions(command->store, profile_id, &reader)

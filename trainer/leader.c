@@ -8,6 +8,7 @@
 #include "proto/log.h"
 #include "trainer/schedule.h"
 #include "trainer/store.h"
+#include "trainer/trials.h"
 #include "trainer/upkeep.h"
 
 #include <poll.h>
@@ -27,6 +28,7 @@ struct leader {
     struct publish *publish;
     struct schedule *schedule;
     struct upkeep *upkeep;
+    struct trials *trials;
     struct series *leading;
     struct series *epoch_series;
     struct series *losses;
@@ -211,11 +213,16 @@ static enum status take_upkeep_turn(struct leader *leader)
     return upkeep_turn(leader->upkeep, leader->store, leader->epoch);
 }
 
+static enum status take_trials_turn(struct leader *leader)
+{
+    return trials_turn(leader->trials, leader->store, leader->epoch);
+}
+
 /* What a leader does beside leading. */
 static const struct {
     const char *name;
     enum status (*take)(struct leader *leader);
-} duties[] = {{"schedule", take_schedule_turn}, {"upkeep", take_upkeep_turn}};
+} duties[] = {{"schedule", take_schedule_turn}, {"upkeep", take_upkeep_turn}, {"trials", take_trials_turn}};
 
 static enum step lead_on(struct leader *leader)
 {
@@ -312,6 +319,7 @@ static void change_settings(struct leader *leader)
     leader->waiting = NULL;
     schedule_use(leader->schedule, next);
     upkeep_use(leader->upkeep, next);
+    trials_use(leader->trials, next);
     leader->settings = next;
     leader->profiles_added = false;
     settings_close(&leader->owned);
@@ -361,6 +369,7 @@ static void free_leader(struct leader **leader)
     settings_close(&(*leader)->waiting);
     settings_close(&(*leader)->owned);
     upkeep_close(&(*leader)->upkeep);
+    trials_close(&(*leader)->trials);
     if ((*leader)->wake_fd >= 0) {
         (void)close((*leader)->wake_fd);
     }
@@ -392,6 +401,9 @@ enum status leader_open(struct leader **out, const struct settings *settings, st
     }
     if (status == STATUS_OK) {
         status = upkeep_open(&leader->upkeep, settings, metrics);
+    }
+    if (status == STATUS_OK) {
+        status = trials_open(&leader->trials, settings, metrics);
     }
     if (status == STATUS_OK) {
         status = schedule_open(&leader->schedule, settings, metrics, wake, leader);

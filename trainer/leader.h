@@ -10,8 +10,8 @@
  *
  * Taking over makes the schema where there is none, raises an older one step by step (trainer/schema), raises the epoch and
  * adds the settings' profiles. While leading, each check renews the lease of the announcements (trainer/publish) and gives
- * the schedule and the upkeep their turns. A leader that loses its connection falls silent, cancels its run, and whatever it
- * still writes carries an epoch that is not the newest any more.
+ * the schedule, the upkeep and the trials their turns. A leader that loses its connection falls silent, cancels its run, and
+ * whatever it still writes carries an epoch that is not the newest any more.
  */
 #ifndef TRAINER_LEADER_H
 #define TRAINER_LEADER_H

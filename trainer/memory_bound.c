@@ -7,6 +7,8 @@ enum {
     /* Weights, scales, counts of features and a model's file as it is written; or fasttext's vectors with them, 64 bytes each of
      * 2^FIT_TABLE_BITS. */
     FIT_BYTES = 4 * (8 << MODEL_TABLE_BITS_MAX),
+    /* Of two versions in use, one's file beside what they unfold to (trainer/trial). */
+    TRIAL_BYTES = 3 * (8 << MODEL_TABLE_BITS_MAX),
     SESSIONS_BYTES = 8 * MIB, /* libpq's, a row of a sample at a time */
 };
 
@@ -34,6 +36,7 @@ void memory_bound_reckon(const struct settings *settings, struct memory_bound *o
     memory_bound_add(out, "texts of one training run", "profiles.*.training.max_samples", sample);
     memory_bound_add(out, "features of its rows", "profiles.*.training.max_samples", sample);
     memory_bound_add(out, "the model that is fitted", NULL, FIT_BYTES);
+    memory_bound_add(out, "versions in use, looked at", NULL, TRIAL_BYTES);
     memory_bound_add(out, "the database's sessions", NULL, SESSIONS_BYTES);
     memory_bound_add(out, "log and metrics", NULL, LOG_QUEUE_BYTES_MAX + MEMORY_METRICS_BYTES);
 }

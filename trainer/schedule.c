@@ -240,7 +240,7 @@ static void let_rest(struct course *course, enum training_end end)
     } else {
         course->failures = 0;
     }
-    course->rest_until_ms = end == TRAINING_LIVE ? 0 : clock_ms() + rest_ms;
+    course->rest_until_ms = end == TRAINING_LIVE || end == TRAINING_TRIAL ? 0 : clock_ms() + rest_ms;
 }
 
 void schedule_settle(struct schedule *schedule)
@@ -353,8 +353,8 @@ static bool asks_the_same(const struct settings *settings, const struct profile_
 
     return strcmp(settings->database.url, others->database.url) == 0 && one->model_kind == other->model_kind &&
            one->store == other->store && one->low == other->low && one->high == other->high &&
-           a->max_samples == b->max_samples && a->sampling == b->sampling && a->storage == b->storage &&
-           a->min_auc == b->min_auc && a->max_regression == b->max_regression;
+           (a->canary > 0) == (b->canary > 0) && a->max_samples == b->max_samples && a->sampling == b->sampling &&
+           a->storage == b->storage && a->min_auc == b->min_auc && a->max_regression == b->max_regression;
 }
 
 void schedule_outdate(struct schedule *schedule, const struct settings *settings)

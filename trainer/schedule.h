@@ -1,10 +1,10 @@
 /* schedule: which profile is trained next, one at a time, each on a thread of its own.
  *
  * Every trainer.check_every the leader asks which profiles are due (store_due: enough new samples, `every` ago, some of
- * both labels) and the longest untrained one is trained. A run that was refused lets its profile rest for `every`; one that
- * failed for that and TRAIN_REST_MS, doubled with each further failure up to TRAIN_REST_MAX_MS. A run that takes longer than
- * TRAIN_RUN_MS is cancelled, whatever it is at, and counts as failed. The training thread runs at low priority, so that it
- * never holds up what the leader's thread and the announcing loop do.
+ * both labels, no version on trial) and the longest untrained one is trained. A run that was refused lets its profile rest for
+ * `every`; one that failed for that and TRAIN_REST_MS, doubled with each further failure up to TRAIN_REST_MAX_MS. A run that
+ * takes longer than TRAIN_RUN_MS is cancelled, whatever it is at, and counts as failed. The training thread runs at low
+ * priority, so that it never holds up what the leader's thread and the announcing loop do.
  *
  *   IDLE ── due ──► RUNNING ── the thread ends ──► DONE ── schedule_settle ──► IDLE
  *

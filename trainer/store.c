@@ -156,7 +156,8 @@ static const char due_sql[] =
     "(select count(*) from (select from samples s where s.profile_id = p.profile_id and s.label = 1 limit $4) f) "
     " as violation) c "
     "cross join lateral (select (p.trained_at <= now() - w.every_ms * interval '1 millisecond' "
-    "and c.fresh >= w.min_samples and c.pass >= $4 and c.violation >= $4)::int::bigint as due) d "
+    "and c.fresh >= w.min_samples and c.pass >= $4 and c.violation >= $4 "
+    "and not exists (select from models m where m.profile_id = p.profile_id and m.status = 'canary'))::int::bigint as due) d "
     "order by d.due desc, p.trained_at, w.place";
 
 static void take_due(const struct db_rows *rows, size_t count, struct store_due *out, size_t *out_count, size_t *out_known)

@@ -63,8 +63,8 @@ struct store_due {
     int64_t fresh; /* new samples, counted up to min_samples of each label */
 };
 /* The profiles that have min_samples new samples since their last training began, at least TRAIN_LABEL_ROWS_MIN of each
- * label, and whose last training is every_ms ago; the longest untrained first. `out` has room for `count` of them: behind the
- * *out_count that are due stand the others that have a row, *out_known together. */
+ * label, whose last training is every_ms ago, and of which no version is on trial; the longest untrained first. `out` has room
+ * for `count` of them: behind the *out_count that are due stand the others that have a row, *out_known together. */
 MUST_CHECK enum status store_due(struct store *store, const struct store_want *wants, size_t count,
                                  struct store_due *out, size_t *out_count, size_t *out_known);
 

@@ -249,6 +249,7 @@ static enum status store(struct run *run)
         .file = buffer_view(&run->file),
         .sha256 = {(const char *)sha256, sizeof sha256},
         .passed = run->result->end == TRAINING_LIVE,
+        .on_trial = run->training->profile->training.canary > 0,
         .reason = run->result->reason,
         .trained_at_us = run->trained_at_us,
     };
@@ -264,6 +265,8 @@ static enum status store(struct run *run)
     if (status == STATUS_OK && end == STORE_CANDIDATE) {
         run->result->end = TRAINING_HELD;
         run->result->reason = "pinned";
+    } else if (status == STATUS_OK && end == STORE_CANARY) {
+        run->result->end = TRAINING_TRIAL;
     }
     buffer_free(&figures);
     return status;
@@ -374,7 +377,7 @@ void training_give_way(void)
 
 const char *training_end_name(enum training_end end)
 {
-    static const char *const names[] = {"live", "held", "refused", "failed", "cancelled"};
+    static const char *const names[] = {"live", "trial", "held", "refused", "failed", "cancelled"};
 
     assert(end >= 0 && (size_t)end < sizeof names / sizeof names[0]);
     return names[end];

@@ -3,7 +3,7 @@
  *   draw    a balanced draw of max_samples rows; the newest are held out (trainer/holdout), the others go to the fit
  *   fit     the model file
  *   check   score the held-out rows with the new model and with the live one (trainer/gate)
- *   store   as the live version, or as a refused one, with its figures, under the epoch
+ *   store   as the live version, as one on trial (training.canary), or as a refused one, with its figures, under the epoch
  *
  * No transaction and no lock is held while it computes: the session of the draw is closed before the fit, and another one
  * stores. A run that was cancelled, was too slow (TRAIN_RUN_MS; looked at between rows and steps) or met an error stores
@@ -42,8 +42,17 @@ struct training {
     struct training_progress *progress; /* NULL = nobody looks */
 };
 
-/* Held: it passed the gate, and its profile is pinned to another version. */
-enum training_end { TRAINING_LIVE, TRAINING_HELD, TRAINING_REFUSED, TRAINING_FAILED, TRAINING_CANCELLED, TRAINING_ENDS };
+/* Trial: it passed the gate, and is tried out beside the live version (trainer/trial). Held: it passed, and its profile is pinned
+ * to another version. */
+enum training_end {
+    TRAINING_LIVE,
+    TRAINING_TRIAL,
+    TRAINING_HELD,
+    TRAINING_REFUSED,
+    TRAINING_FAILED,
+    TRAINING_CANCELLED,
+    TRAINING_ENDS
+};
 
 struct training_result {
     enum training_end end;
@@ -74,7 +83,7 @@ const char *training_step_name(int step);
 /* The share of a usual run's time that is over, 0 to 1. It never falls. */
 double training_progress_share(const struct training_progress *progress);
 
-/* "live", "held", "refused", "failed", "cancelled"; static. */
+/* "live", "trial", "held", "refused", "failed", "cancelled"; static. */
 const char *training_end_name(enum training_end end);
 
 #endif

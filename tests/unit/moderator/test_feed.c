@@ -504,6 +504,48 @@ static void half_of_the_announcements_are_enough(void **state)
     close_place(&place);
 }
 
+/* It is used beside the live one, is over when it is promoted, or ended otherwise, and comes to a moderator that starts meanwhile. */
+static void a_version_on_trial_comes_and_goes(void **state)
+{
+    struct model_row row = {.profile = "default", .version = 3, .status = "canary"};
+    struct place place;
+    size_t trial;
+
+    (void)state;
+    prepare_place(&place, "on_trial");
+    place.profiles[1].training.canary = 0.1;
+    open_settled_feed(&place);
+    trial = live_trial_of(place.live, 1);
+    row.bytes = buffer_view(&place.model);
+    announce(&place, 5, models_table_put(place.db, &row));
+    await(live_version(place.live, trial) == 3);
+    assert_int_equal(2, live_version(place.live, 1));
+    await(counted(&place, METRIC_GAUGE, "prismguard_moderator_trial_version", "default") == 3);
+    feed_close(&place.feed); /* a moderator that starts in the middle of it */
+    lookup_close(&place.trainers);
+    live_close(&place.live);
+    assert_status(STATUS_OK, live_open(&place.live, 2));
+    while (next_subscription(place.trainer) != 0) {
+    }
+    open_feed(&place);
+    await(live_version(place.live, trial) == 3);
+    assert_int_equal(2, live_version(place.live, 1));
+    assert_status(STATUS_OK, db_script(place.db, "select model_make_live(profile_id, 3) from profiles where name = 'default'"));
+    announce(&place, 5, 1000);
+    await(live_version(place.live, 1) == 3);
+    await(live_version(place.live, trial) == 0);
+    row.version = 4;
+    announce(&place, 6, models_table_put(place.db, &row));
+    await(live_version(place.live, trial) == 4);
+    assert_status(STATUS_OK, db_script(place.db, "update models set status = 'refused', change = nextval('model_change') "
+                                                 "where version = 4"));
+    announce(&place, 7, 1);
+    await(live_version(place.live, trial) == 0);
+    assert_int_equal(3, live_version(place.live, 1));
+    assert_int_equal(0, refused_models(&place));
+    close_place(&place);
+}
+
 static void an_address_that_may_not_be_used_refuses_to_open(void **state)
 {
     struct feed_parts parts;
@@ -533,6 +575,7 @@ int main(void)
         cmocka_unit_test(a_model_that_was_pushed_out_comes_again_when_it_is_wanted),
         cmocka_unit_test(without_a_disk_it_comes_from_the_table),
         cmocka_unit_test(half_of_the_announcements_are_enough),
+        cmocka_unit_test(a_version_on_trial_comes_and_goes),
         cmocka_unit_test(an_address_that_may_not_be_used_refuses_to_open),
         cmocka_unit_test(a_trainer_that_moves_is_followed),
     };

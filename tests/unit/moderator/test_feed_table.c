@@ -172,11 +172,63 @@ static void a_missing_table_or_server_is_told_and_found_later(void **state)
     close_place(&place);
 }
 
+static void versions_on_trial_are_read_and_listed(void **state)
+{
+    uint64_t listed[3] = {9, 9, 9};
+    struct place place;
+
+    (void)state;
+    open_place(&place, "trials");
+    postgres_apply_schema(place.db);
+    assert_status(STATUS_OK, feed_table_read_trials(place.table, listed));
+    assert_true(listed[0] == 0 && listed[1] == 0 && listed[2] == 0);
+    put(&place, "third", 5, "live", BYTES("live"));
+    put(&place, "third", 6, "canary", BYTES("tried"));
+    put(&place, "none", 1, "canary", BYTES("wants no model"));
+    assert_status(STATUS_OK, read_after(&place, 0));
+    assert_int_equal(2, place.row_count);
+    assert_false(place.rows[0].is_trial);
+    assert_true(place.rows[1].is_trial);
+    assert_int_equal(6, place.rows[1].version);
+    assert_status(STATUS_OK, feed_table_read_trials(place.table, listed));
+    assert_true(listed[0] == 0 && listed[1] == 0 && listed[2] == 6);
+    for (int is_trial = 0; is_trial < 2; is_trial++) {
+        place.row_count = 0;
+        assert_status(STATUS_OK, feed_table_read_one(place.table, 2, is_trial == 1, on_row, &place));
+        assert_int_equal(1, place.row_count);
+        assert_int_equal(5 + is_trial, place.rows[0].version);
+    }
+    close_place(&place);
+}
+
+static void a_feed_does_for_settings_that_want_the_same_models(void **state)
+{
+    struct profile_settings one[2] = {{.name = "a"}, {.name = "b"}};
+    struct profile_settings other[2] = {{.name = "a"}, {.name = "b"}};
+    const struct settings left = {.profiles = one, .profile_count = 2};
+    struct settings right = {.profiles = other, .profile_count = 2};
+
+    (void)state;
+    other[1].training.canary = 0;
+    other[1].low = 0.5;
+    assert_true(feed_table_alike(&left, &right));
+    other[1].training.canary = 0.1;
+    assert_false(feed_table_alike(&left, &right));
+    one[1].training.canary = 0.2; /* another part of the decisions is the judges' to know */
+    assert_true(feed_table_alike(&left, &right));
+    other[0].model_kind = MODEL_KIND_BOW;
+    assert_false(feed_table_alike(&left, &right));
+    right.profile_count = 1;
+    assert_false(feed_table_alike(&left, &right));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(live_models_of_our_profiles_are_read_in_the_order_of_changes),
         cmocka_unit_test(a_file_of_the_bound_is_read_and_one_byte_more_stays_in_the_server),
+        cmocka_unit_test(versions_on_trial_are_read_and_listed),
+        cmocka_unit_test(a_feed_does_for_settings_that_want_the_same_models),
         cmocka_unit_test(a_reader_may_end_the_reading),
         cmocka_unit_test(a_missing_table_or_server_is_told_and_found_later),
     };

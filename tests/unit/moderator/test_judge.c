@@ -295,6 +295,44 @@ static void drawn_segments_are_named_beside_the_unsure_ones(void **state)
     assert_in_range(named_count, 300, 700); /* of 676 texts, three times each: wider than for single ones */
 }
 
+/* A quarter of the texts, the same ones each time, by whichever judge; and none by a version whose trial is over. */
+static void a_version_on_trial_decides_its_part_of_the_texts(void **state)
+{
+    struct place *place = *state;
+    const struct judge_parts parts = {.rules = place->rules, .live = place->live};
+    size_t trial = live_trial_of(place->live, 1);
+    struct judge *first = place->judge;
+    struct judge *second = NULL;
+    int tried_count = 0;
+
+    use_model(place, 0.01, 0, 1);
+    assert_status(STATUS_OK, live_put(place->live, trial, model_make(model_bias(0.99), 0), 2));
+    assert_int_equal(1, judge_one(place, "bare", "no part is wanted").model_version);
+    place->profiles[1].training.canary = 0.25;
+    assert_status(STATUS_OK, judge_open(&second, &parts));
+    for (int round = 0; round < SAMPLES; round++) {
+        struct message_verdict verdict;
+        char text[32];
+
+        (void)snprintf(text, sizeof text, "text %d", round);
+        verdict = judge_one(place, "bare", text);
+        assert_true(verdict.model_version == 1 || verdict.model_version == 2);
+        assert_int_equal(verdict.model_version == 2 ? OUTCOME_BLOCK : OUTCOME_ALLOW, verdict.outcome);
+        tried_count += verdict.model_version == 2;
+        place->judge = second;
+        assert_int_equal(verdict.model_version, judge_one(place, "bare", text).model_version);
+        place->judge = first;
+        assert_int_equal(1, judge_one(place, "default", text).model_version); /* of another profile */
+    }
+    assert_in_range(tried_count, 400, 600); /* five standard deviations */
+    judge_close(&second);
+    live_drop(place->live, trial);
+    place->profiles[1].training.canary = 1;
+    assert_int_equal(1, judge_one(place, "bare", "a text").model_version);
+    assert_status(STATUS_OK, live_put(place->live, trial, model_make(model_bias(0.99), 0), 3));
+    assert_int_equal(3, judge_one(place, "bare", "a text").model_version);
+}
+
 static void an_unknown_profile_is_told(void **state)
 {
     struct bytes text = BYTES("a text");
@@ -431,6 +469,7 @@ int main(void)
         JUDGE_TEST(at_a_rate_of_one_all_segments_are_named),
         JUDGE_TEST(drawn_segments_are_named_beside_the_unsure_ones),
         JUDGE_TEST(the_sample_rate_is_the_share_of_reviewed_texts),
+        JUDGE_TEST(a_version_on_trial_decides_its_part_of_the_texts),
         JUDGE_TEST(an_unknown_profile_is_told),
         JUDGE_TEST(a_new_model_is_used_by_the_next_task),
     };

@@ -337,6 +337,68 @@ static void the_wait_is_bounded(void **state)
     metrics_close(&metrics);
 }
 
+static void a_version_on_trial_sits_beside_the_live_one_until_it_is_dropped(void **state)
+{
+    struct live_view *view = NULL;
+    struct live *live = NULL;
+    size_t trial;
+
+    (void)state;
+    assert_status(STATUS_OK, live_open(&live, 2));
+    assert_status(STATUS_OK, live_view_open(&view, live));
+    trial = live_trial_of(live, 1);
+    put(live, 1, 7);
+    put(live, trial, 8);
+    live_view_use(view, trial);
+    assert_int_equal(7, version_of(view, 1));
+    assert_int_equal(8, version_of(view, trial));
+    assert_int_equal(0, version_of(view, live_trial_of(live, 0)));
+    live_drop(live, trial);
+    assert_int_equal(8, version_of(view, trial)); /* a task in flight keeps it */
+    live_view_use(view, trial);
+    assert_int_equal(0, version_of(view, trial));
+    assert_int_equal(7, version_of(view, 1));
+    assert_false(live_is_away(live, trial));
+    live_drop(live, trial);
+    live_view_close(&view);
+    live_close(&live);
+}
+
+/* With room for two: it pushes out what was not used of late, and finds no room beside what was. */
+static void a_version_on_trial_counts_among_the_models(void **state)
+{
+    struct metrics *metrics = NULL;
+    struct live *live = NULL;
+    size_t trial;
+
+    (void)state;
+    clock_freeze(1000000);
+    assert_status(STATUS_OK, metrics_open(&metrics));
+    assert_status(STATUS_OK, live_open(&live, 4));
+    live_limit(live, 2, metrics);
+    trial = live_trial_of(live, 0);
+    put(live, 0, 1);
+    put(live, 1, 2);
+    {
+        struct model *model = model_make(0, 0);
+
+        assert_status(STATUS_FULL, live_put(live, trial, model, 3));
+        model_close(&model);
+    }
+    assert_false(live_is_away(live, trial)); /* nobody waits for it */
+    clock_freeze(1000000 + LIVE_FLOOR_MS);
+    put(live, 0, 4);
+    put(live, trial, 5);
+    assert_true(live_is_away(live, 1));
+    assert_int_equal(5, live_version(live, trial));
+    assert_int_equal(2, series_value(metrics_series(metrics, METRIC_GAUGE, "prismguard_moderator_live_models", "", NULL, 0)));
+    live_drop(live, trial);
+    assert_int_equal(1, series_value(metrics_series(metrics, METRIC_GAUGE, "prismguard_moderator_live_models", "", NULL, 0)));
+    live_close(&live);
+    metrics_close(&metrics);
+    clock_freeze(0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -349,6 +411,8 @@ int main(void)
         cmocka_unit_test(a_lower_limit_lets_go_with_the_next_model),
         cmocka_unit_test(who_judges_waits_for_a_model_that_is_away),
         cmocka_unit_test(the_wait_is_bounded),
+        cmocka_unit_test(a_version_on_trial_sits_beside_the_live_one_until_it_is_dropped),
+        cmocka_unit_test(a_version_on_trial_counts_among_the_models),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

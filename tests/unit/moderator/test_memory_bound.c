@@ -30,6 +30,9 @@ static void every_setting_that_holds_memory_counts(void **state)
         PLAIN "database: { url: 'postgresql://a' }\n",
     };
     uint64_t plain = bound_of(PLAIN);
+    const char *reviewed = PLAIN "profiles: { one: { review: { url: 'https://a.example/v1', models: [m] } } }\n";
+    const char *tried = PLAIN "profiles: { one: { review: { url: 'https://a.example/v1', models: [m] }, "
+                              "training: { canary: 0.1 } } }\n";
 
     (void)state;
     for (size_t index = 0; index < sizeof larger / sizeof larger[0]; index++) {
@@ -37,6 +40,7 @@ static void every_setting_that_holds_memory_counts(void **state)
             fail_msg("not larger: %s", larger[index]);
         }
     }
+    assert_true(bound_of(tried) > bound_of(reviewed)); /* a version on trial beside the live one */
 }
 
 static void no_more_models_count_than_may_live(void **state)

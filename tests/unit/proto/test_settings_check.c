@@ -219,6 +219,24 @@ static void a_review_needs_an_address_and_a_model(void **state)
                    "profiles: { a: { review: { models: [m] } } }\n");
 }
 
+static void a_trial_needs_what_tells_how_good_a_model_is(void **state)
+{
+    (void)state;
+    assert_accepted("profiles: { a: { review: { url: https://a.example, models: [m] }, training: { canary: 0.1 } } }\n");
+    assert_accepted("profiles: { a: { training: { canary: 0 } } }\n");
+    assert_refused("prismguard.yaml:1: profiles.a.training.canary: found 0.1, allowed is 0 without a review and its sample_rate, "
+                   "which tell how good a new model is\n",
+                   "profiles: { a: { training: { canary: 0.1 } } }\n");
+    assert_refused("prismguard.yaml:1: profiles.a.training.canary: found 0.1, allowed is 0 without a review and its sample_rate, "
+                   "which tell how good a new model is\n",
+                   "profiles: { a: { review: { url: https://a.example, models: [m], sample_rate: 0 }, "
+                   "training: { canary: 0.1 } } }\n");
+    assert_refused("prismguard.yaml:1: profiles.a.training.canary: found 0.1, allowed is 0 without store: text: a new model is "
+                   "judged by texts\n",
+                   "profiles: { a: { review: { url: https://a.example, models: [m] }, store: hash, "
+                   "training: { canary: 0.1 } } }\n");
+}
+
 static void training_may_draw_as_many_as_it_needs(void **state)
 {
     (void)state;
@@ -345,6 +363,7 @@ int main(void)
         cmocka_unit_test(a_path_belongs_to_one_route),
         cmocka_unit_test(low_is_not_above_high),
         cmocka_unit_test(a_review_needs_an_address_and_a_model),
+        cmocka_unit_test(a_trial_needs_what_tells_how_good_a_model_is),
         cmocka_unit_test(training_may_draw_as_many_as_it_needs),
         cmocka_unit_test(nothing_is_contradicted_by_a_value_that_was_refused),
         cmocka_unit_test(all_problems_are_told_in_one_go),

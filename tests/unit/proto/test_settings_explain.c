@@ -156,6 +156,10 @@ static void it_says_who_reviews_and_where_samples_go(void **state)
                      PIECES("Training", "at most 100000"));
     assert_explained("profiles: { a: { store: off } }\ndatabase: { url: host=/tmp }\n",
                      PIECES("Samples: none are kept (store: off)"), PIECES("Training"));
+    assert_explained("profiles: { a: { review: { url: http://r/, models: [m] }, training: { canary: 0.1, canary_time: 3d } } }\n"
+                     "database: { url: host=/tmp }\n",
+                     PIECES("A new model makes 10 % of the decisions until 500 labels", "after 3d it is set aside"),
+                     PIECES("it is live at once"));
 }
 
 static void it_says_what_is_known_again(void **state)

@@ -110,9 +110,9 @@ static void a_planned_key_is_refused_and_says_so(void **state)
     (void)state;
     assert_refused("prismguard.yaml:2: gateway.admin_token_file: not built yet, allowed is to leave it out: the admin port only "
                    "tells and does nothing that needs a token\n"
-                   "prismguard.yaml:4: profiles.a.training.canary: not built yet, allowed is to leave it out: a new model decides "
-                   "at once\n",
-                   "gateway:\n  admin_token_file: token\nprofiles:\n  a: { training: { canary: 0 } }\n");
+                   "prismguard.yaml:4: database.text_key_file: not built yet, allowed is to leave it out: texts are stored as they "
+                   "are\n",
+                   "gateway:\n  admin_token_file: token\ndatabase:\n  text_key_file: key\n");
 }
 
 /* Nothing is wrong with it but that its files are those of another machine. */

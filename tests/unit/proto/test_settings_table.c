@@ -79,7 +79,7 @@ static void a_section_knows_the_names_in_it(void **state)
     assert_status(STATUS_OK, settings_table_children(BYTES("routes[]"), &text));
     assert_text("path, upstream, serve, key_file, from, to, models, delay_stream_header, moderation", &text);
     assert_status(STATUS_OK, settings_table_children(BYTES("profiles.*.training"), &text));
-    assert_text("min_samples, every, max_samples, sampling, storage, keep_samples, gate", &text);
+    assert_text("min_samples, every, max_samples, sampling, storage, keep_samples, gate, canary, canary_labels, canary_time", &text);
     assert_status(STATUS_OK, settings_table_children(BYTES("nothing"), &text));
     assert_text("", &text);
     buffer_free(&text);

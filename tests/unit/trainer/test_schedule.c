@@ -151,6 +151,36 @@ static void a_refused_model_lets_its_profile_rest(void **state)
     clear_scene(&scene);
 }
 
+/* The second one is tried out beside the first, and meanwhile nothing newer takes its place. */
+static void while_a_version_is_on_trial_its_profile_is_not_trained(void **state)
+{
+    struct scene scene;
+
+    (void)state;
+    set_scene(&scene, "on_trial");
+    scene.profiles[0].training.canary = 0.1;
+    scene.profiles[0].training.every_ms = 0;
+    scene.profiles[1].training.min_samples = 100 * ROWS;
+    for (int version = 1; version <= 2; version++) {
+        turn(&scene);
+        wait_for_run(&scene);
+        assert_status(STATUS_OK, db_run(scene.db, "update profiles set trained_at = '-infinity'", NULL, 0, NULL));
+    }
+    turn(&scene);
+    assert_int_equal(1, runs(&scene, "first", "live"));
+    assert_int_equal(1, runs(&scene, "first", "trial"));
+    assert_int_equal(1, gauge(&scene, "prismguard_trainer_model_version", "first"));
+    assert_int_equal(1, samples_number(scene.db, "select version from models where status = 'live'"));
+    assert_int_equal(2, samples_number(scene.db, "select version from models where status = 'canary'"));
+    assert_false(is_running(&scene));
+    assert_status(STATUS_OK, db_run(scene.db, "update models set status = 'refused' where version = 2", NULL, 0, NULL));
+    turn(&scene);
+    wait_for_run(&scene);
+    turn(&scene);
+    assert_int_equal(2, runs(&scene, "first", "trial"));
+    clear_scene(&scene);
+}
+
 static void a_failed_run_lets_its_profile_rest_too(void **state)
 {
     struct scene scene;
@@ -391,6 +421,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(due_profiles_are_trained_one_after_the_other),
         cmocka_unit_test(a_refused_model_lets_its_profile_rest),
+        cmocka_unit_test(while_a_version_is_on_trial_its_profile_is_not_trained),
         cmocka_unit_test(a_failed_run_lets_its_profile_rest_too),
         cmocka_unit_test(each_failure_in_a_row_makes_the_rest_longer),
         cmocka_unit_test(a_run_that_takes_too_long_is_ended_whatever_it_is_at),

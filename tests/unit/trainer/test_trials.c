@@ -1,0 +1,229 @@
+/* test_trials: a walk through profiles that notes what is new, ends trials, and begins where another trainer left. */
+#include "support/drawn.h"
+#include "support/unit.h"
+
+#include "proto/clock.h"
+#include "trainer/trials.h"
+
+#include <string.h>
+
+enum { PROFILES = 3 };
+
+static struct postgres server;
+
+struct scene {
+    struct settings settings;
+    struct profile_settings profiles[PROFILES];
+    struct metrics *metrics;
+    struct trials *trials;
+    struct store *store;
+    struct db *db;
+    int64_t ids[PROFILES];
+    int64_t epoch;
+};
+
+static void set_scene(struct scene *scene, const char *database)
+{
+    static const char *const names[PROFILES] = {"first", "second", "untrained"};
+
+    *scene = (struct scene){.epoch = 0};
+    scene->db = samples_create(&server, database, &scene->settings.database);
+    scene->settings.profiles = scene->profiles;
+    scene->settings.profile_count = PROFILES;
+    scene->settings.trainer.check_every_ms = 1;
+    for (size_t index = 0; index < PROFILES; index++) {
+        struct profile_settings *profile = &scene->profiles[index];
+
+        (void)snprintf(profile->name, sizeof profile->name, "%s", names[index]);
+        profile->model_kind = index < 2 ? MODEL_KIND_HASHLINEAR : MODEL_KIND_NONE;
+        profile->low = 0.2;
+        profile->high = 0.8;
+        profile->training =
+            (struct training_settings){.canary = 0.1, .canary_labels = 100, .canary_time_ms = 3600 * 1000, .max_regression = 0.005};
+        scene->ids[index] = samples_add_profile(scene->db, names[index]);
+    }
+    assert_status(STATUS_OK, metrics_open(&scene->metrics));
+    assert_status(STATUS_OK, trials_open(&scene->trials, &scene->settings, scene->metrics));
+    assert_status(STATUS_OK, store_open(&scene->store, &scene->settings.database, NULL));
+    assert_status(STATUS_OK, store_raise_epoch(scene->store, &scene->epoch));
+}
+
+static void clear_scene(struct scene *scene)
+{
+    clock_freeze(0);
+    trials_close(&scene->trials);
+    trials_close(&scene->trials);
+    metrics_close(&scene->metrics);
+    store_close(&scene->store);
+    db_close(&scene->db);
+}
+
+/* A whole round in one turn. */
+static void run_round(struct scene *scene)
+{
+    clock_freeze(clock_ms() + 2);
+    assert_status(STATUS_OK, trials_turn(scene->trials, scene->store, scene->epoch));
+}
+
+static void add_version(struct scene *scene, size_t profile, bool on_trial)
+{
+    assert_true(drawn_add_version(scene->store, scene->ids[profile], scene->epoch, DRAWN_MODEL_LONG, on_trial) > 0);
+}
+
+/* Whether the metrics have a line that begins so. */
+static bool tells(struct scene *scene, const char *line)
+{
+    struct buffer text;
+    bool found;
+
+    buffer_init(&text, MIB);
+    assert_status(STATUS_OK, metrics_print(scene->metrics, &text));
+    assert_status(STATUS_OK, buffer_append(&text, (struct bytes){"", 1}));
+    found = strstr(text.data, line) != NULL;
+    buffer_free(&text);
+    return found;
+}
+
+static int64_t ended(struct scene *scene, const char *profile, const char *result)
+{
+    const struct metric_label labels[] = {{"profile", profile}, {"result", result}};
+
+    return series_value(metrics_series(scene->metrics, METRIC_COUNTER, "prismguard_trainer_trials_total", "", labels, 2));
+}
+
+static int64_t trial_version(struct scene *scene, const char *profile)
+{
+    const struct metric_label label = {"profile", profile};
+
+    return series_value(metrics_series(scene->metrics, METRIC_GAUGE, "prismguard_trainer_trial_version", "", &label, 1));
+}
+
+static void what_a_version_is_worth_is_noted_and_told(void **state)
+{
+    struct scene scene;
+
+    (void)state;
+    set_scene(&scene, "worth");
+    add_version(&scene, 0, false);
+    run_round(&scene);
+    assert_true(tells(&scene, "prismguard_trainer_recall{profile=\"first\",status=\"live\",bound=\"value\"} NaN\n"));
+    assert_true(tells(&scene, "prismguard_trainer_recall{profile=\"second\",status=\"live\",bound=\"high\"} NaN\n"));
+    drawn_add(scene.db, scene.ids[0], 1, true, 1, 30, 0.1);
+    drawn_add(scene.db, scene.ids[0], 1, false, 1, 10, 0.1); /* it says no */
+    run_round(&scene);
+    assert_true(tells(&scene, "prismguard_trainer_recall{profile=\"first\",status=\"live\",bound=\"value\"} 0.75"));
+    assert_true(tells(&scene, "prismguard_trainer_recall{profile=\"first\",status=\"live\",bound=\"low\"} 0.59"));
+    assert_true(tells(&scene, "prismguard_trainer_precision{profile=\"first\",status=\"live\",bound=\"value\"} 1\n"));
+    assert_true(tells(&scene, "prismguard_trainer_drawn_labels{profile=\"first\",status=\"live\"} 40\n"));
+    assert_int_equal(1, samples_number(scene.db, "select count(*) from models where (trial->'recall'->>'value')::float = 0.75 "
+                                                 "and (trial->>'labels')::int = 40"));
+    /* Nothing is new: nothing is read or written. */
+    assert_status(STATUS_OK, db_script(scene.db, "update models set trial = null"));
+    run_round(&scene);
+    assert_int_equal(0, samples_number(scene.db, "select count(*) from models where trial is not null"));
+    clear_scene(&scene);
+}
+
+static void a_trial_is_ended_by_whoever_leads(void **state)
+{
+    struct scene scene;
+
+    (void)state;
+    set_scene(&scene, "leads");
+    for (size_t profile = 0; profile < 2; profile++) {
+        add_version(&scene, profile, false);
+        add_version(&scene, profile, true);
+        drawn_add(scene.db, scene.ids[profile], 2, true, 1, 50, 0.1);
+    }
+    run_round(&scene);
+    assert_int_equal(2, trial_version(&scene, "first"));
+    assert_int_equal(2, samples_number(scene.db, "select count(*) from models where status = 'canary' and trial is not null"));
+    drawn_add(scene.db, scene.ids[0], 2, true, 1, 50, 0.1);
+    /* Another trainer, which knows nothing. */
+    trials_close(&scene.trials);
+    assert_status(STATUS_OK, trials_open(&scene.trials, &scene.settings, scene.metrics));
+    assert_status(STATUS_OK, store_raise_epoch(scene.store, &scene.epoch));
+    run_round(&scene);
+    assert_int_equal(0, trial_version(&scene, "first"));
+    assert_int_equal(2, trial_version(&scene, "second"));
+    assert_int_equal(1, ended(&scene, "first", "promoted"));
+    assert_int_equal(1, samples_number(scene.db, "select count(*) from models m join profiles p using (profile_id) "
+                                                 "where p.name = 'first' and status = 'live' and version = 2"));
+    /* Settings that want no trials any more. */
+    scene.profiles[1].training.canary = 0;
+    trials_use(scene.trials, &scene.settings);
+    run_round(&scene);
+    assert_int_equal(1, ended(&scene, "second", "aside"));
+    assert_int_equal(1, samples_number(scene.db, "select count(*) from models where status = 'candidate' and reason = 'trial_off'"));
+    run_round(&scene);
+    assert_int_equal(0, trial_version(&scene, "second"));
+    clear_scene(&scene);
+}
+
+/* A former leader's turn fails, and so does one profile's: the next round goes on behind it. */
+static void what_fails_for_one_profile_keeps_no_other(void **state)
+{
+    struct scene scene;
+
+    (void)state;
+    set_scene(&scene, "fails");
+    for (size_t profile = 0; profile < 2; profile++) {
+        add_version(&scene, profile, false);
+        drawn_add(scene.db, scene.ids[profile], 1, true, 1, 5, 0.1);
+    }
+    clock_freeze(clock_ms() + 2);
+    assert_status(STATUS_STALE, trials_turn(scene.trials, scene.store, scene.epoch - 1));
+    assert_status(STATUS_OK, trials_turn(scene.trials, scene.store, scene.epoch)); /* the second one's place */
+    assert_int_equal(1, samples_number(scene.db, "select count(*) from models where trial is not null"));
+    run_round(&scene);
+    assert_int_equal(2, samples_number(scene.db, "select count(*) from models where trial is not null"));
+    clear_scene(&scene);
+}
+
+/* As many bytes as are looked at take longer than a turn: the profile behind waits for the next one. */
+static void a_turn_has_an_end(void **state)
+{
+    struct scene scene;
+
+    (void)state;
+    set_scene(&scene, "turn");
+    for (size_t profile = 0; profile < 2; profile++) {
+        add_version(&scene, profile, false);
+        drawn_add(scene.db, scene.ids[profile], 1, true, 1, 5, 0.1);
+    }
+    drawn_add(scene.db, scene.ids[0], 1, true, 1, TRIAL_BYTES_MAX / 65536, 0.1);
+    assert_status(STATUS_OK, db_script(scene.db, "update samples set text = convert_to(rpad(convert_from(text, 'UTF8'), 65536, "
+                                                 "' and so on'), 'UTF8') where profile_id = 1"));
+    assert_status(STATUS_OK, trials_turn(scene.trials, scene.store, scene.epoch));
+    assert_int_equal(1, samples_number(scene.db, "select count(*) from models where trial is not null"));
+    assert_status(STATUS_OK, trials_turn(scene.trials, scene.store, scene.epoch));
+    assert_int_equal(2, samples_number(scene.db, "select count(*) from models where trial is not null"));
+    clear_scene(&scene);
+}
+
+static int start(void **state)
+{
+    (void)state;
+    assert_status(STATUS_OK, secret_start());
+    postgres_start(&server);
+    return 0;
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    postgres_stop(&server);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_a_version_is_worth_is_noted_and_told),
+        cmocka_unit_test(a_trial_is_ended_by_whoever_leads),
+        cmocka_unit_test(what_fails_for_one_profile_keeps_no_other),
+        cmocka_unit_test(a_turn_has_an_end),
+    };
+
+    return cmocka_run_group_tests(tests, start, stop);
+}

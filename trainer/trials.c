@@ -1,0 +1,239 @@
+/* trials: a list of profiles with versions in use, walked through turn by turn. */
+#include "trainer/trials.h"
+
+#include "proto/clock.h"
+#include "proto/limits.h"
+#include "proto/log.h"
+#include "trainer/trial.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { BOUNDS = 3, STANDS = 2 };
+
+/* How good a version is, as the metrics say it. */
+struct stand_series {
+    struct series *precision[BOUNDS]; /* the value, and the ends of its interval */
+    struct series *recall[BOUNDS];
+    struct series *labels;
+};
+
+struct place {
+    int64_t version; /* that was live when it was last looked at */
+    int64_t drawn_us;
+    struct stand_series stands[STANDS]; /* of the live version, and of the one on trial */
+    struct series *trial_version;
+    struct series *ends[TRIAL_ENDS];
+};
+
+struct trials {
+    const struct settings *settings;
+    struct metrics *metrics;
+    uint64_t next_ms;
+    struct bytes *names;    /* of the profiles that are trained; room for PROFILES_MAX, as in all below */
+    size_t *profiles;       /* the index of each in the settings */
+    struct place *places;
+    size_t name_count;
+    struct store_standing *found;
+    size_t found_count;
+    size_t found_at;
+};
+
+static void find_stand(struct stand_series *out, struct metrics *metrics, const char *profile, const char *status)
+{
+    static const char *const bounds[BOUNDS] = {"value", "low", "high"};
+    struct metric_label labels[] = {{"profile", profile}, {"status", status}, {"bound", NULL}};
+
+    for (int bound = 0; bound < BOUNDS; bound++) {
+        labels[2].value = bounds[bound];
+        out->precision[bound] = metrics_series(metrics, METRIC_GAUGE, "prismguard_trainer_precision",
+                                               "Precision on texts drawn at random, with its interval of 95 per cent.", labels,
+                                               3);
+        out->recall[bound] = metrics_series(metrics, METRIC_GAUGE, "prismguard_trainer_recall",
+                                            "Recall on texts drawn at random, with its interval of 95 per cent.", labels, 3);
+    }
+    out->labels = metrics_series(metrics, METRIC_GAUGE, "prismguard_trainer_drawn_labels",
+                                 "Labels of texts drawn at random since the version was made.", labels, 2);
+}
+
+static void tell_rate(struct series *const series[BOUNDS], const struct tally_rate *rate)
+{
+    series_set_real(series[0], rate->value);
+    series_set_real(series[1], rate->low);
+    series_set_real(series[2], rate->high);
+}
+
+static void tell_stand(const struct stand_series *series, const struct tally_figures *figures)
+{
+    tell_rate(series->precision, &figures->precision);
+    tell_rate(series->recall, &figures->recall);
+    series_set(series->labels, (int64_t)figures->count);
+}
+
+static void open_place(struct place *place, struct metrics *metrics, const char *profile)
+{
+    struct tally_figures none;
+    struct metric_label labels[] = {{"profile", profile}, {"result", NULL}};
+
+    *place = (struct place){.version = 0};
+    tally_figures(NULL, 0, 0, &none);
+    find_stand(&place->stands[0], metrics, profile, "live");
+    find_stand(&place->stands[1], metrics, profile, "canary");
+    tell_stand(&place->stands[0], &none);
+    tell_stand(&place->stands[1], &none);
+    place->trial_version = metrics_series(metrics, METRIC_GAUGE, "prismguard_trainer_trial_version",
+                                          "Version that is on trial; 0 for none.", labels, 1);
+    for (int end = TRIAL_PROMOTED; end < TRIAL_ENDS; end++) {
+        labels[1].value = trial_end_name((enum trial_end)end);
+        place->ends[end] = metrics_series(metrics, METRIC_COUNTER, "prismguard_trainer_trials_total", "Trials by their end.",
+                                          labels, 2);
+    }
+}
+
+void trials_use(struct trials *trials, const struct settings *settings)
+{
+    assert(settings->profile_count <= PROFILES_MAX);
+    trials->settings = settings;
+    trials->next_ms = 0;
+    trials->name_count = 0;
+    trials->found_count = 0;
+    trials->found_at = 0;
+    for (size_t index = 0; index < settings->profile_count; index++) {
+        const struct profile_settings *profile = &settings->profiles[index];
+
+        if (profile->model_kind != MODEL_KIND_NONE && profile->store == STORE_TEXT) {
+            open_place(&trials->places[trials->name_count], trials->metrics, profile->name);
+            trials->profiles[trials->name_count] = index;
+            trials->names[trials->name_count++] = bytes_of(profile->name);
+        }
+    }
+}
+
+enum status trials_open(struct trials **out, const struct settings *settings, struct metrics *metrics)
+{
+    struct trials *trials = calloc(1, sizeof *trials);
+
+    if (trials == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    trials->metrics = metrics;
+    trials->names = calloc(PROFILES_MAX, sizeof *trials->names);
+    trials->profiles = calloc(PROFILES_MAX, sizeof *trials->profiles);
+    trials->places = calloc(PROFILES_MAX, sizeof *trials->places);
+    trials->found = calloc(PROFILES_MAX, sizeof *trials->found);
+    if (trials->names == NULL || trials->profiles == NULL || trials->places == NULL || trials->found == NULL) {
+        trials_close(&trials);
+        return STATUS_NO_MEMORY;
+    }
+    trials_use(trials, settings);
+    *out = trials;
+    return STATUS_OK;
+}
+
+void trials_close(struct trials **trials)
+{
+    if (*trials != NULL) {
+        free((*trials)->names);
+        free((*trials)->profiles);
+        free((*trials)->places);
+        free((*trials)->found);
+        free(*trials);
+        *trials = NULL;
+    }
+}
+
+static enum status note(struct store *store, int64_t epoch, const struct profile_settings *profile,
+                        const struct store_standing *standing, const struct trial_result *result)
+{
+    struct buffer figures;
+    enum status status = STATUS_OK;
+
+    buffer_init(&figures, FIGURES_BYTES_MAX);
+    if (standing->live_version > 0) {
+        status = trial_write_live(result, &figures);
+        if (status == STATUS_OK) {
+            status = store_note_trial(store, epoch, standing->profile_id, standing->live_version, buffer_view(&figures));
+        }
+    }
+    if (status == STATUS_OK && standing->trial_version > 0) {
+        buffer_clear(&figures);
+        status = trial_write(result, profile, &figures);
+        if (status == STATUS_OK) {
+            status = store_note_trial(store, epoch, standing->profile_id, standing->trial_version, buffer_view(&figures));
+        }
+    }
+    buffer_free(&figures);
+    return status;
+}
+
+/* Others may have ended it just now, or pinned the profile: then it is as they said. */
+static enum status end_trial(struct store *store, int64_t epoch, const struct place *place,
+                             const struct profile_settings *profile, const struct store_standing *standing,
+                             const struct trial_result *result)
+{
+    static const char *const names[TRIAL_ENDS] = {
+        [TRIAL_PROMOTED] = "live", [TRIAL_REFUSED] = "refused", [TRIAL_SET_ASIDE] = "candidate"};
+    enum status status = store_end_trial(store, epoch, standing->profile_id, standing->trial_version, names[result->end],
+                                         result->reason);
+
+    if (status == STATUS_OK) {
+        series_add(place->ends[result->end], 1);
+        series_set(place->trial_version, 0);
+        log_event(result->end == TRIAL_PROMOTED ? LOG_INFO : LOG_WARN, "trial_done", LOG_TEXT("profile", profile->name),
+                  LOG_NUMBER("version", standing->trial_version), LOG_TEXT("status", trial_end_name(result->end)),
+                  LOG_TEXT("reason", result->reason), LOG_NUMBER("labels", result->trial.count),
+                  LOG_NUMBER("violations", result->trial.violations), LOG_NUMBER("decided", result->decided),
+                  LOG_REAL("precision", result->trial.precision.value), LOG_REAL("recall", result->trial.recall.value),
+                  LOG_REAL("live_precision", result->beside.precision.value),
+                  LOG_REAL("live_recall", result->beside.recall.value));
+    }
+    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
+static enum status tend(struct trials *trials, struct store *store, int64_t epoch, const struct store_standing *standing)
+{
+    const struct profile_settings *profile = &trials->settings->profiles[trials->profiles[standing->name]];
+    struct place *place = &trials->places[standing->name];
+    struct trial_result result;
+    enum status status;
+
+    series_set(place->trial_version, standing->trial_version);
+    if (standing->trial_version == 0 && standing->live_version == place->version && standing->drawn_us == place->drawn_us) {
+        return STATUS_OK; /* nothing is new */
+    }
+    status = trial_judge(store, profile, standing, &result);
+    if (status == STATUS_OK) {
+        status = note(store, epoch, profile, standing, &result);
+    }
+    if (status == STATUS_OK && result.end != TRIAL_GOES_ON) {
+        status = end_trial(store, epoch, place, profile, standing, &result);
+    }
+    if (status == STATUS_OK) {
+        place->version = standing->live_version;
+        place->drawn_us = standing->drawn_us;
+        tell_stand(&place->stands[0], &result.live);
+        tell_stand(&place->stands[1], &result.trial);
+    }
+    return status;
+}
+
+enum status trials_turn(struct trials *trials, struct store *store, int64_t epoch)
+{
+    uint64_t began_ms = clock_ms();
+    enum status status = STATUS_OK;
+
+    if (trials->found_at == trials->found_count) {
+        if (began_ms < trials->next_ms) {
+            return STATUS_OK;
+        }
+        trials->next_ms = began_ms + trials->settings->trainer.check_every_ms;
+        trials->found_at = 0;
+        trials->found_count = 0;
+        status = store_list_standings(store, trials->names, trials->name_count, trials->found, &trials->found_count);
+    }
+    while (status == STATUS_OK && trials->found_at < trials->found_count && clock_ms() - began_ms < TRIAL_TURN_MS) {
+        status = tend(trials, store, epoch, &trials->found[trials->found_at++]);
+    }
+    return status;
+}
