@@ -37,14 +37,6 @@ static const struct {
     [STEP_FINISH] = {"finish", exchange_finish},
 };
 
-static void free_exchange(struct exchange *exchange)
-{
-    buffer_free(&exchange->url);
-    fields_close(&exchange->forwarded);
-    fields_close(&exchange->added);
-    free(exchange);
-}
-
 void exchange_drop_body(struct exchange *exchange)
 {
     account_free(admit_bodies(exchange->home->admit), &exchange->body);
@@ -65,13 +57,7 @@ static void give_back(struct exchange *exchange)
     exchange_drop_body(exchange);
     buffer_free(&exchange->form);
     home->live_count--;
-    if (home->spare_count < SPARE_EXCHANGES) {
-        exchange->next = home->spare;
-        home->spare = exchange;
-        home->spare_count++;
-    } else {
-        free_exchange(exchange);
-    }
+    exchange_spare_keep(exchange);
 }
 
 bool exchange_go(struct exchange *exchange, enum step step)
@@ -86,43 +72,15 @@ bool exchange_go(struct exchange *exchange, enum step step)
     return step != STEP_END;
 }
 
-/* A spare one, or a new one, with its lists. */
-static struct exchange *take(struct exchanges *home)
-{
-    const struct limit_settings *limits = home->limits;
-    struct exchange *exchange = home->spare;
-
-    if (exchange != NULL) {
-        home->spare = exchange->next;
-        home->spare_count--;
-        *exchange = (struct exchange){
-            .url = exchange->url, .forwarded = exchange->forwarded, .added = exchange->added};
-    } else {
-        exchange = calloc(1, sizeof *exchange);
-        if (exchange == NULL) {
-            return NULL;
-        }
-        buffer_init(&exchange->url, PATH_BYTES_MAX + limits->header_line_bytes);
-    }
-    if (fields_renew(&exchange->forwarded, limits->header_fields + FORWARDED_FIELDS_OWN,
-                     limits->header_bytes + FORWARDED_BYTES_OWN) != STATUS_OK ||
-        fields_renew(&exchange->added, ADDED_FIELDS_MAX, ADDED_BYTES_MAX + 2 * limits->header_line_bytes) != STATUS_OK) {
-        free_exchange(exchange);
-        return NULL;
-    }
-    return exchange;
-}
-
 static void *on_head(void *context, struct connection *connection)
 {
     struct exchanges *home = context;
-    struct exchange *exchange = take(home);
+    struct exchange *exchange = exchange_spare_take(home);
 
     if (exchange == NULL) {
         exchange_reject_early(home, connection, REFUSAL_MEMORY);
         return NULL;
     }
-    exchange->home = home;
     exchange->connection = connection;
     exchange->snapshot = snapshot_hold(home->snapshot);
     exchange->head = connection_head(connection);
@@ -377,6 +335,8 @@ enum status exchanges_open(struct exchanges **out, const struct exchange_service
         TAILQ_INIT(&exchanges->waiting[wait]);
     }
     exchanges->turn_bytes = TURN_BYTES;
+    TAILQ_INIT(&exchanges->spares);
+    spare_init(&exchanges->spare, "exchanges", services->metrics);
     json_init(&exchanges->json);
     buffer_init(&exchanges->scratch, SCRATCH_BYTES_MAX);
     status = fields_open(&exchanges->early, ADDED_FIELDS_MAX, ADDED_BYTES_MAX);
@@ -408,12 +368,7 @@ void exchanges_close(struct exchanges **exchanges)
         return;
     }
     assert((*exchanges)->live_count == 0);
-    while ((*exchanges)->spare != NULL) {
-        struct exchange *spare = (*exchanges)->spare;
-
-        (*exchanges)->spare = spare->next;
-        free_exchange(spare);
-    }
+    exchange_spare_free(*exchanges);
     snapshot_release(&(*exchanges)->snapshot);
     fields_close(&(*exchanges)->early);
     json_free(&(*exchanges)->json);

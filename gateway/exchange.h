@@ -56,11 +56,12 @@ void exchanges_use_pool(struct exchanges *exchanges, struct pool *pool);
 /* What the connections of the loop tell; `closed` is left to the loop. */
 struct connection_events exchanges_events(struct exchanges *exchanges);
 
-/* Every LOOP_TICK_MS: who waits for a decoder has one when one is free; who waited too long for room is refused. */
+/* Every LOOP_TICK_MS: who waits for a decoder has one when one is free; who waited too long for room is refused; what was kept
+ * for requests that do not come is freed. */
 void exchanges_tick(struct exchanges *exchanges);
 
-/* Once a turn of the loop, before its connections': decodes a bounded part of what is to be decoded, and lets those go on for
- * whom there is room again. */
+/* Once a turn of the loop, before its connections': decodes a bounded part of what is to be decoded, lets those go on for whom
+ * there is room again, and frees what only a large document needed. */
 void exchanges_turn(struct exchanges *exchanges);
 
 /* Whether there is more of that to do now: the loop must not sleep. */

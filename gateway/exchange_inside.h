@@ -18,6 +18,7 @@
 #include "gateway/reply.h"
 #include "gateway/route.h"
 #include "gateway/snapshot.h"
+#include "gateway/spare.h"
 #include "gateway/upstream.h"
 #include "proto/json.h"
 #include "proto/metrics.h"
@@ -94,7 +95,7 @@ enum wait {
 
 struct exchange {
     struct exchanges *home;
-    struct exchange *next; /* among the spare ones */
+    TAILQ_ENTRY(exchange) in_spare; /* in home->spares */
     struct connection *connection; /* NULL when the client is gone */
     enum step step;
     char decision[DECISION_ID_BYTES + 1];
@@ -174,7 +175,7 @@ struct exchange {
 /* How a stream can end: whole, by the client, or as a transfer fails. */
 enum { STREAM_CLIENT_LEFT = TRANSFER_FAILURES, STREAM_ENDS };
 
-TAILQ_HEAD(exchange_wait, exchange); /* the longest first */
+TAILQ_HEAD(exchange_list, exchange);
 
 struct exchange_metrics {
     struct series *read;
@@ -208,7 +209,6 @@ struct answer_series {
 
 enum {
     ANSWER_SERIES = 64,
-    SPARE_EXCHANGES = 64,
     STATUS_CLIENT_LEFT = 499, /* in the log only: no answer was sent */
     STATUS_OVERLOADED_CLAUDE = 529,
     STATUS_LABEL_ROOM = 12,
@@ -230,13 +230,20 @@ struct exchanges {
     struct exchange_metrics series;
     struct relay_series relays;
     struct answer_series answers[ANSWER_SERIES];
-    struct exchange_wait waiting[WAIT_COUNT];
+    struct exchange_list waiting[WAIT_COUNT]; /* the longest first */
     uint64_t turn_bytes; /* that may still be decoded, or read once more, before others have their turn */
     bool wants_turn;     /* there is more to do than this turn may */
-    struct exchange *spare;
-    size_t spare_count;
+    struct exchange_list spares; /* that have ended, the last one first */
+    struct spare spare;          /* their count */
     size_t live_count;
 };
+
+/* exchange_spare.c: one that is empty but for room in its lists, or NULL; keeps one that has ended, or frees it; frees those that
+ * nobody needed for SPARE_LOOK_MS; frees all. */
+struct exchange *exchange_spare_take(struct exchanges *home);
+void exchange_spare_keep(struct exchange *exchange);
+void exchange_spare_tick(struct exchanges *home);
+void exchange_spare_free(struct exchanges *home);
 
 /* Frees the request's body and its share of the process's budget. */
 void exchange_drop_body(struct exchange *exchange);

@@ -103,6 +103,7 @@ void exchanges_turn(struct exchanges *exchanges)
     give_room(exchanges);
     decode_on(exchanges);
     exchanges->turn_bytes = TURN_BYTES;
+    json_shed(&exchanges->json);
 }
 
 bool exchanges_want_turn(const struct exchanges *exchanges)
@@ -155,4 +156,5 @@ void exchanges_tick(struct exchanges *exchanges)
     give_decoders(exchanges, WAIT_BROTLI);
     refuse_overdue(exchanges, WAIT_TURN);
     refuse_overdue(exchanges, WAIT_ROOM);
+    exchange_spare_tick(exchanges);
 }

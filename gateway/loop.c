@@ -108,6 +108,7 @@ static void on_tick(uv_timer_t *tick)
     pulse_beat(&loop->pulse);
     connection_set_tick(loop->connections);
     exchanges_tick(loop->exchanges);
+    upstream_tick(loop->upstream);
     if (loop->server != NULL) {
         server_room(loop->server);
     }

@@ -163,7 +163,7 @@ static enum status send_task(struct pool_dispatch *dispatch, struct slot *slot, 
     }
 }
 
-enum status dispatch_send(struct pool_dispatch *dispatch, enum slot_kind kind, struct job *job, uint64_t now_ms)
+static enum status send_to_idle(struct pool_dispatch *dispatch, enum slot_kind kind, struct job *job, uint64_t now_ms)
 {
     struct message_task_head head = {.drawn = DRAWN_UNSURE, .score = NAN};
     struct bytes body = buffer_view(&job->body);
@@ -192,6 +192,15 @@ enum status dispatch_send(struct pool_dispatch *dispatch, enum slot_kind kind, s
         status = status == STATUS_CLOSED ? STATUS_OK : status;
     }
     return status == STATUS_OK || status == STATUS_FULL ? STATUS_AGAIN : status;
+}
+
+enum status dispatch_send(struct pool_dispatch *dispatch, enum slot_kind kind, struct job *job, uint64_t now_ms)
+{
+    enum status status = send_to_idle(dispatch, kind, job, now_ms);
+
+    buffer_shed(&dispatch->frame, TASK_KEPT_BYTES);
+    buffer_shed(&dispatch->body, TASK_KEPT_BYTES);
+    return status;
 }
 
 /* As dispatch_send, and STATUS_DENIED: moderators have died of this text before. */

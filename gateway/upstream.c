@@ -75,6 +75,7 @@ static void open_series(struct upstream *upstream, struct metrics *metrics)
                                        "Connects stopped by the address guard", NULL, 0);
     upstream->unasked = metrics_series(metrics, METRIC_COUNTER, "prismguard_gateway_upstream_unasked_total",
                                        "Idle connections to upstreams ended because bytes came that nobody asked for", NULL, 0);
+    spare_init(&upstream->spare, "transfers", metrics);
     upstream->full = metrics_series(metrics, METRIC_COUNTER, "prismguard_gateway_upstream_full_total",
                                     "Transfers refused because their host's connections were all in use", NULL, 0);
 }
@@ -98,7 +99,7 @@ enum status upstream_open(struct upstream **out, uv_loop_t *loop, const struct g
     upstream->idle_max = hosts_share(settings->limits.upstream_idle, part->index, part->loops);
     upstream->private_hosts = &settings->allow_private_upstreams;
     TAILQ_INIT(&upstream->active);
-    TAILQ_INIT(&upstream->spare);
+    TAILQ_INIT(&upstream->spares);
     TAILQ_INIT(&upstream->turn);
     TAILQ_INIT(&upstream->changed);
     upstream->multi = curl_multi_init();
@@ -165,10 +166,7 @@ void upstream_close(struct upstream *upstream, void (*closed)(void *context), vo
         transfer_detach(transfer);
         transfer_free(transfer);
     }
-    while ((transfer = TAILQ_FIRST(&upstream->spare)) != NULL) {
-        TAILQ_REMOVE(&upstream->spare, transfer, place);
-        transfer_free(transfer);
-    }
+    upstream_spare_free(upstream);
     (void)curl_multi_cleanup(upstream->multi); /* closes the idle connections */
     (void)curl_share_cleanup(upstream->share);
     upstream_count_idle(upstream);

@@ -53,6 +53,9 @@ struct transfer_request {
     struct bytes body; /* lent by the caller until `done`, transfer_cancel or a head that says request_gone */
 };
 
+/* Each LOOP_TICK_MS: frees handles of libcurl that nobody needed for SPARE_LOOK_MS. */
+void upstream_tick(struct upstream *upstream);
+
 enum transfer_failure { /* why an answer is missing or incomplete; names in metrics by transfer_failure_name() */
     TRANSFER_OK,
     TRANSFER_RESOLVE,    /* 502: name not found, or resolve time passed */

@@ -6,6 +6,7 @@
  *   upstream_options  a request into an easy handle
  *   upstream_answer   the lines of an answer's head, checked and bounded
  *   upstream_hosts    the record of a URL's host; connections in use
+ *   upstream_spare    transfers that are kept for the next request
  *   upstream_origin   scheme, host and port of a URL
  *
  * libcurl is entered from two places only: a socket's event and the end of a turn (uv_prepare). Everything else, a start, a
@@ -20,6 +21,7 @@
 
 #include "gateway/chunks.h"
 #include "gateway/resolve.h"
+#include "gateway/spare.h"
 #include "gateway/upstream.h"
 #include "gateway/upstream_origin.h"
 #include "proto/clock.h"
@@ -64,7 +66,7 @@ struct upstream_way {
 
 struct transfer {
     struct upstream *upstream;
-    TAILQ_ENTRY(transfer) place; /* in `active` or `spare` */
+    TAILQ_ENTRY(transfer) place; /* in `active` or `spares` */
     TAILQ_ENTRY(transfer) turn;  /* in the turn's queue when `queued` */
     bool queued;
     bool attached; /* libcurl has it */
@@ -129,10 +131,10 @@ struct upstream {
     uv_timer_t curl_timer;
     bool curl_due; /* libcurl wants to be called for its timer in this turn */
     struct transfer_list active;
-    struct transfer_list spare;
+    struct transfer_list spares; /* the last one used first */
     struct transfer_list turn;
     size_t attached_count; /* transfers that libcurl has */
-    size_t spare_count;
+    struct spare spare; /* their count */
     size_t host_count;
     struct upstream_host *hosts[UPSTREAM_HOSTS_MAX];
     struct watch **watches; /* by descriptor */
@@ -213,6 +215,11 @@ bool upstream_answer_is_whole(const struct transfer *transfer);
 /* libcurl's callbacks for a line of a head and a part of a body; `context` is the transfer. */
 size_t upstream_answer_line(char *data, size_t size, size_t count, void *context);
 size_t upstream_answer_body(char *data, size_t size, size_t count, void *context);
+
+/* upstream_spare.c: a transfer from before, or NULL; keeps one that has ended, or frees it; frees all. */
+struct transfer *upstream_spare_take(struct upstream *upstream);
+void upstream_spare_keep(struct transfer *transfer);
+void upstream_spare_free(struct upstream *upstream);
 
 /* upstream_hosts.c: the record of a URL's scheme, host and port; lent until the transfers that use it have ended.
  * STATUS_MALFORMED, STATUS_FULL, STATUS_NO_MEMORY. */

@@ -200,34 +200,17 @@ fail:
 
 static enum status take(struct upstream *upstream, struct transfer **out)
 {
-    struct transfer *transfer = TAILQ_FIRST(&upstream->spare);
+    struct transfer *transfer = upstream_spare_take(upstream);
 
     if (transfer == NULL) {
         return make(upstream, out);
     }
     if (fields_renew(&transfer->fields, UPSTREAM_FIELDS_MAX, UPSTREAM_FIELDS_BYTES_MAX) != STATUS_OK) {
+        upstream_spare_keep(transfer);
         return STATUS_NO_MEMORY;
     }
-    TAILQ_REMOVE(&upstream->spare, transfer, place);
-    upstream->spare_count--;
     *out = transfer;
     return STATUS_OK;
-}
-
-static void give_back(struct transfer *transfer)
-{
-    struct upstream *upstream = transfer->upstream;
-
-    if (upstream->spare_count == UPSTREAM_HANDLES_IDLE_MAX) {
-        transfer_free(transfer);
-        return;
-    }
-    if (transfer->text.room > UPSTREAM_SPARE_BYTES) {
-        buffer_free(&transfer->text);
-    }
-    transfer_enter(transfer, PHASE_SPARE);
-    TAILQ_INSERT_HEAD(&upstream->spare, transfer, place);
-    upstream->spare_count++;
 }
 
 static void remove_from_libcurl(struct transfer *transfer)
@@ -263,7 +246,7 @@ static void finish(struct transfer *transfer, enum transfer_failure failure)
     if (tell) {
         transfer->events.done(transfer->events.context, failure);
     }
-    give_back(transfer);
+    upstream_spare_keep(transfer);
 }
 
 /* What libcurl's code means, in the phase the transfer was in. */
@@ -447,7 +430,7 @@ enum status transfer_start(struct transfer **out, struct upstream *upstream, con
     status = upstream_options_set(transfer, request);
     if (status != STATUS_OK) {
         host_give_back(host->all);
-        give_back(transfer);
+        upstream_spare_keep(transfer);
         return status;
     }
     begin(transfer, host, events);

@@ -117,6 +117,13 @@ void buffer_free(struct buffer *buffer)
     buffer_init(buffer, buffer->max);
 }
 
+void buffer_shed(struct buffer *buffer, size_t kept_bytes)
+{
+    if (buffer->room > kept_bytes) {
+        buffer_free(buffer);
+    }
+}
+
 void buffer_clear(struct buffer *buffer)
 {
     buffer->count = 0;

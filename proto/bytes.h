@@ -82,6 +82,9 @@ void buffer_init(struct buffer *buffer, size_t bytes_max);
 /* Frees the bytes; the bound stays. Accepts an empty one. */
 void buffer_free(struct buffer *buffer);
 
+/* The same where more than `kept_bytes` are reserved: what one large content needed does not stay for the small ones. */
+void buffer_shed(struct buffer *buffer, size_t kept_bytes);
+
 /* Forgets the content and keeps the reserved bytes. */
 void buffer_clear(struct buffer *buffer);
 

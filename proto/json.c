@@ -320,6 +320,16 @@ void json_free(struct json *json)
     json_init(json);
 }
 
+void json_shed(struct json *json)
+{
+    if (json->token_room > JSON_TOKENS_KEPT) {
+        free(json->tokens);
+        json->tokens = NULL;
+        json->token_room = 0;
+        json->token_count = 0;
+    }
+}
+
 enum status json_read(struct json *json, struct bytes source, enum json_duplicates duplicates)
 {
     struct reader reader = {.json = json, .duplicates = duplicates, .status = STATUS_OK};

@@ -58,6 +58,9 @@ enum json_duplicates { JSON_REFUSE_DUPLICATES, JSON_LAST_DUPLICATE_WINS /* upstr
 void json_init(struct json *json);
 void json_free(struct json *json);
 
+/* Frees the tokens of a document that had more than JSON_TOKENS_KEPT; it is not to be used any more. */
+void json_shed(struct json *json);
+
 /* STATUS_MALFORMED, STATUS_DUPLICATE, STATUS_TOO_LARGE (depth, tokens, number, or a source of 4 GiB), STATUS_NO_MEMORY,
  * STATUS_UNAVAILABLE (no random numbers from the system). After a failure there are no tokens, and error_at says
  * where. */

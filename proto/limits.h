@@ -22,6 +22,7 @@ enum {
     /* JSON (reliability B.2; house D14) */
     JSON_DEPTH_MAX = 64,
     JSON_TOKENS_MAX = 200000,
+    JSON_TOKENS_KEPT = 4096,   /* room for so many is kept for the next document; more goes with its own */
     JSON_NUMBER_BYTES_MAX = 64,
     MESSAGES_MAX = 2048,       /* messages, or items, of one request */
     MODERATION_INPUTS_MAX = 2048, /* strings, or parts, of one request to the moderation endpoint */
@@ -37,6 +38,7 @@ enum {
 
     /* Text handed to the pool */
     SEGMENTS_MAX = 4096,      /* pieces of text in one TASK; more are refused with the request */
+    TASK_KEPT_BYTES = 128 * KIB, /* of the buffer that tasks are written into; a larger one goes with its task */
     LONG_TEXT_BYTES = 64 * KIB, /* more in one TASK is judged in steps, and has half of the slots; below, none takes 20 ms */
     UNSURE_BYTES_MAX = SEGMENTS_MAX / 8, /* names any of them to a review, a bit each */
 
@@ -105,7 +107,7 @@ enum {
     ALLOCATOR_LARGE_BYTES = 128 * KIB, /* mapped, and unmapped when freed */
     ALLOCATOR_KEPT_BYTES = 256 * KIB,  /* free at an arena's end before it is given back */
     ALLOCATOR_LOOK_MS = 10000,         /* the free pages inside arenas are looked at so often, */
-    ALLOCATOR_FREE_BYTES = 2 * MIB,    /* and given back when they are so much more than after the last time */
+    ALLOCATOR_FREE_BYTES = 512 * KIB,  /* and given back when they are so much more than after the last time */
 
     /* Settings */
     SETTINGS_FILE_BYTES_MAX = MIB,
@@ -221,6 +223,8 @@ enum {
     UPSTREAM_SMALL_BODY_BYTES = 32 * KIB, /* copied, and sent with the head in one write */
     UPSTREAM_SPARE_BYTES = 48 * KIB,     /* a handle kept for reuse gives a larger request text back */
     UPSTREAM_HANDLES_IDLE_MAX = 64,      /* libcurl handles kept for reuse, a loop */
+    SPARE_EXCHANGES_MAX = 64,            /* and requests' own parts; */
+    SPARE_LOOK_MS = 5000,                /* as many as were not needed for so long are freed: memory goes back after a peak */
     UPSTREAM_UNASKED_BYTES_MAX = 64 * KIB, /* taken out of an idle connection before it is ended */
     UPSTREAM_LIFETIME_S = 300,           /* no connection is reused when older, so that changed addresses are seen */
     UPSTREAM_TURN_ROUNDS = 4,            /* rounds of work at the end of one loop turn before sockets have their chance */
@@ -381,6 +385,7 @@ _Static_assert(LOOP_TICK_MS < POOL_TURN_MS && POOL_TURN_MS < THREAD_ALIVE_MS && 
                "liveness fails before the process ends itself, and not while a thread only sleeps");
 _Static_assert(MSGPACK_ITEMS_MAX >= 2 * SEGMENTS_MAX + 64, "a full TASK passes the checker");
 _Static_assert(TASK_OVERHEAD_BYTES_MAX >= 16 * SEGMENTS_MAX + 1024, "headers of all segments fit beside the text");
+_Static_assert(TASK_KEPT_BYTES >= 2 * LONG_TEXT_BYTES, "tasks of short texts share a buffer");
 _Static_assert(PROBES_MAX + 2 <= ZMQ_SLOT_HWM_MESSAGES, "probes never fill a slot's pipe");
 _Static_assert(GATEWAY_SILENCE_MS >= 2 * PING_IDLE_MS, "one lost PING rebuilds no socket");
 _Static_assert(SLOT_CHECK_MS < ZMQ_RECONNECT_MS, "a lost connection is seen before there is another");

@@ -596,7 +596,7 @@ static void stopping_answers_all_that_is_held_and_all_that_comes(void **state)
 }
 
 /* A text of `count` bytes. */
-static struct job *submit_letters(struct desk *desk, size_t count)
+static struct job *submit_letters(struct desk *desk, const struct profile_settings *profile, size_t count)
 {
     char *text = malloc(count + 1 - strlen("first")); /* that is there already */
     struct job *job;
@@ -604,7 +604,7 @@ static struct job *submit_letters(struct desk *desk, size_t count)
     assert_non_null(text);
     memset(text, 'a', count - strlen("first"));
     text[count - strlen("first")] = '\0';
-    job = desk_submit(desk, &plain, text);
+    job = desk_submit(desk, profile, text);
     free(text);
     return job;
 }
@@ -621,14 +621,14 @@ static void long_texts_have_half_of_the_slots_and_short_ones_pass_them(void **st
         desk_add_slot(&desk, &slots[index], SLOT_LOCAL, "");
     }
     for (size_t index = 0; index < 3; index++) {
-        (void)submit_letters(&desk, LONG_TEXT_BYTES + 1);
+        (void)submit_letters(&desk, &plain, LONG_TEXT_BYTES + 1);
     }
     assert_int_equal(2, desk_slots(&desk, SLOT_LOCAL, SLOT_BUSY));
     assert_int_equal(1, desk.dispatch->queue.count);
     assert_int_equal(1, series_value(desk.dispatch->counts.held));
     assert_int_equal(UINT64_MAX, pool_dispatch_oldest_ms(desk.dispatch)); /* it waits for the other long ones */
-    (void)submit_letters(&desk, LONG_TEXT_BYTES); /* not one of them */
-    (void)submit_letters(&desk, 6);
+    (void)submit_letters(&desk, &plain, LONG_TEXT_BYTES); /* not one of them */
+    (void)submit_letters(&desk, &plain, 6);
     assert_int_equal(4, desk_slots(&desk, SLOT_LOCAL, SLOT_BUSY));
     assert_int_equal(1, desk.dispatch->queue.count);
     scripted_task(&slots[2]); /* a short one */
@@ -651,10 +651,39 @@ static void long_texts_have_half_of_the_slots_and_short_ones_pass_them(void **st
     desk_close(&desk);
 }
 
+static void a_buffer_for_long_texts_goes_with_its_task(void **state)
+{
+    struct scripted local, review;
+    struct desk desk;
+
+    (void)state;
+    desk_open(&desk);
+    desk_add_slot(&desk, &local, SLOT_LOCAL, "");
+    desk_add_slot(&desk, &review, SLOT_REVIEW, "default");
+    (void)submit_letters(&desk, &reviewed, LONG_TEXT_BYTES);
+    assert_in_range(desk.dispatch->frame.room, LONG_TEXT_BYTES, TASK_KEPT_BYTES);
+    scripted_task(&local);
+    scripted_answer(&local, OUTCOME_ALLOW);
+    desk_until(&desk, desk.finished_count == 1);
+    (void)submit_letters(&desk, &reviewed, SCRIPT_TEXT_BYTES_MAX);
+    assert_int_equal(0, desk.dispatch->frame.room);
+    scripted_task(&local);
+    scripted_unsure(&local, OUTCOME_ALLOW, DRAWN_UNSURE, 1);
+    desk_until(&desk, desk_slots(&desk, SLOT_REVIEW, SLOT_BUSY) == 1);
+    scripted_task(&review);
+    assert_int_equal(1, review.task.segment_count);
+    assert_int_equal(0, desk.dispatch->frame.room);
+    assert_int_equal(0, desk.dispatch->body.room);
+    scripted_close(&local);
+    scripted_close(&review);
+    desk_close(&desk);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(long_texts_have_half_of_the_slots_and_short_ones_pass_them),
+        cmocka_unit_test(a_buffer_for_long_texts_goes_with_its_task),
         cmocka_unit_test(a_text_is_allowed),
         cmocka_unit_test(a_text_is_blocked_with_its_category),
         cmocka_unit_test(an_unsure_text_is_reviewed_and_the_review_decides),

@@ -92,7 +92,7 @@ static size_t handles_kept_of(size_t count)
         assert_bytes("{}", buffer_view(&records[index].body));
         record_free(&records[index]);
     }
-    kept = world.upstream->spare_count;
+    kept = world.upstream->spare.count;
     assert_int_equal(count, atomic_load(&server->requests));
     world_close(&world);
     server_close(server);
@@ -164,8 +164,8 @@ static void a_large_request_head_is_not_kept_with_its_handle(void **state)
     assert_status(STATUS_OK, record_request(&record, &request));
     record_await(&record);
     assert_int_equal(TRANSFER_OK, record.failure);
-    assert_int_equal(1, world.upstream->spare_count);
-    assert_int_equal(0, TAILQ_FIRST(&world.upstream->spare)->text.room);
+    assert_int_equal(1, world.upstream->spare.count);
+    assert_int_equal(0, TAILQ_FIRST(&world.upstream->spares)->text.room);
     record_free(&record);
     world_close(&world);
     server_close(server);

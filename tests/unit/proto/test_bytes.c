@@ -87,6 +87,24 @@ static void a_buffer_grows_and_gives_from_its_front(void **state)
     buffer_free(&buffer);
 }
 
+static void what_a_large_content_needed_is_given_back_and_what_a_small_one_needed_is_kept(void **state)
+{
+    struct buffer buffer;
+    size_t room;
+
+    (void)state;
+    buffer_init(&buffer, 100000);
+    assert_status(STATUS_OK, buffer_append(&buffer, BYTES("1234")));
+    room = buffer.room;
+    buffer_shed(&buffer, room);
+    assert_bytes("1234", buffer_view(&buffer));
+    buffer_shed(&buffer, room - 1);
+    assert_int_equal(0, buffer.room);
+    assert_bytes("", buffer_view(&buffer));
+    assert_int_equal(100000, buffer.max);
+    buffer_free(&buffer);
+}
+
 static void a_hexadecimal_digit_has_either_case_and_its_neighbours_none(void **state)
 {
     const char *digits = "0123456789abcdefABCDEF";
@@ -119,6 +137,7 @@ int main(void)
         cmocka_unit_test(numbers_are_digits_up_to_their_maximum),
         cmocka_unit_test(a_buffer_takes_its_bound_and_not_one_byte_more),
         cmocka_unit_test(a_buffer_grows_and_gives_from_its_front),
+        cmocka_unit_test(what_a_large_content_needed_is_given_back_and_what_a_small_one_needed_is_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -203,6 +203,38 @@ static void tokens_are_bounded_and_so_is_their_memory(void **state)
     free(text);
 }
 
+/* An array of so many zeros, less one, is as many tokens. */
+static void read_tokens(struct json *json, char *text, size_t count)
+{
+    for (size_t index = 0; index < count; index++) {
+        memcpy(text + 2 * index, "0,", 2);
+    }
+    memcpy(text, "[ ", 2);
+    text[2 * count - 1] = ']';
+    assert_status(STATUS_OK, json_read(json, (struct bytes){text, 2 * count}, JSON_REFUSE_DUPLICATES));
+    assert_int_equal(count, json->token_count);
+}
+
+static void room_for_few_tokens_is_kept_and_for_many_is_not(void **state)
+{
+    char *text = malloc(2 * (JSON_TOKENS_KEPT + 1));
+    struct json json;
+
+    (void)state;
+    assert_non_null(text);
+    json_init(&json);
+    read_tokens(&json, text, JSON_TOKENS_KEPT);
+    json_shed(&json);
+    assert_int_equal(JSON_TOKENS_KEPT, json.token_room);
+    read_tokens(&json, text, JSON_TOKENS_KEPT + 1);
+    json_shed(&json);
+    assert_int_equal(0, json.token_room);
+    assert_int_equal(0, json.token_count);
+    read_tokens(&json, text, 2);
+    json_free(&json);
+    free(text);
+}
+
 static void numbers_are_bounded_in_length(void **state)
 {
     char text[JSON_NUMBER_BYTES_MAX + 1];
@@ -432,6 +464,7 @@ int main(void)
         cmocka_unit_test(escapes_and_lone_surrogates_are_marked),
         cmocka_unit_test(depth_is_bounded),
         cmocka_unit_test(tokens_are_bounded_and_so_is_their_memory),
+        cmocka_unit_test(room_for_few_tokens_is_kept_and_for_many_is_not),
         cmocka_unit_test(numbers_are_bounded_in_length),
         cmocka_unit_test(a_source_that_offsets_cannot_name_is_refused_unread),
         cmocka_unit_test(no_prefix_of_a_document_is_a_document),
