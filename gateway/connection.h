@@ -79,6 +79,10 @@ MUST_CHECK static inline enum status connection_write(struct connection *connect
 /* Bytes written and not yet taken by the socket. */
 size_t connection_unsent(const struct connection *connection);
 
+/* Whether so many more would pass limits.relay_buffer: their writer waits until half of it has been taken, as then there is room
+ * for a chunk of any size. */
+bool connection_is_full(const struct connection *connection, size_t more);
+
 /* Calls `drained` once, from connection_set_turn, when at most `low_bytes` are unsent. Replaces an earlier wish; NULL withdraws
  * it. */
 void connection_when_drained(struct connection *connection, size_t low_bytes, void (*drained)(void *context),

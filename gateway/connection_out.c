@@ -43,12 +43,18 @@ static void on_write(uv_write_t *write, int result)
     out->sent(out, result == 0 ? STATUS_OK : STATUS_CLOSED);
 }
 
-/* What the socket did not take changes sides: the two buffers trade places, nothing is copied. */
+/* What the socket did not take changes sides: the two buffers trade places. It may wait for long, and is moved to the front only
+ * where the room that it does not need is worth it. */
 static enum status send_rest(struct connection_out *out, size_t taken)
 {
     struct buffer full = out->waiting;
     uv_buf_t rest;
 
+    if (full.room - (full.count - taken) >= OUT_FIT_BYTES) {
+        buffer_consume(&full, taken);
+        account_fit(out->account, &full);
+        taken = 0;
+    }
     out->waiting = out->sending;
     out->sending = full;
     rest = uv_buf_init(full.data + taken, (unsigned)(full.count - taken));

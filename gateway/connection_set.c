@@ -70,6 +70,14 @@ size_t connection_unsent(const struct connection *connection)
     return out_unsent(&connection->out);
 }
 
+bool connection_is_full(const struct connection *connection, size_t more)
+{
+    uint64_t high_bytes = connection->home->limits->relay_buffer_bytes;
+    size_t unsent_bytes = out_unsent(&connection->out);
+
+    return unsent_bytes > high_bytes / 2 && unsent_bytes + more > high_bytes;
+}
+
 void connection_hold(struct connection *connection)
 {
     assert((enum connection_state)connection->member.state == BODY);

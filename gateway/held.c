@@ -136,7 +136,6 @@ struct bytes held_body(const struct held *held)
 
 enum status held_send(struct held *held, struct reply *reply)
 {
-    uint64_t high_bytes = held->options.limits->relay_buffer_bytes;
     enum status status = STATUS_OK;
 
     assert(held->ended && held->result.end == RELAY_COMPLETE);
@@ -146,7 +145,7 @@ enum status held_send(struct held *held, struct reply *reply)
     while (status == STATUS_OK && held->sent_bytes < held->body.count) {
         struct bytes piece = bytes_first(bytes_from(buffer_view(&held->body), held->sent_bytes), UPSTREAM_CHUNK_BYTES);
 
-        if (connection_unsent(reply->connection) >= high_bytes) {
+        if (connection_is_full(reply->connection, piece.count)) {
             return STATUS_AGAIN;
         }
         status = reply_body(reply, piece);

@@ -393,7 +393,7 @@ static bool on_body(void *context, struct bytes chunk)
         return true;
     }
     assert(relay->state == RELAY_FLOWING || relay->state == RELAY_PAUSED);
-    if (connection_unsent(relay->reply->connection) >= relay->options.limits->relay_buffer_bytes) {
+    if (connection_is_full(relay->reply->connection, chunk.count)) {
         if (relay->state == RELAY_FLOWING) {
             pause_upstream(relay);
         }

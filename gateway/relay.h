@@ -1,12 +1,12 @@
 /* relay: an upstream's answer to the client: high and low water, stall clock, one error event at a broken end.
  *
  *   transfer --chunk--> relay --reply_body--> connection
- *        ^ pause above relay_buffer unsent      | drained to half of it
+ *        ^ pause before relay_buffer is passed  | drained to half of it
  *        +------------- resume at the end of the turn
  *
  * Bytes pass untouched and at once (the first byte is not held); nothing is stored here: what the socket did not take is the
- * connection's unsent bytes, at most relay_buffer + one chunk, whatever the upstream sends. An answer that is not a stream
- * passes the same way and is bounded by response_bytes.
+ * connection's unsent bytes, at most relay_buffer and the framing of a chunk, whatever the upstream sends. An answer that is not
+ * a stream passes the same way and is bounded by response_bytes.
  *
  * With delay_head the head of a successful stream waits, with what follows it, until the stream has shown text, reasoning or a
  * call of a tool, or has DELAY_BYTES_MAX or DELAY_MS behind it; nothing of it is lost. One that ends, breaks or tells an error

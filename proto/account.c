@@ -111,6 +111,14 @@ enum status account_reserve(struct account *account, struct buffer *buffer, size
     return status;
 }
 
+void account_fit(struct account *account, struct buffer *buffer)
+{
+    size_t before = buffer->room;
+
+    buffer_fit(buffer);
+    account_release(account, before - buffer->room);
+}
+
 void account_free(struct account *account, struct buffer *buffer)
 {
     if (buffer->room > 0) {

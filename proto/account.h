@@ -49,6 +49,9 @@ uint64_t account_high_bytes(const struct account *account);
  * STATUS_FULL, and those of buffer_reserve; nothing has changed then. */
 MUST_CHECK enum status account_reserve(struct account *account, struct buffer *buffer, size_t more);
 
+/* Gives back what such a buffer has reserved beyond its content. */
+void account_fit(struct account *account, struct buffer *buffer);
+
 /* Frees such a buffer's bytes and releases them. */
 void account_free(struct account *account, struct buffer *buffer);
 

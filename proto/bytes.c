@@ -124,6 +124,16 @@ void buffer_shed(struct buffer *buffer, size_t kept_bytes)
     }
 }
 
+void buffer_fit(struct buffer *buffer)
+{
+    char *fitted = buffer->count > 0 && buffer->count < buffer->room ? realloc(buffer->data, buffer->count) : NULL;
+
+    if (fitted != NULL) {
+        buffer->data = fitted;
+        buffer->room = buffer->count;
+    }
+}
+
 void buffer_clear(struct buffer *buffer)
 {
     buffer->count = 0;

@@ -85,6 +85,9 @@ void buffer_free(struct buffer *buffer);
 /* The same where more than `kept_bytes` are reserved: what one large content needed does not stay for the small ones. */
 void buffer_shed(struct buffer *buffer, size_t kept_bytes);
 
+/* Gives back what is reserved beyond the content, of which there is some; it may move. */
+void buffer_fit(struct buffer *buffer);
+
 /* Forgets the content and keeps the reserved bytes. */
 void buffer_clear(struct buffer *buffer);
 

@@ -144,6 +144,7 @@ enum {
 
     READ_BUFFER_BYTES = 64 * KIB,        /* one a loop, shared by its connections: an idle one owns no read buffer */
     READ_AHEAD_BYTES_MAX = 16 * KIB,     /* of the next request, while the one before it is answered */
+    SOCKET_UNSENT_BYTES = 64 * KIB,      /* of a client, in the kernel, beyond what the client's side has room for */
     CORK_BYTES = 16 * KIB,               /* what waits for the end of the turn; more is written at once */
     REPLY_HEAD_BYTES_MAX = 96 * KIB,     /* an upstream's fields at their most, with our own, and an event for an error */
     DECODERS_BROTLI_MAX = 4,             /* of limits.decoders; each may hold a window of 16 MiB */
@@ -153,6 +154,7 @@ enum {
     DECODE_SLICE_BYTES = 128 * KIB,      /* of one body, before another one has its turn; */
     TURN_BYTES = 512 * KIB,              /* decoded, or read once more, by a loop before it looks at its sockets again; */
     TURN_US = 5000,                      /* the next one is not begun later than that */
+    OUT_FIT_BYTES = 4 * KIB,             /* more than that, which the rest of a write does not need, is given back; */
     CORK_FIRST_BYTES = KIB,              /* of its buffer: an event fits, and as much is quick to take and give back */
     BODY_BUDGET_WAIT_MS = 1000,          /* a body that the budget has no room for may wait so long */
     SCRATCH_BYTES_MAX = 32 * KIB,        /* an error's body, a credential, a full list of models */

@@ -459,6 +459,20 @@ static void a_client_that_does_not_read_is_cut_and_one_that_reads_slowly_is_not(
     free(room);
 }
 
+static void what_the_socket_did_not_take_is_all_that_is_held(void **state)
+{
+    struct world *world = *state;
+    size_t unsent;
+
+    connect_client(world);
+    say(world, GET);
+    turn_until(world->completes == 1);
+    fill(world);
+    unsent = connection_unsent(world->connection);
+    assert_in_range(unsent, 1, 64 * KIB - OUT_FIT_BYTES); /* it took a part */
+    assert_in_range(account_bytes(admit_unsent(world->admit)), unsent, unsent + OUT_FIT_BYTES);
+}
+
 static void nobody_writes_past_the_bound_of_a_connection(void **state)
 {
     struct world *world = *state;
@@ -475,6 +489,30 @@ static void nobody_writes_past_the_bound_of_a_connection(void **state)
     assert_int_equal(unsent, connection_unsent(world->connection));
     assert_status(STATUS_OK, connection_write(world->connection, (struct bytes){big, bound - unsent}));
     assert_status(STATUS_TOO_LARGE, connection_write(world->connection, BYTES("x")));
+    free(big);
+}
+
+static void whoever_would_pass_the_relay_buffer_waits_until_half_of_it_is_taken(void **state)
+{
+    struct world *world = *state;
+    size_t buffer = world->limits.relay_buffer_bytes;
+    char *big = calloc(1, buffer);
+
+    connect_client(world);
+    say(world, GET);
+    turn_until(world->completes == 1);
+    assert_false(connection_is_full(world->connection, UPSTREAM_CHUNK_BYTES));
+    fill(world);
+    if (connection_unsent(world->connection) < buffer / 2) {
+        assert_status(STATUS_OK, connection_write(world->connection, (struct bytes){big, buffer / 2 - connection_unsent(world->connection)}));
+    }
+    if (connection_unsent(world->connection) == buffer / 2) {
+        assert_false(connection_is_full(world->connection, buffer));
+        assert_status(STATUS_OK, connection_write(world->connection, BYTES("x")));
+    }
+    assert_true(connection_unsent(world->connection) < buffer);
+    assert_false(connection_is_full(world->connection, buffer - connection_unsent(world->connection)));
+    assert_true(connection_is_full(world->connection, buffer - connection_unsent(world->connection) + 1));
     free(big);
 }
 
@@ -761,7 +799,9 @@ int main(void)
         in_world(a_body_that_is_held_needs_no_rate),
         in_world(an_idle_connection_is_closed_at_its_time_and_one_that_asks_again_is_not),
         in_world(a_client_that_does_not_read_is_cut_and_one_that_reads_slowly_is_not),
+        in_world(what_the_socket_did_not_take_is_all_that_is_held),
         in_world(nobody_writes_past_the_bound_of_a_connection),
+        in_world(whoever_would_pass_the_relay_buffer_waits_until_half_of_it_is_taken),
         in_world(who_waits_for_room_is_called_once_at_low_water),
         in_world(small_pieces_of_one_turn_leave_together_and_do_not_wait_for_another),
         in_world(a_client_that_waits_for_a_100_gets_it_when_its_body_is_wanted),

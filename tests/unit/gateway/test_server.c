@@ -3,7 +3,9 @@
 
 #include "support/client_world.h"
 
+#include <linux/sockios.h>
 #include <netinet/tcp.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 
 struct fixture {
@@ -352,6 +354,44 @@ static void a_turn_takes_so_many_connections_and_the_next_the_rest(void **state)
     turn_until_empty(fixture);
 }
 
+/* This process's end of the connection. */
+static int accepted_from(int client)
+{
+    struct sockaddr_in name, peer;
+    socklen_t bytes = sizeof name;
+
+    assert_int_equal(0, getsockname(client, (struct sockaddr *)&name, &bytes));
+    for (int fd = 0; fd < 1024; fd++) {
+        bytes = sizeof peer;
+        if (getpeername(fd, (struct sockaddr *)&peer, &bytes) == 0 && peer.sin_family == AF_INET && peer.sin_port == name.sin_port) {
+            return fd;
+        }
+    }
+    return -1;
+}
+
+static void the_kernel_keeps_little_for_a_client_that_reads_nothing(void **state)
+{
+    static const char part[16 * KIB];
+    struct fixture *fixture = *state;
+    int client = connect_to(&fixture->address);
+    int unsent_bytes = 0;
+    size_t taken = 0;
+    int fd;
+
+    assert_true(hears(fixture, client, "ok"));
+    fd = accepted_from(client);
+    for (ssize_t more = 1; more > 0; taken += more > 0 ? (size_t)more : 0) {
+        more = send(fd, part, sizeof part, MSG_NOSIGNAL | MSG_DONTWAIT);
+    }
+    assert_int_equal(EAGAIN, errno);
+    assert_int_equal(0, ioctl(fd, SIOCOUTQNSD, &unsent_bytes));
+    assert_in_range(unsent_bytes, 1, SOCKET_UNSENT_BYTES + sizeof part);
+    assert_true(taken > SOCKET_UNSENT_BYTES); /* and what the client's side has room for */
+    assert_int_equal(0, close(client));
+    turn_until_empty(fixture);
+}
+
 int main(void)
 {
 #define with_server(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
@@ -362,6 +402,7 @@ int main(void)
         with_server(an_address_where_somebody_listens_is_not_vacant),
         with_server(an_address_of_another_machine_cannot_be_had),
         with_server(who_connects_at_the_end_is_told_and_nobody_gives_a_place),
+        with_server(the_kernel_keeps_little_for_a_client_that_reads_nothing),
         with_server(an_idle_connection_gives_its_place_to_the_next),
         with_server(while_every_turn_is_long_few_connections_are_taken_at_a_time),
         with_server(under_overload_connections_wait_in_the_queue),

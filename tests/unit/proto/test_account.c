@@ -71,6 +71,24 @@ static void a_buffer_is_charged_by_its_room_before_it_grows(void **state)
     account_free(account, &buffer);
 }
 
+static void what_a_buffer_does_not_need_is_given_back(void **state)
+{
+    struct account *account = &((struct fixture *)*state)->account;
+    struct buffer buffer;
+
+    buffer_init(&buffer, 4096);
+    assert_status(STATUS_OK, account_reserve(account, &buffer, 4096));
+    assert_status(STATUS_OK, buffer_append(&buffer, BYTES("abc")));
+    account_fit(account, &buffer);
+    assert_int_equal(3, buffer.room);
+    assert_int_equal(3, account_bytes(account));
+    assert_bytes("abc", buffer_view(&buffer));
+    account_fit(account, &buffer);
+    assert_int_equal(3, account_bytes(account));
+    account_free(account, &buffer);
+    assert_int_equal(0, account_bytes(account));
+}
+
 static void it_is_exported(void **state)
 {
     struct fixture *fixture = *state;
@@ -123,6 +141,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         with_account(it_holds_up_to_its_limit),
         with_account(a_buffer_is_charged_by_its_room_before_it_grows),
+        with_account(what_a_buffer_does_not_need_is_given_back),
         with_account(it_is_exported),
         with_account(many_threads_leave_nothing_behind),
     };
