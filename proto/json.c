@@ -79,28 +79,21 @@ static const unsigned char *skip_space(const struct reader *reader, const unsign
     return at;
 }
 
-/* `at` is the backslash. */
-static const unsigned char *read_escape(struct reader *reader, const unsigned char *at, unsigned *flags)
+/* Behind the letters' escapes that stand at `at`, which may be many: text written for a language of lines and quotes. */
+static const unsigned char *skip_letters(const unsigned char *at, const unsigned char *end)
+{
+    while (end - at >= 2 && *at == '\\' && json_letter(at[1]) != 0) {
+        at += 2;
+    }
+    return at;
+}
+
+/* `at` is the backslash of an escape that is no letter's. */
+static const unsigned char *read_number_escape(struct reader *reader, const unsigned char *at, unsigned *flags)
 {
     int32_t unit;
 
-    *flags |= JSON_ESCAPED;
-    if (reader->end - at < 2) {
-        return fail(reader, at, STATUS_MALFORMED);
-    }
-    switch (at[1]) {
-    case '"':
-    case '\\':
-    case '/':
-    case 'b':
-    case 'f':
-    case 'n':
-    case 'r':
-    case 't':
-        return at + 2;
-    case 'u':
-        break;
-    default:
+    if (reader->end - at < 2 || at[1] != 'u') {
         return fail(reader, at, STATUS_MALFORMED);
     }
     unit = json_hex4(at + 2, reader->end);
@@ -115,6 +108,15 @@ static const unsigned char *read_escape(struct reader *reader, const unsigned ch
         *flags |= JSON_LONE_SURROGATE;
     }
     return at + 6;
+}
+
+/* `at` is the backslash. */
+static const unsigned char *read_escape(struct reader *reader, const unsigned char *at, unsigned *flags)
+{
+    const unsigned char *behind = skip_letters(at, reader->end);
+
+    *flags |= JSON_ESCAPED;
+    return behind > at ? behind : read_number_escape(reader, at, flags);
 }
 
 /* `at` is the opening quote. */

@@ -87,23 +87,32 @@ static inline const unsigned char *json_plain_end(const unsigned char *at, const
 }
 #endif
 
+/* What a backslash and this letter stand for; 0 = they are no escape, or one of digits. */
+static inline char json_letter(unsigned char letter)
+{
+    static const char meanings[256] = {['"'] = '"',  ['\\'] = '\\', ['/'] = '/',  ['b'] = '\b',
+                                       ['f'] = '\f', ['n'] = '\n',  ['r'] = '\r', ['t'] = '\t'};
+
+    return meanings[letter];
+}
+
 /* The number four hex digits stand for, or -1 when they are not four hex digits. */
 static inline int32_t json_hex4(const unsigned char *at, const unsigned char *end)
 {
+    /* One more than the digit; 0 = none. */
+    static const int8_t digits[256] = {['0'] = 1,  ['1'] = 2,  ['2'] = 3,  ['3'] = 4,  ['4'] = 5,  ['5'] = 6,
+                                       ['6'] = 7,  ['7'] = 8,  ['8'] = 9,  ['9'] = 10, ['a'] = 11, ['b'] = 12,
+                                       ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16, ['A'] = 11, ['B'] = 12,
+                                       ['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16};
     int32_t number = 0;
 
     if (end - at < 4) {
         return -1;
     }
     for (int index = 0; index < 4; index++) {
-        unsigned char byte = at[index];
-        int digit;
+        int digit = digits[at[index]] - 1;
 
-        if (byte >= '0' && byte <= '9') {
-            digit = byte - '0';
-        } else if ((byte | 0x20) >= 'a' && (byte | 0x20) <= 'f') {
-            digit = (byte | 0x20) - 'a' + 10;
-        } else {
+        if (digit < 0) {
             return -1;
         }
         number = number * 16 + digit;

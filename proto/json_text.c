@@ -11,15 +11,11 @@
 /* Decodes the escape at `*at` (the backslash) and moves behind it. The reader has checked it, so it is whole. */
 static size_t decode_escape(const unsigned char **at, const unsigned char *end, char out[UTF8_POINT_BYTES_MAX])
 {
-    static const char letters[] = "bfnrt";
-    static const char meanings[] = "\b\f\n\r\t";
-    const char *letter;
     int32_t unit;
 
     assert(end - *at >= 2);
     if ((*at)[1] != 'u') {
-        letter = strchr(letters, (*at)[1]);
-        out[0] = letter == NULL ? (char)(*at)[1] : meanings[letter - letters];
+        out[0] = json_letter((*at)[1]);
         *at += 2;
         return 1;
     }
@@ -84,6 +80,20 @@ bool json_string_is(const struct json *json, const struct json_token *token, con
     return rest.count == 0;
 }
 
+/* Decodes escapes of letters, which may be many, while they follow one another and there is room. Moves `*at`; how many. */
+static size_t decode_letters(const unsigned char **at, const unsigned char *end, char *out, size_t room)
+{
+    const unsigned char *from = *at;
+    size_t count = 0;
+
+    while (count < room && end - from >= 2 && *from == '\\' && from[1] != 'u') {
+        out[count++] = json_letter(from[1]);
+        from += 2;
+    }
+    *at = from;
+    return count;
+}
+
 enum status json_string(const struct json *json, const struct json_token *token, struct buffer *scratch,
                         struct bytes *out)
 {
@@ -108,8 +118,13 @@ enum status json_string(const struct json *json, const struct json_token *token,
         return status;
     }
     while (at < end) {
-        struct bytes piece = next_piece(&at, end, escape);
+        struct bytes piece;
 
+        used += decode_letters(&at, end, decoded + used, room - used);
+        if (at == end) {
+            break;
+        }
+        piece = next_piece(&at, end, escape);
         if (piece.count > room - used) {
             return STATUS_TOO_LARGE;
         }
