@@ -1,6 +1,7 @@
 /* request: the reader of one request after the other: lines are measured here, their grammar is llhttp's. */
 #include "gateway/request.h"
 
+#include "gateway/request_extension.h"
 #include "proto/limits.h"
 
 #include <assert.h>
@@ -33,9 +34,7 @@ struct request {
     uint64_t body_bytes;
     uint64_t framing_bytes; /* bytes of a chunked body that are not its content */
     uint64_t chunk_count;
-    size_t extension_bytes;
-    size_t extension_part_bytes; /* of the name or value at hand */
-    bool extension_quoted;       /* and that value is a quoted string */
+    struct request_extension extension;
     size_t trailer_bytes;
     size_t trailer_count;
 };
@@ -135,38 +134,25 @@ static int on_chunk_header(llhttp_t *parser)
     return 0;
 }
 
-/* A part of a name or of a value. llhttp takes a DEL in a quoted string, and a quoted string behind a token ("5;a=b\"c\""). */
 static int on_extension(llhttp_t *parser, const char *at, size_t count)
 {
     struct request *request = parser->data;
-    struct bytes part = bytes_first((struct bytes){at, count}, CHUNK_EXTENSION_BYTES_MAX - request->extension_bytes);
+    enum request_refusal refusal = request_extension_read(&request->extension, (struct bytes){at, count});
 
-    if (request->extension_part_bytes == 0) {
-        request->extension_quoted = bytes_starts_with(part, BYTES("\""));
-    }
-    if (bytes_find(part, 0x7F) >= 0 || (!request->extension_quoted && bytes_find(part, '"') >= 0)) {
-        return refuse(request, REFUSAL_CHUNK);
-    }
-    request->extension_bytes += count;
-    request->extension_part_bytes += count;
-    return request->extension_bytes > CHUNK_EXTENSION_BYTES_MAX ? refuse(request, REFUSAL_EXTENSIONS) : 0;
+    return refusal == REFUSAL_NONE ? 0 : refuse(request, refusal);
 }
 
-/* llhttp takes "5;;a", "5;=b" and "5;a=", which RFC 9112 section 7.1.1 knows not. */
 static int on_extension_part(llhttp_t *parser)
 {
     struct request *request = parser->data;
-    bool empty = request->extension_part_bytes == 0;
+    enum request_refusal refusal = request_extension_end(&request->extension);
 
-    request->extension_part_bytes = 0;
-    return empty ? refuse(request, REFUSAL_CHUNK) : 0;
+    return refusal == REFUSAL_NONE ? 0 : refuse(request, refusal);
 }
 
 static int on_message_complete(llhttp_t *parser)
 {
-    struct request *request = parser->data;
-
-    request->message_seen = true;
+    ((struct request *)parser->data)->message_seen = true;
     return HPE_PAUSED; /* what follows belongs to the next request and waits for its turn */
 }
 
@@ -233,7 +219,8 @@ void request_reset(struct request *request)
     buffer_clear(&request->field);
     fields_clear(request->fields);
     request->body_bytes = request->framing_bytes = request->chunk_count = 0;
-    request->extension_bytes = request->extension_part_bytes = request->trailer_bytes = request->trailer_count = 0;
+    request->trailer_bytes = request->trailer_count = 0;
+    request->extension = (struct request_extension){0};
     llhttp_init(&request->parser, HTTP_REQUEST, &parser_settings);
     request->parser.data = request;
 }
@@ -269,6 +256,23 @@ static enum request_refusal parse(struct request *request, struct bytes in, size
     }
     *used = in.count;
     return error == HPE_OK ? REFUSAL_NONE : refusal_of_syntax((int)error);
+}
+
+/* A tab around a length or a coding is a space, which llhttp knows there alone (RFC 9110 section 5.6.3). */
+static enum request_refusal parse_line(struct request *request, struct bytes piece)
+{
+    enum request_refusal refusal = REFUSAL_NONE;
+    size_t used;
+
+    while (refusal == REFUSAL_NONE && piece.count > 0) {
+        ptrdiff_t tab = bytes_find(piece, '\t');
+        bool space = tab == 0 && request_head_is_framing(bytes_first(buffer_view(&request->field), request->name_bytes));
+        size_t count = tab < 0 ? piece.count : tab == 0 ? 1 : (size_t)tab;
+
+        refusal = parse(request, space ? BYTES(" ") : bytes_first(piece, count), &used);
+        piece = bytes_from(piece, count);
+    }
+    return refusal;
 }
 
 /* Cuts the next piece of the current line from `in`: at most up to its end, and never past its bounds. A byte that may not
@@ -393,9 +397,8 @@ static enum request_progress read_lines(struct request *request, struct bytes in
         bool ended;
         enum request_refusal fault, refusal;
         struct bytes piece = next_piece(request, bytes_from(in, *used), &ended, &fault);
-        size_t parsed = 0;
 
-        refusal = piece.count == 0 ? REFUSAL_NONE : parse(request, piece, &parsed);
+        refusal = parse_line(request, piece);
         *used += piece.count;
         request->line_bytes += piece.count;
         request->header_bytes += request->state == STATE_FIELDS ? piece.count : 0;

@@ -323,6 +323,11 @@ static size_t known_index(struct bytes name)
     return which;
 }
 
+bool request_head_is_framing(struct bytes name)
+{
+    return bytes_equal_nocase(name, known_names[KNOWN_LENGTH]) || bytes_equal_nocase(name, known_names[KNOWN_CODING]);
+}
+
 bool request_head_forbids_trailer(struct bytes name)
 {
     static const struct bytes names[] = {

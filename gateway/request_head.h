@@ -87,6 +87,9 @@ enum request_refusal refusal_of_syntax(int error);
 /* Why a field could not be added to the head's, from the status of fields_add. */
 enum request_refusal refusal_of_field(enum status status);
 
+/* Whether a field of this name says where the body ends. */
+bool request_head_is_framing(struct bytes name);
+
 /* Whether a trailer field of this name is refused: it says how to read, route or admit the message, which is too late in a
  * trailer (RFC 9110 section 6.5.1). Others are dropped. */
 bool request_head_forbids_trailer(struct bytes name);

@@ -148,18 +148,42 @@ static void read_theirs(struct bytes in, struct story *story)
     } while (story->message_seen && in.count > 0);
 }
 
+static bool begins_framing(struct bytes line)
+{
+    return bytes_equal_nocase(bytes_first(line, 15), BYTES("content-length:")) ||
+           bytes_equal_nocase(bytes_first(line, 18), BYTES("transfer-encoding:"));
+}
+
+/* Tabs around a length or a coding become spaces: llhttp takes none there (request.c). For both readers. */
+static void replace_tabs(char *text, size_t count)
+{
+    size_t line_at = 0;
+
+    for (size_t at = 0; at < count; at++) {
+        if (text[at] == '\t' && begins_framing((struct bytes){text + line_at, at - line_at})) {
+            text[at] = ' ';
+        }
+        line_at = text[at] == '\n' ? at + 1 : line_at;
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct story ours = {0}, theirs = {0};
+    char *text = malloc(size + 1);
 
+    fuzz_hold(text != NULL);
+    memcpy(text, data, size);
+    replace_tabs(text, size);
     buffer_init(&ours.text, 16 * MIB);
     buffer_init(&theirs.text, 16 * MIB);
     buffer_init(&theirs.value, MIB);
-    read_ours(fuzz_bytes(data, size), &ours);
-    read_theirs(fuzz_bytes(data, size), &theirs);
+    read_ours((struct bytes){text, size}, &ours);
+    read_theirs((struct bytes){text, size}, &theirs);
     fuzz_hold(bytes_starts_with(buffer_view(&theirs.text), bytes_first(buffer_view(&ours.text), ours.whole)));
     buffer_free(&ours.text);
     buffer_free(&theirs.text);
     buffer_free(&theirs.value);
+    free(text);
     return 0;
 }
