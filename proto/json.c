@@ -79,15 +79,6 @@ static const unsigned char *skip_space(const struct reader *reader, const unsign
     return at;
 }
 
-/* Behind the letters' escapes that stand at `at`, which may be many: text written for a language of lines and quotes. */
-static const unsigned char *skip_letters(const unsigned char *at, const unsigned char *end)
-{
-    while (end - at >= 2 && *at == '\\' && json_letter(at[1]) != 0) {
-        at += 2;
-    }
-    return at;
-}
-
 /* `at` is the backslash of an escape that is no letter's. */
 static const unsigned char *read_number_escape(struct reader *reader, const unsigned char *at, unsigned *flags)
 {
@@ -110,13 +101,18 @@ static const unsigned char *read_number_escape(struct reader *reader, const unsi
     return at + 6;
 }
 
-/* `at` is the backslash. */
-static const unsigned char *read_escape(struct reader *reader, const unsigned char *at, unsigned *flags)
+/* `at` is a backslash. Others may follow, and many: text of lines, of quotes, or in the alphabet of nobody but escapes. */
+static const unsigned char *read_escapes(struct reader *reader, const unsigned char *at, unsigned *flags)
 {
-    const unsigned char *behind = skip_letters(at, reader->end);
-
     *flags |= JSON_ESCAPED;
-    return behind > at ? behind : read_number_escape(reader, at, flags);
+    while (at != NULL && at < reader->end && *at == '\\') {
+        if (reader->end - at >= 2 && json_letter(at[1]) != 0) {
+            at += 2;
+        } else {
+            at = read_number_escape(reader, at, flags);
+        }
+    }
+    return at;
 }
 
 /* `at` is the opening quote. */
@@ -135,7 +131,7 @@ static const unsigned char *read_string(struct reader *reader, const unsigned ch
             break;
         }
         if (*at == '\\') {
-            at = read_escape(reader, at, &flags);
+            at = read_escapes(reader, at, &flags);
             if (at == NULL) {
                 return NULL;
             }

@@ -104,20 +104,19 @@ static inline int32_t json_hex4(const unsigned char *at, const unsigned char *en
                                        ['6'] = 7,  ['7'] = 8,  ['8'] = 9,  ['9'] = 10, ['a'] = 11, ['b'] = 12,
                                        ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16, ['A'] = 11, ['B'] = 12,
                                        ['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16};
-    int32_t number = 0;
+    int first, second, third, fourth;
 
     if (end - at < 4) {
         return -1;
     }
-    for (int index = 0; index < 4; index++) {
-        int digit = digits[at[index]] - 1;
-
-        if (digit < 0) {
-            return -1;
-        }
-        number = number * 16 + digit;
+    first = digits[at[0]];
+    second = digits[at[1]];
+    third = digits[at[2]];
+    fourth = digits[at[3]];
+    if (first * second * third * fourth == 0) {
+        return -1;
     }
-    return number;
+    return (first - 1) << 12 | (second - 1) << 8 | (third - 1) << 4 | (fourth - 1);
 }
 
 static inline bool json_is_high_surrogate(int32_t unit)

@@ -9,7 +9,7 @@
 #include <string.h>
 
 /* Decodes the escape at `*at` (the backslash) and moves behind it. The reader has checked it, so it is whole. */
-static size_t decode_escape(const unsigned char **at, const unsigned char *end, char out[UTF8_POINT_BYTES_MAX])
+static inline size_t decode_escape(const unsigned char **at, const unsigned char *end, char out[UTF8_POINT_BYTES_MAX])
 {
     int32_t unit;
 
@@ -80,17 +80,14 @@ bool json_string_is(const struct json *json, const struct json_token *token, con
     return rest.count == 0;
 }
 
-/* Decodes escapes of letters, which may be many, while they follow one another and there is room. Moves `*at`; how many. */
-static size_t decode_letters(const unsigned char **at, const unsigned char *end, char *out, size_t room)
+/* Decodes escapes while one follows the other and there is room for any of them. Moves `*at`; how many bytes. */
+static size_t decode_escapes(const unsigned char **at, const unsigned char *end, char *out, size_t room)
 {
-    const unsigned char *from = *at;
     size_t count = 0;
 
-    while (count < room && end - from >= 2 && *from == '\\' && from[1] != 'u') {
-        out[count++] = json_letter(from[1]);
-        from += 2;
+    while (*at < end && **at == '\\' && room - count >= UTF8_POINT_BYTES_MAX) {
+        count += decode_escape(at, end, out + count);
     }
-    *at = from;
     return count;
 }
 
@@ -120,7 +117,7 @@ enum status json_string(const struct json *json, const struct json_token *token,
     while (at < end) {
         struct bytes piece;
 
-        used += decode_letters(&at, end, decoded + used, room - used);
+        used += decode_escapes(&at, end, decoded + used, room - used);
         if (at == end) {
             break;
         }
