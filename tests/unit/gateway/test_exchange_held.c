@@ -265,6 +265,73 @@ static void an_answer_for_which_there_is_no_room_is_refused(void **state)
     close_town(&town, &slot);
 }
 
+static void an_answer_that_takes_too_long_is_a_timeout_and_nothing_of_it_is_seen(void **state)
+{
+    enum { FIRST_BYTE, IDLE, TOTAL, TIMES };
+    static const char *const why[TIMES] = {"first_byte", "idle", "total"};
+
+    (void)state;
+    for (int time = FIRST_BYTE; time < TIMES; time++) {
+        struct pollfd heard = {.events = POLLIN};
+        struct town town;
+        struct scripted slot;
+        char *answer;
+        int upstream;
+
+        town_init(&town);
+        town.profile.responses = true;
+        town.settings.gateway.limits.first_byte_ms = time == FIRST_BYTE ? 150 : 60000;
+        town.settings.gateway.limits.idle_ms = time == IDLE ? 150 : 60000;
+        town.settings.gateway.limits.total_plain_ms = time == TOTAL ? 400 : 60000;
+        town_start(&town);
+        town_moderator(&town, &slot);
+        upstream = allowed(&town, &slot, JUDGED_BODY, &heard.fd);
+        if (time != FIRST_BYTE) {
+            town_say(upstream, PLAIN "Content-Length: 1000000\r\n\r\n{\"secret\":1");
+        }
+        while (poll(&heard, 1, 20) == 0) { /* its bytes are no answer yet */
+            if (time == TOTAL) {
+                (void)send(upstream, " ", 1, MSG_NOSIGNAL);
+            }
+        }
+        answer = judged_hear(heard.fd);
+        assert_memory_equal("HTTP/1.1 504 ", answer, 13);
+        assert_null(strstr(answer, "secret"));
+        free(answer);
+        assert_int_equal(0, close(upstream));
+        judged_rest(&town);
+        assert_int_equal(1, judged_count(&town, "prismguard_gateway_upstream_failures_total",
+                                         &(struct metric_label){"why", why[time]}, 1));
+        close_town(&town, &slot);
+    }
+}
+
+static void the_end_of_the_drain_does_not_wait_for_a_verdict_on_an_answer(void **state)
+{
+    struct town town;
+    struct scripted slot;
+    char *answer;
+    int client;
+
+    (void)state;
+    town_init(&town);
+    town.profile.responses = true;
+    town.profile.when_unavailable = WHEN_UNAVAILABLE_ALLOW;
+    town.settings.gateway.limits.drain_ms = 150;
+    town_start(&town);
+    town_moderator(&town, &slot);
+    say_answer(allowed(&town, &slot, JUDGED_BODY, &client), PLAIN, ANSWER("words"));
+    scripted_task(&slot); /* and no verdict comes */
+    loop_drain(town.loop);
+    answer = judged_hear(client);
+    assert_memory_equal("HTTP/1.1 503 ", answer, 13);
+    assert_null(strstr(answer, "words"));
+    free(answer);
+    loop_join(town.loop);
+    scripted_close(&slot);
+    town_close(&town); /* what it held is given back when the pool lets go of it */
+}
+
 static void without_a_verdict_the_profile_decides(void **state)
 {
     static const enum when_unavailable rules[] = {WHEN_UNAVAILABLE_BLOCK, WHEN_UNAVAILABLE_ALLOW};
@@ -403,6 +470,8 @@ int main(void)
         cmocka_unit_test(an_answer_of_the_bound_is_judged_and_a_longer_one_is_not),
         cmocka_unit_test(more_text_than_may_be_judged_is_a_bad_gateway),
         cmocka_unit_test(an_answer_for_which_there_is_no_room_is_refused),
+        cmocka_unit_test(an_answer_that_takes_too_long_is_a_timeout_and_nothing_of_it_is_seen),
+        cmocka_unit_test(the_end_of_the_drain_does_not_wait_for_a_verdict_on_an_answer),
         cmocka_unit_test(without_a_verdict_the_profile_decides),
         cmocka_unit_test(a_profile_that_observes_releases_what_it_would_block),
         cmocka_unit_test(a_stream_that_was_asked_for_is_relayed_and_counted),
