@@ -11,6 +11,7 @@ import subprocess
 
 import pytest
 
+from load import PATIENT, load
 from stack import ROOT, Stack, free_port, read_answer, request_bytes
 from upstream import PATIENCE_S, wait_until
 
@@ -113,6 +114,40 @@ def test_a_stream_passes_through_tls_in_front_as_it_comes(trusting, upstream, ce
     assert upstream.wait_for(1)[0].field("X-Forwarded-For") == []
     wait_until(lambda: len(trusting.gateway.events("request_done")) >= done + 2, what="both are written down")
     assert {line["client"] for line in trusting.gateway.events("request_done")[done:]} == {"127.0.0.2"}
+
+
+@pytest.mark.skipif(shutil.which("haproxy") is None, reason="haproxy is not installed")
+def test_a_gateway_of_two_that_ends_costs_no_request(upstream, tmp_path):
+    """Behind the delivered configuration, which sends nothing twice: what it asks and how often fits the lead of the defaults."""
+    stack = Stack(tmp_path, upstream, review=False, moderators=0, pool=PATIENT, lead="5s", limits="\n    connections_per_address: 1024")
+    port, second_pool = free_port(), free_port()
+    try:
+        second, second_port = stack.start_gateway(f"tcp://127.0.0.1:{second_pool}")
+        config, pool = tmp_path / "both.yaml", f"tcp://127.0.0.1:{stack.ports['pool']}"
+        config.write_text(stack.config.read_text().replace(f"gateways: [{pool}]", f"gateways: [{pool}, tcp://127.0.0.1:{second_pool}]"))
+        stack.start_moderator(config=config)
+        for gateway in (stack.gateway, second):
+            gateway.wait_ready()
+        front = (ROOT / "deploy/haproxy.cfg").read_text()
+        one = front.splitlines()[-1]
+        assert one.lstrip().startswith("server gateway ") and 'ssl crt "${CERTIFICATE}" alpn h2,http/1.1' in front
+        other = one.replace("server gateway", "server other").replace("${GATEWAY}", f"127.0.0.1:{second_port}").replace(
+            "${GATEWAY_ADMIN_PORT}", str(second.admin_port))
+        (tmp_path / "haproxy.cfg").write_text(front.replace('ssl crt "${CERTIFICATE}" alpn h2,http/1.1', "") + other + "\n")
+        environment = {**os.environ, "HAPROXY_LISTEN": f"127.0.0.1:{port}", "GATEWAY": f"127.0.0.1:{stack.ports['gateway']}",
+                       "GATEWAY_ADMIN_HOST": "127.0.0.1", "GATEWAY_ADMIN_PORT": str(stack.ports["gateway_admin"])}
+
+        def served(gateway):
+            return gateway.metric("prismguard_gateway_requests_total", route="/openai")
+        with running(["haproxy", "-db", "-f", tmp_path / "haproxy.cfg"], environment, port):
+            with load(stack, clients=4, ports=(port,)) as flowing:
+                wait_until(lambda: served(stack.gateway) > 0 and served(second) > 0, what="both serve")
+                stack.gateway.process.terminate()
+                assert stack.gateway.process.wait(30) == 0
+                flowing.wait_more(8)
+        assert len(stack.gateway.events("request_done", status=200)) > 0
+    finally:
+        stack.close()
 
 
 @pytest.mark.parametrize("source,claimed,client", [
