@@ -21,6 +21,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -43,7 +44,8 @@ enum {
     SAMPLES_MAX = 1000000,
     MODERATORS_MAX = 2,
     TASKS_IN_FLIGHT = 256,
-    LONG_IN_FLIGHT = 32
+    LONG_IN_FLIGHT = 32,
+    PORTS = 6000
 };
 
 _Static_assert((int)SLOTS == (int)ALONE_SLOTS, "the same for both");
@@ -275,7 +277,18 @@ static double score_us(const struct bench *bench, struct model *model)
     return best;
 }
 
-/* Before the first socket: a ZeroMQ context does not survive it. */
+/* Before the first socket: a ZeroMQ context does not survive it. A child ends with the bench, however that ends. */
+static pid_t begin_child(void)
+{
+    pid_t bench = getpid();
+    pid_t child = fork();
+
+    if (child == 0 && (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != bench)) {
+        _exit(1);
+    }
+    return child;
+}
+
 static void start(struct bench *bench, enum mode mode, const char *alone_endpoint)
 {
     static const char *const identities[MODERATORS_MAX] = {"0123456789abcdef", "fedcba9876543210"};
@@ -286,7 +299,7 @@ static void start(struct bench *bench, enum mode mode, const char *alone_endpoin
 
         must(pipe(ends) == 0 ? STATUS_OK : STATUS_IO, "pipe");
         bench->begin[index] = ends[1];
-        bench->moderators[index] = fork();
+        bench->moderators[index] = begin_child();
         if (bench->moderators[index] == 0) {
             char byte;
 
@@ -295,7 +308,7 @@ static void start(struct bench *bench, enum mode mode, const char *alone_endpoin
             _exit(0);
         }
     }
-    bench->alone = mode == MODE_HOP ? fork() : -1;
+    bench->alone = mode == MODE_HOP ? begin_child() : -1;
     if (bench->alone == 0) {
         alone_moderate(alone_endpoint);
         _exit(0);
@@ -425,7 +438,7 @@ int main(int argc, char **argv)
     enum mode mode = strcmp(word, "judge") == 0 ? MODE_JUDGE : strcmp(word, "two") == 0 ? MODE_TWO : MODE_HOP;
     struct bench *bench = calloc(1, sizeof *bench);
     char alone_endpoint[PATH_BYTES_MAX + 1];
-    int port = 20000 + (int)getpid() % 10000;
+    int port = 20000 + (int)getpid() % PORTS; /* below those that connections get */
     bool met;
 
     if (argc < 2 || bench == NULL) {
@@ -438,7 +451,7 @@ int main(int argc, char **argv)
     bench->settings = (struct pool_settings){.queue_jobs = KIB, .queue_bytes = 64 * MIB, .queue_age_ms = 5000,
                                              .deadline_local_ms = 10000, .deadline_review_ms = 5000, .peers = 2 * SLOTS};
     (void)snprintf(bench->settings.bind, sizeof bench->settings.bind, "tcp://127.0.0.1:%d", port);
-    (void)snprintf(alone_endpoint, sizeof alone_endpoint, "tcp://127.0.0.1:%d", port + 10000);
+    (void)snprintf(alone_endpoint, sizeof alone_endpoint, "tcp://127.0.0.1:%d", port + PORTS);
     start(bench, mode, alone_endpoint);
     open_pool(bench);
     join(bench);
