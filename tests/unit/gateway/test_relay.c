@@ -655,6 +655,25 @@ static void a_stream_that_ends_before_content_has_failed_before_its_head(void **
     expect_no_start(*state, "data: {\"choices\":[]}\n\ndata: [DONE]\n\n", "0\r\n\r\n", TRANSFER_EMPTY);
 }
 
+static void ask_for_a_pause(struct world *world, unsigned long seconds, unsigned expected_s)
+{
+    char field[64];
+
+    (void)snprintf(field, sizeof field, "Retry-After: %lu\r\n", seconds);
+    (void)ask_with_delay(world, field, "", "0\r\n\r\n", NULL);
+    assert_int_equal(expected_s, rig.result.retry_after_s);
+}
+
+static void a_pause_of_the_bound_is_passed_on(void **state)
+{
+    ask_for_a_pause(*state, RETRY_AFTER_S_MAX, RETRY_AFTER_S_MAX);
+}
+
+static void a_longer_pause_is_not_passed_on(void **state)
+{
+    ask_for_a_pause(*state, RETRY_AFTER_S_MAX + 1, 0);
+}
+
 static void an_empty_stream_has_failed_before_its_head(void **state)
 {
     expect_no_start(*state, "", "0\r\n\r\n", TRANSFER_EMPTY);
@@ -879,6 +898,8 @@ int main(void)
         rig_test(an_event_that_nobody_looks_into_has_no_bound),
         rig_test(a_head_that_waits_comes_with_all_that_was_held),
         rig_test(a_stream_that_ends_before_content_has_failed_before_its_head),
+        rig_test(a_pause_of_the_bound_is_passed_on),
+        rig_test(a_longer_pause_is_not_passed_on),
         rig_test(an_empty_stream_has_failed_before_its_head),
         rig_test(a_stream_that_breaks_before_content_has_failed_before_its_head),
         rig_test(a_stream_that_begins_with_an_error_has_failed_as_that_says),
