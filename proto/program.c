@@ -109,9 +109,14 @@ static int check(const struct program_service *service, const char *file)
 {
     struct memory_bound memory = {0};
     struct settings *settings = NULL;
-    enum status read = settings_report(file, stdout, stderr, &settings);
+    enum status read = secret_start(); /* a service's check may read files of keys */
     enum status fits = STATUS_OK;
 
+    if (read != STATUS_OK) {
+        (void)fprintf(stderr, "prismguard-%s: cannot find randomness: %s\n", service->name, status_sentence(read));
+        return PROGRAM_FAILED;
+    }
+    read = settings_report(file, stdout, stderr, &settings);
     if (settings != NULL) {
         fits = check_memory(service, settings, &memory);
     }

@@ -33,6 +33,22 @@ def test_check_says_what_a_good_file_means(program, stack):
     assert "default" in checked.stdout
 
 
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_check_reads_the_files_of_keys(program, tmp_path):
+    (tmp_path / "hash").write_text("a key for hashes")
+    (tmp_path / "profiles/p").mkdir(parents=True)
+    (tmp_path / "profiles/p/keywords.txt").write_text("word\n")
+    file = tmp_path / "keys.yaml"
+    file.write_text(f"""
+routes: [{{ path: /a, upstream: "http://127.0.0.1:1", moderation: p }}]
+gateway: {{ allow_private_upstreams: true }}
+profiles: {{ p: {{ keywords: [keywords.txt] }} }}
+database: {{ url: "postgresql://nobody@127.0.0.1/none", hash_key_file: {tmp_path}/hash }}
+""")
+    checked = run(program, "--check", file)
+    assert checked.returncode == 0, checked.stderr
+
+
 BAD = [
     ("gateway:\n  bogus: 1\n", 2, "gateway.bogus"),
     ("gateway:\n  threads: two\n", 2, "two"),
