@@ -59,12 +59,18 @@ static void give_up(struct slot *slot, uint64_t now_ms)
     slot->rebuilds++;
 }
 
+/* When the connection is looked for next. All slots of a thread look at the same times: it wakes once for all of them. */
+static uint64_t next_check_ms(uint64_t now_ms)
+{
+    return now_ms - now_ms % SLOT_CHECK_MS + SLOT_CHECK_MS;
+}
+
 /* The only way into WAITING. */
 static void wait(struct slot *slot, uint64_t now_ms)
 {
     slot->state = SLOT_WAITING;
     slot->silent_ms = now_ms + GATEWAY_SILENCE_MS;
-    slot->due_ms = now_ms + SLOT_CHECK_MS;
+    slot->due_ms = next_check_ms(now_ms);
 }
 
 /* libzmq connects again by itself while JOINING, but not after a gateway has refused our key. */
@@ -99,7 +105,7 @@ enum status slot_turn(struct slot *slot, uint64_t now_ms)
     }
     assert(slot->state == SLOT_WAITING || slot->state == SLOT_JOINING);
     if (slot->state == SLOT_WAITING && now_ms < slot->silent_ms && wire_connected(slot->wire)) {
-        slot->due_ms = now_ms + SLOT_CHECK_MS < slot->silent_ms ? now_ms + SLOT_CHECK_MS : slot->silent_ms;
+        slot->due_ms = next_check_ms(now_ms) < slot->silent_ms ? next_check_ms(now_ms) : slot->silent_ms;
         return STATUS_OK;
     }
     give_up(slot, now_ms);

@@ -241,9 +241,11 @@ enum status wire_detach(struct wire *wire, const char *endpoint)
 
 bool wire_connected(struct wire *wire)
 {
+    int events = number_of(wire, ZMQ_EVENTS, 0);
+
     assert(wire->role == WIRE_SLOT);
-    wire->told = false;
-    return (number_of(wire, ZMQ_EVENTS, 0) & ZMQ_POLLOUT) != 0;
+    wire->told = (events & ZMQ_POLLIN) == 0;
+    return (events & ZMQ_POLLOUT) != 0;
 }
 
 bool wire_untold(struct wire *wire)

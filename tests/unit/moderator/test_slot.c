@@ -274,6 +274,30 @@ static void a_lost_connection_is_found_long_before_the_silence(void **state)
     assert_int_equal(SLOT_CLOSED, pair->slot.state);
 }
 
+/* One that began to wait later than another is due with it, and never later than its own time. */
+static void slots_look_for_their_connections_together(void **state)
+{
+    struct pair *pair = *state;
+    const uint64_t whole_ms = NOW_MS;
+    struct message_task task;
+
+    assert_int_equal(0, NOW_MS % SLOT_CHECK_MS);
+
+    (void)join(pair, whole_ms);
+    assert_int_equal(whole_ms + SLOT_CHECK_MS, pair->slot.due_ms);
+    for (uint64_t later_ms = 1; later_ms < SLOT_CHECK_MS; later_ms += SLOT_CHECK_MS - 2) {
+        const struct message_verdict verdict = {.nonce = 1, .sequence = 2, .score = (float)NAN};
+
+        send_task(pair, &head, "judge me");
+        assert_status(STATUS_OK, take(pair, &task));
+        slot_verdict(&pair->slot, whole_ms + later_ms, &verdict);
+        (void)gateway_verdict(&pair->gateway);
+        assert_int_equal(whole_ms + SLOT_CHECK_MS, pair->slot.due_ms);
+    }
+    assert_status(STATUS_OK, slot_turn(&pair->slot, whole_ms + SLOT_CHECK_MS));
+    assert_int_equal(whole_ms + 2 * SLOT_CHECK_MS, pair->slot.due_ms);
+}
+
 static void the_back_off_doubles_with_jitter_up_to_its_bound_and_a_frame_ends_it(void **state)
 {
     struct pair *pair = *state;
@@ -423,6 +447,7 @@ int main(void)
         SLOT_TEST(silence_rebuilds_the_socket_and_joins_again),
         SLOT_TEST(a_socket_that_cannot_join_is_rebuilt),
         SLOT_TEST(a_lost_connection_is_found_long_before_the_silence),
+        SLOT_TEST(slots_look_for_their_connections_together),
         SLOT_TEST(the_back_off_doubles_with_jitter_up_to_its_bound_and_a_frame_ends_it),
         SLOT_TEST(a_leaving_slot_answers_the_next_ping_with_bye),
         SLOT_TEST(a_leaving_slot_still_answers_a_task),
