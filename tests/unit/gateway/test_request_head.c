@@ -133,7 +133,7 @@ static void a_target_in_absolute_form_agrees_with_the_host(void **state)
 static void what_may_stand_once_may_not_stand_twice(void **state)
 {
     static const char *const once[] = {"Authorization: x", "content-type: x",   "CONTENT-ENCODING: x",
-                                       "X-Api-Key: x",     "x-goog-api-key: x", "Anthropic-Version: x"};
+                                       "X-Api-Key: x",     "Api-Key: x",        "x-goog-api-key: x", "Anthropic-Version: x"};
     struct fixture *fixture = *state;
 
     for (size_t index = 0; index < sizeof once / sizeof once[0]; index++) {
