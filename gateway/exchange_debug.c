@@ -64,7 +64,9 @@ static void add_model(struct adding *adding, const struct profile_settings *prof
 
 static void add_review(struct adding *adding, const struct job_result *verdict)
 {
-    bool answered = verdict->source == SOURCE_REVIEW || verdict->source == SOURCE_HISTORY;
+    /* A review slot may know the text: the answer to it is a verdict as well. */
+    bool answered =
+        verdict->source == SOURCE_REVIEW || verdict->source == SOURCE_HISTORY || verdict->source == SOURCE_CACHE;
 
     add(adding, "x-prismguard-llm-reviewed", verdict->review_us > 0 ? BYTES("true") : BYTES("false"));
     if (verdict->review_us == 0) {

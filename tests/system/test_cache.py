@@ -67,6 +67,8 @@ def test_a_conversation_costs_one_review_for_each_new_message_and_moderator(upst
     upstream.labels = {}
     texts = []
     with running(tmp_path, upstream, "reviewer", moderators=moderators) as stack:
+        stack.config.write_text(stack.config.read_text().replace("gateway:\n", "gateway:\n  debug_headers: true\n", 1))
+        assert reload(stack.gateway)["event"] == "config_reloaded"
         for turn in range(TURNS):
             texts += [f"question {turn}", f"answer {turn}"]
             assert is_allowed(talk(stack, texts[:-1]))
@@ -74,8 +76,14 @@ def test_a_conversation_costs_one_review_for_each_new_message_and_moderator(upst
         assert set(asked) == {f"question {turn}" for turn in range(TURNS)}
         assert all(asked.count(text) <= moderators for text in asked)
         upstream.labels = {"a bad text": 1}
+        sources = set()
         for _ in range(4 * moderators):
-            assert not is_allowed(stack.chat("a bad text"))
+            answer = stack.chat("a bad text")
+            assert not is_allowed(answer)
+            assert "x-prismguard-llm-error" not in answer[1], "what is known is a verdict too"
+            assert answer[1]["x-prismguard-outcome"] == "block" and answer[1]["x-prismguard-category"]
+            sources.add(answer[1]["x-prismguard-source"])
+        assert sources == {"review", "cache"}
         assert upstream.reviews.count(["a bad text"]) <= moderators
         assert stack.gateway.metric("prismguard_gateway_requests_total", source="cache") > 0
 

@@ -149,6 +149,64 @@ static void what_an_observing_profile_would_do_is_told(void **state)
     close_town(&town, &slot);
 }
 
+static void wait_for_reviewer(struct town *town)
+{
+    const struct metric_label labels[] = {{"kind", "review"}, {"state", "idle"}};
+    const struct series *idle = metrics_series(town->metrics, METRIC_GAUGE, "prismguard_gateway_pool_slots", "", labels, 2);
+    uint64_t end_ms = clock_ms() + TOWN_WAIT_MS;
+
+    while (series_value(idle) == 0 && clock_ms() < end_ms) {
+        (void)poll(NULL, 0, 1);
+    }
+    assert_int_equal(1, series_value(idle));
+}
+
+/* The answer to a request that is reviewed, with this verdict of the reviewer; the caller frees it. */
+static char *reviewed_answer_of(struct town *town, struct scripted *local, struct scripted *reviewer, enum verdict_source source)
+{
+    int client = judged_ask(town);
+    struct message_verdict verdict;
+
+    scripted_task(local);
+    scripted_unsure(local, OUTCOME_ALLOW, DRAWN_UNSURE, 0);
+    scripted_task(reviewer);
+    verdict = scripted_verdict(reviewer, OUTCOME_BLOCK);
+    verdict.source = source;
+    verdict.category = BYTES("violence");
+    scripted_send_verdict(reviewer, &verdict);
+    return judged_hear(client);
+}
+
+static void whoever_answers_a_review_its_verdict_is_told(void **state)
+{
+    static const enum verdict_source sources[] = {SOURCE_REVIEW, SOURCE_HISTORY, SOURCE_CACHE};
+    struct town town;
+    struct scripted local, reviewer;
+
+    (void)state;
+    town_init(&town);
+    town.settings.gateway.debug_headers = true;
+    (void)snprintf(town.profile.review.url, sizeof town.profile.review.url, "http://127.0.0.1:1/");
+    town_start(&town);
+    scripted_open(&reviewer, pool_endpoint(town.pool), SLOT_REVIEW, "default");
+    wait_for_reviewer(&town);
+    town_moderator(&town, &local);
+    for (size_t index = 0; index < sizeof sources / sizeof sources[0]; index++) {
+        char source[64];
+        char *answer = reviewed_answer_of(&town, &local, &reviewer, sources[index]);
+
+        (void)snprintf(source, sizeof source, "\r\nx-prismguard-source: %s\r\n", verdict_source_name(sources[index]));
+        assert_has(answer, source);
+        assert_has(answer, "\r\nx-prismguard-category: violence\r\n");
+        assert_has(answer, "\r\nx-prismguard-llm-reviewed: true\r\n");
+        assert_has(answer, "\r\nx-prismguard-llm-result: block\r\n");
+        assert_null(strstr(answer, "x-prismguard-llm-error"));
+        free(answer);
+    }
+    scripted_close(&reviewer);
+    close_town(&town, &local);
+}
+
 /* What differs from answer to answer anyhow, made the same. */
 static void blank_decision(char *answer)
 {
@@ -193,6 +251,7 @@ int main(void)
         cmocka_unit_test(a_relayed_answer_tells_it_too),
         cmocka_unit_test(a_keyword_has_no_score_and_is_not_told),
         cmocka_unit_test(what_an_observing_profile_would_do_is_told),
+        cmocka_unit_test(whoever_answers_a_review_its_verdict_is_told),
         cmocka_unit_test(without_it_reasons_cannot_be_told_apart),
     };
 
