@@ -9,8 +9,10 @@
 #define POP "\xE2\x80\xAC"        /* U+202C */
 #define TAG_BEGIN "\xF3\xA0"      /* of U+E0000 and those behind it */
 
+enum { BETWEEN_PARTS = KEYWORD_GAP_MAX + 1 }; /* newlines: no keyword is read over them */
 enum { TAG_BYTES = 4, TAG_THIRD_LAST = 0x81, TAG_SPACE = 0x20, TAG_LAST = 0x7E };
 
+_Static_assert((int)BETWEEN_PARTS < (int)SECOND_READING_BYTES_MAX, "a piece has room for them");
 _Static_assert(SECOND_READING_BYTES_MAX >= 2 * KEYWORD_BYTES_MAX, "every piece brings something new");
 
 void second_reading_begin(struct second_reading *reading, struct bytes text)
@@ -20,35 +22,51 @@ void second_reading_begin(struct second_reading *reading, struct bytes text)
     reading->backward = (struct bytes){NULL, 0};
     reading->in_tags = false;
     reading->count = 0;
+    reading->looked_bytes = 0;
 }
 
 /* What stands before `mark`, or all of the text. */
-static struct bytes before(struct bytes text, struct bytes mark)
+static struct bytes before(struct second_reading *reading, struct bytes text, struct bytes mark)
 {
     const char *found = text.count == 0 ? NULL : memmem(text.data, text.count, mark.data, mark.count);
+    struct bytes part = found == NULL ? text : bytes_first(text, (size_t)(found - text.data));
 
-    return found == NULL ? text : bytes_first(text, (size_t)(found - text.data));
+    reading->looked_bytes += part.count;
+    return part;
 }
 
-/* Looks for the next part that is shown from right to left: up to its end, or that of its line. False when there is none. */
+/* What stands before the end of its line, or POP. Not one after the other: where one of them is missing, all that is left of the
+ * text would be looked at for each part. */
+static struct bytes before_end(struct second_reading *reading, struct bytes text)
+{
+    size_t count = 0;
+
+    while (count < text.count && text.data[count] != '\n' && !bytes_starts_with(bytes_from(text, count), BYTES(POP))) {
+        count++;
+    }
+    reading->looked_bytes += count;
+    return bytes_first(text, count);
+}
+
+/* Looks for the next part that is shown from right to left. False when there is none. */
 static bool next_backward(struct second_reading *reading)
 {
-    struct bytes part = bytes_from(reading->rest, before(reading->rest, BYTES(OVERRIDE)).count);
+    struct bytes part = bytes_from(reading->rest, before(reading, reading->rest, BYTES(OVERRIDE)).count);
 
     if (part.count == 0) {
         return false;
     }
     part = bytes_from(part, strlen(OVERRIDE));
-    reading->backward = before(before(part, BYTES("\n")), BYTES(POP));
+    reading->backward = before_end(reading, part);
     reading->rest = bytes_from(part, reading->backward.count);
     return true;
 }
 
-/* Writes the characters of the part's end, last one first, as many as there is room for. */
-static struct bytes turn_round(struct second_reading *reading)
+/* Writes the characters of the part's end behind the first `count` bytes of the piece, last one first, as many as there is room
+ * for. Returns how many bytes the piece has then. */
+static size_t turn_round(struct second_reading *reading, size_t count)
 {
     struct bytes rest = reading->backward;
-    size_t count = 0;
 
     while (rest.count > 0) {
         size_t size = rest.count - utf8_character_before(rest, rest.count);
@@ -67,7 +85,30 @@ static struct bytes turn_round(struct second_reading *reading)
         }
     }
     reading->backward = rest;
-    return (struct bytes){reading->piece, count};
+    return count;
+}
+
+/* As many parts as there is room for: each piece costs a scan of its own, however short it is. A long part begins one. */
+static bool next_parts(struct second_reading *reading, struct bytes *out)
+{
+    size_t count = 0;
+
+    while (reading->backward.count > 0 || next_backward(reading)) {
+        size_t between = count == 0 ? 0 : BETWEEN_PARTS;
+
+        if (count > 0 && count + between + reading->backward.count > SECOND_READING_BYTES_MAX) {
+            break;
+        }
+        if (reading->backward.count > 0) {
+            memset(reading->piece + count, '\n', between);
+            count = turn_round(reading, count + between);
+        }
+        if (reading->backward.count > 0) {
+            break;
+        }
+    }
+    *out = (struct bytes){reading->piece, count};
+    return count > 0;
 }
 
 /* Adds what the next tag says, if there is one. */
@@ -94,7 +135,7 @@ static bool next_tags(struct second_reading *reading, struct bytes *out)
     }
     reading->count = known;
     while (reading->rest.count > 0 && reading->count < SECOND_READING_BYTES_MAX) {
-        struct bytes skipped = before(reading->rest, BYTES(TAG_BEGIN));
+        struct bytes skipped = before(reading, reading->rest, BYTES(TAG_BEGIN));
         struct bytes tag = bytes_from(reading->rest, skipped.count);
 
         add_tag(reading, bytes_first(tag, TAG_BYTES));
@@ -106,15 +147,12 @@ static bool next_tags(struct second_reading *reading, struct bytes *out)
 
 bool second_reading_next(struct second_reading *reading, struct bytes *out)
 {
-    while (!reading->in_tags) {
-        if (reading->backward.count > 0) {
-            *out = turn_round(reading);
+    if (!reading->in_tags) {
+        if (next_parts(reading, out)) {
             return true;
         }
-        if (!next_backward(reading)) {
-            reading->in_tags = true;
-            reading->rest = reading->text;
-        }
+        reading->in_tags = true;
+        reading->rest = reading->text;
     }
     return next_tags(reading, out);
 }

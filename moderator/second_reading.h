@@ -4,7 +4,8 @@
  *   U+E0020 .. U+E007E  tag characters are shown as nothing, and are ASCII to a model: all of a text's in one line
  *
  * Comes in pieces of at most SECOND_READING_BYTES_MAX; two of the same line overlap by KEYWORD_BYTES_MAX, so that a keyword of
- * that length is whole in one of them. Takes time as long as the text is, however many directions it has.
+ * that length is whole in one of them. Short parts that are shown from right to left share a piece, with more newlines between
+ * them than a keyword's gap may have. Takes time as long as the text is, however many directions it has.
  * Thread: a second_reading belongs to one thread.
  */
 #ifndef MODERATOR_SECOND_READING_H
@@ -20,6 +21,7 @@ struct second_reading {
     struct bytes rest;     /* of it: to be looked at */
     struct bytes backward; /* of it: what is left of a part that is shown from right to left */
     bool in_tags;          /* the directions are done */
+    size_t looked_bytes;   /* so far, of the text: what it costs beside the pieces */
     size_t count;
     char piece[SECOND_READING_BYTES_MAX];
 };

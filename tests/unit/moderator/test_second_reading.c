@@ -6,6 +6,10 @@
 
 #include <stdlib.h>
 
+/* Newlines, one more than a keyword's gap may have. */
+#define APART "\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n"
+_Static_assert(sizeof APART - 1 == KEYWORD_GAP_MAX + 1, "one more");
+
 /* All pieces, each with a bar behind it. */
 static void reads(const char *text, const char *expected)
 {
@@ -40,7 +44,7 @@ static void what_is_shown_from_right_to_left_is_turned_round(void **state)
     reads("see \u202Enab\u202C and", "ban|");
     reads("\u202E\u535A\u8D4Ca", "a\u8D4C\u535A|");
     reads("\u202Eone\ntwo", "eno|");
-    reads("\u202Ea\u202C \u202Eb", "a|b|");
+    reads("\u202Ea\u202C \u202E\u202C \u202Eb", "a" APART "b|"); /* one after the other, in one piece */
     reads("\u202E", "");
     reads("\u202E\u202Ea", "a\u202E|"); /* one in the other: dropped by whoever compares */
     reads("\u202E" "a\xFF" "b", "b\xFF" "a|");
@@ -96,6 +100,66 @@ static void a_long_part_comes_in_pieces_that_overlap(void **state)
     free(text);
 }
 
+/* Whatever ends them: 4 MiB of such parts took 13.6 s when each was a piece, and looked for what ends it to the end of the text. */
+static void many_short_parts_cost_as_much_as_the_text_is_long(void **state)
+{
+    static const char *const parts[] = {"\u202Ea\u202C", "\u202Ea\n", "\u202E\u202C", "\u202Ea", "\u202Eab\u202C\u202E\n"};
+
+    (void)state;
+    for (size_t kind = 0; kind < sizeof parts / sizeof parts[0]; kind++) {
+        struct second_reading *reading = malloc(sizeof *reading);
+        size_t scanned = 0, pieces = 0;
+        struct buffer text;
+        struct bytes piece;
+
+        assert_non_null(reading);
+        buffer_init(&text, MIB);
+        while (text.count + strlen(parts[kind]) <= 256 * KIB) {
+            assert_status(STATUS_OK, buffer_append_text(&text, parts[kind]));
+        }
+        second_reading_begin(reading, buffer_view(&text));
+        while (second_reading_next(reading, &piece)) {
+            scanned += piece.count;
+            pieces++;
+        }
+        assert_true(scanned <= 8 * text.count);
+        assert_true(pieces <= 1 + scanned / (SECOND_READING_BYTES_MAX - KEYWORD_BYTES_MAX - KIB));
+        assert_true(reading->looked_bytes <= 3 * text.count);
+        buffer_free(&text);
+        free(reading);
+    }
+}
+
+/* "tsrif", dots of that length, "tsal": each part from right to left. Returns how many bytes. */
+static size_t write_parts(char *out, size_t length)
+{
+    char *at = out;
+
+    memcpy(at, "\u202Etsrif\u202C\u202E", 11 + 3);
+    at += 11 + 3;
+    memset(at, '.', length);
+    at += length;
+    memcpy(at, "\u202C\u202Etsal", 10);
+    return (size_t)(at + 10 - out);
+}
+
+static void parts_of_every_length_are_whole_in_a_piece(void **state)
+{
+    size_t found;
+
+    (void)state;
+    for (size_t length = SECOND_READING_BYTES_MAX - 50; length <= SECOND_READING_BYTES_MAX + 2; length++) {
+        char *text = test_malloc(length + 64);
+        size_t count = write_parts(text, length);
+
+        (void)count_pieces((struct bytes){text, count}, BYTES("first"), &found);
+        assert_true(found >= 1);
+        (void)count_pieces((struct bytes){text, count}, BYTES("last"), &found);
+        assert_true(found >= 1);
+        test_free(text);
+    }
+}
+
 static void many_tags_come_in_pieces_that_overlap(void **state)
 {
     const struct bytes word = BYTES("forbidden");
@@ -144,6 +208,8 @@ int main(void)
         cmocka_unit_test(what_is_shown_from_right_to_left_is_turned_round),
         cmocka_unit_test(tag_characters_are_gathered_as_ascii),
         cmocka_unit_test(a_long_part_comes_in_pieces_that_overlap),
+        cmocka_unit_test(many_short_parts_cost_as_much_as_the_text_is_long),
+        cmocka_unit_test(parts_of_every_length_are_whole_in_a_piece),
         cmocka_unit_test(many_tags_come_in_pieces_that_overlap),
         cmocka_unit_test(bytes_that_are_no_text_end_too),
     };
