@@ -2,6 +2,7 @@
 #include "moderator/dry_run.h"
 
 #include "moderator/dry_run_report.h"
+#include "moderator/feed_shelf.h"
 #include "moderator/feed_table.h"
 #include "moderator/file.h"
 #include "moderator/judge.h"
@@ -54,7 +55,8 @@ static void say_usage(FILE *to)
                   "sends nothing.\n\n"
                   "  --config FILE   prismguard.yaml\n"
                   "  --profile NAME  the profile to judge by\n"
-                  "  --model FILE    score with the model of FILE; without it with the live one of the database\n"
+                  "  --model FILE    score with the model of FILE; without it with the live one of the database, or where that\n"
+                  "                  cannot be read with the last good copy in moderator.state_dir\n"
                   "  --no-model      judge as a moderator does that has no model yet\n"
                   "  --json          print one JSON object\n"
                   "  --help          print this text\n\n"
@@ -246,6 +248,25 @@ static enum status on_row(void *context, const struct feed_row *row)
     return status == STATUS_OK ? use_model(session, model, row->version) : status;
 }
 
+/* What a moderator would start with that finds the database so. */
+static bool read_model_copy(struct session *session, const char *no_database)
+{
+    enum status status = feed_shelf_look(session->settings, 0, on_row, session);
+
+    if (status == STATUS_NOT_FOUND) {
+        return tell(session, "cannot read the model from database.url (--model FILE or --no-model does without)", "",
+                    no_database);
+    }
+    if (status != STATUS_OK) {
+        return tell(session, "cannot read the model from database.url, nor its copy in ", session->settings->moderator.state_dir,
+                    status_sentence(status));
+    }
+    session->run.model_from = DRY_RUN_STATE_DIR;
+    session->run.no_database = no_database;
+    session->run.state_dir = session->settings->moderator.state_dir;
+    return true;
+}
+
 static bool read_model_row(struct session *session)
 {
     static const struct db_watch nobody = {NULL, NULL};
@@ -257,8 +278,7 @@ static bool read_model_row(struct session *session)
     }
     feed_table_close(&table);
     if (status != STATUS_OK) {
-        return tell(session, "cannot read the model from database.url (--model FILE or --no-model does without)", "",
-                    db_failure(status));
+        return read_model_copy(session, db_failure(status));
     }
     session->run.model_from = session->run.model_version == 0 ? DRY_RUN_NO_MODEL : DRY_RUN_DATABASE;
     session->run.no_model = "the database has none for this profile yet";

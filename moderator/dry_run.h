@@ -4,9 +4,10 @@
  *     ├──> keywords_scan: hit, where it stands, ns
  *     └──> model_read: score, windows, the worst, ns
  *
- * Needs neither a gateway nor a moderator that runs. The model is the live one of the database, or a file. A database that does
- * not answer is a failure and not a verdict without a model: --no-model asks for that one. Nobody is drawn for a review, and no
- * reviewer is asked: it is told whether one would be. This one tool names the keyword that matched.
+ * Needs neither a gateway nor a moderator that runs. The model is the live one of the database, or a file; where the database
+ * cannot be read, the last good copy in moderator.state_dir, as for a moderator that starts then, and it is said so. A database
+ * that does not answer is without a copy a failure and not a verdict without a model: --no-model asks for that one. Nobody is
+ * drawn for a review, and no reviewer is asked: it is told whether one would be. This one tool names the keyword that matched.
  *
  * Exit codes: 0 allowed, 1 not judged (why is told), 2 wrong command line, 3 blocked, 4 unsure: a review would decide.
  * Thread: main's; it blocks.
@@ -25,7 +26,7 @@
 enum { DRY_RUN_BLOCKED = 3, DRY_RUN_UNSURE = 4 };
 
 /* Where the model is from. */
-enum dry_run_source { DRY_RUN_NO_MODEL, DRY_RUN_FILE, DRY_RUN_DATABASE };
+enum dry_run_source { DRY_RUN_NO_MODEL, DRY_RUN_FILE, DRY_RUN_DATABASE, DRY_RUN_STATE_DIR };
 
 /* What was found out; views are lent by the command. */
 struct dry_run {
@@ -45,6 +46,8 @@ struct dry_run {
     enum dry_run_source model_from;
     const char *model_file;
     const char *no_model; /* why there is none, a sentence */
+    const char *no_database; /* DRY_RUN_STATE_DIR: why it is not the database's, a sentence */
+    const char *state_dir;
     uint64_t model_version;
     enum model_kind model_kind;
     struct model_reading reading;

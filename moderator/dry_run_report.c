@@ -51,7 +51,11 @@ static void tell_model(const struct dry_run *run, FILE *out)
     if (run->model_from == DRY_RUN_FILE) {
         (void)fprintf(out, "of %s\n", run->model_file);
     } else {
-        (void)fprintf(out, "version %llu\n", (unsigned long long)run->model_version);
+        (void)fprintf(out, "version %llu", (unsigned long long)run->model_version);
+        if (run->model_from == DRY_RUN_STATE_DIR) {
+            (void)fprintf(out, ", the last good copy in %s; the database: %s", run->state_dir, run->no_database);
+        }
+        (void)fprintf(out, "\n");
     }
     (void)fprintf(out, "score       %.4f in %.1f us, of %zu window%s; the worst: bytes %zu to %zu\n", reading->probability,
                   microseconds(run->model_ns), reading->window_count, reading->window_count == 1 ? "" : "s",
@@ -166,6 +170,12 @@ static void write_model(struct json_writer *writer, const struct dry_run *run)
         json_write_text(writer, run->model_file);
         write_reading(writer, run);
         break;
+    case DRY_RUN_STATE_DIR:
+        json_write_key(writer, "state_dir");
+        json_write_text(writer, run->state_dir);
+        json_write_key(writer, "database");
+        json_write_text(writer, run->no_database);
+        __attribute__((fallthrough));
     case DRY_RUN_DATABASE:
         json_write_key(writer, "version");
         json_write_integer(writer, (int64_t)run->model_version);

@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 enum result { KEPT, FAILED, DROPPED, USED, DAMAGED, RESULTS };
 
@@ -19,17 +20,23 @@ struct feed_shelf {
     } places[]; /* one a profile */
 };
 
+static bool write_dir(char dir[PATH_BYTES_MAX + 1], const char *state_dir)
+{
+    int length = snprintf(dir, PATH_BYTES_MAX + 1, "%s/models", state_dir);
+
+    return length > 0 && length <= PATH_BYTES_MAX;
+}
+
 static void open_folder(struct feed_shelf *shelf)
 {
     const char *state_dir = shelf->settings->moderator.state_dir;
     char dir[PATH_BYTES_MAX + 1];
-    int length = snprintf(dir, sizeof dir, "%s/models", state_dir);
     enum status status = STATUS_TOO_LARGE;
 
     if (state_dir[0] == '\0') {
         return;
     }
-    if (length > 0 && (size_t)length < sizeof dir) {
+    if (write_dir(dir, state_dir)) {
         status = shelf_open(&shelf->shelf, dir, SHELF_FILES_MAX, SHELF_BYTES_MAX);
     }
     if (status != STATUS_OK) {
@@ -91,6 +98,14 @@ void feed_shelf_put(struct feed_shelf *shelf, const struct feed_row *row)
     }
 }
 
+static struct feed_row row_of(size_t profile, const struct shelf_label *label, const struct buffer *model)
+{
+    return (struct feed_row){.profile = profile,
+                             .version = label->version,
+                             .bytes = buffer_view(model),
+                             .sha256 = {(const char *)label->sha256, sizeof label->sha256}};
+}
+
 enum status feed_shelf_read(struct feed_shelf *shelf, size_t profile,
                             enum status (*on_row)(void *context, const struct feed_row *row), void *context)
 {
@@ -103,10 +118,7 @@ enum status feed_shelf_read(struct feed_shelf *shelf, size_t profile,
         status = shelf_read(shelf->shelf, &label, &model);
     }
     if (status == STATUS_OK) {
-        const struct feed_row row = {.profile = profile,
-                                     .version = label.version,
-                                     .bytes = buffer_view(&model),
-                                     .sha256 = {(const char *)label.sha256, sizeof label.sha256}};
+        const struct feed_row row = row_of(profile, &label, &model);
 
         status = on_row(context, &row);
         series_add(shelf->results[status == STATUS_OK || status == STATUS_FULL ? USED : DAMAGED], 1);
@@ -119,5 +131,33 @@ enum status feed_shelf_read(struct feed_shelf *shelf, size_t profile,
         status = STATUS_NOT_FOUND;
     }
     buffer_free(&model);
+    return status;
+}
+
+enum status feed_shelf_look(const struct settings *settings, size_t profile,
+                            enum status (*on_row)(void *context, const struct feed_row *row), void *context)
+{
+    struct shelf_label label = {.profile = settings->profiles[profile].name};
+    struct shelf *shelf = NULL;
+    char dir[PATH_BYTES_MAX + 1];
+    struct buffer model;
+    enum status status;
+
+    if (settings->moderator.state_dir[0] == '\0' || !write_dir(dir, settings->moderator.state_dir) || access(dir, F_OK) != 0) {
+        return STATUS_NOT_FOUND;
+    }
+    status = shelf_open(&shelf, dir, SHELF_FILES_MAX, SHELF_BYTES_MAX);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    buffer_init(&model, MODEL_FILE_BYTES_MAX);
+    status = shelf_read(shelf, &label, &model);
+    if (status == STATUS_OK) {
+        const struct feed_row row = row_of(profile, &label, &model);
+
+        status = on_row(context, &row);
+    }
+    buffer_free(&model);
+    shelf_close(&shelf);
     return status;
 }

@@ -22,4 +22,9 @@ void feed_shelf_put(struct feed_shelf *shelf, const struct feed_row *row);
 MUST_CHECK enum status feed_shelf_read(struct feed_shelf *shelf, size_t profile,
                                        enum status (*on_row)(void *context, const struct feed_row *row), void *context);
 
+/* The same for who only looks, without a shelf of its own: nothing is made, counted or logged. STATUS_NOT_FOUND when there is
+ * none; STATUS_CORRUPT, STATUS_IO and the like when it cannot be read; else what on_row returns. */
+MUST_CHECK enum status feed_shelf_look(const struct settings *settings, size_t profile,
+                                       enum status (*on_row)(void *context, const struct feed_row *row), void *context);
+
 #endif

@@ -6,7 +6,13 @@
 #include "support/unit.h"
 
 #include "moderator/dry_run.h"
+#include "moderator/feed_shelf.h"
 #include "proto/program.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
 
 enum { ARGUMENTS_MAX = 12, TEXT_BYTES_MAX = KIB };
 
@@ -199,6 +205,89 @@ static void without_its_database_it_says_so_and_gives_no_verdict(void **state)
     assert_says(RUN(PROGRAM_OK, "harmless", "--profile", "other"), "none: the profile wants none\n");
 }
 
+/* A folder, and the name of the one that a shelf makes in it. */
+static void open_state(struct folder *state_dir, struct folder *models)
+{
+    folder_open(state_dir);
+    folder_path(state_dir, "models", models->path);
+}
+
+/* Keeps a model of the profile as a moderator does with this state_dir. */
+static void keep_copy(const char *state_dir, uint64_t version, double probability)
+{
+    struct profile_settings profile = {.name = "strict"};
+    struct settings settings = {.profiles = &profile, .profile_count = 1};
+    struct feed_row row = {.version = version};
+    struct metrics *metrics = NULL;
+    struct feed_shelf *shelf = NULL;
+    unsigned char sha256[SHA256_BYTES];
+    struct buffer file;
+
+    (void)snprintf(settings.moderator.state_dir, sizeof settings.moderator.state_dir, "%s", state_dir);
+    assert_status(STATUS_OK, metrics_open(&metrics));
+    assert_status(STATUS_OK, feed_shelf_open(&shelf, &settings, metrics));
+    model_file_make(&file, model_bias(probability), 0);
+    row.bytes = buffer_view(&file);
+    secret_sha256(sha256, row.bytes);
+    row.sha256 = (struct bytes){(const char *)sha256, sizeof sha256};
+    feed_shelf_put(shelf, &row);
+    buffer_free(&file);
+    feed_shelf_close(&shelf);
+    metrics_close(&metrics);
+}
+
+static void where_the_database_is_away_the_last_good_copy_judges_and_is_named(void **state)
+{
+    struct folder state_dir, models;
+    char lines[2 * PATH_BYTES_MAX];
+    struct said said;
+
+    (void)state;
+    open_state(&state_dir, &models);
+    (void)snprintf(lines, sizeof lines, "moderator: { state_dir: \"%s\" }\n", state_dir.path);
+    write_settings(lines, "host=/nowhere dbname=none");
+    assert_says(RUN(PROGRAM_FAILED, "harmless", "--profile", "strict"), "--model FILE or --no-model does without");
+    assert_int_equal(-1, access(models.path, F_OK)); /* it only looks */
+    keep_copy(state_dir.path, 12, 0.95);
+    said = RUN(DRY_RUN_BLOCKED, "harmless", "--profile", "strict");
+    assert_non_null(strstr(said.out, "model       hashlinear, version 12, the last good copy in "));
+    assert_says(said, "; the database: ");
+    said = RUN(DRY_RUN_BLOCKED, "harmless", "--profile", "strict", "--json");
+    assert_non_null(strstr(said.out, "\"version\":12"));
+    assert_says(said, "\"state_dir\":\"");
+    keep_copy(state_dir.path, 13, 0.05);
+    assert_says(RUN(PROGRAM_OK, "harmless", "--profile", "strict"), "version 13,");
+    assert_says(RUN(PROGRAM_OK, "harmless", "--profile", "strict", "--no-model"), "none: it was asked for none\n");
+    folder_close(&models);
+    folder_close(&state_dir);
+}
+
+static void a_copy_that_is_damaged_is_told_and_judges_nothing(void **state)
+{
+    struct folder state_dir, models;
+    char lines[2 * PATH_BYTES_MAX];
+    struct dirent *entry;
+    DIR *dir;
+
+    (void)state;
+    open_state(&state_dir, &models);
+    keep_copy(state_dir.path, 12, 0.95);
+    dir = opendir(models.path);
+    assert_non_null(dir);
+    while ((entry = readdir(dir)) != NULL) {
+        if (strstr(entry->d_name, ".model") != NULL) {
+            assert_int_equal(0, unlinkat(dirfd(dir), entry->d_name, 0));
+            assert_int_equal(0, close(openat(dirfd(dir), entry->d_name, O_WRONLY | O_CREAT | O_CLOEXEC, 0600)));
+        }
+    }
+    assert_int_equal(0, closedir(dir));
+    (void)snprintf(lines, sizeof lines, "moderator: { state_dir: \"%s\" }\n", state_dir.path);
+    write_settings(lines, "host=/nowhere dbname=none");
+    assert_says(RUN(PROGRAM_FAILED, "harmless", "--profile", "strict"), "nor its copy in ");
+    folder_close(&models);
+    folder_close(&state_dir);
+}
+
 static void a_text_of_the_bound_is_judged_and_one_byte_more_is_not(void **state)
 {
     char text[TEXT_BYTES_MAX + 1];
@@ -234,6 +323,8 @@ int main(void)
         cmocka_unit_test(what_a_review_would_decide_is_unsure_and_nobody_is_drawn),
         cmocka_unit_test(the_live_model_of_the_database_is_used),
         cmocka_unit_test(without_its_database_it_says_so_and_gives_no_verdict),
+        cmocka_unit_test(where_the_database_is_away_the_last_good_copy_judges_and_is_named),
+        cmocka_unit_test(a_copy_that_is_damaged_is_told_and_judges_nothing),
         cmocka_unit_test(a_text_of_the_bound_is_judged_and_one_byte_more_is_not),
         cmocka_unit_test(a_command_line_that_makes_no_sense_is_told),
     };
