@@ -6,6 +6,7 @@
 
 #include <poll.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -371,6 +372,64 @@ static void a_loop_has_at_most_so_many_jobs_out(void **state)
     rig_close(&rig); /* and the other loop's job was never taken */
 }
 
+/* A pool whose thread stands at the end of each turn that answered something, until it may go on. */
+struct halting {
+    struct rig rig; /* first: it is the context of `wake` too */
+    _Atomic bool halts;
+    sem_t halted;
+    sem_t goes_on;
+};
+
+static void wake_and_halt(void *context, size_t loop_index)
+{
+    struct halting *halting = context;
+
+    wake(&halting->rig, loop_index);
+    if (atomic_load(&halting->halts)) {
+        (void)sem_post(&halting->halted);
+        (void)sem_wait(&halting->goes_on);
+    }
+}
+
+static size_t take_all(struct rig *rig)
+{
+    struct job *job;
+    size_t count = 0;
+
+    while ((job = pool_take(rig->pool, 0)) != NULL) {
+        job_close(&job);
+        count++;
+    }
+    return count;
+}
+
+/* Without moderators a job is answered in the turn that takes it. */
+static void a_turn_takes_so_many_jobs_of_a_loop_and_the_next_the_rest(void **state)
+{
+    static const size_t expected[] = {1, POOL_TURN_JOBS, LOOP_JOBS - POOL_TURN_JOBS};
+    struct halting halting = {.halts = true};
+
+    (void)state;
+    rig_init(&halting.rig);
+    halting.rig.options.wake = wake_and_halt;
+    assert_int_equal(0, sem_init(&halting.halted, 0, 0));
+    assert_int_equal(0, sem_init(&halting.goes_on, 0, 0));
+    rig_start(&halting.rig);
+    (void)rig_submit(&halting.rig, 0);
+    for (size_t turn = 0; turn < sizeof expected / sizeof expected[0]; turn++) {
+        assert_int_equal(0, sem_wait(&halting.halted));
+        assert_int_equal(expected[turn], take_all(&halting.rig));
+        for (int count = 0; turn == 0 && count < LOOP_JOBS; count++) {
+            (void)rig_submit(&halting.rig, 0);
+        }
+        atomic_store(&halting.halts, turn + 1 < sizeof expected / sizeof expected[0]);
+        assert_int_equal(0, sem_post(&halting.goes_on));
+    }
+    rig_close(&halting.rig);
+    assert_int_equal(0, sem_destroy(&halting.halted));
+    assert_int_equal(0, sem_destroy(&halting.goes_on));
+}
+
 static void stopping_answers_what_is_held_and_what_comes(void **state)
 {
     struct rig rig;
@@ -563,6 +622,7 @@ int main(void)
         cmocka_unit_test(how_long_the_first_one_has_waited_is_told),
         cmocka_unit_test(an_abandoned_job_that_waits_comes_back_at_once),
         cmocka_unit_test(a_loop_has_at_most_so_many_jobs_out),
+        cmocka_unit_test(a_turn_takes_so_many_jobs_of_a_loop_and_the_next_the_rest),
         cmocka_unit_test(stopping_answers_what_is_held_and_what_comes),
         cmocka_unit_test(closing_keeps_no_job),
         cmocka_unit_test(a_pool_that_cannot_bind_is_not_opened),
