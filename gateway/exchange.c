@@ -312,6 +312,7 @@ static void open_series(struct exchanges *exchanges)
                        "Requests let through without a verdict, because their profile allows it", NULL, 0);
     open_refusal_series(&exchanges->series, metrics);
     exchange_decode_series(&exchanges->series, metrics);
+    exchange_slices_series(&exchanges->series, metrics);
     exchange_answer_series(&exchanges->series, metrics);
     exchanges->series.waits_room = metrics_series(metrics, METRIC_COUNTER, "prismguard_gateway_text_waits_total",
                                                   "Requests whose text had to wait for room in the body budget", NULL, 0);
@@ -338,6 +339,7 @@ enum status exchanges_open(struct exchanges **out, const struct exchange_service
     TAILQ_INIT(&exchanges->spares);
     spare_init(&exchanges->spare, "exchanges", services->metrics);
     json_init(&exchanges->json);
+    json_init(&exchanges->slices.json);
     buffer_init(&exchanges->scratch, SCRATCH_BYTES_MAX);
     status = fields_open(&exchanges->early, ADDED_FIELDS_MAX, ADDED_BYTES_MAX);
     if (status != STATUS_OK) {
@@ -372,6 +374,7 @@ void exchanges_close(struct exchanges **exchanges)
     snapshot_release(&(*exchanges)->snapshot);
     fields_close(&(*exchanges)->early);
     json_free(&(*exchanges)->json);
+    json_free(&(*exchanges)->slices.json);
     buffer_free(&(*exchanges)->scratch);
     free(*exchanges);
     *exchanges = NULL;

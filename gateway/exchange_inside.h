@@ -90,6 +90,7 @@ enum wait {
     WAIT_BROTLI,  /* the same of brotli's */
     WAIT_TURN,    /* its next turn: there is more to decode */
     WAIT_ROOM,    /* room in the body budget for its text */
+    WAIT_JSON,    /* a large body to be read */
     WAIT_COUNT,
 };
 
@@ -192,6 +193,7 @@ struct exchange_metrics {
     struct series *coded_bytes[CODING_COUNT];
     struct series *decoded_bytes[CODING_COUNT];
     struct series *turns_decoded;
+    struct series *turns_read;
     struct series *answers[ANSWER_FATES];
     struct series *held;       /* gauge */
     struct series *answer;     /* time until the verdict on an answer */
@@ -214,6 +216,15 @@ enum {
     STATUS_LABEL_ROOM = 12,
 };
 
+/* The large body that is read as JSON over several turns of the loop. */
+struct slices {
+    struct json json;
+    struct json_reader reader;
+    struct exchange *reading; /* whose it is; NULL = nobody's */
+    struct exchange *ended;   /* who is called with it; NULL = nobody */
+    enum status status;       /* with which the reading ended */
+};
+
 struct exchanges {
     struct snapshot *snapshot; /* of requests to come */
     const struct limit_settings *limits;
@@ -223,6 +234,7 @@ struct exchanges {
     struct pool *pool;
     size_t loop_index;
     struct json json;      /* of the body at hand: parsed and extracted in one call */
+    struct slices slices;
     struct fields *early;  /* of an answer without an exchange */
     struct buffer scratch; /* an error's body, a field's value */
     struct secret_ids ids;
@@ -237,6 +249,13 @@ struct exchanges {
     struct spare spare;          /* their count */
     size_t live_count;
 };
+
+/* exchange_slices.c: the body as JSON, for body_read and body_walk. STATUS_AGAIN: the step waits, and is run again when it has
+ * been read; else the problem says what to answer. Then: a turn of the reading; one that does not wait for it any more. */
+MUST_CHECK enum status exchange_read_json(struct exchange *exchange, struct json **out);
+void exchange_slices_turn(struct exchanges *exchanges);
+void exchange_slices_forget(struct exchange *exchange);
+void exchange_slices_series(struct exchange_metrics *series, struct metrics *metrics);
 
 /* exchange_spare.c: one that is empty but for room in its lists, or NULL; keeps one that has ended, or frees it; frees those that
  * nobody needed for SPARE_LOOK_MS; frees all. */

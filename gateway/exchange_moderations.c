@@ -101,7 +101,7 @@ static bool has_pieces(const struct moderations *moderations)
 }
 
 /* Reads the body into pieces. On a failure the exchange's problem says what to answer. */
-static enum status read_inputs(struct exchange *exchange, struct moderations *moderations)
+static enum status read_inputs(struct exchange *exchange, struct json *json, struct moderations *moderations)
 {
     struct exchanges *home = exchange->home;
     const struct extract_options options = {
@@ -119,13 +119,13 @@ static enum status read_inputs(struct exchange *exchange, struct moderations *mo
         problem_set(&exchange->home->problem, ERROR_OVERLOADED, "", "the gateway is out of memory");
         return status;
     }
-    status = body_walk(moderations_request_walk, &home->json, buffer_view(&exchange->body), UNKNOWN_BLOCK, extract, &body,
+    status = body_walk(moderations_request_walk, json, buffer_view(&exchange->body), UNKNOWN_BLOCK, extract, &body,
                        &exchange->home->problem);
     if (status == STATUS_OK) {
         extracted = &body.extracted;
         exchange->segment_count = extracted->segment_count;
         exchange->text_bytes = extracted->text_bytes;
-        moderations->is_list = moderations_request_is_list(&home->json);
+        moderations->is_list = moderations_request_is_list(json);
         moderations->input_count = moderations->is_list ? extracted->segment_count : 1;
         exchange->unjudged = unjudged_of(extracted);
     }
@@ -137,10 +137,16 @@ enum step exchange_inputs(struct exchange *exchange)
 {
     uint64_t text_bytes_max = exchange->home->limits->moderated_text_bytes;
     struct moderations *moderations;
+    struct json *json;
+    enum status status;
     size_t bytes;
 
     if (exchange_must_queue(exchange)) {
         return exchange_await_room(exchange, 0);
+    }
+    status = exchange_read_json(exchange, &json);
+    if (status != STATUS_OK) {
+        return status == STATUS_AGAIN ? STEP_WAIT : exchange_unreadable(exchange); /* for exchanges_turn */
     }
     moderations = calloc(1, sizeof *moderations);
     if (moderations == NULL) {
@@ -148,7 +154,7 @@ enum step exchange_inputs(struct exchange *exchange)
     }
     exchange->moderations = moderations;
     buffer_init(&moderations->texts, text_bytes_max + MODERATION_INPUTS_MAX * sizeof(struct piece_head));
-    if (read_inputs(exchange, moderations) != STATUS_OK) {
+    if (read_inputs(exchange, json, moderations) != STATUS_OK) {
         return exchange_unreadable(exchange);
     }
     bytes = moderations->texts.room + moderations->input_count * sizeof moderations->results[0];

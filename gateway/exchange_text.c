@@ -12,7 +12,7 @@ static enum status add_segment(void *context, const struct segment *segment)
 }
 
 /* Reads the body and packs its text into the job. On a failure *problem says what to answer. */
-static enum status pack_text(struct exchange *exchange, struct problem *problem)
+static enum status pack_text(struct exchange *exchange, struct json *json, struct problem *problem)
 {
     const struct profile_settings *profile = exchange->profile;
     struct extract_options options = {
@@ -31,7 +31,7 @@ static enum status pack_text(struct exchange *exchange, struct problem *problem)
         problem_set(problem, ERROR_OVERLOADED, "", "the gateway is out of memory");
         return status;
     }
-    status = body_read(exchange->dialect, &exchange->home->json, buffer_view(&exchange->body),
+    status = body_read(exchange->dialect, json, buffer_view(&exchange->body),
                        profile->observe ? UNKNOWN_SCAN : profile->unknown, extract, &body, problem);
     if (status == STATUS_OK) {
         exchange->streams = body.stream || bytes_ends_with(exchange->head->path, BYTES(":streamGenerateContent"));
@@ -72,16 +72,21 @@ enum status exchange_open_job(struct exchange *exchange)
 enum step exchange_body(struct exchange *exchange)
 {
     struct exchanges *home = exchange->home;
+    struct json *json;
     enum status status;
 
     if (exchange_must_queue(exchange)) {
         return exchange_await_room(exchange, 0);
     }
+    status = exchange_read_json(exchange, &json);
+    if (status != STATUS_OK) {
+        return status == STATUS_AGAIN ? STEP_WAIT : exchange_unreadable(exchange); /* for exchanges_turn */
+    }
     status = exchange_open_job(exchange);
     if (status != STATUS_OK) {
         return exchange_problem(exchange, ERROR_OVERLOADED, 0, "the gateway is out of memory");
     }
-    status = pack_text(exchange, &home->problem);
+    status = pack_text(exchange, json, &home->problem);
     if (status != STATUS_OK) {
         job_close(&exchange->job);
         return exchange_unreadable(exchange);

@@ -4,6 +4,7 @@
  *   DECODER   a decoder, of all or of brotli's          exchanges_tick     503 when the body's time is over
  *   TURN      the rest of its body to be decoded        exchanges_turn     503 when the budget has no room for so long
  *   ROOM      the body budget, for a copy of its text   exchanges_turn     503 after BODY_BUDGET_WAIT_MS, or the body's time
+ *   JSON      its large body to be read                 exchanges_turn     none: those before it are read on in each turn
  *
  * A small one never overtakes a large one that waits for room. What a turn decodes and reads is bounded (TURN_BYTES), so that
  * the other clients of the loop are served in between.
@@ -22,13 +23,15 @@ void exchange_stand(struct exchange *exchange, enum wait wait)
     TAILQ_INSERT_TAIL(&exchange->home->waiting[wait], exchange, in_wait);
     exchange->wait = wait;
     exchange->waits_ms = clock_ms();
-    exchange->home->wants_turn = exchange->home->wants_turn || (wait == WAIT_TURN && exchange->starved_ms == 0);
+    exchange->home->wants_turn =
+        exchange->home->wants_turn || (wait == WAIT_TURN && exchange->starved_ms == 0) || wait == WAIT_JSON;
 }
 
 void exchange_step_out(struct exchange *exchange)
 {
     if (exchange->wait != WAIT_NONE) {
         TAILQ_REMOVE(&exchange->home->waiting[exchange->wait], exchange, in_wait);
+        exchange_slices_forget(exchange);
         exchange->wait = WAIT_NONE;
     }
 }
@@ -102,6 +105,7 @@ void exchanges_turn(struct exchanges *exchanges)
     exchanges->wants_turn = false;
     give_room(exchanges);
     decode_on(exchanges);
+    exchange_slices_turn(exchanges);
     exchanges->turn_bytes = TURN_BYTES;
     json_shed(&exchanges->json);
 }

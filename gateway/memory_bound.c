@@ -72,8 +72,8 @@ void memory_bound_reckon(const struct settings *settings, struct memory_bound *o
     memory_bound_add(out, "the program and its libraries", NULL, MEMORY_BASE_BYTES);
     memory_bound_add_each(out, "callers' keys: two readings, and what is made of them", "gateway.keys", 4 * settings->key_count,
                           sizeof(struct key_settings));
-    memory_bound_add_each(out, "event loops, each reading a document, and one in a string of it", "gateway.threads", loops,
-                          MEMORY_THREAD_BYTES + 2 * MEMORY_JSON_BYTES + document_bytes + /* keys with escapes, decoded */
+    memory_bound_add_each(out, "event loops, each reading two documents, and one in a string", "gateway.threads", loops,
+                          MEMORY_THREAD_BYTES + 3 * MEMORY_JSON_BYTES + document_bytes + /* keys with escapes, decoded */
                               4 * limits->moderated_text_bytes);                            /* gathered, decoded, packed */
     add_clients(limits, out);
     add_upstreams(settings, out);

@@ -1,4 +1,4 @@
-/* json: one pass over the source into a flat array of tokens, every bound inside; and walking that array. */
+/* json: one pass over the source into a flat array of tokens, every bound inside, at once or in slices; and walking it. */
 #include "proto/json.h"
 #include "proto/json_keys.h"
 #include "proto/json_scan.h"
@@ -10,18 +10,8 @@
 
 enum { TOKENS_FIRST = 64 }; /* the first reservation: a short chat */
 
-struct reader {
-    struct json *json;
-    const unsigned char *start;
-    const unsigned char *end;
-    enum json_duplicates duplicates;
-    enum status status;            /* why a step answered NULL */
-    unsigned depth;                /* containers that are open */
-    uint32_t open[JSON_DEPTH_MAX]; /* their tokens, outermost first */
-};
-
-/* Steps take the position where they begin and answer the one behind what they read, or NULL after fail(). */
-static const unsigned char *fail(struct reader *reader, const unsigned char *at, enum status status)
+/* Steps take the position where they begin and answer the one behind what they read, or NULL after fail() or rest(). */
+static const unsigned char *fail(struct json_reader *reader, const unsigned char *at, enum status status)
 {
     reader->status = status;
     reader->json->error_at = (size_t)(at - reader->start);
@@ -48,7 +38,7 @@ static enum status grow_tokens(struct json *json)
     return STATUS_OK;
 }
 
-static const unsigned char *add_token(struct reader *reader, enum json_type type, unsigned flags,
+static const unsigned char *add_token(struct json_reader *reader, enum json_type type, unsigned flags,
                                       const unsigned char *start, const unsigned char *end)
 {
     struct json *json = reader->json;
@@ -71,7 +61,7 @@ static const unsigned char *add_token(struct reader *reader, enum json_type type
     return end;
 }
 
-static const unsigned char *skip_space(const struct reader *reader, const unsigned char *at)
+static const unsigned char *skip_space(const struct json_reader *reader, const unsigned char *at)
 {
     while (at < reader->end && (*at == ' ' || *at == '\n' || *at == '\r' || *at == '\t')) {
         at++;
@@ -80,7 +70,7 @@ static const unsigned char *skip_space(const struct reader *reader, const unsign
 }
 
 /* `at` is the backslash of an escape that is no letter's. */
-static const unsigned char *read_number_escape(struct reader *reader, const unsigned char *at, unsigned *flags)
+static const unsigned char *read_number_escape(struct json_reader *reader, const unsigned char *at, unsigned *flags)
 {
     int32_t unit;
 
@@ -102,10 +92,10 @@ static const unsigned char *read_number_escape(struct reader *reader, const unsi
 }
 
 /* `at` is a backslash. Others may follow, and many: text of lines, of quotes, or in the alphabet of nobody but escapes. */
-static const unsigned char *read_escapes(struct reader *reader, const unsigned char *at, unsigned *flags)
+static const unsigned char *read_escapes(struct json_reader *reader, const unsigned char *at, unsigned *flags)
 {
     *flags |= JSON_ESCAPED;
-    while (at != NULL && at < reader->end && *at == '\\') {
+    while (at != NULL && at < reader->stop && *at == '\\') {
         if (reader->end - at >= 2 && json_letter(at[1]) != 0) {
             at += 2;
         } else {
@@ -115,17 +105,24 @@ static const unsigned char *read_escapes(struct reader *reader, const unsigned c
     return at;
 }
 
-/* `at` is the opening quote. */
-static const unsigned char *read_string(struct reader *reader, const unsigned char *at)
+/* The slice ends inside a string. */
+static const unsigned char *rest(struct json_reader *reader, const unsigned char *at, const unsigned char *start, unsigned flags)
 {
-    const unsigned char *start = at + 1;
-    unsigned flags = 0;
+    reader->status = STATUS_AGAIN;
+    reader->at = at;
+    reader->string = start;
+    reader->string_flags = flags;
+    return NULL;
+}
 
-    at = start;
+/* From `at` on, in the string that begins at `start`. */
+static const unsigned char *read_rest_of_string(struct json_reader *reader, const unsigned char *at, const unsigned char *start,
+                                                unsigned flags)
+{
     for (;;) {
-        at = json_plain_end(at, reader->end);
-        if (at == reader->end) {
-            return fail(reader, at, STATUS_MALFORMED);
+        at = json_plain_end(at, reader->stop);
+        if (at >= reader->stop) {
+            return reader->stop == reader->end ? fail(reader, at, STATUS_MALFORMED) : rest(reader, at, start, flags);
         }
         if (*at == '"') {
             break;
@@ -147,7 +144,13 @@ static const unsigned char *read_string(struct reader *reader, const unsigned ch
     return add_token(reader, JSON_STRING, flags, start, at) == NULL ? NULL : at + 1;
 }
 
-static const unsigned char *skip_digits(const struct reader *reader, const unsigned char *at)
+/* `at` is the opening quote. */
+static const unsigned char *read_string(struct json_reader *reader, const unsigned char *at)
+{
+    return read_rest_of_string(reader, at + 1, at + 1, 0);
+}
+
+static const unsigned char *skip_digits(const struct json_reader *reader, const unsigned char *at)
 {
     while (at < reader->end && *at >= '0' && *at <= '9') {
         at++;
@@ -155,7 +158,7 @@ static const unsigned char *skip_digits(const struct reader *reader, const unsig
     return at;
 }
 
-static const unsigned char *read_number(struct reader *reader, const unsigned char *at)
+static const unsigned char *read_number(struct json_reader *reader, const unsigned char *at)
 {
     const unsigned char *start = at;
     const unsigned char *digits;
@@ -192,7 +195,7 @@ static const unsigned char *read_number(struct reader *reader, const unsigned ch
     return add_token(reader, JSON_NUMBER, 0, start, at);
 }
 
-static const unsigned char *read_word(struct reader *reader, const unsigned char *at, const char *word,
+static const unsigned char *read_word(struct json_reader *reader, const unsigned char *at, const char *word,
                                       enum json_type type)
 {
     size_t count = strlen(word);
@@ -203,7 +206,7 @@ static const unsigned char *read_word(struct reader *reader, const unsigned char
     return add_token(reader, type, 0, at, at + count);
 }
 
-static const unsigned char *open_container(struct reader *reader, const unsigned char *at, enum json_type type)
+static const unsigned char *open_container(struct json_reader *reader, const unsigned char *at, enum json_type type)
 {
     if (reader->depth == JSON_DEPTH_MAX) {
         return fail(reader, at, STATUS_TOO_LARGE);
@@ -217,7 +220,7 @@ static const unsigned char *open_container(struct reader *reader, const unsigned
 }
 
 /* `at` is the closing bracket. */
-static const unsigned char *close_container(struct reader *reader, const unsigned char *at)
+static const unsigned char *close_container(struct json_reader *reader, const unsigned char *at)
 {
     struct json *json = reader->json;
     struct json_token *container = &json->tokens[reader->open[--reader->depth]];
@@ -236,7 +239,7 @@ static const unsigned char *close_container(struct reader *reader, const unsigne
 }
 
 /* A scalar whole, or the opening bracket of a container. */
-static const unsigned char *read_value(struct reader *reader, const unsigned char *at)
+static const unsigned char *read_value(struct json_reader *reader, const unsigned char *at)
 {
     at = skip_space(reader, at);
     if (at == reader->end) {
@@ -260,24 +263,32 @@ static const unsigned char *read_value(struct reader *reader, const unsigned cha
     }
 }
 
-static const unsigned char *read_key(struct reader *reader, const unsigned char *at)
+/* Behind a key: its value. */
+static const unsigned char *read_member_value(struct json_reader *reader, const unsigned char *at)
 {
-    if (at == reader->end || *at != '"') {
-        return fail(reader, at, STATUS_MALFORMED);
-    }
-    at = read_string(reader, at);
-    if (at == NULL) {
-        return NULL;
-    }
     at = skip_space(reader, at);
     if (at == reader->end || *at != ':') {
         return fail(reader, at, STATUS_MALFORMED);
     }
-    return at + 1;
+    return read_value(reader, at + 1);
+}
+
+static const unsigned char *read_member(struct json_reader *reader, const unsigned char *at)
+{
+    if (at == reader->end || *at != '"') {
+        return fail(reader, at, STATUS_MALFORMED);
+    }
+    reader->string_is_key = true;
+    at = read_string(reader, at);
+    if (at == NULL) {
+        return NULL;
+    }
+    reader->string_is_key = false;
+    return read_member_value(reader, at);
 }
 
 /* Inside the innermost open container: its next item or member, or its end. */
-static const unsigned char *read_next(struct reader *reader, const unsigned char *at)
+static const unsigned char *read_next(struct json_reader *reader, const unsigned char *at)
 {
     struct json_token *container = &reader->json->tokens[reader->open[reader->depth - 1]];
     bool object = container->type == JSON_OBJECT;
@@ -296,13 +307,21 @@ static const unsigned char *read_next(struct reader *reader, const unsigned char
         at = skip_space(reader, at + 1);
     }
     container->count++; /* before the next token, which may move the array */
-    if (object) {
-        at = read_key(reader, at);
-        if (at == NULL) {
-            return NULL;
-        }
+    return object ? read_member(reader, at) : read_value(reader, at);
+}
+
+/* The string that the slice before ended in, and what belongs to it. */
+static const unsigned char *read_on_in_string(struct json_reader *reader, const unsigned char *at)
+{
+    const unsigned char *start = reader->string;
+
+    reader->string = NULL;
+    at = read_rest_of_string(reader, at, start, reader->string_flags);
+    if (at == NULL || !reader->string_is_key) {
+        return at;
     }
-    return read_value(reader, at);
+    reader->string_is_key = false;
+    return read_member_value(reader, at);
 }
 
 void json_init(struct json *json)
@@ -328,37 +347,71 @@ void json_shed(struct json *json)
     }
 }
 
-enum status json_read(struct json *json, struct bytes source, enum json_duplicates duplicates)
+void json_reader_begin(struct json_reader *reader, struct json *json, struct bytes source, enum json_duplicates duplicates)
 {
-    struct reader reader = {.json = json, .duplicates = duplicates, .status = STATUS_OK};
-    const unsigned char *at;
-
     assert(json != NULL);
+    *reader = (struct json_reader){.json = json, .duplicates = duplicates};
     json->source = source;
     json->token_count = 0;
     json->error_at = 0;
-    if (source.count > UINT32_MAX - 1) {
-        return STATUS_TOO_LARGE;
+    json->is_read = false;
+    if (source.count == 0 || source.count > UINT32_MAX - 1) {
+        reader->status = source.count == 0 ? STATUS_MALFORMED : STATUS_TOO_LARGE;
+        return;
     }
-    if (source.count == 0) {
-        return STATUS_MALFORMED;
-    }
-    reader.start = (const unsigned char *)source.data;
-    reader.end = reader.start + source.count;
-    at = read_value(&reader, reader.start);
-    while (at != NULL && reader.depth > 0) {
-        at = read_next(&reader, at);
-    }
+    reader->start = reader->at = (const unsigned char *)source.data;
+    reader->end = reader->start + source.count;
+}
+
+/* Nothing but space may stand behind the root. */
+static enum status end(struct json_reader *reader, const unsigned char *at)
+{
     if (at != NULL) {
-        at = skip_space(&reader, at);
-        if (at != reader.end) {
-            at = fail(&reader, at, STATUS_MALFORMED);
+        at = skip_space(reader, at);
+        if (at != reader->end) {
+            at = fail(reader, at, STATUS_MALFORMED);
         }
     }
-    if (at == NULL) {
-        json->token_count = 0; /* nobody walks half a document */
+    if (at == NULL && reader->status != STATUS_AGAIN) {
+        reader->json->token_count = 0; /* nobody walks half a document */
     }
-    return reader.status;
+    return reader->status;
+}
+
+enum status json_reader_go_on(struct json_reader *reader, size_t bytes)
+{
+    const unsigned char *at = reader->at;
+
+    if (at == NULL) {
+        return reader->status;
+    }
+    reader->status = STATUS_OK;
+    reader->stop = bytes < (size_t)(reader->end - at) ? at + bytes : reader->end;
+    reader->at = NULL;
+    if (reader->string != NULL) {
+        at = read_on_in_string(reader, at);
+    } else if (reader->json->token_count == 0) {
+        at = read_value(reader, at);
+    }
+    while (at != NULL && reader->depth > 0) {
+        if (at >= reader->stop && reader->stop < reader->end) {
+            reader->at = at;
+            return STATUS_AGAIN;
+        }
+        at = read_next(reader, at);
+    }
+    return end(reader, at);
+}
+
+enum status json_read(struct json *json, struct bytes source, enum json_duplicates duplicates)
+{
+    struct json_reader reader;
+
+    if (json->is_read && json->source.data == source.data && json->source.count == source.count) {
+        return STATUS_OK;
+    }
+    json_reader_begin(&reader, json, source, duplicates);
+    return json_reader_go_on(&reader, SIZE_MAX);
 }
 
 static bool is_container(const struct json_token *token)

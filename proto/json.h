@@ -50,9 +50,26 @@ struct json {
     size_t token_room;
     size_t error_at;    /* byte offset of the first thing wrong, after a failure */
     uint64_t random[2]; /* of the duplicate check (proto/json_keys.h); 0 = not drawn yet */
+    bool is_read;       /* by a reader, which its owner says: the next json_read of this source has nothing left to do */
 };
 
 enum json_duplicates { JSON_REFUSE_DUPLICATES, JSON_LAST_DUPLICATE_WINS /* upstream answers */ };
+
+/* A document on its way: what json_read does at once can be done in slices, with other work in between. */
+struct json_reader {
+    struct json *json;
+    const unsigned char *start;
+    const unsigned char *end;
+    const unsigned char *at;   /* where it goes on; NULL = it failed, or has ended */
+    const unsigned char *stop; /* of this slice */
+    enum json_duplicates duplicates;
+    enum status status;            /* why a step answered NULL */
+    unsigned depth;                /* containers that are open */
+    uint32_t open[JSON_DEPTH_MAX]; /* their tokens, outermost first */
+    const unsigned char *string;   /* inside of which it stopped; NULL = in none */
+    unsigned string_flags;
+    bool string_is_key;
+};
 
 /* An empty document; json_read may be called again and again on it and keeps its tokens' memory. */
 void json_init(struct json *json);
@@ -65,6 +82,11 @@ void json_shed(struct json *json);
  * STATUS_UNAVAILABLE (no random numbers from the system). After a failure there are no tokens, and error_at says
  * where. */
 MUST_CHECK enum status json_read(struct json *json, struct bytes source, enum json_duplicates duplicates);
+
+/* The same in slices. The reader borrows the document, which nobody else may read into, and the source until it has ended.
+ * STATUS_AGAIN: about so many bytes have been read, and there are more; then those of json_read, once. */
+void json_reader_begin(struct json_reader *reader, struct json *json, struct bytes source, enum json_duplicates duplicates);
+MUST_CHECK enum status json_reader_go_on(struct json_reader *reader, size_t bytes);
 
 /* Token 0 is the root. The value of a key of an object, or NULL. Keys compare decoded. */
 const struct json_token *json_member(const struct json *json, const struct json_token *object, const char *key);

@@ -151,6 +151,7 @@ enum {
     DECODER_BYTES_MAX = 48 * KIB,        /* zlib: state and window */
     DECODER_BROTLI_BYTES_MAX = 19 * MIB, /* brotli: window, and the prefix codes of a block at their most (2.7 MiB) */
     INFLATE_CHUNK_BYTES = 16 * KIB,      /* decoded at a time, on the stack */
+    JSON_SLICE_BYTES = 128 * KIB,        /* of a larger body, read as JSON before the loop looks at its time; */
     DECODE_SLICE_BYTES = 128 * KIB,      /* of one body, before another one has its turn; */
     TURN_BYTES = 512 * KIB,              /* decoded, or read once more, by a loop before it looks at its sockets again; */
     TURN_US = 5000,                      /* the next one is not begun later than that */
@@ -382,6 +383,7 @@ enum {
     HISTORY_DRAIN_MS = 5000, /* at the end of the process */
 };
 
+_Static_assert(TURN_BYTES % JSON_SLICE_BYTES == 0, "a turn is whole slices");
 _Static_assert(PACE_REST_MS == 1000 * RETRY_AFTER_S, "who comes when told to does not wait");
 _Static_assert(LOOP_TICK_MS < POOL_TURN_MS && POOL_TURN_MS < THREAD_ALIVE_MS && THREAD_ALIVE_MS < THREAD_STUCK_MS,
                "liveness fails before the process ends itself, and not while a thread only sleeps");

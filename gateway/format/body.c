@@ -17,7 +17,7 @@ static enum status (*const walks[DIALECT_COUNT])(struct shape_walk *walk, const 
     [DIALECT_GEMINI_CHAT] = gemini_request_walk,
 };
 
-static void explain_json(const struct json *json, enum status status, struct problem *problem)
+void body_explain_json(const struct json *json, enum status status, struct problem *problem)
 {
     char sentence[PROBLEM_SENTENCE_BYTES_MAX + 1];
     const char *what = "the body is not valid JSON";
@@ -61,7 +61,7 @@ enum status body_walk(enum status (*read)(struct shape_walk *walk, const struct 
 
     assert(extract != NULL && out != NULL && problem != NULL);
     if (status != STATUS_OK) {
-        explain_json(json, status, problem);
+        body_explain_json(json, status, problem);
         return status;
     }
     if (json->tokens[0].type != JSON_OBJECT) {

@@ -33,6 +33,9 @@ struct body {
 
 struct shape_walk;
 
+/* Says what to answer where json_read failed with this status. */
+void body_explain_json(const struct json *json, enum status status, struct problem *problem);
+
 /* Reads `source` into `json` (the caller's; it borrows `source` from then on) and gives every piece of text to `extract`,
  * which is fresh. On failure `*problem` says what to answer and `*out` is untouched. STATUS_MALFORMED (no JSON, or a
  * shape that no request has), STATUS_DUPLICATE (a key twice), STATUS_UNSUPPORTED (unknown or not to be judged, and the profile

@@ -401,6 +401,76 @@ static bool is_refused_by_shape(const char *name)
     return strcmp(name, "pg/array-top.json") == 0;
 }
 
+/* Reads it once more in slices of so many bytes: what comes out is the same, and no slice goes far beyond its end. */
+static void assert_same_in_slices(const struct json *whole, struct bytes source, enum status expected, size_t bytes)
+{
+    struct json_reader reader;
+    struct json json;
+    enum status status;
+
+    json_init(&json);
+    json_reader_begin(&reader, &json, source, JSON_REFUSE_DUPLICATES);
+    do {
+        const unsigned char *at = reader.at;
+
+        status = json_reader_go_on(&reader, bytes);
+        assert_true(status != STATUS_AGAIN || (reader.at >= at + bytes && reader.at < reader.end));
+    } while (status == STATUS_AGAIN);
+    assert_status(expected, status);
+    assert_status(expected, json_reader_go_on(&reader, bytes)); /* has ended */
+    assert_int_equal(whole->error_at, json.error_at);
+    assert_int_equal(whole->token_count, json.token_count);
+    for (size_t index = 0; index < whole->token_count; index++) {
+        const struct json_token *left = &whole->tokens[index], *right = &json.tokens[index];
+
+        assert_true(left->start == right->start && left->end == right->end && left->next == right->next &&
+                    left->count == right->count && left->type == right->type && left->flags == right->flags);
+    }
+    json_free(&json);
+}
+
+static void slices_of_any_size_read_what_is_read_at_once(void **state)
+{
+    static const char *const texts[] = {
+        "{\"a\\nb\" : [1, \"x\\ud83d\\ude00y\", {\"\\u00e9\":\"\xe4\xb8\xad\\\"\"}], \"c\":true }  ", "\"\\ud83d\\n\"", "[[[]]", "{\"a\" 1}",
+        "{\"a\":1,\"a\":2}", "\"\\q\"", "\"\\u12", "[\"\xe4\xb8", "{\"key", "{\"key\"", "{\"key\":", "", " ", "[1] 2", "nul", "12"};
+
+    (void)state;
+    for (size_t index = 0; index < sizeof texts / sizeof texts[0]; index++) {
+        struct bytes source = bytes_of(texts[index]);
+        struct json json;
+        enum status status;
+
+        json_init(&json);
+        status = json_read(&json, source, JSON_REFUSE_DUPLICATES);
+        for (size_t bytes = 1; bytes <= source.count + 1; bytes++) {
+            assert_same_in_slices(&json, source, status, bytes);
+        }
+        json_free(&json);
+    }
+}
+
+static void what_a_reader_has_read_is_not_read_again_but_another_source_is(void **state)
+{
+    static const char first[] = "[1]", second[] = "[2,3]";
+    struct json_reader reader;
+    struct json json;
+
+    (void)state;
+    json_init(&json);
+    json_reader_begin(&reader, &json, bytes_of(first), JSON_REFUSE_DUPLICATES);
+    assert_status(STATUS_OK, json_reader_go_on(&reader, SIZE_MAX));
+    json.is_read = true;
+    json.tokens[1].end = 77; /* to be known again by */
+    assert_status(STATUS_OK, json_read(&json, bytes_of(first), JSON_REFUSE_DUPLICATES));
+    assert_int_equal(77, json.tokens[1].end);
+    assert_status(STATUS_OK, json_read(&json, bytes_of(second), JSON_REFUSE_DUPLICATES));
+    assert_int_equal(3, json.token_count);
+    assert_status(STATUS_OK, json_read(&json, bytes_of(first), JSON_REFUSE_DUPLICATES));
+    assert_int_equal(2, json.tokens[1].end);
+    json_free(&json);
+}
+
 static void judge_vector(struct json *json, const char *name, struct bytes verdict)
 {
     struct bytes source = file_read(VECTORS, name);
@@ -410,6 +480,8 @@ static void judge_vector(struct json *json, const char *name, struct bytes verdi
         yyjson_read_opts((char *)(uintptr_t)source.data, source.count, YYJSON_READ_NUMBER_AS_RAW, NULL, &error);
     bool lone = false;
 
+    assert_same_in_slices(json, source, status, source.count < 64 * KIB ? 1 : 1000);
+    assert_same_in_slices(json, source, status, 7);
     for (size_t index = 0; index < json->token_count; index++) {
         lone = lone || (json->tokens[index].flags & JSON_LONE_SURROGATE) != 0;
     }
@@ -469,6 +541,8 @@ int main(void)
         cmocka_unit_test(a_source_that_offsets_cannot_name_is_refused_unread),
         cmocka_unit_test(no_prefix_of_a_document_is_a_document),
         cmocka_unit_test(of_duplicates_let_in_the_last_one_wins),
+        cmocka_unit_test(slices_of_any_size_read_what_is_read_at_once),
+        cmocka_unit_test(what_a_reader_has_read_is_not_read_again_but_another_source_is),
         cmocka_unit_test(the_corpus_gets_its_verdicts_and_agrees_with_yyjson),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
