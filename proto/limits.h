@@ -275,7 +275,7 @@ enum {
     FIGURES_BYTES_MAX = 4 * KIB,     /* the figures of a model, as JSON */
 
     /* What a person gives to and takes from the trainer's command line */
-    RECORD_BYTES_MAX = 6 * SAMPLE_TEXT_BYTES_MAX + 64 * KIB, /* a label in a file: each byte of its text may be six */
+    RECORD_BYTES_MAX = 97 * 64 * KIB,                        /* a label in a file: each byte of its text may be six */
     SQLITE_HEAP_BYTES_MAX = 64 * MIB,                        /* while PrismGuard's history is read */
     IMPORT_BATCH_BYTES_MAX = 8 * MIB,                        /* texts of one statement */
 
@@ -289,6 +289,8 @@ enum {
     UPKEEP_EVERY_MS = 60000,         /* all profiles are looked through for what is to be deleted so often */
     UPKEEP_RETENTION_S = 30 * 24 * 3600, /* of samples of a profile that no file names any more: the default of `retention` */
     UPKEEP_TURN_MS = 200,            /* of each of the leader's turns, and the batch at hand */
+    ANNOUNCE_NEWS_MS = 200,          /* what is new is said again so soon, */
+    ANNOUNCE_NEWS_COUNT = 10,        /* and so often at first: where half are lost, all ten are once in a thousand times */
     ANNOUNCE_EVERY_MS = 1000,
     SUBSCRIPTION_BYTES_MAX = 4 * KIB, /* what a subscriber may send: a subscription has a byte, a CURVE handshake some hundred */
     PUBLISH_TURN_MS = 5000,          /* an announcing loop that has not turned for so long is dead */
@@ -400,6 +402,7 @@ _Static_assert(REPLY_BYTES_MAX >= CATEGORY_BYTES_MAX + UNSURE_BYTES_MAX + 128, "
 _Static_assert(ZMQ_POOL_HWM_MESSAGES * ROUTER_MESSAGE_BYTES_MAX <= MEMORY_PEER_BYTES / 2, "so much may lie there from a slot");
 _Static_assert((int)REPLY_BYTES_MAX < (int)ROUTER_MESSAGE_BYTES_MAX, "the gateway takes every reply");
 _Static_assert(DB_ARRAY_BYTES_MAX / SAMPLE_BATCH_MAX > SAMPLE_TEXT_BYTES_MAX, "a full batch of the longest texts fits");
+_Static_assert(RECORD_BYTES_MAX == 6 * SAMPLE_TEXT_BYTES_MAX + 64 * KIB, "the longest text fits a record, whatever is escaped");
 _Static_assert(LEADER_CHECK_MS < LEADER_LEASE_MS && LEADER_LEASE_MS < LEADER_SESSION_MS, "silent before fenced");
 _Static_assert(LEADER_SESSION_MS + LEADER_STANDBY_MS + LEADER_CHECK_MS < LEADER_TAKE_OVER_MS, "a hang is over in time");
 _Static_assert(UPSTREAM_HOSTS_MAX >= ROUTES_MAX + URL_HOSTS_MAX, "every route and every URL's host may have a record");

@@ -189,6 +189,7 @@ static bool take_subscriptions(struct publish *publish)
 void publish_run(struct publish *publish, int end_fd)
 {
     uint64_t next_ms = clock_ms();
+    int news = 0; /* how often they are still to be said soon */
 
     for (;;) {
         zmq_pollitem_t items[] = {
@@ -203,14 +204,16 @@ void publish_run(struct publish *publish, int end_fd)
         atomic_store(&publish->turned_ms, now_ms);
         if (now_ms >= next_ms) {
             announce(publish);
-            next_ms = now_ms + ANNOUNCE_EVERY_MS;
+            news -= news > 0;
+            next_ms = now_ms + (news > 0 ? ANNOUNCE_NEWS_MS : ANNOUNCE_EVERY_MS);
         }
         (void)zmq_poll(items, item_count, (long)(next_ms - now_ms));
         if (items[2].revents != 0 || has_ended(publish)) {
             return;
         }
         if (items[1].revents != 0 && read(publish->wake_fd, &waking, sizeof waking) == (ssize_t)sizeof waking) {
-            next_ms = 0; /* news: the next turn announces it at once */
+            next_ms = 0; /* the next turn announces it at once */
+            news = ANNOUNCE_NEWS_COUNT;
         }
         if (items[0].revents != 0 && take_subscriptions(publish)) {
             next_ms = 0;

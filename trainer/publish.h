@@ -1,9 +1,10 @@
-/* publish: tells the moderators which models there are: {epoch, change} once a second, at each change and to each
- * newcomer.
+/* publish: tells the moderators which models there are: {epoch, change} once a second, at each change, then more often for
+ * two seconds, and to each newcomer.
  *
  *   leader thread ── publish_set ──► [epoch, change, until] ── publish_run, main thread ──► XPUB ──► every moderator
  *
- * The announcement is the whole state, so that a lost one costs a second and never a model (PROTOCOL.md, MODEL). It is
+ * The announcement is the whole state, so that a lost one costs a second and never a model (PROTOCOL.md, MODEL). News are
+ * repeated each ANNOUNCE_NEWS_MS until they were said ANNOUNCE_NEWS_COUNT times, so that half of all may be lost. It is
  * a lease: nothing is announced after `until_ms`, so that a leader cut off from PostgreSQL falls silent by itself,
  * whatever its thread is waiting for. Only publish_run touches the socket.
  */

@@ -85,3 +85,45 @@ class FaultProxy:
                 data[index] ^= 1 << dice.randrange(8)
                 self.corrupted += 1
         return bytes(data)
+
+
+class FrameDropper(FaultProxy):
+    """Between a trainer and its moderators: `share` of the announcements never arrive, by the seed; all else of ZMTP passes.
+    `seen` has when each announcement that differs from the one before came here the first time (time.monotonic)."""
+
+    def __init__(self, target, seed, share=0.5):
+        self.share, self.seen, self.last = share, [], None
+        self.dropped, self.passed = 0, 0
+        super().__init__(target, seed)
+
+    def _pump(self, source, sink, dice):
+        if source.getpeername()[1] != self.target:
+            return super()._pump(source, sink, dice)
+        with contextlib.suppress(OSError, EOFError):
+            stream = source.makefile("rb")
+            for _ in range(64):  # the greeting, byte by byte: its beginning is answered before its end comes
+                sink.sendall(self._exactly(stream, 1))
+            while True:
+                flags = self._exactly(stream, 1)
+                count = self._exactly(stream, 8 if flags[0] & 2 else 1)
+                body = self._exactly(stream, int.from_bytes(count, "big"))
+                if flags[0] & 4 or not self._loses(body, dice):  # commands: heartbeats, READY
+                    sink.sendall(flags + count + body)
+        for end in (source, sink):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def _loses(self, body, dice):
+        if body != self.last:
+            self.last = body
+            self.seen.append(time.monotonic())
+        lost = dice.random() < self.share
+        self.dropped, self.passed = self.dropped + lost, self.passed + (not lost)
+        return lost
+
+    @staticmethod
+    def _exactly(stream, count):
+        data = stream.read(count)
+        if len(data) < count:
+            raise EOFError
+        return data

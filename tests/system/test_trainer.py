@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from fault_proxy import FrameDropper
 from stack import Stack
 from upstream import wait_until
 
@@ -159,3 +160,35 @@ def test_nobody_leads_or_trains_without_the_database(stack, cluster, how):
     wait_until(lambda: stack.trainer.get("/readyz")[0] == 200 and second.get("/readyz")[0] == 200, what="both ready")
     assert epoch(cluster) > before
     assert cluster.query(figures) == live
+
+
+def test_a_change_arrives_within_two_seconds_when_half_of_the_announcements_are_lost(stack, cluster):
+    """Seed 18 loses up to six in a row among its first 1,500."""
+    rounds = 20
+    label(cluster, 200)
+    stack.trainer.wait_event("training_done", status="live")
+    cluster.query("insert into models (profile_id, version, epoch, kind, feature_version, bytes, sha256, figures, status) "
+                  "select profile_id, 2, epoch, kind, feature_version, bytes, sha256, figures, 'candidate' from models")
+    proxy = FrameDropper(stack.ports["feed"], seed=18)
+    try:
+        config = stack.folder / "lossy.yaml"
+        config.write_text(stack.config.read_text().replace(f"models: [tcp://127.0.0.1:{stack.ports['feed']}]",
+                                                           f"models: [tcp://127.0.0.1:{proxy.port}]"))
+        moderator = stack.start_moderator(config, ready=False)
+        wait_until(lambda: moderator.metric("prismguard_moderator_model_version", profile="default") == 1, what="the first model")
+        wait_until(lambda: proxy.passed > 0, what="an announcement")
+        took = []
+        for turn in range(rounds):
+            version, before = 2 - turn % 2, len(proxy.seen)
+            cluster.query(f"select model_publish(profile_id, {version}) from models where version = 1")
+            wait_until(lambda: moderator.metric("prismguard_moderator_model_version", profile="default") == version,
+                       what=f"version {version}")
+            arrived = time.monotonic()
+            took.append(arrived - proxy.seen[before])
+        print(f"{proxy.dropped} of {proxy.dropped + proxy.passed} announcements lost; a change took "
+              f"{sorted(took)[rounds // 2]:.2f} s, at most {max(took):.2f} s")
+        assert proxy.dropped > proxy.passed / 2
+        assert max(took) < 2
+        assert moderator.metric("prismguard_moderator_model_feed_stale") == 0, "it did not come from a look after a silence"
+    finally:
+        proxy.close()
