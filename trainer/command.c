@@ -63,7 +63,7 @@ static const struct command_kind kinds[] = {
     {"import-prismguard", "PROFILE DIR", "take over a profile of PrismGuard: its settings as YAML, its history of SQLite",
      "DIR is PrismGuard's configs/mod_profiles/NAME. Its profile.json is printed as a profile of prismguard.yaml; where it\n"
      "is missing, PrismGuard's defaults. With --config its history.db is stored too, as an import; history.rocks is not\n"
-     "read.\n",
+     "read, and said to be left out: it is a RocksDB. Written out as JSON lines by PrismGuard's own tools, `import` takes it.\n",
      2, 2, 0, true, true, true, command_import_prismguard},
     {"export", "PROFILE", "write all labelled texts of a profile to standard output, in the order of their hashes",
      "Only labels whose text is stored; `import --source file` takes what it writes.\n",
@@ -74,7 +74,7 @@ static const struct command_kind kinds[] = {
      "counts more than a reviewer's, and stays. `delete` takes a text with all that is known of it; with --key all that a\n"
      "caller's key sent. Exit status 3: there was nothing to delete.\n",
      1, 4, BIT(COMMAND_SOURCE) | BIT(COMMAND_LABEL) | BIT(COMMAND_CATEGORY) | BIT(COMMAND_LIMIT) | BIT(COMMAND_KEY), false, false,
-     true, command_samples},
+     false, command_samples},
 };
 
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
@@ -189,20 +189,27 @@ static int open_settings(struct command *command)
     return PROGRAM_OK;
 }
 
-static int open_hash_key(struct command *command)
+int command_read_hash_key(struct command *command)
 {
     struct secret secret;
+    enum status status = secret_read(&secret, command->settings->database.hash_key_file);
+
+    if (status != STATUS_OK) {
+        return command_fail(command, "database.hash_key_file cannot be read", status_sentence(status));
+    }
+    secret_hash_key(command->hash_key, secret_view(&secret));
+    secret_free(&secret);
+    return PROGRAM_OK;
+}
+
+static int open_secrets(struct command *command)
+{
     enum status status = secret_start();
 
-    if (status == STATUS_OK && command->kind->hashes) {
-        status = secret_read(&secret, command->settings->database.hash_key_file);
-        if (status != STATUS_OK) {
-            return command_fail(command, "database.hash_key_file cannot be read", status_sentence(status));
-        }
-        secret_hash_key(command->hash_key, secret_view(&secret));
-        secret_free(&secret);
+    if (status != STATUS_OK) {
+        return command_fail(command, "there is no randomness", status_sentence(status));
     }
-    return status == STATUS_OK ? PROGRAM_OK : command_fail(command, "there is no randomness", status_sentence(status));
+    return command->kind->hashes ? command_read_hash_key(command) : PROGRAM_OK;
 }
 
 /* Only a leader raises the schema; where there is none, this session is one until it has. */
@@ -278,7 +285,7 @@ static int work(struct command *command)
     int code = connects ? open_settings(command) : PROGRAM_OK;
 
     if (code == PROGRAM_OK && connects) {
-        code = open_hash_key(command);
+        code = open_secrets(command);
     }
     if (code == PROGRAM_OK && connects) {
         code = open_store(command);

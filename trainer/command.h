@@ -73,6 +73,9 @@ MUST_CHECK int command_fail_store(const struct command *command, const char *wha
 /* A wrong command line; returns PROGRAM_USAGE. */
 MUST_CHECK int command_misused(const struct command *command, const char *what, const char *found);
 
+/* Into command->hash_key, for a subcommand that needs it only sometimes. PROGRAM_OK, or what is to be returned: it was told. */
+MUST_CHECK int command_read_hash_key(struct command *command);
+
 /* The profile's row, made where there is none and `make` says so. False: it was told. */
 MUST_CHECK bool command_profile(const struct command *command, bool make, int64_t *out_profile_id);
 

@@ -31,6 +31,22 @@ static bool has_file(const char *folder, const char *name)
     return in_folder(folder, name, path) && stat(path, &file) == 0 && S_ISREG(file.st_mode);
 }
 
+/* Once PrismGuard has moved a history into its RocksDB, what came since is there alone. */
+static void tell_left_out(const struct command *command, const char *folder)
+{
+    char path[PATH_BYTES_MAX + 1];
+    struct stat found;
+
+    if (in_folder(folder, "history.rocks", path) && stat(path, &found) == 0) {
+        (void)fprintf(command->errors,
+                      "prismguard-trainer import-prismguard: %s: it is left out: only PrismGuard reads it; %s. Written out by "
+                      "its own tools as JSON lines of \"text\" and \"label\", `import` takes it\n",
+                      path,
+                      has_file(folder, "history.db.bak") ? "history.db.bak is what was there before it"
+                                                         : "no sample of it is taken over");
+    }
+}
+
 static enum status read_file(const char *folder, const char *name, struct buffer *out)
 {
     char path[PATH_BYTES_MAX + 1], part[4096];
@@ -178,6 +194,7 @@ int command_import_prismguard(struct command *command)
         code = print_yaml(command, folder, buffer_view(&json));
     }
     buffer_free(&json);
+    tell_left_out(command, folder);
     if (code == PROGRAM_OK && path[0] != '\0' && command->options[COMMAND_CONFIG] != NULL) {
         code = import_history(command, path);
     }

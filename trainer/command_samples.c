@@ -290,12 +290,16 @@ static int delete_text(const struct command *command, int64_t profile_id, struct
     return tell_deleted(command, status == STATUS_OK ? 1 : 0);
 }
 
-static int delete_key(const struct command *command)
+static int delete_key(struct command *command)
 {
     unsigned char digest[TEXT_HASH_BYTES];
     int64_t deleted = 0, all = 0;
+    int code = command_read_hash_key(command);
     enum status status;
 
+    if (code != PROGRAM_OK) {
+        return code;
+    }
     secret_text_hash(digest, command->hash_key, bytes_of(command->options[COMMAND_KEY]));
     do {
         status = store_delete_key(command->store, (struct bytes){(const char *)digest, sizeof digest}, &deleted);

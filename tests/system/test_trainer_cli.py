@@ -292,9 +292,14 @@ database:
 """)
     checked = subprocess.run([TRAINER, "--check", desk.config], capture_output=True, text=True, timeout=TIMEOUT_S)
     assert checked.returncode == 0, checked.stderr
-    told = desk.run("import-prismguard", "default", old).stdout
+    done = desk.run("import-prismguard", "default", old)
+    told = done.stdout
+    assert "history.rocks" not in done.stderr
     assert told.startswith(printed.stdout) and told.endswith("# default: 5 rows of the history, 4 stored, 4 broken\n")
-    desk.run("import-prismguard", "default", old)
+    (old / "history.rocks").mkdir()
+    done = desk.run("import-prismguard", "default", old)
+    assert done.stdout == told and f"{old}/history.rocks: it is left out" in done.stderr
+    assert "no sample of it is taken over" in done.stderr
     assert facts(cluster) == [["a violation", "1", "1", "1"], ["another", "1", "1", "1"], ["fine \u4f60", "0", "1", "1"],
                               ["said twice", "1", "1", "1"]]
     assert cluster.query("select count(*) from verdicts where category = 'spam' and labelled_at > now() - interval '1 hour'") == [["1"]]
@@ -328,6 +333,17 @@ def test_progress_is_for_terminals_only(desk):
         told += part
     assert process.wait(timeout=TIMEOUT_S) == 0
     assert b"train [" in told and told.endswith(b"\x1b[K") and "version 1 is live" in process.stdout.read()
+
+
+def test_only_what_names_texts_needs_the_hash_key(desk, cluster):
+    desk.run("import", "default", desk.file("a.jsonl", [{"text": "one", "label": 1}]))
+    (desk.folder / "hash").unlink()
+    found, = desk.json("samples", "default")
+    assert found["text"] == "one"
+    desk.run("samples", "default", "show", found["hash"])
+    desk.run("samples", "default", "relabel", found["hash"], "pass")
+    assert "hash_key_file cannot be read" in desk.run("samples", "delete", "--key", "team-a", code=1).stderr
+    assert desk.json("samples", "default", "delete", found["hash"]) == [{"deleted": 1}]
 
 
 def test_a_schema_that_is_newer_is_left_alone(desk, cluster):

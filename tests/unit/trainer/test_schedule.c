@@ -6,7 +6,9 @@
 #include "proto/secret.h"
 #include "trainer/schedule.h"
 
+#include <sched.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 
 enum { ROWS = 200, TEXT_BYTES = 40, PATIENCE_MS = 60000, EVERY_MS = 3600 * 1000 };
@@ -22,11 +24,40 @@ struct scene {
     struct db *db;
     int64_t epoch;
     int done_fd;
+    int nice; /* of the last training's thread; read behind done_fd */
+    int policy;
 };
 
+/* Of the calling thread, from /proc: fields 19 and 41 (proc(5)). */
+static void read_priority(int *out_nice, int *out_policy)
+{
+    char line[1024];
+    FILE *file = fopen("/proc/thread-self/stat", "re");
+    const char *at;
+
+    assert_non_null(file);
+    assert_non_null(fgets(line, sizeof line, file));
+    assert_int_equal(0, fclose(file));
+    at = strrchr(line, ')'); /* the end of field 2 */
+    assert_non_null(at);
+    for (int field = 2; field < 41; field++) {
+        at = strchr(at, ' ');
+        assert_non_null(at);
+        at++;
+        if (field + 1 == 19) {
+            *out_nice = (int)strtol(at, NULL, 10);
+        }
+    }
+    *out_policy = (int)strtol(at, NULL, 10);
+}
+
+/* On the thread that trained. */
 static void tell(void *context)
 {
-    (void)eventfd_write(((struct scene *)context)->done_fd, 1);
+    struct scene *scene = context;
+
+    read_priority(&scene->nice, &scene->policy);
+    (void)eventfd_write(scene->done_fd, 1);
 }
 
 static void set_scene(struct scene *scene, const char *database)
@@ -127,6 +158,26 @@ static void due_profiles_are_trained_one_after_the_other(void **state)
     assert_int_equal(2, samples_number(scene.db, "select count(*) from models where status = 'live'"));
     turn(&scene);
     assert_false(is_running(&scene)); /* nobody is due, and the third has no model by its settings */
+    clear_scene(&scene);
+}
+
+static void a_training_gives_way_to_all_others(void **state)
+{
+    struct scene scene;
+    int nice = 19;
+    int policy = SCHED_BATCH;
+
+    (void)state;
+    set_scene(&scene, "gives_way");
+    scene.profiles[1].training.min_samples = 100 * ROWS;
+    turn(&scene);
+    wait_for_run(&scene);
+    assert_int_equal(19, scene.nice);
+    assert_int_equal(SCHED_BATCH, scene.policy);
+    read_priority(&nice, &policy); /* and the leader's thread does not */
+    assert_int_not_equal(19, nice);
+    assert_int_equal(SCHED_OTHER, policy);
+    turn(&scene);
     clear_scene(&scene);
 }
 
@@ -421,6 +472,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(due_profiles_are_trained_one_after_the_other),
         cmocka_unit_test(a_refused_model_lets_its_profile_rest),
+        cmocka_unit_test(a_training_gives_way_to_all_others),
         cmocka_unit_test(while_a_version_is_on_trial_its_profile_is_not_trained),
         cmocka_unit_test(a_failed_run_lets_its_profile_rest_too),
         cmocka_unit_test(each_failure_in_a_row_makes_the_rest_longer),
