@@ -97,7 +97,7 @@ static void for_each_vector(void (*each)(const char *name, enum coding coding, s
         free((char *)in.data);
         count++;
     }
-    assert_true(count >= 27);
+    assert_true(count >= 51);
     buffer_free(&outcome.decoded);
     free((char *)manifest.data);
 }
