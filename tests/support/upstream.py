@@ -148,6 +148,14 @@ class Upstream:
             return self._script_stream(connection, exchange, request)
         self._send_json(connection, self.completion("hello from upstream"))
 
+    def _script_logprobs(self, connection, exchange, request):
+        """An answer of max_tokens tokens, each with what else it might have been."""
+        completion = self.completion("a plain answer")
+        others = [{"token": " b", "logprob": -9.5, "bytes": [32, 98]}] * request["top_logprobs"]
+        completion["choices"][0]["logprobs"] = {"refusal": None, "content": [
+            {"token": "a", "logprob": -0.5, "bytes": [97], "top_logprobs": others}] * request["max_tokens"]}
+        self._send_json(connection, completion)
+
     def _script_reviewer(self, connection, exchange, request):
         self._send_json(connection, self.completion(self._verdict(request), "reviewer"))
 

@@ -55,6 +55,18 @@ def test_a_profile_that_observes_lets_request_and_answer_pass(stack, dialect):
     assert stack.gateway.wait_event("request_done", would="block", status=200)["decision"]
 
 
+def test_an_answer_with_more_logprobs_than_are_read_is_a_bad_gateway(stack):
+    """Twenty others a token: each has some 190 values of JSON here, and 200,000 are read."""
+    before = stack.gateway.metric("prismguard_gateway_answers_total", fate="unreadable")
+    status, _, body = stack.chat("Hi", model="logprobs", logprobs=True, top_logprobs=20, max_tokens=800)
+    assert status == 200 and len(json.loads(body)["choices"][0]["logprobs"]["content"]) == 800
+    status, _, body = stack.chat("Hi", model="logprobs", logprobs=True, top_logprobs=20, max_tokens=1200)
+    assert status == 502 and b"the upstream's answer cannot be judged" in body
+    assert stack.gateway.metric("prismguard_gateway_answers_total", fate="unreadable") == before + 1
+    status, _, _ = stack.chat("Hi", model="logprobs", logprobs=True, top_logprobs=0, max_tokens=10000)
+    assert status == 200
+
+
 def test_an_error_of_the_upstream_passes_and_what_is_compressed_does_not(stack):
     status, _, body = stack.chat("Hi", model="refused")
     assert status == 429 and b"slow down" in body
