@@ -205,7 +205,7 @@ static bool is_drawn(const struct judge *judge, const struct hearing *hearing, s
 /* A segment that has text. */
 static enum status hear(struct judge *judge, struct hearing *hearing, size_t index, struct bytes text)
 {
-    const struct recent_basis *bases = hearing->bench->bases;
+    struct recent_basis *bases = hearing->bench->bases;
     bool remembers = judge->recent != NULL && bases[RECENT_JUDGED].ttl_ms > 0;
     struct recent_print print = {0};
     struct recent_finding finding;

@@ -224,19 +224,32 @@ struct recent_print recent_print_of(const struct recent *recent, struct bytes te
     return print;
 }
 
-static struct name name_of(const struct recent *recent, const struct recent_basis *basis, const struct recent_print *print)
+static void settle_ground(const struct recent *recent, struct recent_basis *basis)
 {
     struct {
-        struct recent_print print;
         uint64_t model_version;
         uint64_t kind;
         unsigned char digest[SHA256_BYTES];
-    } whole = {.print = *print, .model_version = basis->model_version, .kind = basis->kind};
+    } whole = {.model_version = basis->model_version, .kind = basis->kind};
+
+    _Static_assert(sizeof whole == 2 * sizeof(uint64_t) + SHA256_BYTES, "no byte of it is padding");
+    memcpy(whole.digest, basis->digest, sizeof whole.digest);
+    secret_table_hash(basis->ground, recent->name_key, (struct bytes){(const char *)&whole, sizeof whole});
+    basis->ground_version = basis->model_version;
+    basis->has_ground = true;
+}
+
+/* Both are hashes by keys that nobody knows: that two pairs give one name is as rare as that two texts give one print. */
+static struct name name_of(const struct recent *recent, struct recent_basis *basis, const struct recent_print *print)
+{
     struct name name;
 
-    _Static_assert(sizeof whole == TABLE_HASH_BYTES + 2 * sizeof(uint64_t) + SHA256_BYTES, "no byte of it is padding");
-    memcpy(whole.digest, basis->digest, sizeof whole.digest);
-    secret_table_hash(name.bytes, recent->name_key, (struct bytes){(const char *)&whole, sizeof whole});
+    if (!basis->has_ground || basis->ground_version != basis->model_version) {
+        settle_ground(recent, basis);
+    }
+    for (size_t index = 0; index < sizeof name.bytes; index++) {
+        name.bytes[index] = print->bytes[index] ^ basis->ground[index];
+    }
     return name;
 }
 
@@ -289,7 +302,7 @@ static void end_look(struct look *look)
     (void)pthread_mutex_unlock(&look->lock->mutex);
 }
 
-bool recent_find(struct recent *recent, const struct recent_basis *basis, const struct recent_print *print, uint64_t now_ms,
+bool recent_find(struct recent *recent, struct recent_basis *basis, const struct recent_print *print, uint64_t now_ms,
                  struct recent_finding *out)
 {
     struct name name = name_of(recent, basis, print);
@@ -331,7 +344,7 @@ static struct entry *choose(const struct look *look, uint64_t now_ms)
     return chosen;
 }
 
-void recent_keep(struct recent *recent, const struct recent_basis *basis, const struct recent_print *print, uint64_t now_ms,
+void recent_keep(struct recent *recent, struct recent_basis *basis, const struct recent_print *print, uint64_t now_ms,
                  const struct recent_finding *finding)
 {
     struct name name = name_of(recent, basis, print);

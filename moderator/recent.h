@@ -1,6 +1,6 @@
 /* recent: what was found out about texts of late, so that the history of a conversation is not judged anew with each turn.
  *
- *   text ──keyed hash──> print ──with what the finding rests on──> name (128 bits)
+ *   text ──keyed hash──> print ──with the keyed hash of what the finding rests on──> name (128 bits)
  *
  *   profile ──> table of cache.entries ──> set of RECENT_WAYS ──> entry {name, finding, until, used}
  *
@@ -32,13 +32,16 @@ struct recent_print {
     unsigned char bytes[TABLE_HASH_BYTES];
 };
 
-/* What the findings of one kind rest on, for one profile; model_version may be changed. */
+/* What the findings of one kind rest on, for one profile; model_version may be changed. It belongs to one thread. */
 struct recent_basis {
     enum recent_kind kind;
     size_t profile; /* its number */
     uint64_t ttl_ms; /* 0: nothing is kept, and nothing is found */
     uint64_t model_version; /* 0 = none */
     unsigned char digest[SHA256_BYTES];
+    bool has_ground; /* this and what follows is for recent alone: the keyed hash of all above, with that version */
+    uint64_t ground_version;
+    unsigned char ground[TABLE_HASH_BYTES];
 };
 
 struct recent_finding {
@@ -62,11 +65,11 @@ MUST_CHECK enum status recent_basis_of(const struct recent *recent, const struct
 struct recent_print recent_print_of(const struct recent *recent, struct bytes text);
 
 /* False when nothing is known, or not any more. */
-bool recent_find(struct recent *recent, const struct recent_basis *basis, const struct recent_print *print, uint64_t now_ms,
+bool recent_find(struct recent *recent, struct recent_basis *basis, const struct recent_print *print, uint64_t now_ms,
                  struct recent_finding *out);
 
 /* For basis.ttl_ms. In the place of what was known of it, of what is too old, or of what was not used for longest. */
-void recent_keep(struct recent *recent, const struct recent_basis *basis, const struct recent_print *print, uint64_t now_ms,
+void recent_keep(struct recent *recent, struct recent_basis *basis, const struct recent_print *print, uint64_t now_ms,
                  const struct recent_finding *finding);
 
 /* What a table of so many entries holds, at most. */

@@ -18,7 +18,7 @@ static struct recent_basis basis_of(const struct review_profile *profile, const 
 size_t review_recent_ask(struct recent *recent, const struct review_profile *profile, const struct message_task *task,
                          unsigned char passed[UNSURE_BYTES_MAX], struct review_answer *out)
 {
-    const struct recent_basis basis = basis_of(profile, task);
+    struct recent_basis basis = basis_of(profile, task);
     struct bytes rest = task->segments;
     struct segment segment;
     uint64_t now_ms = clock_ms();
@@ -44,7 +44,7 @@ size_t review_recent_ask(struct recent *recent, const struct review_profile *pro
     return left;
 }
 
-static void keep(struct recent *recent, const struct recent_basis *basis, struct bytes text, const struct review_answer *answer)
+static void keep(struct recent *recent, struct recent_basis *basis, struct bytes text, const struct review_answer *answer)
 {
     struct recent_finding finding = {.score = (double)NAN, .violation = answer->violation};
     const struct recent_print print = recent_print_of(recent, text);
@@ -56,7 +56,7 @@ static void keep(struct recent *recent, const struct recent_basis *basis, struct
 void review_recent_keep(struct recent *recent, const struct review_profile *profile, const struct message_task *task,
                         const struct bytes *texts, size_t count, const struct review_answer *answer)
 {
-    const struct recent_basis basis = basis_of(profile, task);
+    struct recent_basis basis = basis_of(profile, task);
 
     if (recent == NULL || (answer->violation && count != 1)) {
         return;
@@ -70,7 +70,7 @@ void review_recent_keep_passed(struct recent *recent, const struct review_profil
                                const unsigned char passed[UNSURE_BYTES_MAX])
 {
     const struct bytes bits = {(const char *)passed, UNSURE_BYTES_MAX};
-    const struct recent_basis basis = basis_of(profile, task);
+    struct recent_basis basis = basis_of(profile, task);
     const struct review_answer answer = {.violation = false};
     struct bytes rest = task->segments;
     struct segment segment;
