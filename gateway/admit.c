@@ -31,7 +31,6 @@ struct admit {
     struct hosts *hosts;
     struct addresses *clients;
     struct overload *overload;
-    struct pace pace;
 };
 
 static void budget_init(struct budget *budget, uint64_t max, struct metrics *metrics, const char *name, const char *help)
@@ -115,7 +114,6 @@ enum status admit_open(struct admit **out, const struct limit_settings *limits, 
         return STATUS_NO_MEMORY;
     }
     use_accounts(admit);
-    pace_init(&admit->pace, limits->in_flight, metrics);
     *out = admit;
     return STATUS_OK;
 }
@@ -192,21 +190,6 @@ struct addresses *admit_clients(const struct admit *admit)
     return admit->clients;
 }
 
-struct pace *admit_pace(struct admit *admit)
-{
-    return &admit->pace;
-}
-
-bool admit_pace_is_held(const struct admit *admit)
-{
-    return pace_is_held(&admit->pace);
-}
-
-bool admit_pace_is_full(const struct admit *admit)
-{
-    return pace_is_full(&admit->pace);
-}
-
 struct overload *admit_overload(const struct admit *admit)
 {
     return admit->overload;
@@ -216,7 +199,7 @@ enum status admit_request(struct admit *admit)
 {
     uint64_t before;
 
-    if (taken(&admit->requests) >= pace_limit(&admit->pace) || !take(&admit->requests, 1, &before)) {
+    if (!take(&admit->requests, 1, &before)) {
         return STATUS_FULL;
     }
     charge_share(&admit->request_memory, admit->request_bytes);

@@ -19,7 +19,6 @@
 #include "gateway/addresses.h"
 #include "gateway/hosts.h"
 #include "gateway/overload.h"
-#include "gateway/pace.h"
 #include "proto/account.h"
 #include "proto/metrics.h"
 #include "proto/settings.h"
@@ -53,7 +52,7 @@ struct hosts *admit_hosts(const struct admit *admit);
 /* The requests in flight of one client, who may stand behind a trusted proxy; the same bound. */
 struct addresses *admit_clients(const struct admit *admit);
 
-/* STATUS_FULL beyond limits.in_flight, or beyond the pace; nothing is held then. */
+/* STATUS_FULL beyond limits.in_flight; nothing is held then. */
 MUST_CHECK enum status admit_request(struct admit *admit);
 void admit_request_end(struct admit *admit);
 
@@ -63,10 +62,6 @@ struct account *admit_unsent(struct admit *admit);
 
 /* Its accounts are signals of it. Lent until admit_close. */
 struct overload *admit_overload(const struct admit *admit);
-
-struct pace *admit_pace(struct admit *admit);
-bool admit_pace_is_held(const struct admit *admit);
-bool admit_pace_is_full(const struct admit *admit);
 
 /* A decoder for a compressed body. STATUS_FULL beyond limits.decoders, or beyond DECODERS_BROTLI_MAX of brotli's; nothing is held
  * then. */

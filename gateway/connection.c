@@ -290,7 +290,7 @@ void connection_feed(struct connection *connection)
 {
     struct buffer ahead = connection->ahead;
 
-    if (ahead.count > 0 && !connection->rests) {
+    if ((ahead.count > 0 || state_of(connection) == BODY) && !connection->rests) {
         buffer_init(&connection->ahead, ahead.max);
         consume(connection, buffer_view(&ahead));
         buffer_free(&ahead);

@@ -18,6 +18,7 @@ static const struct {
     [STEP_IDENTIFY] = {"identify", exchange_identify},
     [STEP_ROUTE] = {"route", exchange_route},
     [STEP_ADMIT] = {"admit", exchange_admit},
+    [STEP_PACE] = {"pace", exchange_pace},
     [STEP_DECODER] = {"decoder", exchange_decoder},
     [STEP_READ] = {"read", exchange_read},
     [STEP_BODY] = {"body", exchange_body},
@@ -51,6 +52,7 @@ static void give_back(struct exchange *exchange)
     exchange_leave(exchange);
     snapshot_release(&exchange->snapshot);
     exchange_step_out(exchange);
+    pace_leave(home->pace, &exchange->paced);
     exchange_held_close(exchange);
     exchange_decode_close(exchange);
     exchange_moderations_close(exchange);
@@ -164,6 +166,8 @@ static void on_refused(void *context, struct connection *connection, void *curre
 
     if (exchange == NULL) {
         exchange_reject_early(context, connection, refusal);
+    } else if (exchange->step == STEP_PACE && refusal == REFUSAL_BODY_TIME) {
+        (void)exchange_go(exchange, exchange_shed(exchange)); /* nobody had time for it */
     } else if (exchange->step == STEP_DECODER && refusal == REFUSAL_BODY_TIME) {
         (void)exchange_go(exchange, exchange_rejected(exchange, REFUSAL_DECODERS)); /* the time went by for want of one */
     } else if (exchange->starved_ms != 0 && refusal == REFUSAL_BODY_TIME) {
@@ -331,6 +335,7 @@ enum status exchanges_open(struct exchanges **out, const struct exchange_service
     exchanges->admit = services->admit;
     exchanges->metrics = services->metrics;
     exchanges->upstream = services->upstream;
+    exchanges->pace = services->pace;
     exchanges->loop_index = services->loop_index;
     for (enum wait wait = WAIT_NONE; wait < WAIT_COUNT; wait++) {
         TAILQ_INIT(&exchanges->waiting[wait]);

@@ -8,7 +8,8 @@
  *
  * Where a profile judges answers: connect -> hold -> weigh -> judge -> obey -> allowed -> release -> finish (exchange_held.c).
  *
- * A step looks at what is there and names the next one, or waits for an event: a free decoder (decoder, for a compressed body),
+ * A step looks at what is there and names the next one, or waits for an event: its turn (pace, between admit and
+ * decoder), a free decoder (decoder, for a compressed body),
  * the request's last byte (read), room for a copy of its text (body, inputs, ask), the verdict (judge), the end of the upstream's
  * answer (relay). A client that leaves takes its
  * exchange along in the same turn: the upstream is cancelled, the job abandoned. What was judged is what is sent, byte for byte
@@ -21,6 +22,7 @@
 
 #include "gateway/admit.h"
 #include "gateway/connection.h"
+#include "gateway/pace.h"
 #include "gateway/pool.h"
 #include "gateway/snapshot.h"
 #include "gateway/upstream.h"
@@ -39,6 +41,7 @@ struct exchange_services { /* all borrowed until exchanges_close */
     struct admit *admit;
     struct metrics *metrics;
     struct upstream *upstream;
+    struct pace *pace;
     size_t loop_index;
 };
 
@@ -56,12 +59,13 @@ void exchanges_use_pool(struct exchanges *exchanges, struct pool *pool);
 /* What the connections of the loop tell; `closed` is left to the loop. */
 struct connection_events exchanges_events(struct exchanges *exchanges);
 
-/* Every LOOP_TICK_MS: who waits for a decoder has one when one is free; who waited too long for room is refused; what was kept
- * for requests that do not come is freed. */
+/* Every LOOP_TICK_MS: who waits for a decoder has one when one is free; who waited too long for room, or for a turn, is refused;
+ * what was kept for requests that do not come is freed. */
 void exchanges_tick(struct exchanges *exchanges);
 
-/* Once a turn of the loop, before its connections': decodes a bounded part of what is to be decoded, lets those go on for whom
- * there is room again, and frees what only a large document needed. */
+/* Once a turn of the loop, before its connections': begins some of those that wait for their turn (gateway/pace), decodes a
+ * bounded part of what is to be decoded, lets those go on for whom there is room again, and frees what only a large document
+ * needed. */
 void exchanges_turn(struct exchanges *exchanges);
 
 /* Whether there is more of that to do now: the loop must not sleep. */

@@ -154,14 +154,38 @@ enum step exchange_shed(struct exchange *exchange)
     return exchange_full(exchange, LIMIT_OVERLOAD);
 }
 
+static bool has_no_time(const struct exchanges *home)
+{
+    return pace_is_held(home->pace) || pace_is_full(home->pace, clock_ms());
+}
+
+/* While the loop has no time for all: whether its caller's others have waited for too long already, or its caller has more than
+ * its share of the places and others would find none. */
+static bool would_wait_too_long(const struct exchange *exchange)
+{
+    const struct exchanges *home = exchange->home;
+    struct overload_share share;
+
+    if (!pace_is_held(home->pace)) {
+        return false;
+    }
+    if (pace_is_late(home->pace, exchange_turn_name(exchange), clock_ms())) {
+        return true;
+    }
+    share = share_of(exchange);
+    return admit_in_flight(home->admit) > home->limits->in_flight / PACE_SHARE_PART && overload_is_over_share(&share);
+}
+
 /* The places of the process and of the client's address, then overload, and last the caller's own place, which costs it a turn of
  * its rate. */
 static enum step find_room(struct exchange *exchange)
 {
+    struct exchanges *home = exchange->home;
     enum caller_result result = CALLER_ADMITTED;
 
-    if (admit_request(exchange->home->admit) != STATUS_OK) {
-        exchange->retry_after_s = admit_pace_is_held(exchange->home->admit) ? overload_retry_after_s() : 0;
+    if (admit_request(home->admit) != STATUS_OK) {
+        pace_crowd(home->pace);
+        exchange->retry_after_s = has_no_time(home) ? overload_retry_after_s() : 0;
         return exchange_full(exchange, LIMIT_IN_FLIGHT);
     }
     exchange->admitted = true;
@@ -169,7 +193,7 @@ static enum step find_room(struct exchange *exchange)
         exchange->retry_after_s = RETRY_AFTER_S;
         return exchange_rejected(exchange, REFUSAL_ADDRESS);
     }
-    if (exchange_is_shed(exchange, false)) {
+    if (exchange_is_shed(exchange, false) || would_wait_too_long(exchange)) {
         return exchange_shed(exchange);
     }
     if (exchange->caller != NULL) {
@@ -177,7 +201,7 @@ static enum step find_room(struct exchange *exchange)
         exchange->entered = result == CALLER_ADMITTED;
     }
     if (result == CALLER_ADMITTED) {
-        return STEP_DECODER;
+        return STEP_PACE;
     }
     return exchange_full(exchange, result == CALLER_RATE ? LIMIT_KEY_RATE : LIMIT_KEY_IN_FLIGHT);
 }
@@ -189,19 +213,40 @@ static bool has_short_body(const struct request_head *head)
     return head->body_bytes > 0 && head->body_bytes <= TURNED_AWAY_BODY_BYTES_MAX && !head->wants_continue;
 }
 
+/* The connection of one for which there is no time is not heard for a while. */
+static enum step turn_away(struct exchange *exchange)
+{
+    exchange->turned_away = true;
+    exchange_leave(exchange);
+    if (has_no_time(exchange->home)) {
+        connection_rest(exchange->connection);
+    }
+    return has_short_body(exchange->head) ? STEP_WAIT : STEP_REFUSE; /* for the connection's `complete` */
+}
+
 enum step exchange_admit(struct exchange *exchange)
 {
     enum step step = find_room(exchange);
 
-    if (step != STEP_REFUSE) {
-        return step;
+    return step == STEP_REFUSE ? turn_away(exchange) : step;
+}
+
+enum step exchange_pace(struct exchange *exchange)
+{
+    if (pace_begin(exchange->home->pace)) {
+        return STEP_DECODER;
     }
-    exchange->turned_away = true;
-    exchange_leave(exchange);
-    if (admit_pace_is_held(exchange->home->admit)) {
-        connection_rest(exchange->connection);
-    }
-    return has_short_body(exchange->head) ? STEP_WAIT : STEP_REFUSE; /* for the connection's `complete` */
+    pace_stand(exchange->home->pace, &exchange->paced, exchange_turn_name(exchange), clock_ms());
+    connection_hold(exchange->connection);
+    return STEP_WAIT; /* for exchanges_turn */
+}
+
+enum step exchange_waited_too_long(struct exchange *exchange)
+{
+    pace_leave(exchange->home->pace, &exchange->paced);
+    exchange->waited_us = clock_us() - exchange->begun_us;
+    (void)exchange_shed(exchange);
+    return turn_away(exchange);
 }
 
 void exchange_leave(struct exchange *exchange)

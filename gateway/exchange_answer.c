@@ -342,7 +342,7 @@ enum step exchange_finish(struct exchange *exchange)
         series_observe(series->first_byte, (double)exchange->relayed.first_byte_us / 1e6);
     }
     if (exchange->turned_away) {
-        series_observe(series->refused, (double)(total_us - exchange->read_us) / 1e6);
+        series_observe(series->refused, (double)(total_us - exchange->read_us + exchange->waited_us) / 1e6);
     }
     series_observe(series->total, (double)total_us / 1e6);
     write_down(exchange, total_us);

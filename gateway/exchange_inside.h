@@ -13,6 +13,7 @@
 #include "gateway/held.h"
 #include "gateway/format/unjudged.h"
 #include "gateway/inflate.h"
+#include "gateway/pace.h"
 #include "gateway/pool.h"
 #include "gateway/relay.h"
 #include "gateway/reply.h"
@@ -34,6 +35,7 @@ enum step {
     STEP_IDENTIFY,
     STEP_ROUTE,
     STEP_ADMIT,
+    STEP_PACE,
     STEP_DECODER,
     STEP_READ,
     STEP_BODY,
@@ -137,6 +139,8 @@ struct exchange {
     uint64_t waits_ms;     /* since when */
     uint64_t starved_ms;   /* since when the budget has no room for what is decoded; 0 = it has */
     uint64_t wanted_bytes; /* of the budget; 0 = not known */
+    struct pace_member paced; /* while it stands in the loop's line */
+    uint64_t waited_us;       /* there, in vain */
 
     struct buffer body;  /* decoded; charged to the process's body budget */
     size_t body_bytes;   /* that came; the buffer may be gone */
@@ -231,6 +235,7 @@ struct exchanges {
     struct admit *admit;
     struct metrics *metrics;
     struct upstream *upstream;
+    struct pace *pace;
     struct pool *pool;
     size_t loop_index;
     struct json json;      /* of the body at hand: parsed and extracted in one call */
@@ -275,6 +280,7 @@ enum step exchange_head(struct exchange *exchange);
 enum step exchange_route(struct exchange *exchange);
 enum step exchange_identify(struct exchange *exchange);
 enum step exchange_admit(struct exchange *exchange);
+enum step exchange_pace(struct exchange *exchange);
 enum step exchange_decoder(struct exchange *exchange);
 enum step exchange_read(struct exchange *exchange);
 enum step exchange_body(struct exchange *exchange);
@@ -304,6 +310,9 @@ bool exchange_is_shed(struct exchange *exchange, bool is_stream);
 
 /* Says so; the next step. */
 enum step exchange_shed(struct exchange *exchange);
+
+/* The same for one that stands in the loop's line. */
+enum step exchange_waited_too_long(struct exchange *exchange);
 
 /* Gives back the places that exchange_admit took. The snapshot is still held. */
 void exchange_leave(struct exchange *exchange);

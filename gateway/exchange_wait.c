@@ -1,6 +1,7 @@
 /* exchange_wait: the lines in which exchanges of a loop wait, the longest waiting first, and who is served when.
  *
  *   line      waits for                                 served by          at its limit
+ *   (pace)    its turn, with all of its request         exchanges_turn     503 after PACE_WAIT_MAX_MS
  *   DECODER   a decoder, of all or of brotli's          exchanges_tick     503 when the body's time is over
  *   TURN      the rest of its body to be decoded        exchanges_turn     503 when the budget has no room for so long
  *   ROOM      the body budget, for a copy of its text   exchanges_turn     503 after BODY_BUDGET_WAIT_MS, or the body's time
@@ -16,6 +17,7 @@
 #include "proto/limits.h"
 
 #include <assert.h>
+#include <stddef.h>
 
 void exchange_stand(struct exchange *exchange, enum wait wait)
 {
@@ -100,9 +102,29 @@ static void give_room(struct exchanges *exchanges)
     }
 }
 
+static struct exchange *paced_exchange(struct pace_member *member)
+{
+    return (struct exchange *)((char *)member - offsetof(struct exchange, paced));
+}
+
+static void begin_next(struct exchanges *exchanges)
+{
+    struct pace_member *member;
+
+    pace_turn(exchanges->pace, clock_ms());
+    while ((member = pace_next(exchanges->pace)) != NULL) {
+        struct exchange *exchange = paced_exchange(member);
+
+        connection_go_on(exchange->connection);
+        (void)exchange_go(exchange, STEP_DECODER);
+    }
+    exchanges->wants_turn = exchanges->wants_turn || pace_is_held(exchanges->pace);
+}
+
 void exchanges_turn(struct exchanges *exchanges)
 {
     exchanges->wants_turn = false;
+    begin_next(exchanges);
     give_room(exchanges);
     decode_on(exchanges);
     exchange_slices_turn(exchanges);
@@ -154,8 +176,21 @@ static void refuse_overdue(struct exchanges *exchanges, enum wait wait)
     }
 }
 
+static void refuse_those_who_waited(struct exchanges *exchanges)
+{
+    struct pace_member *member;
+
+    while ((member = pace_overdue(exchanges->pace, clock_ms())) != NULL) {
+        struct exchange *exchange = paced_exchange(member);
+
+        connection_go_on(exchange->connection);
+        (void)exchange_go(exchange, exchange_waited_too_long(exchange));
+    }
+}
+
 void exchanges_tick(struct exchanges *exchanges)
 {
+    refuse_those_who_waited(exchanges);
     give_decoders(exchanges, WAIT_DECODER);
     give_decoders(exchanges, WAIT_BROTLI);
     refuse_overdue(exchanges, WAIT_TURN);

@@ -3,6 +3,7 @@
 
 #include "gateway/connection_set.h"
 #include "gateway/exchange.h"
+#include "gateway/pace.h"
 #include "gateway/upstream.h"
 #include "proto/clock.h"
 #include "proto/limits.h"
@@ -19,6 +20,8 @@ struct loop {
     struct gateway_settings settings; /* a copy: the times in it change with a reload, in the loop's own turn */
     pthread_t thread;
     bool started;
+    uint64_t tick_ns; /* the last one, and how long the loop had slept until then */
+    uint64_t slept_ns;
     uv_loop_t uv;
     bool uv_open;
     uv_async_t wake;
@@ -31,6 +34,7 @@ struct loop {
     struct connection_events events;
     struct upstream *upstream;
     struct exchanges *exchanges;
+    struct pace *pace;
     struct admit *admit;
     size_t index;
     enum life life;
@@ -39,8 +43,6 @@ struct loop {
     _Atomic bool lead_wanted;
     _Atomic bool drain_wanted;
     struct pulse pulse;
-    uint64_t turn_end_ns; /* of the last turn, and how long the loop had slept until then */
-    uint64_t slept_ns;
 };
 
 static void begin_drain(struct loop *loop)
@@ -88,10 +90,15 @@ static void take_snapshot(struct loop *loop)
 static void on_wake(uv_async_t *wake)
 {
     struct loop *loop = wake->data;
-    struct job *job;
+    struct job *job = NULL;
+    int count = 0;
 
-    while (loop->pool != NULL && (job = pool_take(loop->pool, loop->index)) != NULL) {
+    while (loop->pool != NULL && count < PACE_BEGINS && (job = pool_take(loop->pool, loop->index)) != NULL) {
         exchange_judged(job);
+        count++;
+    }
+    if (count == PACE_BEGINS) { /* the others in the next turn, as with requests that begin */
+        (void)uv_async_send(wake);
     }
     take_snapshot(loop);
     if (loop->life == LIFE_RUNNING && atomic_load_explicit(&loop->drain_wanted, memory_order_relaxed)) {
@@ -101,11 +108,23 @@ static void on_wake(uv_async_t *wake)
     }
 }
 
+/* How much of it the loop has slept. */
+static void tell_tick(struct loop *loop)
+{
+    uint64_t now_ns = uv_hrtime();
+    uint64_t slept_ns = uv_metrics_idle_time(&loop->uv);
+
+    pace_tick(loop->pace, slept_ns - loop->slept_ns, now_ns - loop->tick_ns);
+    loop->tick_ns = now_ns;
+    loop->slept_ns = slept_ns;
+}
+
 static void on_tick(uv_timer_t *tick)
 {
     struct loop *loop = tick->data;
 
     pulse_beat(&loop->pulse);
+    tell_tick(loop);
     connection_set_tick(loop->connections);
     exchanges_tick(loop->exchanges);
     upstream_tick(loop->upstream);
@@ -115,17 +134,6 @@ static void on_tick(uv_timer_t *tick)
     if (loop->life != LIFE_RUNNING) {
         go_on_ending(loop);
     }
-}
-
-/* How long it was, without its sleep. */
-static void tell_turn(struct loop *loop)
-{
-    uint64_t now_ns = uv_hrtime();
-    uint64_t slept_ns = uv_metrics_idle_time(&loop->uv);
-
-    pulse_turn(&loop->pulse, (now_ns - loop->turn_end_ns - (slept_ns - loop->slept_ns)) / 1000);
-    loop->turn_end_ns = now_ns;
-    loop->slept_ns = slept_ns;
 }
 
 static void on_awake(uv_idle_t *awake)
@@ -147,12 +155,14 @@ static void on_turn_end(uv_check_t *turn_end)
 
     exchanges_turn(loop->exchanges);
     connection_set_turn(loop->connections);
+    if (loop->server != NULL && !pace_is_held(loop->pace)) {
+        server_room(loop->server);
+    }
     if (exchanges_want_turn(loop->exchanges)) {
         on_turn_wanted(loop);
     } else {
         (void)uv_idle_stop(&loop->awake);
     }
-    tell_turn(loop);
 }
 
 static void on_connection_closed(void *owner)
@@ -179,7 +189,11 @@ static enum status open_parts(struct loop *loop, const struct loop_options *opti
     const struct upstream_part part = {admit_hosts(options->admit), options->index, options->count};
     enum status status = upstream_open(&loop->upstream, &loop->uv, &loop->settings, &part, options->metrics);
 
+    if (status == STATUS_OK) {
+        status = pace_open(&loop->pace, options->metrics);
+    }
     services.upstream = loop->upstream;
+    services.pace = loop->pace;
     if (status == STATUS_OK) {
         status = exchanges_open(&loop->exchanges, &services);
     }
@@ -192,7 +206,7 @@ static enum status open_parts(struct loop *loop, const struct loop_options *opti
                                      &loop->events);
     }
     if (status == STATUS_OK) {
-        status = server_open(&loop->server, &loop->uv, address, loop->connections, options->admit);
+        status = server_open(&loop->server, &loop->uv, address, loop->connections, options->admit, loop->pace);
     }
     return status;
 }
@@ -343,6 +357,7 @@ void loop_close(struct loop **out)
     }
     connection_set_close(&loop->connections);
     exchanges_close(&loop->exchanges);
+    pace_close(&loop->pace);
     unused = atomic_load(&loop->next);
     snapshot_release(&unused);
     free(loop);

@@ -188,8 +188,7 @@ uint64_t overload_samples(const struct overload *overload)
     return atomic_load_explicit(&overload->samples, memory_order_relaxed);
 }
 
-/* More than everybody has on average: whoever has least is never the first to be refused. */
-static bool is_over_share(const struct overload_share *share)
+bool overload_is_over_share(const struct overload_share *share)
 {
     return share->own * share->callers > share->all;
 }
@@ -212,7 +211,7 @@ static enum overload_stage asks_to_refuse(const struct source *source, bool is_s
 
 bool overload_refuses(struct overload *overload, bool is_stream, const struct overload_share *share)
 {
-    bool over_share = is_over_share(share);
+    bool over_share = overload_is_over_share(share);
     enum overload_stage refused = OVERLOAD_NONE;
 
     for (enum overload_signal signal = 0; signal < OVERLOAD_SIGNALS && refused == OVERLOAD_NONE; signal++) {

@@ -105,6 +105,9 @@ enum overload_stage overload_stage(const struct overload *overload);
 /* Samples so far: who does something once a sample asks. */
 uint64_t overload_samples(const struct overload *overload);
 
+/* Whether it is more than everybody has on average: never who has least. */
+bool overload_is_over_share(const struct overload_share *share);
+
 /* Whether to refuse a new request (is_stream: that is known to ask for a stream) of a caller with this share. Not below
  * OVERLOAD_STREAMS: ask overload_stage first, it costs nothing. A refusal is counted. */
 bool overload_refuses(struct overload *overload, bool is_stream, const struct overload_share *share);

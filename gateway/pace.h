@@ -1,43 +1,82 @@
-/* pace: how many requests may be in flight while the processor is what there is too little of.
+/* pace: how many requests a loop begins in one of its turns, and the line of those that come later: fair between callers.
  *
- *   the shortest turn of a sample, of the loop that is worst     limit
- *   PACE_TURN_US or more: nothing goes on without waiting        half of what is in flight, PACE_REQUESTS_MIN at least
- *   less                                                         an eighth more, up to limits.in_flight
+ *   by a keyed hash of the caller's name:     7: a1 a2 a3     41: b1     200: c1 c2
+ *   in turns:                                 a1 b1 c1 a2 c2 a3            each queue gives its longest waiting one
  *
- * A loop that has more to do than it can has no short turn for as long as that lasts, while a burst or a processor that was
- * taken away spoils some turns only. With fewer in flight as many are completed, each sooner; hundreds at once cost more than
- * their work: their turns come in bursts, in which connections to upstreams fall idle, are closed, and opened anew.
+ * A loop that has begun PACE_BEGINS requests looks at its sockets again before it begins others, however many have come: what
+ * each needs (its buffers, its transfer) is touched again and again until it is answered, and that of hundreds at once is not in
+ * the processor's cache. While the loop has time for all, nobody waits longer than a turn; where it has not, the line grows
+ * up to limits.in_flight (who waits has a place there), and the wait tells how short of time the loop is:
  *
- * Thread: pace_sample for one; the rest any.
+ *   PACE_LATE_MS       the caller's longest waiting one has waited so long: others of this caller are refused
+ *   PACE_STANDING_MS   somebody has waited all this time: the loop is full
+ *   PACE_WAIT_MAX_MS   a request that has waited so long is refused
+ *
+ * Requests that wait elsewhere (for moderators, for upstreams) fill limits.in_flight too; refusing the others may take no more
+ * than a part of the loop's time: where it slept less than a half of a tick in which there were such, it is full as well. A full
+ * loop accepts few connections, and lets those rest whose requests it turns away.
+ *
+ * Two callers may share a queue, and then have one caller's turns together: nobody can choose with whom. Thread: the loop's.
  */
 #ifndef GATEWAY_PACE_H
 #define GATEWAY_PACE_H
 
+#include "proto/bytes.h"
 #include "proto/metrics.h"
+#include "proto/status.h"
 
-#include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
-struct pace {
-    uint64_t max;
-    _Atomic uint64_t limit;
-    _Atomic bool is_full;
-    struct series *gauge;
+/* Embedded in what waits; all zero: it does not. */
+struct pace_member {
+    TAILQ_ENTRY(pace_member) in_queue;
+    struct pace_queue *queue; /* NULL: it does not wait */
+    uint64_t since_ms;
 };
 
-/* `max` is limits.in_flight. Borrows `metrics` as long as it is used. */
-void pace_init(struct pace *pace, uint64_t max, struct metrics *metrics);
+struct pace;
 
-/* Each OVERLOAD_SAMPLE_MS. */
-void pace_sample(struct pace *pace, uint64_t turn_us, uint64_t in_flight);
+/* `metrics` is borrowed until pace_close. STATUS_NO_MEMORY. */
+MUST_CHECK enum status pace_open(struct pace **out, struct metrics *metrics);
 
-uint64_t pace_limit(const struct pace *pace);
+/* Nobody waits. Takes NULL. */
+void pace_close(struct pace **pace);
 
-/* Whether that is less than the settings say. */
+/* Whether a request may begin at once: it has, then, in this turn. Else it is to stand in line. */
+bool pace_begin(struct pace *pace);
+
+/* Whether another request of this caller would wait too long. */
+bool pace_is_late(const struct pace *pace, struct bytes caller, uint64_t now_ms);
+
+/* To the end of its caller's queue; the member is lent until pace_next takes it out, or pace_leave. */
+void pace_stand(struct pace *pace, struct pace_member *member, struct bytes caller, uint64_t now_ms);
+void pace_leave(struct pace *pace, struct pace_member *member);
+
+/* The next one to begin in this turn, taken out; NULL when nobody waits, or the turn has begun as many as it may. */
+struct pace_member *pace_next(struct pace *pace);
+
+/* One that has waited for PACE_WAIT_MAX_MS; it still stands. NULL when there is none. */
+struct pace_member *pace_overdue(const struct pace *pace, uint64_t now_ms);
+
+/* The next turn of the loop. */
+void pace_turn(struct pace *pace, uint64_t now_ms);
+
+/* A request found no place in limits.in_flight. */
+void pace_crowd(struct pace *pace);
+
+/* Every LOOP_TICK_MS: how much of the time since the last one the loop has slept. */
+void pace_tick(struct pace *pace, uint64_t slept_ns, uint64_t all_ns);
+
+/* Whether anybody waits. */
 bool pace_is_held(const struct pace *pace);
 
-/* Whether the last sample had no short turn. */
-bool pace_is_full(const struct pace *pace);
+/* How many connections the loop may take now: none while requests wait that are there already. */
+int pace_accepts(const struct pace *pace, uint64_t now_ms);
+
+/* Whether the loop has more to do than it can. */
+bool pace_is_full(const struct pace *pace, uint64_t now_ms);
 
 #endif

@@ -9,7 +9,6 @@ void pulse_begin(struct pulse *pulse, const char *name, uint64_t every_ms)
     pulse->every_ms = every_ms;
     atomic_store_explicit(&pulse->beat_ms, clock_ms(), memory_order_relaxed);
     atomic_store_explicit(&pulse->late_ms, 0, memory_order_relaxed);
-    atomic_store_explicit(&pulse->turn_us, UINT64_MAX, memory_order_relaxed);
     atomic_store_explicit(&pulse->beating, true, memory_order_release);
 }
 
@@ -61,18 +60,4 @@ uint64_t pulse_take_late_ms(struct pulse *pulse)
     uint64_t late_ms = pulse_is_expected(pulse) ? late_by(pulse, clock_ms()) : 0;
 
     return late_ms > worst_ms ? late_ms : worst_ms;
-}
-
-void pulse_turn(struct pulse *pulse, uint64_t turn_us)
-{
-    if (turn_us < atomic_load_explicit(&pulse->turn_us, memory_order_relaxed)) {
-        atomic_store_explicit(&pulse->turn_us, turn_us, memory_order_relaxed);
-    }
-}
-
-uint64_t pulse_take_turn_us(struct pulse *pulse)
-{
-    uint64_t turn_us = atomic_exchange_explicit(&pulse->turn_us, UINT64_MAX, memory_order_relaxed);
-
-    return turn_us == UINT64_MAX ? 0 : turn_us;
 }

@@ -19,7 +19,6 @@ struct pulse {
     _Atomic uint64_t beats;
     _Atomic uint64_t beat_ms; /* the last one */
     _Atomic uint64_t late_ms; /* the worst since it was taken */
-    _Atomic uint64_t turn_us; /* the shortest since it was taken; UINT64_MAX: there was none */
 };
 
 /* `name` is a literal. */
@@ -34,12 +33,6 @@ uint64_t pulse_count(const struct pulse *pulse);
 
 /* Since the last beat; 0 when none is expected. */
 uint64_t pulse_silent_ms(const struct pulse *pulse);
-
-/* A turn took so long, without its sleep. */
-void pulse_turn(struct pulse *pulse, uint64_t turn_us);
-
-/* The shortest turn since the last call, and 0 when there was none. For one caller. */
-uint64_t pulse_take_turn_us(struct pulse *pulse);
 
 /* By how much beats came too late at most, since the last call. For one caller. */
 uint64_t pulse_take_late_ms(struct pulse *pulse);

@@ -21,6 +21,7 @@ struct server {
     int socket;
     struct connection_set *set;
     struct admit *admit;
+    const struct pace *pace;
     bool listens; /* looks at its socket; else those who connect wait */
     uint64_t pauses_until_ms;
     bool ending;
@@ -144,8 +145,7 @@ static void serve(struct server *server, int fd, bool has_place)
 /* Accepts until nobody waits or there is no place; and looks again in the next turn when many wait. */
 static void take(struct server *server)
 {
-    bool full = admit_pace_is_full(server->admit);
-    int most = full ? PACE_ACCEPTS : ACCEPT_TURN_MAX;
+    int most = pace_accepts(server->pace, clock_ms());
 
     for (int count = 0; count < most; count++) {
         enum status room = is_paused(server) ? STATUS_AGAIN : admit_connection(server->admit);
@@ -162,7 +162,10 @@ static void take(struct server *server)
         }
         serve(server, fd, room == STATUS_OK);
     }
-    if (full) { /* a connection costs as much as a request, and its request would be turned away */
+    if (most == 0) { /* the turn in which nobody waits any more takes them */
+        set_listening(server, false);
+    }
+    if (pace_is_full(server->pace, clock_ms())) { /* a connection costs as much as a request, which would have to wait */
         server->pauses_until_ms = clock_ms() + ACCEPT_PAUSE_MS;
         set_listening(server, false);
     }
@@ -208,7 +211,7 @@ static int bind_socket(struct server_address *address)
 }
 
 enum status server_open(struct server **out, uv_loop_t *loop, struct server_address *address, struct connection_set *set,
-                        struct admit *admit)
+                        struct admit *admit, const struct pace *pace)
 {
     struct server *server = calloc(1, sizeof *server);
     int fd = address->socket.ss_family == AF_UNIX ? unix_socket(address) : bind_socket(address);
@@ -226,6 +229,7 @@ enum status server_open(struct server **out, uv_loop_t *loop, struct server_addr
     }
     server->set = set;
     server->admit = admit;
+    server->pace = pace;
     server->socket = fd;
     if (listen(fd, LISTEN_BACKLOG) != 0) {
         error = errno;

@@ -13,6 +13,7 @@
 
 #include "gateway/admit.h"
 #include "gateway/connection_set.h"
+#include "gateway/pace.h"
 #include "proto/bytes.h"
 #include "proto/status.h"
 
@@ -51,10 +52,10 @@ MUST_CHECK enum status server_address_text(const struct server_address *address,
  * been accepted stays. */
 void server_address_close(struct server_address *address);
 
-/* Listens. Port 0 picks one and writes it into *address, for the other loops. `set` and `admit` are borrowed until
- * server_close has ended. STATUS_NO_MEMORY, or why it cannot listen (address_status). */
+/* Listens. Port 0 picks one and writes it into *address, for the other loops. `set`, `admit` and the loop's `pace` are borrowed
+ * until server_close has ended. STATUS_NO_MEMORY, or why it cannot listen (address_status). */
 MUST_CHECK enum status server_open(struct server **out, uv_loop_t *loop, struct server_address *address,
-                                   struct connection_set *set, struct admit *admit);
+                                   struct connection_set *set, struct admit *admit, const struct pace *pace);
 
 /* A connection of this loop has ended: takes those that wait. Also every tick, for those that ended on other loops, and for
  * pauses that are over. */

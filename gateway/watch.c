@@ -69,19 +69,6 @@ static uint64_t take_late_ms(struct watch *watch)
     return worst_ms;
 }
 
-/* The shortest turn of the loop that has the longest ones. */
-static uint64_t take_turn_us(struct watch *watch)
-{
-    uint64_t worst_us = 0;
-
-    for (size_t index = 0; index < watch->count; index++) {
-        uint64_t turn_us = pulse_take_turn_us(watch->at[index].pulse);
-
-        worst_us = turn_us > worst_us ? turn_us : worst_us;
-    }
-    return worst_us;
-}
-
 static void tell_signals(struct watch *watch)
 {
     struct overload *overload = admit_overload(watch->admit);
@@ -110,7 +97,6 @@ static void *run(void *context)
         look_for_stuck(watch);
         tell_signals(watch);
         overload_sample(admit_overload(watch->admit));
-        pace_sample(admit_pace(watch->admit), take_turn_us(watch), admit_in_flight(watch->admit));
     }
     return NULL;
 }

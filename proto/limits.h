@@ -182,8 +182,13 @@ enum {
     OVERLOAD_LAG_MAX_MS = 1000,          /* as bad as it gets */
     OVERLOAD_RETRY_SPREAD_S = 4,         /* those that were refused come back within so many seconds, not all at once */
     TURNED_AWAY_BODY_BYTES_MAX = 64 * KIB, /* read for nothing, so that the connection may stay */
-    PACE_TURN_US = 20000,                /* a loop of which every turn takes so long has more to do than it can */
-    PACE_REQUESTS_MIN = 16,              /* in flight, however slow the processor is */
+    PACE_BEGINS = 32,                    /* requests that a loop begins in one turn: what they need stays in the cache */
+    PACE_QUEUES = 256,                   /* of those that wait for a turn: by the hash of their callers */
+    PACE_LATE_MS = 250,                  /* a caller whose longest waiting request waits so long: its others are refused */
+    PACE_WAIT_MAX_MS = 1000,             /* who has waited so long is refused */
+    PACE_STANDING_MS = 100,              /* somebody waits, for so long: the processor is full */
+    PACE_SLEEP_PART = 2,                 /* a loop that refuses sleeps as much of its time as a half, or it is full */
+    PACE_SHARE_PART = 2,                 /* while requests wait, who has more than a fair share has a half of in_flight */
     PACE_REST_MS = 1000,                 /* then a connection whose request was turned away is not heard: RETRY_AFTER_S */
     PACE_ACCEPTS = 8,                    /* and a loop takes so many connections in each ACCEPT_PAUSE_MS */
     CONNECTIONS_OF_TEN_DESCRIPTORS = 4,  /* the others are for upstreams, moderators and ourselves */

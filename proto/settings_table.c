@@ -150,7 +150,7 @@ static const struct setting rows[] = {
      LIMIT(response_bytes), .sentence = "An answer that is not a stream."},
     {"gateway.limits.upstream_connections", SETTING_NUMBER, .min = 1, .max = COUNT_MAX, .fallback = "256",
      LIMIT(upstream_connections), .sentence = "Requests under way to one upstream host, over all loops."},
-    {"gateway.limits.upstream_idle", SETTING_NUMBER, .max = COUNT_MAX, .fallback = "32", LIMIT(upstream_idle),
+    {"gateway.limits.upstream_idle", SETTING_NUMBER, .max = COUNT_MAX, .fallback = "128", LIMIT(upstream_idle),
      .sentence = "Idle connections kept to one upstream host; each loop has its share."},
     {"gateway.limits.resolve", SETTING_TIME, .min = 10, .max = HOUR, .fallback = "2s", LIVE_LIMIT(resolve_ms),
      .sentence = "For looking up an upstream's name."},

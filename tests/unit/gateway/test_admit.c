@@ -74,24 +74,6 @@ static void requests_in_flight_have_a_bound(void **state)
     }
 }
 
-static void fewer_requests_are_in_flight_while_the_pace_is_held(void **state)
-{
-    struct admit *admit = ((struct fixture *)*state)->admit;
-
-    atomic_store(&admit_pace(admit)->limit, 2);
-    assert_true(admit_pace_is_held(admit));
-    assert_status(STATUS_OK, admit_request(admit));
-    assert_status(STATUS_OK, admit_request(admit));
-    assert_status(STATUS_FULL, admit_request(admit));
-    admit_request_end(admit);
-    assert_status(STATUS_OK, admit_request(admit));
-    atomic_store(&admit_pace(admit)->limit, 3);
-    assert_status(STATUS_OK, admit_request(admit));
-    for (int index = 0; index < 3; index++) {
-        admit_request_end(admit);
-    }
-}
-
 static void bodies_and_unsent_bytes_have_accounts(void **state)
 {
     struct admit *admit = ((struct fixture *)*state)->admit;
@@ -250,7 +232,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(connections_are_served_then_told_then_left_waiting, set_up, tear_down),
         cmocka_unit_test_setup_teardown(requests_in_flight_have_a_bound, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(fewer_requests_are_in_flight_while_the_pace_is_held, set_up, tear_down),
         cmocka_unit_test_setup_teardown(bodies_and_unsent_bytes_have_accounts, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_fullest_budget_makes_the_pressure, set_up, tear_down),
         cmocka_unit_test_setup_teardown(connections_and_requests_have_doors_of_their_own, set_up, tear_down),

@@ -1,23 +1,23 @@
-/* Tests of pace: both sides of the turn that is too long, and both ends of the limit. */
+/* Tests of pace: both sides of what a turn begins and of each wait, and that callers have turns. */
 #include "gateway/pace.h"
 
 #include "support/unit.h"
 
 #include "proto/limits.h"
-
-enum { MAX = 512 };
+#include "proto/secret.h"
 
 struct fixture {
     struct metrics *metrics;
-    struct pace pace;
+    struct pace *pace;
 };
 
 static int set_up(void **state)
 {
     struct fixture *fixture = test_calloc(1, sizeof *fixture);
 
+    assert_status(STATUS_OK, secret_start());
     assert_status(STATUS_OK, metrics_open(&fixture->metrics));
-    pace_init(&fixture->pace, MAX, fixture->metrics);
+    assert_status(STATUS_OK, pace_open(&fixture->pace, fixture->metrics));
     *state = fixture;
     return 0;
 }
@@ -26,78 +26,158 @@ static int tear_down(void **state)
 {
     struct fixture *fixture = *state;
 
+    pace_close(&fixture->pace);
+    pace_close(&fixture->pace);
     metrics_close(&fixture->metrics);
     test_free(fixture);
     return 0;
 }
 
-static void turns_below_the_mark_leave_it_as_it_is(void **state)
+static int64_t waiting(const struct fixture *fixture)
 {
-    struct pace *pace = &((struct fixture *)*state)->pace;
-
-    assert_int_equal(MAX, pace_limit(pace));
-    pace_sample(pace, PACE_TURN_US - 1, MAX);
-    assert_int_equal(MAX, pace_limit(pace));
-    assert_false(pace_is_held(pace));
-    assert_false(pace_is_full(pace));
-    pace_sample(pace, PACE_TURN_US, MAX);
-    assert_int_equal(MAX / 2, pace_limit(pace));
-    assert_true(pace_is_held(pace));
-    assert_true(pace_is_full(pace));
-    pace_sample(pace, PACE_TURN_US - 1, MAX);
-    assert_true(pace_is_held(pace)); /* still */
-    assert_false(pace_is_full(pace));
+    return series_value(metrics_series(fixture->metrics, METRIC_GAUGE, "prismguard_gateway_paced", "", NULL, 0));
 }
 
-static void it_is_half_of_what_is_in_flight_but_never_more_than_it_was_nor_too_few(void **state)
+static void fill_turn(struct pace *pace)
 {
-    struct pace *pace = &((struct fixture *)*state)->pace;
-
-    pace_sample(pace, PACE_TURN_US, 100);
-    assert_int_equal(50, pace_limit(pace));
-    pace_sample(pace, PACE_TURN_US, MAX); /* those of before are still there */
-    assert_int_equal(25, pace_limit(pace));
-    pace_sample(pace, UINT64_MAX, 0);
-    assert_int_equal(PACE_REQUESTS_MIN, pace_limit(pace));
-    pace_sample(pace, UINT64_MAX, MAX);
-    assert_int_equal(PACE_REQUESTS_MIN, pace_limit(pace));
-}
-
-static void it_grows_back_by_itself_and_no_further(void **state)
-{
-    struct fixture *fixture = *state;
-    struct pace *pace = &fixture->pace;
-    int samples = 0;
-
-    pace_sample(pace, PACE_TURN_US, 0);
-    for (uint64_t before = 0; pace_is_held(pace); samples++) {
-        assert_true(pace_limit(pace) > before);
-        before = pace_limit(pace);
-        pace_sample(pace, 0, 0);
+    for (int index = 0; index < PACE_BEGINS; index++) {
+        assert_true(pace_begin(pace));
     }
-    assert_int_equal(MAX, pace_limit(pace));
-    assert_in_range(samples, 8, 40); /* seconds, not minutes */
-    assert_int_equal(MAX, series_value(metrics_series(fixture->metrics, METRIC_GAUGE, "prismguard_gateway_in_flight_limit", "", NULL, 0)));
+    assert_false(pace_begin(pace));
 }
 
-static void a_limit_below_the_least_stays(void **state)
+static void a_turn_begins_so_many_and_the_next_one_as_many_again(void **state)
 {
     struct fixture *fixture = *state;
+    struct pace *pace = fixture->pace;
+    struct pace_member members[PACE_BEGINS + 1] = {0};
 
-    pace_init(&fixture->pace, 4, fixture->metrics);
-    pace_sample(&fixture->pace, PACE_TURN_US, 4);
-    assert_int_equal(4, pace_limit(&fixture->pace));
-    assert_false(pace_is_held(&fixture->pace));
+    fill_turn(pace);
+    for (int index = 0; index < PACE_BEGINS + 1; index++) {
+        pace_stand(pace, &members[index], BYTES("a"), 1000);
+    }
+    assert_int_equal(PACE_BEGINS + 1, waiting(fixture));
+    assert_null(pace_next(pace)); /* the turn is over for all */
+    pace_turn(pace, 1000);
+    assert_false(pace_begin(pace)); /* others were there before */
+    for (int index = 0; index < PACE_BEGINS; index++) {
+        assert_ptr_equal(&members[index], pace_next(pace));
+    }
+    assert_null(pace_next(pace));
+    assert_true(pace_is_held(pace));
+    pace_turn(pace, 1000);
+    assert_ptr_equal(&members[PACE_BEGINS], pace_next(pace));
+    assert_null(pace_next(pace));
+    assert_false(pace_is_held(pace));
+    assert_int_equal(0, waiting(fixture));
+    assert_true(pace_begin(pace));
+}
+
+static void callers_have_turns_whoever_has_many(void **state)
+{
+    struct pace *pace = ((struct fixture *)*state)->pace;
+    struct pace_member many[6] = {0}, one = {0}, two[2] = {0};
+
+    for (int index = 0; index < 6; index++) {
+        pace_stand(pace, &many[index], BYTES("many"), 1000);
+    }
+    pace_stand(pace, &one, BYTES("one"), 1001);
+    pace_stand(pace, &two[0], BYTES("two"), 1001);
+    pace_stand(pace, &two[1], BYTES("two"), 1001);
+    pace_leave(pace, &many[1]); /* its client has left */
+    pace_leave(pace, &many[1]);
+    assert_ptr_equal(&many[0], pace_next(pace));
+    assert_ptr_equal(&one, pace_next(pace));
+    assert_ptr_equal(&two[0], pace_next(pace));
+    assert_ptr_equal(&many[2], pace_next(pace));
+    assert_ptr_equal(&two[1], pace_next(pace));
+    for (int index = 3; index < 6; index++) {
+        assert_ptr_equal(&many[index], pace_next(pace));
+    }
+    assert_null(pace_next(pace));
+}
+
+static void only_the_caller_whose_requests_wait_long_is_late(void **state)
+{
+    struct pace *pace = ((struct fixture *)*state)->pace;
+    struct pace_member member = {0}, other = {0};
+
+    assert_false(pace_is_late(pace, BYTES("a"), 1000));
+    pace_stand(pace, &member, BYTES("a"), 1000);
+    pace_stand(pace, &other, BYTES("b"), 1000 + PACE_LATE_MS);
+    assert_false(pace_is_late(pace, BYTES("a"), 1000 + PACE_LATE_MS - 1));
+    assert_true(pace_is_late(pace, BYTES("a"), 1000 + PACE_LATE_MS));
+    assert_false(pace_is_late(pace, BYTES("b"), 1000 + PACE_LATE_MS));
+    pace_leave(pace, &member);
+    assert_false(pace_is_late(pace, BYTES("a"), 1000 + PACE_LATE_MS));
+    pace_leave(pace, &other);
+}
+
+static void who_has_waited_too_long_is_found_in_any_queue(void **state)
+{
+    struct pace *pace = ((struct fixture *)*state)->pace;
+    struct pace_member young = {0}, old = {0};
+
+    assert_null(pace_overdue(pace, 1000));
+    pace_stand(pace, &young, BYTES("a"), 1001);
+    pace_stand(pace, &old, BYTES("b"), 1000);
+    assert_null(pace_overdue(pace, 1000 + PACE_WAIT_MAX_MS - 1));
+    assert_ptr_equal(&old, pace_overdue(pace, 1000 + PACE_WAIT_MAX_MS));
+    pace_leave(pace, &old);
+    assert_null(pace_overdue(pace, 1000 + PACE_WAIT_MAX_MS));
+    assert_ptr_equal(&young, pace_overdue(pace, 1001 + PACE_WAIT_MAX_MS));
+    pace_leave(pace, &young);
+}
+
+static void a_line_that_stands_makes_the_loop_full(void **state)
+{
+    struct pace *pace = ((struct fixture *)*state)->pace;
+    struct pace_member members[2] = {0};
+
+    assert_int_equal(ACCEPT_TURN_MAX, pace_accepts(pace, 1000));
+    pace_stand(pace, &members[0], BYTES("a"), 1000);
+    assert_int_equal(0, pace_accepts(pace, 1000)); /* those that are there come first */
+    pace_turn(pace, 1000);
+    pace_stand(pace, &members[1], BYTES("a"), 1050);
+    pace_leave(pace, &members[0]); /* another one, and still somebody */
+    pace_turn(pace, 1050);
+    assert_false(pace_is_full(pace, 1000 + PACE_STANDING_MS - 1));
+    assert_true(pace_is_full(pace, 1000 + PACE_STANDING_MS));
+    assert_int_equal(PACE_ACCEPTS, pace_accepts(pace, 1000 + PACE_STANDING_MS));
+    pace_leave(pace, &members[1]);
+    pace_turn(pace, 1000 + PACE_STANDING_MS);
+    assert_false(pace_is_full(pace, 1000 + PACE_STANDING_MS));
+    assert_int_equal(ACCEPT_TURN_MAX, pace_accepts(pace, 1000 + PACE_STANDING_MS));
+}
+
+static void a_crowd_makes_a_loop_full_that_hardly_sleeps(void **state)
+{
+    struct pace *pace = ((struct fixture *)*state)->pace;
+
+    pace_tick(pace, 0, 100);
+    assert_false(pace_is_full(pace, 1000)); /* busy, but nobody is refused */
+    pace_crowd(pace);
+    assert_int_equal(PACE_ACCEPTS, pace_accepts(pace, 1000));
+    assert_false(pace_is_full(pace, 1000));
+    pace_tick(pace, 100 / PACE_SLEEP_PART, 100);
+    assert_false(pace_is_full(pace, 1000));
+    pace_crowd(pace);
+    pace_tick(pace, 100 / PACE_SLEEP_PART - 1, 100);
+    assert_true(pace_is_full(pace, 1000));
+    pace_tick(pace, 0, 100);
+    assert_false(pace_is_full(pace, 1000));
 }
 
 int main(void)
 {
 #define with_pace(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        with_pace(turns_below_the_mark_leave_it_as_it_is),
-        with_pace(it_is_half_of_what_is_in_flight_but_never_more_than_it_was_nor_too_few),
-        with_pace(it_grows_back_by_itself_and_no_further),
-        with_pace(a_limit_below_the_least_stays),
+        with_pace(a_turn_begins_so_many_and_the_next_one_as_many_again),
+        with_pace(callers_have_turns_whoever_has_many),
+        with_pace(only_the_caller_whose_requests_wait_long_is_late),
+        with_pace(who_has_waited_too_long_is_found_in_any_queue),
+        with_pace(a_line_that_stands_makes_the_loop_full),
+        with_pace(a_crowd_makes_a_loop_full_that_hardly_sleeps),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

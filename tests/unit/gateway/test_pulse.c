@@ -68,27 +68,12 @@ static void silence_that_lasts_is_late_already(void **state)
     assert_int_equal(0, pulse_take_late_ms(&pulse));
 }
 
-static void the_shortest_turn_is_told_once(void **state)
-{
-    struct pulse pulse = {0};
-
-    (void)state;
-    pulse_begin(&pulse, "test", EVERY_MS);
-    assert_int_equal(0, pulse_take_turn_us(&pulse));
-    pulse_turn(&pulse, 50);
-    pulse_turn(&pulse, 30);
-    pulse_turn(&pulse, 40);
-    assert_int_equal(30, pulse_take_turn_us(&pulse));
-    assert_int_equal(0, pulse_take_turn_us(&pulse));
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(silence_counts_from_the_last_beat, thaw),
         cmocka_unit_test_teardown(a_beat_in_time_is_not_late_and_the_worst_is_told_once, thaw),
         cmocka_unit_test_teardown(silence_that_lasts_is_late_already, thaw),
-        cmocka_unit_test_teardown(the_shortest_turn_is_told_once, thaw),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

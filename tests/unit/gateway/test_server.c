@@ -1,6 +1,7 @@
 /* Tests of server: addresses, ports that are shared by loops, and what happens when there is no room. */
 #include "gateway/server.h"
 
+#include "proto/secret.h"
 #include "support/client_world.h"
 
 #include <linux/sockios.h>
@@ -11,6 +12,7 @@
 struct fixture {
     struct world *world;
     struct admit *admit;
+    struct pace *pace;
     struct server *server;
     struct server_address address;
 };
@@ -42,9 +44,11 @@ static int set_up(void **state)
     fixture->world->events.turn_wanted = on_server_turn;
     fixture->world->events.owner = fixture;
     assert_status(STATUS_OK, admit_open(&fixture->admit, &fixture->world->limits, fixture->world->metrics));
+    assert_status(STATUS_OK, secret_start());
+    assert_status(STATUS_OK, pace_open(&fixture->pace, fixture->world->metrics));
     assert_status(STATUS_OK, server_address(&fixture->address, "127.0.0.1:0"));
     assert_status(STATUS_OK, server_open(&fixture->server, &fixture->world->uv, &fixture->address, fixture->world->set,
-                                         fixture->admit));
+                                         fixture->admit, fixture->pace));
     *state = fixture;
     return 0;
 }
@@ -63,6 +67,7 @@ static int tear_down(void **state)
     assert_int_equal(0, admit_connections(fixture->admit));
     fixture->world->closed = 0;
     assert_int_equal(0, world_close((void **)&fixture->world));
+    pace_close(&fixture->pace);
     admit_close(&fixture->admit);
     test_free(fixture);
     return 0;
@@ -133,7 +138,8 @@ static void two_loops_share_a_port_that_was_picked_by_the_first(void **state)
     buffer_init(&after, 100);
     assert_status(STATUS_OK, server_address_text(&address, &before));
     assert_false(bytes_ends_with(buffer_view(&before), BYTES(":0")));
-    assert_status(STATUS_OK, server_open(&second, &fixture->world->uv, &address, fixture->world->set, fixture->admit));
+    assert_status(STATUS_OK, server_open(&second, &fixture->world->uv, &address, fixture->world->set, fixture->admit,
+                                         fixture->pace));
     assert_status(STATUS_OK, server_address_text(&address, &after));
     assert_true(bytes_equal(buffer_view(&before), buffer_view(&after)));
     server_close(&second);
@@ -188,7 +194,8 @@ static void an_address_of_another_machine_cannot_be_had(void **state)
     struct server_address address;
 
     assert_status(STATUS_OK, server_address(&address, "192.0.2.1:0"));
-    assert_status(STATUS_NOT_FOUND, server_open(&server, &fixture->world->uv, &address, fixture->world->set, fixture->admit));
+    assert_status(STATUS_NOT_FOUND, server_open(&server, &fixture->world->uv, &address, fixture->world->set, fixture->admit,
+                                                fixture->pace));
     assert_null(server);
 }
 
@@ -266,12 +273,13 @@ static void an_idle_connection_gives_its_place_to_the_next(void **state)
     assert_int_equal(0, close(next));
 }
 
-static void while_every_turn_is_long_few_connections_are_taken_at_a_time(void **state)
+static void a_full_loop_takes_few_connections_at_a_time(void **state)
 {
     struct fixture *fixture = *state;
     int clients[PACE_ACCEPTS + 1];
 
-    atomic_store(&admit_pace(fixture->admit)->is_full, true);
+    pace_crowd(fixture->pace);
+    pace_tick(fixture->pace, 0, 100); /* it did not sleep */
     clock_freeze(1000);
     fixture->world->answer = NULL;
     for (int index = 0; index < PACE_ACCEPTS + 1; index++) {
@@ -289,6 +297,23 @@ static void while_every_turn_is_long_few_connections_are_taken_at_a_time(void **
         assert_int_equal(0, close(clients[index]));
     }
     turn_until_empty(fixture);
+}
+
+static void connections_wait_while_requests_do(void **state)
+{
+    struct fixture *fixture = *state;
+    struct pace_member member = {0};
+    int client = connect_to(&fixture->address);
+
+    pace_stand(fixture->pace, &member, BYTES("a"), clock_ms());
+    for (int turn = 0; turn < 20; turn++) {
+        (void)uv_run(&fixture->world->uv, UV_RUN_NOWAIT);
+    }
+    assert_int_equal(0, admit_connections(fixture->admit));
+    pace_leave(fixture->pace, &member);
+    server_room(fixture->server);
+    assert_true(hears(fixture, client, "ok"));
+    assert_int_equal(0, close(client));
 }
 
 static void under_overload_connections_wait_in_the_queue(void **state)
@@ -404,7 +429,8 @@ int main(void)
         with_server(who_connects_at_the_end_is_told_and_nobody_gives_a_place),
         with_server(the_kernel_keeps_little_for_a_client_that_reads_nothing),
         with_server(an_idle_connection_gives_its_place_to_the_next),
-        with_server(while_every_turn_is_long_few_connections_are_taken_at_a_time),
+        with_server(a_full_loop_takes_few_connections_at_a_time),
+        with_server(connections_wait_while_requests_do),
         with_server(under_overload_connections_wait_in_the_queue),
         with_server(a_turn_takes_so_many_connections_and_the_next_the_rest),
         with_server(without_descriptors_it_pauses_and_goes_on_by_itself),

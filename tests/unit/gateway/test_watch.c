@@ -251,24 +251,6 @@ static void descriptors_and_lag_are_told(void **state)
     assert_true(percent(fixture, "lag") < 85);
 }
 
-static void long_turns_hold_the_pace_and_short_ones_let_it_go(void **state)
-{
-    struct fixture *fixture = *state;
-    uint64_t end_ms = clock_ms() + PATIENCE_MS;
-
-    assert_false(admit_pace_is_held(fixture->admit));
-    while (!admit_pace_is_held(fixture->admit) && clock_ms() < end_ms) {
-        pulse_turn(&fixture->pulses[0], 1);
-        pulse_turn(&fixture->pulses[1], PACE_TURN_US);
-        beat_for_a_look(fixture);
-    }
-    assert_true(admit_pace_is_held(fixture->admit));
-    while (admit_pace_is_held(fixture->admit) && clock_ms() < end_ms) {
-        beat_for_a_look(fixture);
-    }
-    assert_false(admit_pace_is_held(fixture->admit));
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -276,7 +258,6 @@ int main(void)
         cmocka_unit_test(a_loop_that_goes_on_in_time_does_not),
         cmocka_unit_test_setup_teardown(a_thread_that_is_silent_for_three_seconds_is_not_alive, set_up, tear_down),
         cmocka_unit_test_setup_teardown(descriptors_and_lag_are_told, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(long_turns_hold_the_pace_and_short_ones_let_it_go, set_up, tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

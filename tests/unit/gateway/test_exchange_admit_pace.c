@@ -1,0 +1,162 @@
+/* Tests of exchange_admit and exchange_wait together: requests that come in one turn of the loop, and more than it begins. */
+#include "gateway/exchange.h"
+
+#include "support/stall.h"
+#include "support/town.h"
+
+static char *text_room(void)
+{
+    char *room = malloc(TOWN_TEXT_BYTES_MAX);
+
+    assert_non_null(room);
+    room[0] = '\0';
+    return room;
+}
+
+static void assert_holds(const char *text, const char *part)
+{
+    if (strstr(text, part) == NULL) {
+        fail_msg("wanted %s in %s", part, text);
+    }
+}
+
+/* Clients whose requests come in one turn of the loop, each from an address of its own as a trusted proxy names it. */
+static void open_crowd(struct town *town, int *clients, int count, uint64_t in_flight)
+{
+    uint64_t end_ms = clock_ms() + TOWN_WAIT_MS;
+
+    town_init(town);
+    town->settings.gateway.limits.connections = town->settings.gateway.limits.connections_per_address = 128;
+    town->settings.gateway.limits.in_flight = in_flight;
+    town->settings.gateway.limits.upstream_connections = 128;
+    town->settings.gateway.trusted_proxy_count = 1;
+    (void)snprintf(town->settings.gateway.trusted_proxies[0], sizeof town->settings.gateway.trusted_proxies[0], "127.0.0.1");
+    town_start(town);
+    for (int index = 0; index < count; index++) {
+        clients[index] = town_client(town);
+    }
+    while (admit_connections(town->admit) < (uint64_t)count && clock_ms() < end_ms) {
+        (void)poll(NULL, 0, 1);
+    }
+    assert_int_equal(count, admit_connections(town->admit));
+}
+
+static void say_from(int client, const char *path, const char *address)
+{
+    char request[256];
+
+    (void)snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: %s\r\n\r\n", path, address);
+    town_say(client, request);
+}
+
+/* More than one turn begins, of one caller, and after them one of another: it goes to the upstream long before its time of coming
+ * would have it. */
+static void a_burst_of_one_caller_does_not_delay_another(void **state)
+{
+    enum { BURST = PACE_BEGINS + 16, COUNT = BURST + 1 };
+    int clients[COUNT], upstreams[COUNT], at = -1;
+    char *asked = text_room();
+    struct town town;
+
+    (void)state;
+    open_crowd(&town, clients, COUNT, 128);
+    stall_begin("loop");
+    for (int index = 0; index < BURST; index++) {
+        say_from(clients[index], "/plain/burst", "192.0.2.1");
+    }
+    say_from(clients[BURST], "/plain/single", "192.0.2.2");
+    stall_end();
+    for (int index = 0; index < COUNT; index++) {
+        upstreams[index] = town_upstream(&town);
+        asked[0] = '\0';
+        assert_true(town_hear(upstreams[index], asked, "\r\n\r\n"));
+        at = strstr(asked, "GET /single ") != NULL ? index : at;
+    }
+    assert_in_range(at, PACE_BEGINS, PACE_BEGINS + 1);
+    for (int index = 0; index < COUNT; index++) {
+        (void)close(clients[index]);
+        (void)close(upstreams[index]);
+    }
+    free(asked);
+    town_close(&town);
+}
+
+/* While requests wait, half of the places are for those who have no more than their share. */
+static void a_burst_leaves_places_to_others(void **state)
+{
+    enum { PLACES = 3 * PACE_BEGINS, BURST = PACE_BEGINS + PLACES / 2, COUNT = BURST + 2 };
+    const int own = PLACES / PACE_SHARE_PART - 1; /* beside the other's */
+    int clients[COUNT];
+    char *room = text_room();
+    struct town town;
+
+    (void)state;
+    open_crowd(&town, clients, COUNT, PLACES);
+    stall_begin("loop");
+    say_from(clients[0], "/plain/other", "192.0.2.2");
+    for (int index = 1; index <= BURST; index++) {
+        say_from(clients[index], "/plain/burst", "192.0.2.1");
+    }
+    say_from(clients[BURST + 1], "/plain/other", "192.0.2.2");
+    stall_end();
+    for (int index = own + 1; index <= BURST; index++) {
+        room[0] = '\0';
+        assert_true(town_hear(clients[index], room, "overloaded\"}}"));
+        assert_holds(room, "the gateway is overloaded");
+    }
+    while (admit_in_flight(town.admit) != (uint64_t)own + 2) { /* both others, too */
+        (void)poll(NULL, 0, 1);
+    }
+    for (int index = 0; index < COUNT; index++) {
+        (void)close(clients[index]);
+    }
+    free(room);
+    town_close(&town);
+}
+
+/* A connection is not heard for a while when it is the processor that is short. */
+static void who_is_turned_away_for_want_of_time_rests(void **state)
+{
+    enum { PLACES = PACE_BEGINS + 8, COUNT = PLACES + 1 };
+    int clients[COUNT];
+    char *room = text_room();
+    uint64_t begun_ms;
+    struct town town;
+
+    (void)state;
+    open_crowd(&town, clients, COUNT, PLACES);
+    stall_begin("loop");
+    for (int index = 0; index < COUNT; index++) {
+        say_from(clients[index], "/plain/x", "192.0.2.1");
+    }
+    begun_ms = clock_ms();
+    stall_end();
+    assert_true(town_hear(clients[PLACES], room, "overloaded\"}}"));
+    assert_holds(room, "as many requests in flight as it may");
+    assert_true(clock_ms() - begun_ms < PACE_REST_MS);
+    town_post(clients[PLACES], "/nowhere", "", "b");
+    room[0] = '\0';
+    assert_true(town_hear(clients[PLACES], room, "HTTP/1.1 404 "));
+    assert_true(clock_ms() - begun_ms >= PACE_REST_MS);
+    for (int index = 0; index < COUNT; index++) {
+        (void)close(clients[index]);
+    }
+    free(room);
+    town_close(&town);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    return secret_start() == STATUS_OK ? 0 : -1;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_burst_of_one_caller_does_not_delay_another),
+        cmocka_unit_test(a_burst_leaves_places_to_others),
+        cmocka_unit_test(who_is_turned_away_for_want_of_time_rests),
+    };
+    return cmocka_run_group_tests(tests, set_up, NULL);
+}
