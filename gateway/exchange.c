@@ -154,7 +154,7 @@ static void on_complete(void *context)
     exchange->read_us = clock_us() - exchange->begun_us;
     exchange->is_whole = true;
     if (exchange->turned_away) {
-        (void)exchange_go(exchange, STEP_REFUSE);
+        (void)exchange_go(exchange, exchange_problem(exchange, exchange->why, exchange->status, exchange->why_sentence));
     } else if (exchange->wait == WAIT_NONE) { /* else exchange_decode_on goes on */
         (void)exchange_go(exchange, exchange->coding == CODING_NONE ? exchange->after_read : exchange_decoded(exchange));
     }

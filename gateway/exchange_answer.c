@@ -17,6 +17,8 @@ enum step exchange_problem(struct exchange *exchange, enum error_kind kind, unsi
 {
     problem_set(&exchange->home->problem, kind, "", sentence);
     exchange->status = status;
+    exchange->why = kind;
+    exchange->why_sentence = sentence;
     return STEP_REFUSE;
 }
 

@@ -175,6 +175,8 @@ struct exchange {
     unsigned status;  /* of the answer, 0 = none */
     const char *end;  /* in one word, for the log */
     const char *error; /* what the client was told, for the log; NULL = no error of ours */
+    enum error_kind why;      /* it is refused, once its body has come: home->problem is another's then */
+    const char *why_sentence; /* static */
 };
 
 /* How a stream can end: whole, by the client, or as a transfer fails. */

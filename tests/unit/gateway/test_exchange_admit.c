@@ -411,6 +411,32 @@ static void who_is_turned_away_keeps_its_connection(void **state)
     town_close(&town);
 }
 
+/* What another request is told meanwhile is not told to it. */
+static void who_is_turned_away_hears_why_once_its_body_has_come(void **state)
+{
+    struct town town;
+    char *room = text_room(), *other_room = text_room();
+    int client, other;
+
+    (void)state;
+    town_open(&town);
+    tell(&town, 96);
+    client = town_client(&town);
+    other = town_client(&town);
+    town_say(client, "POST /plain/x HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nab");
+    town_post(other, "/nowhere", "", "b");
+    assert_true(town_hear(other, other_room, "HTTP/1.1 404 "));
+    town_say(client, "cde");
+    assert_true(town_hear(client, room, "\"}}"));
+    assert_holds(room, "HTTP/1.1 503 ");
+    assert_holds(room, "the gateway is overloaded");
+    (void)close(client);
+    (void)close(other);
+    free(room);
+    free(other_room);
+    town_close(&town);
+}
+
 static int set_up(void **state)
 {
     (void)state;
@@ -430,6 +456,7 @@ int main(void)
         cmocka_unit_test(behind_a_trusted_proxy_each_client_has_the_bound_of_an_address),
         cmocka_unit_test(a_judged_stream_is_refused_before_other_requests),
         cmocka_unit_test(who_is_turned_away_keeps_its_connection),
+        cmocka_unit_test(who_is_turned_away_hears_why_once_its_body_has_come),
     };
     return cmocka_run_group_tests(tests, set_up, NULL);
 }
