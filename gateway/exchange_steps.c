@@ -278,6 +278,9 @@ enum step exchange_connect(struct exchange *exchange)
         request.fields = exchange->forwarded;
         request.body = buffer_view(&exchange->body);
         request.expects_stream = endpoint_expects_stream(exchange->rest, request.body);
+        if (request.expects_stream && !exchange->judged && exchange_is_shed(exchange, true)) {
+            return exchange_shed(exchange); /* a judged one was asked before its verdict (exchange_text) */
+        }
         reply_init(&exchange->reply, exchange->connection, head->http_1_0, is_method(exchange, "HEAD"),
                    connection_may_keep(exchange->connection));
         holds = exchange_holds(exchange);

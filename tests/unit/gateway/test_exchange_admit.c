@@ -386,6 +386,35 @@ static void a_judged_stream_is_refused_before_other_requests(void **state)
     town_close(&town);
 }
 
+/* The same where nothing is judged: the path or the body says that it asks for a stream. */
+static void a_stream_that_is_not_judged_is_refused_before_other_requests(void **state)
+{
+    static const char fields[] = "x-api-key: secret-a\r\nConnection: close\r\n";
+    struct running running[2];
+    struct key_settings keys[2];
+    struct town town;
+    char *room = text_room();
+    int client;
+
+    (void)state;
+    open_town(&town, keys);
+    running[0] = run(&town, GET("/plain/v1/x") "x-api-key: secret-a\r\n\r\n");
+    running[1] = run(&town, GET("/openai/v1/x") "x-api-key: secret-b\r\n\r\n");
+    tell(&town, 92);
+    client = town_client(&town);
+    town_post(client, "/plain/v1/chat/completions", fields, "{\"model\":\"m\",\"stream\":true}");
+    assert_true(town_hear_all(client, room));
+    assert_holds(room, "HTTP/1.1 503 ");
+    assert_holds(room, "the gateway is overloaded");
+    assert_false(town_upstream_was_called(&town));
+    (void)close(client);
+    free(asked_by(&town, POST("/plain/v1/chat/completions") "x-api-key: secret-a\r\n\r\n{}"));
+    end(&running[0]);
+    end(&running[1]);
+    free(room);
+    town_close(&town);
+}
+
 /* One that sends the length, and later the body, is kept. */
 static void who_is_turned_away_keeps_its_connection(void **state)
 {
@@ -455,6 +484,7 @@ int main(void)
         cmocka_unit_test(without_keys_the_clients_address_has_the_share),
         cmocka_unit_test(behind_a_trusted_proxy_each_client_has_the_bound_of_an_address),
         cmocka_unit_test(a_judged_stream_is_refused_before_other_requests),
+        cmocka_unit_test(a_stream_that_is_not_judged_is_refused_before_other_requests),
         cmocka_unit_test(who_is_turned_away_keeps_its_connection),
         cmocka_unit_test(who_is_turned_away_hears_why_once_its_body_has_come),
     };
