@@ -4,7 +4,8 @@
  *   bench_overload upstream DELAY_MS                                                    prints its port; ends with its standard input
  *   bench_overload load PORT PATH RATE SECONDS DEADLINE_MS CONNECTIONS BODY_BYTES      prints what became of it: NAME=NUMBER ...
  *
- * RATE 0: each connection asks anew as soon as it is answered. Else arrivals are Poisson's, and whoever finds no free connection
+ * What is completed counts from the second second on: in the first one all clients connect, and lines fill that the end of the run
+ * leaves full. RATE 0: each connection asks anew as soon as it is answered. Else arrivals are Poisson's, and whoever finds no free connection
  * gives up at once: what would wait there would be late by the client's own line. A connection that was refused rests as long as
  * its Retry-After says. One thread, loopback only.
  */
@@ -23,7 +24,8 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { EVENTS = 256, ROOM = 16 * 1024, SAMPLES_MAX = 1 << 21, BODY_MAX = 8 * 1024, UPSTREAM_CONNECTIONS_MAX = 4096 };
+enum { EVENTS = 256, ROOM = 16 * 1024, SAMPLES_MAX = 1 << 21, BODY_MAX = 8 * 1024, NUMBER_DIGITS = 16,
+       COUNT_AFTER_US = 1000000 };
 
 static uint64_t now_us(void)
 {
@@ -216,15 +218,17 @@ struct load {
     int epoll;
     struct sockaddr_in address;
     double rate;
-    uint64_t begin_us, end_us, deadline_us;
+    uint64_t begin_us, count_us, end_us, deadline_us;
     char request[BODY_MAX + 1024];
     size_t request_bytes;
+    size_t number_at; /* the digits of the request at hand: no text comes twice, since moderators know what they judged of late */
+    uint64_t number;
     struct client *idle;
     struct client *resting, *last_resting; /* in the order of their refusals: those that rest longer hold up the others */
     uint64_t next_us;
     uint64_t random;
     size_t busy;
-    uint64_t offered, good, late, refused, given_up, failed;
+    uint64_t offered, early, good, late, refused, given_up, failed;
     struct samples good_us, refused_us;
 };
 
@@ -281,6 +285,15 @@ static void drop(struct load *load, struct client *client)
     client->fd = -1;
 }
 
+static void number_request(struct load *load)
+{
+    uint64_t left = load->number++;
+
+    for (size_t index = NUMBER_DIGITS; index > 0; index--, left /= 10) {
+        load->request[load->number_at + index - 1] = (char)('0' + left % 10);
+    }
+}
+
 /* The connection may not be there yet: the kernel takes what fits once it is. */
 static void ask(struct load *load)
 {
@@ -290,6 +303,7 @@ static void ask(struct load *load)
     load->idle = client->next;
     load->busy++;
     client->sent_us = now_us();
+    number_request(load);
     if (client->fd < 0) {
         connect_client(load, client);
     }
@@ -353,6 +367,8 @@ static bool count_answer(struct load *load, const struct client *client)
         load->failed++;
     } else if (now - client->sent_us > load->deadline_us || now > load->end_us) {
         load->late++;
+    } else if (now < load->count_us) {
+        load->early++;
     } else {
         load->good++;
         keep(&load->good_us, now - client->sent_us);
@@ -418,9 +434,9 @@ static void arrive(struct load *load)
 
 static void print(struct load *load, double seconds)
 {
-    (void)printf("offered=%llu good=%llu late=%llu refused=%llu given_up=%llu failed=%llu seconds=%.3f good_p50_us=%u good_p99_us=%u "
+    (void)printf("offered=%llu early=%llu good=%llu late=%llu refused=%llu given_up=%llu failed=%llu seconds=%.3f good_p50_us=%u good_p99_us=%u "
                  "refused_p50_us=%u refused_p99_us=%u\n",
-                 (unsigned long long)load->offered, (unsigned long long)load->good, (unsigned long long)load->late,
+                 (unsigned long long)load->offered, (unsigned long long)load->early, (unsigned long long)load->good, (unsigned long long)load->late,
                  (unsigned long long)load->refused, (unsigned long long)load->given_up, (unsigned long long)load->failed, seconds,
                  percentile(&load->good_us, 50), percentile(&load->good_us, 99), percentile(&load->refused_us, 50),
                  percentile(&load->refused_us, 99));
@@ -460,12 +476,14 @@ static int run_load(char **words)
     load.deadline_us = strtoul(words[4], NULL, 10) * 1000u;
     load.good_us.us = take(SAMPLES_MAX, sizeof load.good_us.us[0]);
     load.refused_us.us = take(SAMPLES_MAX, sizeof load.refused_us.us[0]);
-    body = body < 5 ? 5 : body < BODY_MAX ? body : BODY_MAX;
+    body = body < NUMBER_DIGITS ? NUMBER_DIGITS : body < BODY_MAX ? body : BODY_MAX;
     count = snprintf(load.request, sizeof load.request,
                      "POST %s HTTP/1.1\r\nHost: gateway\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n"
                      "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"%*s\"}]}",
-                     words[1], body + 55, (int)body, "Hello");
+                     words[1], body + 55, (int)body, "0000000000000000");
     load.request_bytes = (size_t)count;
+    load.number_at = load.request_bytes - strlen("\"}]}") - NUMBER_DIGITS;
+    load.number = load.begin_us = now_us(); /* of two runs, too */
     for (size_t index = 0; index < connections; index++) {
         struct client *client = take(1, sizeof *client);
 
@@ -475,8 +493,9 @@ static int run_load(char **words)
     }
     load.begin_us = load.next_us = now_us();
     load.end_us = load.begin_us + (uint64_t)(strtod(words[3], NULL) * 1e6);
+    load.count_us = load.begin_us + COUNT_AFTER_US < load.end_us ? load.begin_us + COUNT_AFTER_US : load.begin_us;
     run(&load);
-    print(&load, (double)(load.end_us - load.begin_us) / 1e6);
+    print(&load, (double)(load.end_us - load.count_us) / 1e6);
     return 0;
 }
 

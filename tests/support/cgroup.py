@@ -9,9 +9,9 @@ SECOND_VERSION = (ROOT / "cgroup.controllers").exists()
 class Cgroup:
     """A group of one controller ("memory", "cpu"); none of it is left after close()."""
 
-    def __init__(self, controller):
+    def __init__(self, controller, name=""):
         above = ROOT if SECOND_VERSION else ROOT / controller
-        self.folder = above / f"prismguard-bench-{os.getpid()}"
+        self.folder = above / f"prismguard-bench-{os.getpid()}{name}"
         if SECOND_VERSION:
             (above / "cgroup.subtree_control").write_text(f"+{controller}")
         self.folder.mkdir()
@@ -25,13 +25,24 @@ class Cgroup:
         self.folder.rmdir()
 
 
-class CpuQuota(Cgroup):
+class CpuFirst(Cgroup):
+    """Whatever else runs on the machine comes after it."""
+
+    SHARES, WEIGHT = 262144, 10000  # the most there are
+
+    def __init__(self, name=""):
+        super().__init__("cpu", name)
+        file, most = ("cpu.weight", self.WEIGHT) if SECOND_VERSION else ("cpu.shares", self.SHARES)
+        (self.folder / file).write_text(str(most))
+
+
+class CpuQuota(CpuFirst):
     """A part of one processor, in slices short enough to go unnoticed."""
 
     PERIOD_US = 5000
 
-    def __init__(self, part):
-        super().__init__("cpu")
+    def __init__(self, part, name=""):
+        super().__init__(name)
         quota_us = int(part * self.PERIOD_US)
         if SECOND_VERSION:
             (self.folder / "cpu.max").write_text(f"{quota_us} {self.PERIOD_US}")
