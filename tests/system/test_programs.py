@@ -1,6 +1,8 @@
 """Every program: its command line, its settings check, its admin port, its log lines, its end."""
 import json
 import os
+import pathlib
+import re
 import signal
 import socket
 import subprocess
@@ -31,6 +33,14 @@ def test_check_says_what_a_good_file_means(program, stack):
     checked = run(program, "--check", stack.config)
     assert checked.returncode == 0, checked.stderr
     assert "default" in checked.stdout
+
+
+def test_compose_s_gateway_fits_its_container():
+    """It would not start otherwise; its bound grows with every default and every structure that it is made of."""
+    root = pathlib.Path(__file__).parents[2]
+    mem_limit = re.search(r"x-service:.*?mem_limit: (\d+)g\n", (root / "docker-compose.yml").read_text(), re.DOTALL)
+    told = run("gateway", "--check", root / "deploy/compose/prismguard.yaml").stdout
+    assert 0 < int(re.search(r"At most (\d+) MiB", told).group(1)) <= int(mem_limit.group(1)) * 1024
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
