@@ -116,7 +116,7 @@ static void the_cut_of_a_text_does_not_matter(void **state)
 }
 
 /* The different features of a text, sorted, by bits that are kept from piece to piece. */
-static size_t new_features_of(const char *text, size_t piece, uint32_t *out)
+static size_t new_features_of(const char *text, unsigned bits, size_t piece, uint32_t *out)
 {
     static uint64_t seen[(1 << BITS) / 64];
     struct text_reader reader;
@@ -127,7 +127,7 @@ static size_t new_features_of(const char *text, size_t piece, uint32_t *out)
 
     memset(seen, 0, sizeof seen);
     text_begin(&reader, bytes_of(text));
-    features_begin(&features, BITS);
+    features_begin(&features, bits);
     while ((count = text_read(&reader, code_points, piece)) > 0) {
         total += features_take(&features, code_points, count, seen, out + total);
     }
@@ -163,13 +163,15 @@ static void with_bits_each_feature_comes_once_however_the_text_is_cut(void **sta
     };
 
     (void)state;
-    for (size_t text = 0; text < sizeof texts / sizeof texts[0]; text++) {
-        uint32_t all[ROOM], out[ROOM];
-        size_t count = different(all, features_of(texts[text], BITS, 64, all));
+    for (unsigned bits = MODEL_TABLE_BITS_MIN; bits <= MODEL_TABLE_BITS_MAX; bits++) {
+        for (size_t text = 0; text < sizeof texts / sizeof texts[0]; text++) {
+            uint32_t all[ROOM], out[ROOM];
+            size_t count = different(all, features_of(texts[text], bits, 64, all));
 
-        for (size_t piece = 1; piece < 140; piece++) {
-            assert_int_equal(count, new_features_of(texts[text], piece, out));
-            assert_memory_equal(all, out, count * sizeof out[0]);
+            for (size_t piece = 1; piece < 140; piece++) {
+                assert_int_equal(count, new_features_of(texts[text], bits, piece, out));
+                assert_memory_equal(all, out, count * sizeof out[0]);
+            }
         }
     }
 }
