@@ -159,8 +159,8 @@ static bool has_no_time(const struct exchanges *home)
     return pace_is_held(home->pace) || pace_is_full(home->pace, clock_ms());
 }
 
-/* While the loop has no time for all: whether its caller's others have waited for too long already, or its caller has more than
- * its share of the places and others would find none. */
+/* While the loop has no time for all: whether its caller's others have waited for too long already, or its caller has its share
+ * and the line is long, or it has more and others would find no place. */
 static bool would_wait_too_long(const struct exchange *exchange)
 {
     const struct exchanges *home = exchange->home;
@@ -173,6 +173,9 @@ static bool would_wait_too_long(const struct exchange *exchange)
         return true;
     }
     share = share_of(exchange);
+    if (pace_is_long(home->pace, clock_ms()) && share.own * share.callers >= share.all) {
+        return true;
+    }
     return admit_in_flight(home->admit) > home->limits->in_flight / PACE_SHARE_PART && overload_is_over_share(&share);
 }
 

@@ -179,6 +179,11 @@ bool pace_is_full(const struct pace *pace, uint64_t now_ms)
     return pace->is_busy || (pace->standing_ms != 0 && now_ms - pace->standing_ms >= PACE_STANDING_MS);
 }
 
+bool pace_is_long(const struct pace *pace, uint64_t now_ms)
+{
+    return pace->waiting >= PACE_LINE && pace_is_full(pace, now_ms);
+}
+
 int pace_accepts(const struct pace *pace, uint64_t now_ms)
 {
     if (pace_is_full(pace, now_ms) || pace->is_crowded) {

@@ -10,6 +10,7 @@
  *
  *   PACE_LATE_MS       the caller's longest waiting one has waited so long: others of this caller are refused
  *   PACE_STANDING_MS   somebody has waited all this time: the loop is full
+ *   PACE_LINE          so many wait at a full loop: only those who have less than a fair share in flight join them
  *   PACE_WAIT_MAX_MS   a request that has waited so long is refused
  *
  * Requests that wait elsewhere (for moderators, for upstreams) fill limits.in_flight too; refusing the others may take no more
@@ -72,6 +73,9 @@ void pace_tick(struct pace *pace, uint64_t slept_ns, uint64_t all_ns);
 
 /* Whether anybody waits. */
 bool pace_is_held(const struct pace *pace);
+
+/* Whether the loop is full and PACE_LINE wait: a longer line would not fit the cache, either. */
+bool pace_is_long(const struct pace *pace, uint64_t now_ms);
 
 /* How many connections the loop may take now: none while requests wait that are there already. */
 int pace_accepts(const struct pace *pace, uint64_t now_ms);

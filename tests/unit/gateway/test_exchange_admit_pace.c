@@ -1,8 +1,65 @@
-/* Tests of exchange_admit and exchange_wait together: requests that come in one turn of the loop, and more than it begins. */
+/* Tests of exchange_admit and exchange_wait together: requests that come in one turn of the loop, and more than it begins. A turn
+ * begins where libuv waits for sockets: this program's epoll_wait stands before the C library's, with a gate. */
 #include "gateway/exchange.h"
 
 #include "support/stall.h"
 #include "support/town.h"
+
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdatomic.h>
+#include <sys/epoll.h>
+
+static sem_t arrived, passes;      /* of the loop, at the gate before its turns */
+static atomic_bool has_gate;
+
+static bool is_loop(void)
+{
+    char name[16] = "";
+
+    return pthread_getname_np(pthread_self(), name, sizeof name) == 0 && strcmp(name, "loop") == 0;
+}
+
+int epoll_pwait(int epoll, struct epoll_event *events, int room, int timeout_ms, const sigset_t *mask)
+{
+    if (atomic_load(&has_gate) && is_loop()) {
+        (void)sem_post(&arrived);
+        (void)sem_wait(&passes);
+    }
+    return (int)syscall(SYS_epoll_pwait, epoll, events, room, timeout_ms, mask, (size_t)_NSIG / 8);
+}
+
+int epoll_wait(int epoll, struct epoll_event *events, int room, int timeout_ms)
+{
+    return epoll_pwait(epoll, events, room, timeout_ms, NULL);
+}
+
+/* When it returns the loop stands at the gate. */
+static void close_gate(void)
+{
+    assert_int_equal(0, sem_init(&arrived, 0, 0));
+    assert_int_equal(0, sem_init(&passes, 0, 0));
+    atomic_store(&has_gate, true);
+    (void)sem_wait(&arrived);
+}
+
+/* One turn, with all that came before. */
+static void let_turn(void)
+{
+    (void)sem_post(&passes);
+    (void)sem_wait(&arrived);
+}
+
+static void open_gate(void)
+{
+    atomic_store(&has_gate, false);
+    (void)sem_post(&passes);
+}
+
+static int64_t paced(const struct town *town)
+{
+    return series_value(metrics_series(town->metrics, METRIC_GAUGE, "prismguard_gateway_paced", "", NULL, 0));
+}
 
 static char *text_room(void)
 {
@@ -26,16 +83,16 @@ static void open_crowd(struct town *town, int *clients, int count, uint64_t in_f
     uint64_t end_ms = clock_ms() + TOWN_WAIT_MS;
 
     town_init(town);
-    town->settings.gateway.limits.connections = town->settings.gateway.limits.connections_per_address = 128;
+    town->settings.gateway.limits.connections = town->settings.gateway.limits.connections_per_address = 256;
     town->settings.gateway.limits.in_flight = in_flight;
-    town->settings.gateway.limits.upstream_connections = 128;
+    town->settings.gateway.limits.upstream_connections = 256;
     town->settings.gateway.trusted_proxy_count = 1;
     (void)snprintf(town->settings.gateway.trusted_proxies[0], sizeof town->settings.gateway.trusted_proxies[0], "127.0.0.1");
     town_start(town);
     for (int index = 0; index < count; index++) {
         clients[index] = town_client(town);
     }
-    while (admit_connections(town->admit) < (uint64_t)count && clock_ms() < end_ms) {
+    while (admit_connections(town->admit) != (uint64_t)count && clock_ms() < end_ms) { /* one more while it looks for it */
         (void)poll(NULL, 0, 1);
     }
     assert_int_equal(count, admit_connections(town->admit));
@@ -145,6 +202,54 @@ static void who_is_turned_away_for_want_of_time_rests(void **state)
     town_close(&town);
 }
 
+/* A line of PACE_LINE that has stood for so long; then a further request of its caller, and one of another: how many wait. */
+static int64_t waiting_after(uint64_t stood_ms)
+{
+    enum { BURST = 2 * PACE_BEGINS + PACE_LINE, COUNT = BURST + 2 };
+    const uint64_t now_ms = clock_ms();
+    int clients[COUNT];
+    struct town town;
+    int64_t waiting;
+
+    open_crowd(&town, clients, COUNT, 4 * COUNT);
+    clock_freeze(now_ms);
+    close_gate();
+    for (int index = 0; index < BURST; index++) {
+        say_from(clients[index], "/plain/burst", "192.0.2.1");
+    }
+    let_turn();
+    assert_int_equal(PACE_LINE, paced(&town));
+    clock_freeze(now_ms + stood_ms);
+    say_from(clients[BURST], "/plain/burst", "192.0.2.1");
+    say_from(clients[BURST + 1], "/plain/other", "192.0.2.2");
+    let_turn();
+    waiting = paced(&town) + PACE_BEGINS - PACE_LINE;
+    if (waiting == 1) {
+        char *room = text_room();
+
+        open_gate();
+        assert_true(town_hear(clients[BURST], room, "overloaded\"}}"));
+        assert_holds(room, "the gateway is overloaded");
+        free(room);
+    } else {
+        open_gate();
+    }
+    clock_freeze(0);
+    for (int index = 0; index < COUNT; index++) {
+        (void)close(clients[index]);
+    }
+    town_close(&town);
+    return waiting;
+}
+
+/* Who has a fair share or more does not wait in a long line of a full loop; others do, and all do in a burst. */
+static void the_line_of_a_full_loop_is_short(void **state)
+{
+    (void)state;
+    assert_int_equal(2, waiting_after(PACE_STANDING_MS - 1));
+    assert_int_equal(1, waiting_after(PACE_STANDING_MS));
+}
+
 static int set_up(void **state)
 {
     (void)state;
@@ -157,6 +262,7 @@ int main(void)
         cmocka_unit_test(a_burst_of_one_caller_does_not_delay_another),
         cmocka_unit_test(a_burst_leaves_places_to_others),
         cmocka_unit_test(who_is_turned_away_for_want_of_time_rests),
+        cmocka_unit_test(the_line_of_a_full_loop_is_short),
     };
     return cmocka_run_group_tests(tests, set_up, NULL);
 }

@@ -168,6 +168,24 @@ static void a_crowd_makes_a_loop_full_that_hardly_sleeps(void **state)
     assert_false(pace_is_full(pace, 1000));
 }
 
+static void a_full_loop_has_a_short_line(void **state)
+{
+    struct pace *pace = ((struct fixture *)*state)->pace;
+    struct pace_member members[PACE_LINE] = {0};
+
+    for (int index = 0; index < PACE_LINE - 1; index++) {
+        pace_stand(pace, &members[index], BYTES("a"), 1000);
+    }
+    pace_turn(pace, 1000);
+    assert_false(pace_is_long(pace, 1000 + PACE_STANDING_MS));
+    pace_stand(pace, &members[PACE_LINE - 1], BYTES("b"), 1000);
+    assert_false(pace_is_long(pace, 1000 + PACE_STANDING_MS - 1)); /* a burst */
+    assert_true(pace_is_long(pace, 1000 + PACE_STANDING_MS));
+    for (int index = 0; index < PACE_LINE; index++) {
+        pace_leave(pace, &members[index]);
+    }
+}
+
 int main(void)
 {
 #define with_pace(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
@@ -177,6 +195,7 @@ int main(void)
         with_pace(only_the_caller_whose_requests_wait_long_is_late),
         with_pace(who_has_waited_too_long_is_found_in_any_queue),
         with_pace(a_line_that_stands_makes_the_loop_full),
+        with_pace(a_full_loop_has_a_short_line),
         with_pace(a_crowd_makes_a_loop_full_that_hardly_sleeps),
     };
 
