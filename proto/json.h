@@ -131,6 +131,10 @@ void json_write_string(struct json_writer *writer, struct bytes text);
 void json_write_text(struct json_writer *writer, const char *text);
 void json_write_integer(struct json_writer *writer, int64_t number);
 void json_write_real(struct json_writer *writer, double number); /* NaN and infinities become null */
+
+/* A key of an object and its number. */
+void json_write_integer_member(struct json_writer *writer, const char *key, int64_t number);
+void json_write_real_member(struct json_writer *writer, const char *key, double number);
 void json_write_bool(struct json_writer *writer, bool value);
 void json_write_null(struct json_writer *writer);
 void json_write_raw(struct json_writer *writer, struct bytes json); /* a value already in JSON */

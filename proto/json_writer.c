@@ -188,6 +188,18 @@ void json_write_real(struct json_writer *writer, double number)
     put_value(writer, bytes_of(text));
 }
 
+void json_write_integer_member(struct json_writer *writer, const char *key, int64_t number)
+{
+    json_write_key(writer, key);
+    json_write_integer(writer, number);
+}
+
+void json_write_real_member(struct json_writer *writer, const char *key, double number)
+{
+    json_write_key(writer, key);
+    json_write_real(writer, number);
+}
+
 void json_write_bool(struct json_writer *writer, bool value)
 {
     put_value(writer, value ? BYTES("true") : BYTES("false"));

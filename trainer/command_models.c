@@ -16,18 +16,6 @@
 
 enum { LINE_BYTES_MAX = 4 * FIGURES_BYTES_MAX };
 
-static void write_number(struct json_writer *writer, const char *key, int64_t value)
-{
-    json_write_key(writer, key);
-    json_write_integer(writer, value);
-}
-
-static void write_real(struct json_writer *writer, const char *key, double value)
-{
-    json_write_key(writer, key);
-    json_write_real(writer, value);
-}
-
 static void write_string(struct json_writer *writer, const char *key, struct bytes value)
 {
     json_write_key(writer, key);
@@ -53,16 +41,16 @@ static enum status print_json(const struct command *command, const struct store_
     buffer_init(&line, LINE_BYTES_MAX);
     json_writer_init(&writer, &line);
     json_write_object_begin(&writer);
-    write_number(&writer, "version", version->version);
+    json_write_integer_member(&writer, "version", version->version);
     write_string(&writer, "status", version->status);
     json_write_key(&writer, "pinned");
     json_write_bool(&writer, version->pinned);
     write_string(&writer, "kind", version->kind);
     write_string(&writer, "reason", version->reason);
-    write_number(&writer, "made_at_us", version->made_at_us);
-    write_number(&writer, "live_at_us", version->live_at_us);
-    write_number(&writer, "epoch", version->epoch);
-    write_number(&writer, "file_bytes", version->file_bytes);
+    json_write_integer_member(&writer, "made_at_us", version->made_at_us);
+    json_write_integer_member(&writer, "live_at_us", version->live_at_us);
+    json_write_integer_member(&writer, "epoch", version->epoch);
+    json_write_integer_member(&writer, "file_bytes", version->file_bytes);
     json_write_key(&writer, "figures");
     json_write_raw(&writer, version->figures);
     json_write_key(&writer, "trial");
@@ -345,15 +333,15 @@ static enum status report(const struct command *command, int64_t version, const 
     json_writer_init(&writer, &line);
     json_write_object_begin(&writer);
     write_string(&writer, "profile", bytes_of(command->profile->name));
-    write_number(&writer, "version", version);
-    write_number(&writer, "rows", (int64_t)figures->count);
-    write_number(&writer, "violations", (int64_t)figures->violations);
-    write_real(&writer, "auc", figures->auc);
-    write_real(&writer, "pr_auc", figures->pr_auc);
-    write_real(&writer, "f1", figures->f1);
-    write_real(&writer, "decided", figures->decided);
-    write_real(&writer, "agreement", figures->agreement);
-    write_real(&writer, "calibration_error", figures->calibration_error);
+    json_write_integer_member(&writer, "version", version);
+    json_write_integer_member(&writer, "rows", (int64_t)figures->count);
+    json_write_integer_member(&writer, "violations", (int64_t)figures->violations);
+    json_write_real_member(&writer, "auc", figures->auc);
+    json_write_real_member(&writer, "pr_auc", figures->pr_auc);
+    json_write_real_member(&writer, "f1", figures->f1);
+    json_write_real_member(&writer, "decided", figures->decided);
+    json_write_real_member(&writer, "agreement", figures->agreement);
+    json_write_real_member(&writer, "calibration_error", figures->calibration_error);
     json_write_object_end(&writer);
     status = put_line(command, &writer, &line);
     buffer_free(&line);

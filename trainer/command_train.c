@@ -48,18 +48,6 @@ static bool run(struct job *job, FILE *errors)
     return true;
 }
 
-static void write_real(struct json_writer *writer, const char *key, double value)
-{
-    json_write_key(writer, key);
-    json_write_real(writer, value);
-}
-
-static void write_number(struct json_writer *writer, const char *key, int64_t value)
-{
-    json_write_key(writer, key);
-    json_write_integer(writer, value);
-}
-
 static enum status tell_json(const struct command *command, const struct training_result *result)
 {
     struct buffer line;
@@ -74,18 +62,18 @@ static enum status tell_json(const struct command *command, const struct trainin
     json_write_text(&writer, training_end_name(result->end));
     json_write_key(&writer, "reason");
     json_write_text(&writer, result->reason);
-    write_number(&writer, "version", result->version);
-    write_number(&writer, "rows", result->rows);
-    write_number(&writer, "held_out", result->held_out);
-    write_number(&writer, "broken", result->sampled[0].broken + result->sampled[1].broken);
-    write_real(&writer, "auc", result->figures.auc);
-    write_real(&writer, "pr_auc", result->figures.pr_auc);
-    write_real(&writer, "f1", result->figures.f1);
-    write_real(&writer, "decided", result->figures.decided);
-    write_real(&writer, "agreement", result->figures.agreement);
-    write_real(&writer, "calibration_error", result->figures.calibration_error);
-    write_real(&writer, "live_auc", result->live_auc);
-    write_real(&writer, "seconds", result->seconds);
+    json_write_integer_member(&writer, "version", result->version);
+    json_write_integer_member(&writer, "rows", result->rows);
+    json_write_integer_member(&writer, "held_out", result->held_out);
+    json_write_integer_member(&writer, "broken", result->sampled[0].broken + result->sampled[1].broken);
+    json_write_real_member(&writer, "auc", result->figures.auc);
+    json_write_real_member(&writer, "pr_auc", result->figures.pr_auc);
+    json_write_real_member(&writer, "f1", result->figures.f1);
+    json_write_real_member(&writer, "decided", result->figures.decided);
+    json_write_real_member(&writer, "agreement", result->figures.agreement);
+    json_write_real_member(&writer, "calibration_error", result->figures.calibration_error);
+    json_write_real_member(&writer, "live_auc", result->live_auc);
+    json_write_real_member(&writer, "seconds", result->seconds);
     json_write_object_end(&writer);
     if (writer.status == STATUS_OK) {
         (void)fprintf(command->out, "%.*s\n", (int)line.count, line.data);

@@ -173,18 +173,6 @@ static enum status check(struct run *run)
     return status;
 }
 
-static void write_real(struct json_writer *writer, const char *key, double number)
-{
-    json_write_key(writer, key);
-    json_write_real(writer, number);
-}
-
-static void write_integer(struct json_writer *writer, const char *key, int64_t number)
-{
-    json_write_key(writer, key);
-    json_write_integer(writer, number);
-}
-
 static void write_bands(struct json_writer *writer, const struct gate_band bands[BANDS])
 {
     json_write_key(writer, "bands");
@@ -197,11 +185,11 @@ static void write_bands(struct json_writer *writer, const struct gate_band bands
         }
         json_write_key(writer, band_name((enum band)band));
         json_write_object_begin(writer);
-        write_integer(writer, "rows", (int64_t)found->count);
-        write_integer(writer, "violations", (int64_t)found->violations);
-        write_real(writer, "auc", found->auc);
-        write_real(writer, "live_auc", found->live_auc);
-        write_real(writer, "error", found->error);
+        json_write_integer_member(writer, "rows", (int64_t)found->count);
+        json_write_integer_member(writer, "violations", (int64_t)found->violations);
+        json_write_real_member(writer, "auc", found->auc);
+        json_write_real_member(writer, "live_auc", found->live_auc);
+        json_write_real_member(writer, "error", found->error);
         json_write_object_end(writer);
     }
     json_write_object_end(writer);
@@ -214,19 +202,19 @@ static enum status write_figures(const struct run *run, struct buffer *out)
 
     json_writer_init(&writer, out);
     json_write_object_begin(&writer);
-    write_integer(&writer, "rows", result->rows);
-    write_integer(&writer, "held_out", result->held_out);
-    write_integer(&writer, "left_out", result->left_out);
-    write_integer(&writer, "pass", result->sampled[0].existing);
-    write_integer(&writer, "violation", result->sampled[1].existing);
-    write_real(&writer, "violation_share", result->violation_share);
-    write_real(&writer, "auc", result->figures.auc);
-    write_real(&writer, "pr_auc", result->figures.pr_auc);
-    write_real(&writer, "f1", result->figures.f1);
-    write_real(&writer, "decided", result->figures.decided);
-    write_real(&writer, "agreement", result->figures.agreement);
-    write_real(&writer, "calibration_error", result->figures.calibration_error);
-    write_real(&writer, "live_auc", result->live_auc);
+    json_write_integer_member(&writer, "rows", result->rows);
+    json_write_integer_member(&writer, "held_out", result->held_out);
+    json_write_integer_member(&writer, "left_out", result->left_out);
+    json_write_integer_member(&writer, "pass", result->sampled[0].existing);
+    json_write_integer_member(&writer, "violation", result->sampled[1].existing);
+    json_write_real_member(&writer, "violation_share", result->violation_share);
+    json_write_real_member(&writer, "auc", result->figures.auc);
+    json_write_real_member(&writer, "pr_auc", result->figures.pr_auc);
+    json_write_real_member(&writer, "f1", result->figures.f1);
+    json_write_real_member(&writer, "decided", result->figures.decided);
+    json_write_real_member(&writer, "agreement", result->figures.agreement);
+    json_write_real_member(&writer, "calibration_error", result->figures.calibration_error);
+    json_write_real_member(&writer, "live_auc", result->live_auc);
     write_bands(&writer, result->bands);
     json_write_key(&writer, "storage");
     json_write_text(&writer, run->training->profile->training.storage == MODEL_INT8 ? "int8" : "float32");

@@ -165,25 +165,16 @@ static void write_rate(struct json_writer *writer, const char *key, const struct
 {
     json_write_key(writer, key);
     json_write_object_begin(writer);
-    json_write_key(writer, "value");
-    json_write_real(writer, rate->value);
-    json_write_key(writer, "low");
-    json_write_real(writer, rate->low);
-    json_write_key(writer, "high");
-    json_write_real(writer, rate->high);
+    json_write_real_member(writer, "value", rate->value);
+    json_write_real_member(writer, "low", rate->low);
+    json_write_real_member(writer, "high", rate->high);
     json_write_object_end(writer);
-}
-
-static void write_number(struct json_writer *writer, const char *key, uint64_t value)
-{
-    json_write_key(writer, key);
-    json_write_integer(writer, (int64_t)value);
 }
 
 static void write_figures(struct json_writer *writer, const struct tally_figures *figures)
 {
-    write_number(writer, "labels", figures->count);
-    write_number(writer, "violations", figures->violations);
+    json_write_integer_member(writer, "labels", (int64_t)figures->count);
+    json_write_integer_member(writer, "violations", (int64_t)figures->violations);
     write_rate(writer, "precision", &figures->precision);
     write_rate(writer, "recall", &figures->recall);
 }
@@ -206,10 +197,10 @@ enum status trial_write(const struct trial_result *result, const struct profile_
     json_writer_init(&writer, out);
     json_write_object_begin(&writer);
     write_figures(&writer, &result->trial);
-    write_number(&writer, "labels_wanted", profile->training.canary_labels);
-    write_number(&writer, "violations_wanted", TRIAL_VIOLATIONS_MIN);
-    write_number(&writer, "decided", result->decided);
-    write_number(&writer, "decided_wanted", TRIAL_DECIDED_MIN);
+    json_write_integer_member(&writer, "labels_wanted", (int64_t)profile->training.canary_labels);
+    json_write_integer_member(&writer, "violations_wanted", TRIAL_VIOLATIONS_MIN);
+    json_write_integer_member(&writer, "decided", (int64_t)result->decided);
+    json_write_integer_member(&writer, "decided_wanted", TRIAL_DECIDED_MIN);
     write_rate(&writer, "live_precision", &result->beside.precision);
     write_rate(&writer, "live_recall", &result->beside.recall);
     json_write_object_end(&writer);

@@ -49,12 +49,6 @@ static void put_text(struct json_writer *writer, const char *key, const char *te
     }
 }
 
-static void put_number(struct json_writer *writer, const char *key, int64_t number)
-{
-    json_write_key(writer, key);
-    json_write_integer(writer, number);
-}
-
 static void put_message(struct json_writer *writer, struct bytes message)
 {
     json_write_key(writer, "message");
@@ -118,7 +112,7 @@ static void write_gemini(struct json_writer *writer, const struct telling *telli
 {
     json_write_key(writer, "error"); /* the SDK for Python knows an error by its first key */
     json_write_object_begin(writer);
-    put_number(writer, "code", telling->row->status);
+    json_write_integer_member(writer, "code", telling->row->status);
     put_message(writer, telling->message);
     put_text(writer, "status", telling->row->type);
     if (telling->retry_after_s > 0) {
@@ -131,7 +125,7 @@ static void write_gemini(struct json_writer *writer, const struct telling *telli
 static void write_error_event(struct json_writer *writer, const struct telling *telling)
 {
     put_text(writer, "type", "error");
-    put_number(writer, "sequence_number", telling->sequence);
+    json_write_integer_member(writer, "sequence_number", telling->sequence);
     put_text(writer, "code", telling->row->code);
     put_message(writer, telling->message);
     put_text(writer, "param", telling->param);
@@ -142,13 +136,13 @@ static void write_response(struct json_writer *writer, const struct telling *tel
                            bool failed)
 {
     put_text(writer, "type", type);
-    put_number(writer, "sequence_number", telling->sequence);
+    json_write_integer_member(writer, "sequence_number", telling->sequence);
     json_write_key(writer, "response");
     json_write_object_begin(writer);
     json_write_key(writer, "id");
     json_write_string(writer, telling->response_id.count == 0 ? BYTES("resp_failed") : telling->response_id);
     put_text(writer, "object", "response");
-    put_number(writer, "created_at", 0);
+    json_write_integer_member(writer, "created_at", 0);
     put_text(writer, "status", status);
     json_write_key(writer, "error");
     if (failed) {

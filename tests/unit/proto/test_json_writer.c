@@ -56,6 +56,18 @@ static void commas_and_colons_are_where_they_belong(void **state)
     assert_bytes("{\"a\":-1,\"b\":[\"x\",[],{\"c\":true},null,false],\"d\":{\"raw\": 1.0}}", buffer_view(&buffer));
 }
 
+static void a_member_is_a_key_and_its_number(void **state)
+{
+    (void)state;
+    json_write_object_begin(&writer);
+    json_write_integer_member(&writer, "a", -7);
+    json_write_real_member(&writer, "b", 0.5);
+    json_write_real_member(&writer, "c", (double)NAN);
+    json_write_object_end(&writer);
+    assert_status(STATUS_OK, writer.status);
+    assert_bytes("{\"a\":-7,\"b\":0.5,\"c\":null}", buffer_view(&buffer));
+}
+
 static void strings_are_escaped_and_always_utf8(void **state)
 {
     const struct {
@@ -267,6 +279,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(commas_and_colons_are_where_they_belong, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_member_is_a_key_and_its_number, set_up, tear_down),
         cmocka_unit_test_setup_teardown(strings_are_escaped_and_always_utf8, set_up, tear_down),
         cmocka_unit_test_setup_teardown(every_string_of_two_bytes_reads_back, set_up, tear_down),
         cmocka_unit_test_setup_teardown(numbers_read_back_exactly, set_up, tear_down),
