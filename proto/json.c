@@ -1,4 +1,4 @@
-/* json: one pass over the source into a flat array of tokens, every bound inside, at once or in slices; and walking it. */
+/* json: one pass over the source into a flat array of tokens, every bound inside, at once or in slices. */
 #include "proto/json.h"
 #include "proto/json_keys.h"
 #include "proto/json_scan.h"
@@ -206,10 +206,32 @@ static const unsigned char *read_word(struct json_reader *reader, const unsigned
     return add_token(reader, type, 0, at, at + count);
 }
 
+/* Whether the path leads to the value whose token comes next. The innermost step is looked at first: most values fail it. */
+static bool is_at_path(const struct json_reader *reader)
+{
+    const struct json *json = reader->json;
+    uint32_t value = (uint32_t)json->token_count;
+
+    for (unsigned depth = reader->depth; depth > 0; depth--) {
+        const struct json_token *parent = &json->tokens[reader->open[depth - 1]];
+        const char *key = reader->path->steps[depth - 1];
+
+        if ((parent->type == JSON_OBJECT) != (key != NULL) ||
+            (key != NULL && !json_string_is(json, &json->tokens[value - 1], key))) {
+            return false;
+        }
+        value = reader->open[depth - 1];
+    }
+    return true;
+}
+
 static const unsigned char *open_container(struct json_reader *reader, const unsigned char *at, enum json_type type)
 {
     if (reader->depth == JSON_DEPTH_MAX) {
         return fail(reader, at, STATUS_TOO_LARGE);
+    }
+    if (reader->path != NULL && reader->depth == reader->path->step_count && is_at_path(reader)) {
+        reader->is_passing = true;
     }
     reader->open[reader->depth] = (uint32_t)reader->json->token_count;
     at = add_token(reader, type, 0, at, at + 1);
@@ -217,6 +239,15 @@ static const unsigned char *open_container(struct json_reader *reader, const uns
         reader->depth++;
     }
     return at;
+}
+
+/* Of a container that is passed over nothing stays but its own token. */
+static void let_go(struct json_reader *reader, struct json_token *container)
+{
+    reader->json->token_count = reader->open[reader->depth] + 1;
+    container->next = (uint32_t)reader->json->token_count;
+    container->count = 0;
+    reader->is_passing = reader->depth > reader->path->step_count;
 }
 
 /* `at` is the closing bracket. */
@@ -234,6 +265,9 @@ static const unsigned char *close_container(struct json_reader *reader, const un
         if (status != STATUS_OK) {
             return fail(reader, reader->start + repeated->start, status);
         }
+    }
+    if (reader->is_passing) {
+        let_go(reader, container);
     }
     return at + 1;
 }
@@ -306,6 +340,9 @@ static const unsigned char *read_next(struct json_reader *reader, const unsigned
         }
         at = skip_space(reader, at + 1);
     }
+    if (reader->is_passing && !object) {
+        reader->json->token_count = reader->open[reader->depth - 1] + 1; /* what is behind the array: its items until here */
+    }
     container->count++; /* before the next token, which may move the array */
     return object ? read_member(reader, at) : read_value(reader, at);
 }
@@ -363,6 +400,12 @@ void json_reader_begin(struct json_reader *reader, struct json *json, struct byt
     reader->end = reader->start + source.count;
 }
 
+void json_reader_pass_over(struct json_reader *reader, const struct json_path *path)
+{
+    assert(path->step_count > 0 && path->step_count < JSON_DEPTH_MAX);
+    reader->path = path;
+}
+
 /* Nothing but space may stand behind the root. */
 static enum status end(struct json_reader *reader, const unsigned char *at)
 {
@@ -412,54 +455,4 @@ enum status json_read(struct json *json, struct bytes source, enum json_duplicat
     }
     json_reader_begin(&reader, json, source, duplicates);
     return json_reader_go_on(&reader, SIZE_MAX);
-}
-
-static bool is_container(const struct json_token *token)
-{
-    return token->type == JSON_OBJECT || token->type == JSON_ARRAY;
-}
-
-const struct json_token *json_first(const struct json *json, const struct json_token *parent)
-{
-    assert(parent >= json->tokens && parent < json->tokens + json->token_count);
-    return is_container(parent) && parent->count > 0 ? parent + 1 : NULL;
-}
-
-const struct json_token *json_after(const struct json *json, const struct json_token *parent,
-                                    const struct json_token *token)
-{
-    uint32_t next;
-
-    assert(is_container(parent) && token > parent && token < json->tokens + parent->next);
-    next = parent->type == JSON_OBJECT ? json_value(json, token)->next : token->next;
-    return next < parent->next ? &json->tokens[next] : NULL;
-}
-
-const struct json_token *json_value(const struct json *json, const struct json_token *key)
-{
-    assert(key->type == JSON_STRING && key + 1 < json->tokens + json->token_count);
-    return key + 1;
-}
-
-const struct json_token *json_member(const struct json *json, const struct json_token *object, const char *key)
-{
-    const struct json_token *found = NULL;
-
-    if (object->type != JSON_OBJECT) {
-        return NULL;
-    }
-    /* To the end, so that the last one wins where duplicates were let in. */
-    for (const struct json_token *at = json_first(json, object); at != NULL; at = json_after(json, object, at)) {
-        if (json_string_is(json, at, key)) {
-            found = json_value(json, at);
-        }
-    }
-    return found;
-}
-
-struct bytes json_span(const struct json *json, const struct json_token *token)
-{
-    size_t quote = token->type == JSON_STRING ? 1 : 0;
-
-    return (struct bytes){json->source.data + token->start - quote, token->end - token->start + 2 * quote};
 }

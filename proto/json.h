@@ -55,6 +55,13 @@ struct json {
 
 enum json_duplicates { JSON_REFUSE_DUPLICATES, JSON_LAST_DUPLICATE_WINS /* upstream answers */ };
 
+/* Values that nobody will look at: each step is the key of a member, or NULL for every item of an array.
+ *   {"choices", NULL, "logprobs"}      the logprobs of all choices */
+struct json_path {
+    const char *const *steps;
+    unsigned step_count;
+};
+
 /* A document on its way: what json_read does at once can be done in slices, with other work in between. */
 struct json_reader {
     struct json *json;
@@ -69,6 +76,8 @@ struct json_reader {
     const unsigned char *string;   /* inside of which it stopped; NULL = in none */
     unsigned string_flags;
     bool string_is_key;
+    const struct json_path *path; /* of what is passed over; NULL = nothing */
+    bool is_passing;              /* inside of it */
 };
 
 /* An empty document; json_read may be called again and again on it and keeps its tokens' memory. */
@@ -87,6 +96,10 @@ MUST_CHECK enum status json_read(struct json *json, struct bytes source, enum js
  * STATUS_AGAIN: about so many bytes have been read, and there are more; then those of json_read, once. */
 void json_reader_begin(struct json_reader *reader, struct json *json, struct bytes source, enum json_duplicates duplicates);
 MUST_CHECK enum status json_reader_go_on(struct json_reader *reader, size_t bytes);
+
+/* Before the first slice: arrays and objects at `path` (borrowed) are read as strictly as all others, but have no tokens except
+ * their own, with a count of 0. JSON_TOKENS_MAX bounds what is kept of them at once: an object's members, for its check. */
+void json_reader_pass_over(struct json_reader *reader, const struct json_path *path);
 
 /* Token 0 is the root. The value of a key of an object, or NULL. Keys compare decoded. */
 const struct json_token *json_member(const struct json *json, const struct json_token *object, const char *key);

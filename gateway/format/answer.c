@@ -10,6 +10,29 @@
 
 #include <assert.h>
 
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+/* Where logprobs stand. With twenty others a token they are some 190 values for each: JSON_TOKENS_MAX at a thousand tokens. */
+static const char *const chat_steps[] = {"choices", NULL, "logprobs"};
+static const char *const responses_steps[] = {"output", NULL, "content", NULL, "logprobs"};
+static const char *const gemini_steps[] = {"candidates", NULL, "logprobsResult"};
+static const struct json_path logprobs[DIALECT_COUNT] = {
+    [DIALECT_OPENAI_CHAT] = {chat_steps, COUNT(chat_steps)},
+    [DIALECT_OPENAI_RESPONSES] = {responses_steps, COUNT(responses_steps)},
+    [DIALECT_GEMINI_CHAT] = {gemini_steps, COUNT(gemini_steps)},
+};
+
+static enum status read_json(enum dialect dialect, struct json *json, struct bytes source)
+{
+    struct json_reader reader;
+
+    json_reader_begin(&reader, json, source, JSON_REFUSE_DUPLICATES);
+    if (logprobs[dialect].steps != NULL) {
+        json_reader_pass_over(&reader, &logprobs[dialect]);
+    }
+    return json_reader_go_on(&reader, SIZE_MAX);
+}
+
 enum status answer_read(enum dialect dialect, struct json *json, struct bytes source, struct extract *extract,
                         struct extract_result *out)
 {
@@ -24,7 +47,13 @@ enum status answer_read(enum dialect dialect, struct json *json, struct bytes so
     enum status status;
 
     assert(dialect < DIALECT_COUNT);
+    status = read_json(dialect, json, source);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    json->is_read = true; /* for the walk, which would read it whole */
     status = body_walk(walks[dialect], json, source, UNKNOWN_SCAN, extract, &body, &problem);
+    json->is_read = false;
     if (status == STATUS_OK) {
         *out = body.extracted;
     }

@@ -1,8 +1,10 @@
 /* answer: the text of an upstream's plain answer, in the dialect of its endpoint (spec/wire-formats.md sections 1 and 5).
  *
  * Every string that the model wrote is read, in all choices: text, refusals, reasoning, what tools are called by and with, and
- * what nobody knows the shape of; an answer must not hide behind a member that is new. Not read: ids, usage, and what the answer
- * repeats of its request. The rules for parts and items are those of a request's history.
+ * what nobody knows the shape of; an answer must not hide behind a member that is new. Not read: ids, usage, what the answer
+ * repeats of its request, and logprobs: the tokens in them are the content once more, the others beside each are what the model
+ * did not say. JSON_TOKENS_MAX bounds the values that are not logprobs. The rules for parts and items are those of a request's
+ * history.
  *
  * Thread: any.
  */

@@ -156,6 +156,12 @@ class Upstream:
             {"token": "a", "logprob": -0.5, "bytes": [97], "top_logprobs": others}] * request["max_tokens"]}
         self._send_json(connection, completion)
 
+    def _script_values(self, connection, exchange, request):
+        """An answer of max_tokens values of JSON, and some, beside its text."""
+        completion = self.completion("a plain answer")
+        completion["usage"]["other"] = [0] * request["max_tokens"]
+        self._send_json(connection, completion)
+
     def _script_reviewer(self, connection, exchange, request):
         self._send_json(connection, self.completion(self._verdict(request), "reviewer"))
 

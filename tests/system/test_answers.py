@@ -55,16 +55,17 @@ def test_a_profile_that_observes_lets_request_and_answer_pass(stack, dialect):
     assert stack.gateway.wait_event("request_done", would="block", status=200)["decision"]
 
 
-def test_an_answer_with_more_logprobs_than_are_read_is_a_bad_gateway(stack):
-    """Twenty others a token: each has some 190 values of JSON here, and 200,000 are read."""
+def test_logprobs_are_passed_on_however_many_and_other_values_are_bounded(stack):
+    """Twenty others a token are some 190 values of JSON each here; of all that is no logprob 200,000 are read."""
     before = stack.gateway.metric("prismguard_gateway_answers_total", fate="unreadable")
-    status, _, body = stack.chat("Hi", model="logprobs", logprobs=True, top_logprobs=20, max_tokens=800)
-    assert status == 200 and len(json.loads(body)["choices"][0]["logprobs"]["content"]) == 800
-    status, _, body = stack.chat("Hi", model="logprobs", logprobs=True, top_logprobs=20, max_tokens=1200)
+    for others, tokens in (20, 3000), (0, 40000):
+        status, _, body = stack.chat("Hi", model="logprobs", logprobs=True, top_logprobs=others, max_tokens=tokens)
+        assert status == 200 and len(json.loads(body)["choices"][0]["logprobs"]["content"]) == tokens
+    status, _, body = stack.chat("Hi", model="values", max_tokens=199_000)
+    assert status == 200
+    status, _, body = stack.chat("Hi", model="values", max_tokens=200_000)
     assert status == 502 and b"the upstream's answer cannot be judged" in body
     assert stack.gateway.metric("prismguard_gateway_answers_total", fate="unreadable") == before + 1
-    status, _, _ = stack.chat("Hi", model="logprobs", logprobs=True, top_logprobs=0, max_tokens=10000)
-    assert status == 200
 
 
 def test_an_error_of_the_upstream_passes_and_what_is_compressed_does_not(stack):

@@ -46,35 +46,6 @@ static void a_document_is_tokens_in_the_order_of_its_source(void **state)
     json_free(&json);
 }
 
-static void walking_goes_from_sibling_to_sibling(void **state)
-{
-    struct json json;
-    const struct json_token *root;
-    const struct json_token *at;
-
-    (void)state;
-    json_init(&json);
-    assert_status(STATUS_OK,
-                  read_text(&json, " { \"a\" : [ [ 1 ] , { } ] , \"b\" : { \"c\" : null } , \"d\" : true } "));
-    root = &json.tokens[0];
-    at = json_first(&json, root);
-    assert_true(json_string_is(&json, at, "a"));
-    at = json_after(&json, root, at);
-    assert_true(json_string_is(&json, at, "b"));
-    assert_int_equal(JSON_OBJECT, json_value(&json, at)->type);
-    at = json_after(&json, root, at);
-    assert_true(json_string_is(&json, at, "d"));
-    assert_null(json_after(&json, root, at));
-    at = json_member(&json, root, "a");
-    assert_int_equal(2, at->count);
-    assert_int_equal(JSON_OBJECT, json_after(&json, at, json_first(&json, at))->type);
-    assert_null(json_after(&json, at, json_after(&json, at, json_first(&json, at))));
-    assert_null(json_first(&json, json_member(&json, root, "d")));
-    assert_null(json_member(&json, root, "c"));
-    assert_null(json_member(&json, at, "a"));
-    json_free(&json);
-}
-
 static void what_is_wrong_is_refused_where_it_is_wrong(void **state)
 {
     static const struct {
@@ -536,7 +507,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_document_is_tokens_in_the_order_of_its_source),
-        cmocka_unit_test(walking_goes_from_sibling_to_sibling),
         cmocka_unit_test(what_is_wrong_is_refused_where_it_is_wrong),
         cmocka_unit_test(escapes_and_lone_surrogates_are_marked),
         cmocka_unit_test(depth_is_bounded),

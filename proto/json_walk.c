@@ -1,0 +1,54 @@
+/* json_walk: from a value to those beside it and inside it, over the tokens that proto/json.c has read. */
+#include "proto/json.h"
+
+#include <assert.h>
+
+static bool is_container(const struct json_token *token)
+{
+    return token->type == JSON_OBJECT || token->type == JSON_ARRAY;
+}
+
+const struct json_token *json_first(const struct json *json, const struct json_token *parent)
+{
+    assert(parent >= json->tokens && parent < json->tokens + json->token_count);
+    return is_container(parent) && parent->count > 0 ? parent + 1 : NULL;
+}
+
+const struct json_token *json_after(const struct json *json, const struct json_token *parent,
+                                    const struct json_token *token)
+{
+    uint32_t next;
+
+    assert(is_container(parent) && token > parent && token < json->tokens + parent->next);
+    next = parent->type == JSON_OBJECT ? json_value(json, token)->next : token->next;
+    return next < parent->next ? &json->tokens[next] : NULL;
+}
+
+const struct json_token *json_value(const struct json *json, const struct json_token *key)
+{
+    assert(key->type == JSON_STRING && key + 1 < json->tokens + json->token_count);
+    return key + 1;
+}
+
+const struct json_token *json_member(const struct json *json, const struct json_token *object, const char *key)
+{
+    const struct json_token *found = NULL;
+
+    if (object->type != JSON_OBJECT) {
+        return NULL;
+    }
+    /* To the end, so that the last one wins where duplicates were let in. */
+    for (const struct json_token *at = json_first(json, object); at != NULL; at = json_after(json, object, at)) {
+        if (json_string_is(json, at, key)) {
+            found = json_value(json, at);
+        }
+    }
+    return found;
+}
+
+struct bytes json_span(const struct json *json, const struct json_token *token)
+{
+    size_t quote = token->type == JSON_STRING ? 1 : 0;
+
+    return (struct bytes){json->source.data + token->start - quote, token->end - token->start + 2 * quote};
+}
