@@ -13,7 +13,7 @@ enum place { PLACE_NAME, PLACE_SPACE, PLACE_DATA, PLACE_TYPE, PLACE_OTHER };
     row(NAME_CONTENT, "content") row(NAME_CONTENT_BLOCK, "content_block") row(NAME_DELTA, "delta")                     \
     row(NAME_ERROR, "error") row(NAME_EXECUTABLE_CODE, "executableCode") row(NAME_FINISH_REASON, "finishReason")       \
     row(NAME_FUNCTION_CALL, "functionCall") row(NAME_FUNCTION_CALL_OLD, "function_call") row(NAME_ID, "id")            \
-    row(NAME_INLINE_DATA, "inlineData") row(NAME_ITEM, "item") row(NAME_PARTIAL_JSON, "partial_json")                  \
+    row(NAME_INLINE_DATA, "inlineData") row(NAME_ITEM, "item") row(NAME_OUTPUT, "output") row(NAME_PARTIAL_JSON, "partial_json") \
     row(NAME_PARTS, "parts") row(NAME_PROMPT_FEEDBACK, "promptFeedback") row(NAME_REASONING, "reasoning")              \
     row(NAME_REASONING_CONTENT, "reasoning_content") row(NAME_REFUSAL, "refusal") row(NAME_RESPONSE, "response")       \
     row(NAME_SEQUENCE_NUMBER, "sequence_number") row(NAME_STATUS, "status") row(NAME_TEXT, "text")        \
@@ -55,7 +55,7 @@ struct telling {
     enum tells tells;
 };
 
-enum { TELLINGS_MAX = 12 };
+enum { TELLINGS_MAX = 16 };
 
 #define ERROR_KINDS                                                                                                    \
     {SKIM_PATH2(NAME_ERROR, NAME_CODE), TELLS_KIND}, {SKIM_PATH2(NAME_ERROR, NAME_TYPE), TELLS_KIND},                    \
@@ -63,6 +63,7 @@ enum { TELLINGS_MAX = 12 };
 
 static const struct telling tellings[DIALECT_COUNT][TELLINGS_MAX] = {
     [DIALECT_OPENAI_CHAT] = {{SKIM_PATH3(NAME_CHOICES, NAME_DELTA, NAME_CONTENT), TELLS_TEXT},
+                             {SKIM_PATH4(NAME_CHOICES, NAME_DELTA, NAME_CONTENT, NAME_TEXT), TELLS_TEXT},
                              {SKIM_PATH3(NAME_CHOICES, NAME_DELTA, NAME_REASONING_CONTENT), TELLS_TEXT},
                              {SKIM_PATH3(NAME_CHOICES, NAME_DELTA, NAME_REASONING), TELLS_TEXT},
                              {SKIM_PATH3(NAME_CHOICES, NAME_DELTA, NAME_REFUSAL), TELLS_TEXT},
@@ -74,7 +75,11 @@ static const struct telling tellings[DIALECT_COUNT][TELLINGS_MAX] = {
                                   {SKIM_PATH1(NAME_SEQUENCE_NUMBER), TELLS_SEQUENCE},
                                   {SKIM_PATH2(NAME_RESPONSE, NAME_ID), TELLS_ID},
                                   {SKIM_PATH1(NAME_DELTA), TELLS_TEXT},
+                                  {SKIM_PATH1(NAME_TEXT), TELLS_TEXT},
+                                  {SKIM_PATH3(NAME_ITEM, NAME_CONTENT, NAME_TEXT), TELLS_TEXT},
+                                  {SKIM_PATH4(NAME_RESPONSE, NAME_OUTPUT, NAME_CONTENT, NAME_TEXT), TELLS_TEXT},
                                   {SKIM_PATH2(NAME_ITEM, NAME_TYPE), TELLS_CALL},
+                                  {SKIM_PATH3(NAME_RESPONSE, NAME_OUTPUT, NAME_TYPE), TELLS_CALL},
                                   {SKIM_PATH1(NAME_ERROR), TELLS_ERROR},
                                   {SKIM_PATH1(NAME_CODE), TELLS_KIND},
                                   {SKIM_PATH3(NAME_RESPONSE, NAME_ERROR, NAME_CODE), TELLS_KIND},
@@ -104,7 +109,7 @@ static void begin_event(struct glance *glance)
     glance->event_bytes = 0;
     glance->data_bytes = 0;
     glance->event_type.count = glance->data_type.count = 0;
-    glance->shows = glance->is_call = glance->is_error = false;
+    glance->shows = glance->is_call = glance->is_error = glance->is_end = false;
     glance->sequence = -1;
 }
 
@@ -225,10 +230,10 @@ static void hear(struct glance *glance, enum tells tells, const struct skim_valu
         break;
     case TELLS_BLOCK:
         glance->shows = glance->shows || is_string;
-        glance->ended = glance->ended || is_string;
+        glance->is_end = glance->is_end || is_string;
         break;
     case TELLS_END:
-        glance->ended = glance->ended || is_string;
+        glance->is_end = glance->is_end || is_string;
         break;
     case TELLS_TYPE:
         glance->data_type.count = 0;
@@ -264,17 +269,22 @@ static struct bytes type_of(const struct glance *glance)
                                        : (struct bytes){glance->event_type.text, glance->event_type.count};
 }
 
-/* OpenAI's responses: an event is content by its type, and its type can end the stream. */
-static void conclude_response(struct glance *glance, struct bytes type)
+/* OpenAI's responses: the type of an event can begin, end or fail the stream. */
+static void read_response_type(struct glance *glance, struct bytes type)
 {
-    bool failed = bytes_equal(type, BYTES("response.failed")) || bytes_equal(type, BYTES("error"));
-
     glance->created = glance->created || bytes_equal(type, BYTES("response.created"));
-    glance->ended = glance->ended || bytes_equal(type, BYTES("response.completed")) ||
-                    bytes_equal(type, BYTES("response.incomplete")) || bytes_equal(type, BYTES("response.cancelled"));
-    glance->failed = glance->failed || failed;
-    glance->content = glance->content || (glance->shows && bytes_ends_with(type, BYTES(".delta"))) || glance->is_call;
+    glance->is_end = bytes_equal(type, BYTES("response.completed")) || bytes_equal(type, BYTES("response.incomplete")) ||
+                     bytes_equal(type, BYTES("response.cancelled"));
+    glance->is_error = bytes_equal(type, BYTES("response.failed")) || bytes_equal(type, BYTES("error"));
     glance->next_sequence = glance->sequence >= 0 ? glance->sequence + 1 : glance->next_sequence + 1;
+}
+
+/* What an event, or a value of the list, adds to the stream. What stands behind an error is no content: whether the two come in
+ * one read or in two must make no difference. */
+static void add_up(struct glance *glance)
+{
+    glance->failed = glance->failed || glance->is_error;
+    glance->content = glance->content || (!glance->failed && (glance->shows || glance->is_call));
 }
 
 /* The event is complete. */
@@ -284,16 +294,14 @@ static void conclude(struct glance *glance)
     struct bytes type = type_of(glance);
 
     glance->event_count++;
-    glance->ended = glance->ended || (glance->data_bytes == 6 && bytes_equal(data, BYTES("[DONE]")));
     if (glance->dialect == DIALECT_OPENAI_RESPONSES) {
-        conclude_response(glance, type);
-        return;
+        read_response_type(glance, type);
+    } else {
+        glance->is_end = glance->is_end || (glance->dialect == DIALECT_CLAUDE_CHAT && bytes_equal(type, BYTES("message_stop")));
+        glance->is_error = glance->is_error || bytes_equal(type, BYTES("error"));
     }
-    if (glance->dialect == DIALECT_CLAUDE_CHAT) {
-        glance->ended = glance->ended || bytes_equal(type, BYTES("message_stop"));
-    }
-    glance->failed = glance->failed || glance->is_error || bytes_equal(type, BYTES("error"));
-    glance->content = glance->content || glance->shows || glance->is_call;
+    glance->ended = glance->ended || glance->is_end || (glance->data_bytes == 6 && bytes_equal(data, BYTES("[DONE]")));
+    add_up(glance);
 }
 
 /* A line has come to its end. */
@@ -411,8 +419,7 @@ static void follow_list(struct glance *glance, struct bytes chunk)
         return;
     }
     glance->ended = skim_is_whole(&glance->skim);
-    glance->failed = glance->failed || glance->is_error;
-    glance->content = glance->content || glance->shows;
+    add_up(glance);
 }
 
 enum status glance_follow(struct glance *glance, struct bytes chunk)

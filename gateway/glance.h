@@ -49,6 +49,7 @@ struct glance {
     bool shows;     /* text, reasoning or a call of a tool, unless its type says that it is none */
     bool is_call;   /* of a tool */
     bool is_error;
+    bool is_end; /* of the stream */
     int64_t sequence; /* -1 = none */
 
     /* The stream. */

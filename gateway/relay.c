@@ -29,7 +29,6 @@ struct relay {
     bool until_close;             /* nothing but the close of its connection ends the upstream's answer */
     bool encoded;                 /* gzip and the like: nothing of ours can be written into it */
     struct fields *held_fields;   /* of an answer whose head waits, as they go to the client */
-    int64_t held_length;
     struct buffer held;           /* what came behind that head */
     enum glance_form form;        /* what is looked into once the head is written */
     struct relay_result result;
@@ -169,13 +168,19 @@ static void fail(struct relay *relay, enum transfer_failure failure)
     end(relay, RELAY_FAILED_AFTER, failure);
 }
 
+/* Of the answer's body, -1 = not said: a stream's length would leave no room for the error event of a broken end. */
+static int64_t length_of(const struct relay *relay, const struct transfer_head *head)
+{
+    return head->stream && !relay->encoded && !relay->reply->head_only ? -1 : head->body_bytes;
+}
+
 static enum status write_head(struct relay *relay, const struct transfer_head *head)
 {
     struct fields *fields = NULL;
     enum status status = relay_fields_open(&fields, head->fields, relay->options.add_fields);
 
     if (status == STATUS_OK) {
-        status = reply_head(relay->reply, head->status, fields, head->body_bytes);
+        status = reply_head(relay->reply, head->status, fields, length_of(relay, head));
     }
     fields_close(&fields);
     return status;
@@ -241,7 +246,6 @@ static void hold_head(struct relay *relay, const struct transfer_head *head)
         bytes_number(value, RETRY_AFTER_S_MAX, &seconds) == STATUS_OK) {
         relay->result.retry_after_s = (unsigned)seconds;
     }
-    relay->held_length = head->body_bytes;
     relay->state = RELAY_HOLDING;
     begin_stream(relay, head);
     transfer_set_alarm(relay->transfer, DELAY_MS);
@@ -337,7 +341,7 @@ static bool let_go(struct relay *relay)
 {
     struct buffer held = relay->held;
     bool passed;
-    enum status status = reply_head(relay->reply, relay->result.status, relay->held_fields, relay->held_length);
+    enum status status = reply_head(relay->reply, relay->result.status, relay->held_fields, -1);
 
     if (status != STATUS_OK && status != STATUS_CLOSED && !relay->reply->head_written) {
         fail(relay, TRANSFER_TOO_LARGE);

@@ -1,6 +1,8 @@
 /* skim: one state a byte, a stack of paths, the first bytes of the scalar at hand. */
 #include "gateway/skim.h"
 
+#include "proto/utf8.h"
+
 #include <assert.h>
 #include <string.h>
 
@@ -215,6 +217,34 @@ static bool take_between(struct skim *skim, char byte, struct skim_value *out)
     }
 }
 
+/* What the last code point of a string that goes on still lacks. Three bytes tell: no code point has more behind its first. */
+static void follow_point(struct skim *skim, struct bytes part)
+{
+    if (part.count > UTF8_POINT_BYTES_MAX - 1) {
+        part = bytes_from(part, part.count - (UTF8_POINT_BYTES_MAX - 1));
+        skim->left = 0;
+    }
+    for (size_t at = 0; at < part.count; at++) {
+        unsigned char byte = (unsigned char)part.data[at];
+
+        if (!utf8_is_continuation(byte)) {
+            skim->lead = byte;
+            skim->left = byte >= 0xF0 ? 3 : byte >= 0xE0 ? 2 : byte >= 0xC0 ? 1 : 0;
+        } else if (skim->left > 0) {
+            skim->left--;
+        }
+    }
+}
+
+/* Some bytes that complete it. */
+static struct bytes rest_of_point(const struct skim *skim)
+{
+    if (skim->lead == 0xE0 && skim->left == 2) {
+        return BYTES("\xA0\x80");
+    }
+    return skim->lead == 0xF0 && skim->left == 3 ? BYTES("\x90\x80\x80") : bytes_first(BYTES("\x80\x80\x80"), skim->left);
+}
+
 /* As much of a string as there is. */
 static bool take_string(struct skim *skim, struct bytes *input, struct skim_value *out)
 {
@@ -225,6 +255,7 @@ static bool take_string(struct skim *skim, struct bytes *input, struct skim_valu
     }
     keep(skim, bytes_first(*input, count));
     if (count == input->count) {
+        follow_point(skim, *input);
         *input = bytes_from(*input, count);
         return false;
     }
@@ -265,7 +296,7 @@ static bool take_scalar(struct skim *skim, char byte, bool *taken, struct skim_v
         return false;
     default: /* STATE_ESCAPE */
         keep(skim, (struct bytes){&byte, 1});
-        skim->left = 4;
+        skim->left = byte == 'u' ? 4 : 0;
         skim->state = byte == 'u' ? STATE_HEX : STATE_STRING;
         return false;
     }
@@ -338,6 +369,7 @@ static enum status close_scalar(const struct skim *skim, struct buffer *out)
         word = words[skim->kind];
         return buffer_append_text(out, word + strlen(word) - skim->left);
     case STATE_STRING:
+        status = buffer_append(out, rest_of_point(skim));
         break;
     default:
         return STATUS_OK;

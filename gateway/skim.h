@@ -35,7 +35,8 @@ struct skim {
     unsigned char state;            /* private to skim.c, as the rest */
     unsigned char depth;            /* containers that are open */
     unsigned char kind;             /* of the scalar at hand */
-    unsigned char left;             /* digits of an escape, letters of a word that are to come */
+    unsigned char left;             /* digits of an escape, letters of a word, bytes of a code point that are to come */
+    unsigned char lead;             /* the first byte of that code point */
     bool is_key;
     size_t value_bytes; /* as many as it has; `value` holds the first ones */
     char value[SKIM_VALUE_BYTES_MAX];

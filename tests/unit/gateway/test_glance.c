@@ -57,10 +57,14 @@ static void chat_ends_with_done_and_shows_text_reasoning_and_tools(void **state)
         {"data: {\"choices\":\ndata: [{\"delta\":{\"reasoning_content\":\"x\"}}]}\n\n", CONTENT},
         {"data: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":0}]}}]}\n\n", CONTENT},
         {"data: {\"choices\":[{\"delta\":{\"tool_calls\":[]}}]}\n\n", 0},
+        {"data: {\"choices\":[{\"delta\":{\"content\":[{\"type\":\"text\",\"text\":\"x\"}]}}]}\n\n", CONTENT},
+        {"data: {\"choices\":[{\"delta\":{\"content\":[{\"type\":\"text\",\"text\":\"\"}]}}]}\n\n", 0},
         {"data: {\"choices\":[{\"message\":{\"content\":\"x\"}}]}\n\n", 0},
         {"data: {\"error\":{\"message\":\"m\"}}\n\n", FAILED},
         {"data: {\"error\":null}\n\n", 0},
         {"event: error\ndata: {}\n\n", FAILED},
+        {"data: {\"error\":{}}\n\ndata: {\"choices\":[{\"delta\":{\"content\":\"x\"}}]}\n\n", FAILED},
+        {"data: {\"choices\":[{\"delta\":{\"content\":\"x\"}}]}\n\ndata: {\"error\":{}}\n\n", FAILED | CONTENT},
     };
 
     (void)state;
@@ -86,6 +90,11 @@ static void responses_tell_by_the_type_of_an_event(void **state)
         {"data: {\"type\":\"response.output_text.delta\",\"delta\":\"\"}\n\n", 0},
         {"data: {\"type\":\"response.output_item.added\",\"item\":{\"type\":\"message\"}}\n\n", 0},
         {"data: {\"type\":\"response.output_item.added\",\"item\":{\"type\":\"function_call\"}}\n\n", CONTENT},
+        {"data: {\"type\":\"response.output_text.done\",\"text\":\"x\"}\n\n", CONTENT},
+        {"data: {\"type\":\"response.output_item.done\",\"item\":{\"type\":\"message\",\"content\":[{\"text\":\"x\"}]}}\n\n", CONTENT},
+        {"data: {\"type\":\"response.completed\",\"response\":{\"output\":[{\"content\":[{\"text\":\"x\"}]}]}}\n\n", ENDED | CONTENT},
+        {"data: {\"type\":\"response.completed\",\"response\":{\"output\":[{\"type\":\"function_call\"}]}}\n\n", ENDED | CONTENT},
+        {"data: {\"type\":\"response.completed\",\"response\":{\"output\":[]", 0},
     };
 
     (void)state;
@@ -111,6 +120,7 @@ static void claude_and_gemini_have_their_own(void **state)
         {DIALECT_GEMINI_CHAT, "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"x\"}]},\"finishReason\":\"STOP\"}]}\n\n",
          ENDED | CONTENT},
         {DIALECT_GEMINI_CHAT, "data: {\"candidates\":[{\"finishReason\":null}]}\n\n", 0},
+        {DIALECT_GEMINI_CHAT, "data: {\"candidates\":[{\"finishReason\":\"STOP\",\"content\":{", 0},
         {DIALECT_GEMINI_CHAT, "data: {\"promptFeedback\":{\"blockReason\":\"SAFETY\"}}\n\n", ENDED | CONTENT},
         {DIALECT_GEMINI_CHAT, "data: {\"candidates\":[{\"content\":{\"parts\":[{\"functionCall\":{}}]}}]}\n\n", CONTENT},
         {DIALECT_GEMINI_CHAT, "{\n\"error\": {}\n}\n\n", FAILED},

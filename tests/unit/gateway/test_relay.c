@@ -753,6 +753,20 @@ static void a_stream_ended_by_the_close_with_a_line_too_few_is_broken(void **sta
     expect_close_delimited(*state, "data: 1\n\ndata: DONE]\r\n", false);
 }
 
+static void a_stream_that_announced_its_length_has_room_for_its_error(void **state)
+{
+    struct world *world = *state;
+    const char *heard;
+
+    ask(world, get, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: 99\r\n\r\ndata: 1\n\n");
+    heard = hear_until(world, NULL);
+    await_done(world);
+    assert_int_equal(RELAY_FAILED_AFTER, rig.result.end);
+    assert_has(heard, broken_event);
+    assert_has_not(heard, "Content-Length");
+    assert_has_not(heard, "\r\n0\r\n");
+}
+
 static void an_upstream_that_fails_before_its_head_leaves_the_answer_to_others(void **state)
 {
     struct world *world = *state;
@@ -907,6 +921,7 @@ int main(void)
         rig_test(a_head_waits_no_longer_than_its_bound),
         rig_test(the_time_to_end_while_a_head_waits_leaves_the_answer_to_others),
         rig_test(a_stream_ended_by_the_close_inside_an_event_is_broken),
+        rig_test(a_stream_that_announced_its_length_has_room_for_its_error),
         rig_test(a_stream_ended_by_the_close_behind_done_is_whole),
         rig_test(a_stream_ended_by_the_close_with_a_line_too_few_is_broken),
         rig_test(an_upstream_that_fails_before_its_head_leaves_the_answer_to_others),
