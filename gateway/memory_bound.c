@@ -58,6 +58,8 @@ static void add_upstreams(const struct settings *settings, struct memory_bound *
 
     memory_bound_add_each(out, "requests in flight, with the fields, buffers and TLS of their upstreams",
                           "gateway.limits.in_flight", limits->in_flight, memory_bound_request_bytes(limits));
+    memory_bound_add_each(out, "answers that have come and wait in the kernel", "gateway.limits.in_flight", limits->in_flight,
+                          2 * limits->upstream_buffer_bytes); /* as Linux doubles it, for its own records of them */
     memory_bound_add_each(out, "idle connections to upstreams", "gateway.limits.upstream_idle",
                           hosts * limits->upstream_idle, MEMORY_UPSTREAM_IDLE_BYTES);
 }

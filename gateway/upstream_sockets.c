@@ -255,6 +255,19 @@ void upstream_sockets_wake(struct upstream *upstream)
     (void)uv_timer_start(&upstream->curl_timer, on_curl_timer, 0, 0);
 }
 
+/* Left to itself the kernel takes megabytes of an answer that nobody reads, which a container is charged for. -1 and errno. */
+static int open_bounded(const struct upstream *upstream, const struct curl_sockaddr *address)
+{
+    int received_bytes = (int)upstream->limits->upstream_buffer_bytes;
+    int descriptor = socket(address->family, address->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, address->protocol);
+
+    if (descriptor >= 0 && setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &received_bytes, sizeof received_bytes) != 0) {
+        (void)close(descriptor);
+        return -1;
+    }
+    return descriptor;
+}
+
 curl_socket_t upstream_socket_open(void *context, curlsocktype purpose, struct curl_sockaddr *address)
 {
     struct transfer *transfer = context;
@@ -269,7 +282,7 @@ curl_socket_t upstream_socket_open(void *context, curlsocktype purpose, struct c
         transfer->failure = TRANSFER_FORBIDDEN;
         return CURL_SOCKET_BAD;
     }
-    descriptor = socket(address->family, address->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, address->protocol);
+    descriptor = open_bounded(upstream, address);
     if (descriptor < 0) {
         return CURL_SOCKET_BAD;
     }

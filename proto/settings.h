@@ -58,6 +58,7 @@ struct limit_settings {
     uint64_t decoders;
     uint64_t write_stall_ms;
     uint64_t relay_buffer_bytes; /* high water; low water is half of it */
+    uint64_t upstream_buffer_bytes;
     uint64_t sse_event_bytes;
     uint64_t stream_budget_bytes;
     uint64_t response_bytes;

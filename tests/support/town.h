@@ -73,7 +73,7 @@ static inline void town_init(struct town *town)
                    .header_bytes = 32 * KIB, .header_fields = 100, .request_bytes = MIB, .moderated_text_bytes = 64 * KIB,
                    .body_budget_bytes = 8 * MIB, .in_flight = 16, .decoders = 4, .header_time_ms = 10000, .body_time_ms = 30000,
                    .write_stall_ms = 30000, .relay_buffer_bytes = 64 * KIB, .response_bytes = MIB, .sse_event_bytes = MIB,
-                   .upstream_connections = 16, .upstream_idle = 16, .resolve_ms = 2000, .connect_ms = 5000,
+                   .upstream_buffer_bytes = 64 * KIB, .upstream_connections = 16, .upstream_idle = 16, .resolve_ms = 2000, .connect_ms = 5000,
                    .first_byte_ms = 10000, .idle_ms = 10000, .total_plain_ms = 20000, .total_ms = 20000, .drain_ms = 10000}};
     for (size_t index = 0; index < 2; index++) {
         struct route_settings *route = &town->routes_settings[index];

@@ -26,6 +26,7 @@ static inline void world_settings(struct world *world)
     world->settings.allow_private_upstreams = (struct private_hosts){1, {"true"}};
     world->settings.limits = (struct limit_settings){
         .relay_buffer_bytes = 65536,
+        .upstream_buffer_bytes = 65536,
         .response_bytes = 16 << 20,
         .upstream_connections = 256,
         .upstream_idle = 32,

@@ -1,6 +1,7 @@
 """A stream: relayed as it comes, paused for a slow reader, cut with one error event when the upstream dies, and never held in memory."""
 import contextlib
 import json
+import pathlib
 import socket
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from stack import RELEASE, Stack, read_answer, request_bytes
 from upstream import wait_until
 
+KIB = 1024
 MIB = 1024 * 1024
 
 
@@ -92,6 +94,32 @@ def test_a_reader_that_stalls_pauses_its_upstream_and_is_cut(upstream, tmp_path)
         assert exchange.sent_bytes < 64 * MIB, "the upstream was not paused"
         assert stack.gateway.metric("prismguard_gateway_relay_pauses_total") >= 1
         wait_until(lambda: stack.gateway.metric("prismguard_gateway_streams") == 0, what="no stream left")
+    finally:
+        stack.close()
+
+
+def unread_bytes(port):
+    """What the kernel has taken from the server on this port of IPv4's loopback and its client has not read, of all connections."""
+    rows = [line.split() for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return sum(int(row[4].partition(":")[2], 16) for row in rows if int(row[2].partition(":")[2], 16) == port)
+
+
+def test_the_kernel_holds_little_of_an_answer_whose_reader_has_stopped(upstream, tmp_path):
+    """Of one that was fast for long before: left alone the kernel's buffer grows with the speed, to half a megabyte here."""
+    stack = Stack(tmp_path, upstream, review=False, limits="\n    upstream_buffer: 32KiB")
+    try:
+        with stack.connect() as connection:
+            connection.sendall(request_bytes(chat("flood", bytes=1024 * MIB)))
+            received, room = 0, bytearray(MIB)
+            while received < 64 * MIB:
+                received += connection.recv_into(room)
+            seen = []
+
+            def stands_still():
+                seen.append(unread_bytes(upstream.port))
+                return len(seen) > 10 and seen[-10:].count(seen[-1]) == 10 and seen[-1] > 0
+            wait_until(stands_still, what="neither reads")
+            assert seen[-1] <= 2 * 32 * KIB
     finally:
         stack.close()
 

@@ -32,6 +32,7 @@ static void every_setting_that_holds_memory_counts(void **state)
         "gateway: { threads: 8, limits: { header_fields: 101 } }\n",
         "gateway: { threads: 8, limits: { stream_budget: 257MiB } }\n",
         "gateway: { threads: 8, limits: { in_flight: 513 } }\n",
+        "gateway: { threads: 8, limits: { upstream_buffer: 129KiB } }\n",
         "gateway: { threads: 8, limits: { decoders: 65 } }\n",
         "gateway: { threads: 8, limits: { request_bytes: 17MiB } }\n",
         "gateway: { threads: 8, limits: { moderated_text: 5MiB } }\n",

@@ -71,6 +71,49 @@ static void one_after_another_share_one_connection_and_one_handle(void **state)
     server_close(server);
 }
 
+/* The client's end of a connection to this port. */
+static int descriptor_to(unsigned port)
+{
+    for (int descriptor = 0; descriptor < 1024; descriptor++) {
+        struct sockaddr_in peer = {0};
+        socklen_t bytes = sizeof peer;
+
+        if (getpeername(descriptor, (struct sockaddr *)&peer, &bytes) == 0 && peer.sin_family == AF_INET &&
+            ntohs(peer.sin_port) == port) {
+            return descriptor;
+        }
+    }
+    return -1;
+}
+
+static void the_kernel_takes_so_much_of_an_answer_and_no_more(void **state)
+{
+    static const uint64_t sizes[] = {16 * KIB, 64 * KIB};
+
+    (void)state;
+    for (size_t index = 0; index < sizeof sizes / sizeof sizes[0]; index++) {
+        struct server *server = server_open(answer_ok, NULL);
+        struct world world;
+        struct record record;
+        socklen_t size = sizeof(int);
+        int held = 0;
+
+        world_settings(&world);
+        world.settings.limits.upstream_buffer_bytes = sizes[index];
+        world_start(&world);
+        record_init(&record, &world);
+        assert_status(STATUS_OK, record_start(&record, server->port, "GET", "/", no_body));
+        record_await(&record);
+        assert_int_equal(TRANSFER_OK, record.failure);
+        /* Not what the system begins with, and grows by itself: a size that was set doubles and stays. */
+        assert_int_equal(0, getsockopt(descriptor_to(server->port), SOL_SOCKET, SO_RCVBUF, &held, &size));
+        assert_int_equal(2 * sizes[index], held);
+        record_free(&record);
+        world_close(&world);
+        server_close(server);
+    }
+}
+
 static void await_all(struct record *records, size_t count)
 {
     for (size_t index = 0; index < count; index++) {
@@ -622,6 +665,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_after_another_share_one_connection_and_one_handle),
+        cmocka_unit_test(the_kernel_takes_so_much_of_an_answer_and_no_more),
         cmocka_unit_test(many_at_once_have_a_connection_each_and_only_some_stay),
         cmocka_unit_test(the_connections_of_a_host_are_bounded),
         cmocka_unit_test(the_connections_of_a_host_are_bounded_over_all_loops),
