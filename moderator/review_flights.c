@@ -228,7 +228,15 @@ static bool is_failure(const struct review_flights *flights, const struct flight
     }
 }
 
-/* What an ended call says; a failure is told, with numbers only. */
+/* With names of ours and numbers only. */
+static void tell_failure(struct flight *flight, enum review_result result, enum status status, unsigned http_status, size_t bytes)
+{
+    log_event_limited_by(&flight->profile->told[result], LOG_WARN, "review_failed",
+                         LOG_TEXT("profile", flight->profile->settings->name), LOG_TEXT("result", review_result_name(result)),
+                         LOG_STATUS("status", status), LOG_NUMBER("http_status", http_status), LOG_NUMBER("bytes", bytes));
+}
+
+/* What an ended call says. */
 static enum review_result read_result(struct review_flights *flights, struct flight *flight, unsigned *out_http_status,
                                       struct review_answer *out)
 {
@@ -247,9 +255,7 @@ static enum review_result read_result(struct review_flights *flights, struct fli
         result = status != STATUS_OK ? REVIEW_NO_VERDICT : out->violation ? REVIEW_BLOCK : REVIEW_ALLOW;
     }
     if (status != STATUS_OK || result == REVIEW_HTTP_ERROR) {
-        log_event_limited_each(result, REVIEW_RESULTS, LOG_WARN, "review_failed", LOG_NUMBER("bytes", body.count),
-                               LOG_TEXT("profile", flight->profile->settings->name), LOG_STATUS("status", status),
-                               LOG_TEXT("result", review_result_name(result)), LOG_NUMBER("http_status", *out_http_status));
+        tell_failure(flight, result, status, *out_http_status, body.count);
     }
     return result;
 }
@@ -260,8 +266,7 @@ static void time_out(struct review_flights *flights, struct flight *flight)
     bool failure = is_failure(flights, flight, REVIEW_TIMEOUT, 0);
 
     series_add(flight->profile->calls[REVIEW_TIMEOUT], 1);
-    log_event_limited(LOG_WARN, "review_failed", LOG_TEXT("profile", flight->profile->settings->name),
-                      LOG_TEXT("result", review_result_name(REVIEW_TIMEOUT)), LOG_STATUS("status", STATUS_TIMEOUT));
+    tell_failure(flight, REVIEW_TIMEOUT, STATUS_TIMEOUT, 0, 0);
     flight->verdict.result = REVIEW_TIMEOUT;
     end_call(flights, flight, failure ? CALL_FAILED : CALL_ABANDONED, 0);
     end(flight, REVIEW_TIMEOUT, false);

@@ -8,6 +8,7 @@
 #include "moderator/recent.h"
 #include "moderator/review_call.h"
 #include "moderator/review_models.h"
+#include "proto/log.h"
 #include "proto/metrics.h"
 #include "proto/secret.h"
 #include "proto/settings.h"
@@ -38,6 +39,7 @@ struct review_profile {
     struct series *calls[REVIEW_RESULTS];
     struct series *shared;
     struct series *circuits_open;
+    struct log_limiter told[REVIEW_RESULTS]; /* calls that failed */
     struct review_models models; /* the review thread's */
     struct recent_basis basis;   /* what is kept of it rests on */
 };

@@ -186,8 +186,9 @@ static void judge_in_time(struct thread *thread, struct slot *slot, const struct
     thread->has_long = false;
 }
 
-static void serve(struct thread *thread, struct slot *slot, uint64_t seen_ms)
+static void serve(struct thread *thread, size_t place, uint64_t seen_ms)
 {
+    struct slot *slot = &thread->set.slots[place];
     uint64_t now_ms = clock_ms();
     struct message_task task;
     enum status status = slot_take(slot, now_ms, &task);
@@ -197,7 +198,8 @@ static void serve(struct thread *thread, struct slot *slot, uint64_t seen_ms)
     }
     if (status == STATUS_UNSUPPORTED) {
         series_add(thread->worker->tasks_refused[BUSY_UNSUPPORTED], 1);
-        log_event_limited(LOG_WARN, "frame_refused", LOG_TEXT("gateway", slot->endpoint));
+        log_event_limited_by(&thread->set.places[place].home->refused, LOG_WARN, "frame_refused",
+                             LOG_TEXT("gateway", slot->endpoint));
     }
     if (status != STATUS_OK) {
         return;
@@ -220,7 +222,7 @@ static void serve_polled(struct thread *thread)
 
         thread->items[SLOT_ITEMS + index].revents = 0;
         if ((events & ZMQ_POLLIN) != 0) {
-            serve(thread, &thread->set.slots[index], now_ms);
+            serve(thread, index, now_ms);
         } else if ((events & ZMQ_POLLOUT) != 0) {
             slot_join(&thread->set.slots[index], now_ms);
         }

@@ -109,6 +109,7 @@ static bool move_in(struct worker_slots *set, const char *endpoint, uint64_t now
 
         if (home->slot_count == 0) {
             home->leaving = false;
+            home->refused = (struct log_limiter){0};
             memcpy(home->endpoint, endpoint, strlen(endpoint) + 1);
             for (size_t want = 0; want < set->want_count; want++) {
                 add_slots(set, home, want, now_ms);

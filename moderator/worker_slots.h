@@ -13,6 +13,7 @@
 
 #include "moderator/lookup.h"
 #include "moderator/slot.h"
+#include "proto/log.h"
 #include "proto/metrics.h"
 
 #include <zmq.h>
@@ -28,6 +29,7 @@ struct slot_home {
     char endpoint[PATH_BYTES_MAX + 1];
     size_t slot_count; /* 0: free */
     bool leaving;
+    struct log_limiter refused; /* frames of it that are no message */
 };
 
 /* Of a slot. */

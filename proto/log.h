@@ -65,8 +65,14 @@ void log_close(void);
 #define log_event_limited_each(which, count, level, event, ...)                                                        \
     do {                                                                                                               \
         static struct log_limiter log_limiters_here[count];                                                            \
+        log_event_limited_by(&log_limiters_here[which], level, event, __VA_ARGS__);                                    \
+    } while (0)
+
+/* The same by a limiter of the caller's, which begins as zeros: one of whom the event speaks of (a profile, a gateway). */
+#define log_event_limited_by(limiter, level, event, ...)                                                               \
+    do {                                                                                                               \
         uint64_t log_suppressed_here;                                                                                  \
-        if (log_limiter_pass(&log_limiters_here[which], &log_suppressed_here)) {                                       \
+        if (log_limiter_pass((limiter), &log_suppressed_here)) {                                                       \
             log_event((level), (event), LOG_NUMBER("suppressed", log_suppressed_here), __VA_ARGS__);                   \
         }                                                                                                              \
     } while (0)

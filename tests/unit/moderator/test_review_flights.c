@@ -9,8 +9,9 @@
 #include "moderator/review_call.h"
 #include "moderator/review_flights.h"
 #include "proto/clock.h"
+#include "proto/log.h"
 
-enum { ROOM = 4, PATIENCE_MS = 20000, ITEMS_MAX = 64 };
+enum { ROOM = 4, PROFILES = 2, PATIENCE_MS = 20000, ITEMS_MAX = 64 };
 
 #define CONTENT(verdict) "{\"choices\":[{\"message\":{\"content\":\"" verdict "\"}}]}"
 /* Their lengths are given, so that connections are used again. */
@@ -48,9 +49,9 @@ static int stop(void **state)
 struct place {
     struct http_server llm;
     struct settings settings;
-    struct profile_settings profiles[1];
+    struct profile_settings profiles[PROFILES];
     struct metrics *metrics;
-    struct review_profile review;
+    struct review_profile reviews[PROFILES]; /* the second one where a test opens it */
     struct history *history;
     struct recent *recent; /* NULL but where a test makes it */
     struct review_flights *flights;
@@ -81,9 +82,9 @@ static void prepare(struct place *place, size_t models, uint64_t retries)
 
 static void open_flights(struct place *place)
 {
-    struct review_flights_parts parts = {&place->settings, &place->review, place->history, place->recent, ROOM};
+    struct review_flights_parts parts = {&place->settings, place->reviews, place->history, place->recent, ROOM};
 
-    assert_status(STATUS_OK, review_profile_open(&place->review, &place->profiles[0],
+    assert_status(STATUS_OK, review_profile_open(&place->reviews[0], &place->profiles[0],
                                                  &place->settings.gateway.allow_private_upstreams, place->metrics, stderr));
     assert_status(STATUS_OK, review_flights_open(&place->flights, &parts));
 }
@@ -98,7 +99,8 @@ static void close_place(struct place *place)
 {
     review_flights_close(&place->flights);
     review_flights_close(&place->flights);
-    review_profile_close(&place->review);
+    review_profile_close(&place->reviews[0]);
+    review_profile_close(&place->reviews[1]);
     history_close(&place->history);
     metrics_close(&place->metrics);
     http_server_close(&place->llm);
@@ -114,7 +116,7 @@ static size_t join_texts(struct place *place, size_t at, const struct bytes *tex
 
     buffer_free(&place->packed[at]);
     place->tasks[at] = task_make(&place->packed[at], &head, "default", texts, count);
-    return review_flights_join(place->flights, &place->review, &place->tasks[at], clock_ms() + time_ms);
+    return review_flights_join(place->flights, &place->reviews[0], &place->tasks[at], clock_ms() + time_ms);
 }
 
 static size_t join(struct place *place, size_t at, const char *text)
@@ -267,11 +269,11 @@ static void after_failures_in_a_row_nobody_is_asked_until_a_probe(void **state)
     }
     is_undecided(review(&place, "a text"), REVIEW_UNREACHABLE);
     assert_int_equal(REVIEW_CIRCUIT_FAILURES, place.llm.request_count);
-    assert_int_equal(1, series_value(place.review.circuits_open));
+    assert_int_equal(1, series_value(place.reviews[0].circuits_open));
     http_server_answer(&place.llm, PASS, HTTP_SERVER_ANSWER);
-    place.review.models.at[0].due_ms = clock_ms(); /* its time has passed */
+    place.reviews[0].models.at[0].due_ms = clock_ms(); /* its time has passed */
     is_decided(review(&place, "a text"), false, SOURCE_REVIEW);
-    assert_int_equal(0, series_value(place.review.circuits_open));
+    assert_int_equal(0, series_value(place.reviews[0].circuits_open));
     asked = place.llm.request_count;
     /* What a text can bring about shuts nobody off. */
     for (int round = 0; round < 2 * REVIEW_CIRCUIT_FAILURES; round++) {
@@ -296,11 +298,47 @@ static void a_timeout_opens_the_circuit_only_if_there_was_time(void **state)
     for (int round = 0; round < 2 * REVIEW_CIRCUIT_FAILURES; round++) {
         is_undecided(await(&place, join_texts(&place, 0, &text, 1, 50)), REVIEW_TIMEOUT);
     }
-    assert_int_equal(0, series_value(place.review.circuits_open));
+    assert_int_equal(0, series_value(place.reviews[0].circuits_open));
     for (int round = 0; round < REVIEW_CIRCUIT_FAILURES; round++) {
         is_undecided(await(&place, join_texts(&place, 0, &text, 1, PATIENCE_MS)), REVIEW_TIMEOUT);
     }
-    assert_int_equal(1, series_value(place.review.circuits_open));
+    assert_int_equal(1, series_value(place.reviews[0].circuits_open));
+    close_place(&place);
+}
+
+/* A call that does not end by its deadline, a millisecond from now. */
+static void fail_late(struct place *place, size_t profile)
+{
+    const struct message_task_head head = {.kind = SLOT_REVIEW, .remaining_ms = 1};
+    struct bytes text = BYTES("a text");
+    size_t flight;
+
+    buffer_free(&place->packed[0]);
+    place->tasks[0] = task_make(&place->packed[0], &head, "default", &text, 1);
+    flight = review_flights_join(place->flights, &place->reviews[profile], &place->tasks[0], clock_ms() + 1);
+    clock_freeze(clock_ms() + 1);
+    is_undecided(await(place, flight), REVIEW_TIMEOUT);
+}
+
+static void no_profile_whose_reviews_are_late_hides_another(void **state)
+{
+    uint64_t suppressed;
+    struct place place;
+
+    (void)state;
+    open_place(&place, 1, 0);
+    place.profiles[1] = place.profiles[0];
+    assert_status(STATUS_OK, review_profile_open(&place.reviews[1], &place.profiles[1],
+                                                 &place.settings.gateway.allow_private_upstreams, place.metrics, stderr));
+    http_server_answer(&place.llm, "", HTTP_SERVER_HANG);
+    clock_freeze(clock_ms());
+    suppressed = log_suppressed();
+    fail_late(&place, 0);
+    fail_late(&place, 1);
+    assert_int_equal(suppressed, log_suppressed()); /* both are told of, though they fail within a second */
+    fail_late(&place, 1);
+    assert_int_equal(suppressed + 1, log_suppressed());
+    clock_freeze(0);
     close_place(&place);
 }
 
@@ -518,6 +556,7 @@ int main(void)
         cmocka_unit_test(another_model_is_asked_while_one_rests),
         cmocka_unit_test(after_failures_in_a_row_nobody_is_asked_until_a_probe),
         cmocka_unit_test(a_timeout_opens_the_circuit_only_if_there_was_time),
+        cmocka_unit_test(no_profile_whose_reviews_are_late_hides_another),
         cmocka_unit_test(the_same_texts_share_a_flight_and_the_last_to_leave_ends_it),
         cmocka_unit_test(the_latest_deadline_of_those_who_joined_counts),
         cmocka_unit_test(every_text_is_reviewed_in_as_many_requests_as_it_takes),

@@ -166,6 +166,28 @@ static void what_cannot_be_judged_is_answered_with_busy(void **state)
     close_place(&place);
 }
 
+static void no_gateway_that_sends_no_message_hides_another(void **state)
+{
+    uint64_t suppressed = log_suppressed();
+    struct place place;
+
+    (void)state;
+    open_place(&place, 1, 1, 2);
+    clock_freeze(clock_ms());
+    (void)gateway_expect(&place.gateway, MESSAGE_READY);
+    (void)gateway_expect(&place.second, MESSAGE_READY);
+    gateway_send(&place.gateway, BYTES("garbage"));
+    assert_int_equal(BUSY_UNSUPPORTED, gateway_busy(&place.gateway).reason);
+    gateway_send(&place.second, BYTES("garbage"));
+    assert_int_equal(BUSY_UNSUPPORTED, gateway_busy(&place.second).reason);
+    gateway_send(&place.second, BYTES("garbage")); /* a slot goes on when it has told */
+    assert_int_equal(BUSY_UNSUPPORTED, gateway_busy(&place.second).reason);
+    gateway_ping(&place.second);
+    (void)gateway_expect(&place.second, MESSAGE_PONG);
+    assert_int_equal(suppressed + 1, log_suppressed()); /* its own second one alone */
+    close_place(&place);
+}
+
 static size_t metrics_bytes(const struct place *place)
 {
     struct buffer text;
@@ -413,6 +435,7 @@ int main(void)
         cmocka_unit_test(a_short_text_does_not_wait_for_a_long_one),
         cmocka_unit_test(a_task_is_judged_and_the_slot_goes_on),
         cmocka_unit_test(what_cannot_be_judged_is_answered_with_busy),
+        cmocka_unit_test(no_gateway_that_sends_no_message_hides_another),
         cmocka_unit_test(names_of_profiles_in_tasks_leave_nothing_behind),
         cmocka_unit_test(new_rules_judge_the_next_task_and_know_new_profiles),
         cmocka_unit_test(every_thread_holds_its_slots_at_every_gateway),
