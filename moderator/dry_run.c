@@ -42,6 +42,7 @@ struct session {
     struct live *live;
     struct judge *judge;
     struct live_view *view;
+    struct model_room *room;
     struct keyword_scanner *scanner;
     struct dry_run run;
 };
@@ -370,13 +371,16 @@ static enum status measure_model(struct session *session)
     uint64_t version, begun_ns;
     enum status status = live_view_open(&session->view, session->live);
 
+    if (status == STATUS_OK) {
+        status = model_room_open(&session->room);
+    }
     if (status != STATUS_OK) {
         return status;
     }
     model = live_view_model(session->view, 0, &version);
     if (model != NULL) {
         begun_ns = now_ns();
-        run->reading = model_read(model, run->text, NULL);
+        run->reading = model_read(model, session->room, run->text, NULL);
         run->model_ns = now_ns() - begun_ns;
     }
     return STATUS_OK;
@@ -399,6 +403,7 @@ static bool judge_all(struct session *session)
 static void close_session(struct session *session)
 {
     keyword_scanner_close(&session->scanner);
+    model_room_close(&session->room);
     live_view_close(&session->view);
     judge_close(&session->judge);
     live_close(&session->live);

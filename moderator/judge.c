@@ -24,6 +24,7 @@ struct judge {
     struct keyword_scanner *scanner;
     struct pause pause;
     struct live_view *view;
+    struct model_room *room;
     unsigned char unsure[UNSURE_BYTES_MAX]; /* of the task in hand: a bit for each segment that a review should see */
     unsigned char drawn[UNSURE_BYTES_MAX];  /* and for each that was drawn, of those judged anew that no review has settled */
     char category[CATEGORY_BYTES_MAX + 1];  /* of a verdict that a review had given */
@@ -89,6 +90,9 @@ enum status judge_open(struct judge **out, const struct judge_parts *parts)
     }
     keyword_scanner_pause(judge->scanner, &judge->pause);
     status = live_view_open(&judge->view, parts->live);
+    if (status == STATUS_OK) {
+        status = model_room_open(&judge->room);
+    }
     if (status != STATUS_OK) {
         goto fail;
     }
@@ -105,6 +109,7 @@ void judge_close(struct judge **judge)
     if (*judge == NULL) {
         return;
     }
+    model_room_close(&(*judge)->room);
     live_view_close(&(*judge)->view);
     keyword_scanner_close(&(*judge)->scanner);
     rules_release(&(*judge)->rules);
@@ -147,7 +152,7 @@ static enum status look(struct judge *judge, const struct hearing *hearing, stru
     enum status status = keywords_scan(hearing->keywords, judge->scanner, text, &finding.violation);
 
     if (status == STATUS_OK && !finding.violation && hearing->model != NULL) {
-        struct model_reading reading = model_read(hearing->model, text, &judge->pause);
+        struct model_reading reading = model_read(hearing->model, judge->room, text, &judge->pause);
 
         finding.score = reading.probability;
         status = reading.stopped ? STATUS_TIMEOUT : STATUS_OK;

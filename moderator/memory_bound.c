@@ -3,6 +3,7 @@
 
 #include "moderator/recent.h"
 #include "proto/limits.h"
+#include "proto/model.h"
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -11,7 +12,7 @@ enum {
     MODEL_BYTES = 4 << MODEL_TABLE_BITS_MAX, /* its table, and as much for its file while it is read */
     CALL_BYTES = 2 * REVIEW_REQUEST_BYTES_MAX + REVIEW_ANSWER_BYTES_MAX + MEMORY_TRANSFER_BYTES,
     LOOKUP_BYTES = (HISTORY_QUESTIONS_MAX + 2) * (SEGMENTS_MAX * (TEXT_HASH_BYTES + sizeof(struct bytes)) + 2 * KIB),
-    JUDGES_BYTES = MIB,    /* of a thread: one, and one for short texts beside a long one */
+    JUDGES_BYTES = 2 * (MODEL_ROOM_BYTES + MIB / 2), /* of a thread: one, and one for short texts beside a long one */
     TEXTS_OF_A_THREAD = 2, /* as received, and folded pieces of it */
     KEYWORD_FACTOR = 64,   /* bytes of a compiled list for one of its file */
 };

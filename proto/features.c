@@ -10,6 +10,7 @@ enum {
     CODE_POINT_BITS = 16,
     SPACE = ' ',
     ASCII_STEP = 64,
+    EIGHT = 8,
     USUAL_TABLE_BITS = 18, /* of the models that the trainer makes where no profile says another */
 };
 
@@ -123,17 +124,20 @@ static size_t take_all(struct features *features, const uint32_t *code_points, s
 /* Writes `index` unless it is in `seen`, and marks it there. No branch on what a text holds. Here a score spends its time. */
 static inline size_t put_new(uint64_t *seen, uint64_t index, uint32_t *out, size_t count)
 {
-    uint64_t marked = seen[index / 64];
+    uint64_t marked;
 
     out[count] = (uint32_t)index;
 #if defined(__x86_64__)
     /* The same as below: the processor tells what the bit was as it sets it. Compilers find that out in three times the steps. */
-    __asm__("btsq %2, %0\n\tsbbq $-1, %1" : "+r"(marked), "+r"(count) : "r"(index) : "cc");
+    __asm__("movq %0, %2\n\tbtsq %3, %2\n\tsbbq $-1, %1\n\tmovq %2, %0"
+            : "+m"(seen[index / 64]), "+r"(count), "=&r"(marked)
+            : "r"(index)
+            : "cc");
 #else
+    marked = seen[index / 64];
     count += ~marked >> index % 64 & 1;
-    marked |= (uint64_t)1 << index % 64;
+    seen[index / 64] = marked | (uint64_t)1 << index % 64;
 #endif
-    seen[index / 64] = marked;
     return count;
 }
 
@@ -160,9 +164,14 @@ static size_t put_point(struct features *features, uint32_t code_point, uint64_t
 static size_t put_characters(const unsigned char stood[TEXT_ASCII_COUNT], unsigned shift, uint64_t *seen, uint32_t *out,
                              size_t count)
 {
-    for (uint32_t character = 0; character < TEXT_ASCII_COUNT; character++) {
-        if (stood[character] && character != SPACE) {
-            count = put_new(seen, index_of(character, NGRAM_1, shift), out, count);
+    for (uint32_t first = 0; first < TEXT_ASCII_COUNT; first += EIGHT) {
+        uint64_t eight;
+
+        memcpy(&eight, stood + first, sizeof eight);
+        for (uint32_t character = first; eight != 0 && character < first + EIGHT; character++) {
+            if (stood[character] && character != SPACE) {
+                count = put_new(seen, index_of(character, NGRAM_1, shift), out, count);
+            }
         }
     }
     return count;
@@ -171,7 +180,7 @@ static size_t put_characters(const unsigned char stood[TEXT_ASCII_COUNT], unsign
 /* What is put when more of the text has been read. */
 struct listed {
     unsigned char characters[TEXT_ASCII_COUNT]; /* 1: it stood in the text */
-    uint64_t words[ASCII_STEP / 2 + 1];         /* that have ended, as features.word */
+    uint64_t words[ASCII_STEP / 2 + 1];         /* that have ended: how far features.word was from WORD_BEGIN */
 };
 
 /* How many of the first ASCII_STEP code points come before one that is not ASCII. */
@@ -180,8 +189,13 @@ static size_t ascii_count(const uint32_t *code_points, size_t count)
     size_t limit = count < ASCII_STEP ? count : ASCII_STEP;
     size_t ascii = 0;
 
-    for (const uint32_t *at = code_points; limit - ascii >= 4 && (at[0] | at[1] | at[2] | at[3]) < TEXT_ASCII_COUNT; at += 4) {
-        ascii += 4;
+    if (limit == ASCII_STEP) { /* the usual case */
+        uint32_t bits = 0;
+
+        for (size_t at = 0; at < ASCII_STEP; at++) {
+            bits |= code_points[at];
+        }
+        ascii = bits < TEXT_ASCII_COUNT ? limit : 0;
     }
     while (ascii < limit && code_points[ascii] < TEXT_ASCII_COUNT) {
         ascii++;
@@ -195,7 +209,7 @@ static inline size_t put_words(struct features *features, const uint64_t *words,
     uint64_t previous = features->previous;
 
     for (size_t index = 0; index < word_count; index++) {
-        uint64_t key = word_key(words[index]);
+        uint64_t key = word_key(words[index] + WORD_BEGIN);
 
         kept = put_new(seen, word_index(key, shift), out, kept);
         if (previous != 0) {
@@ -207,6 +221,35 @@ static inline size_t put_words(struct features *features, const uint64_t *words,
     return kept;
 }
 
+/* What a character makes of a word, whose hash is taken as its distance from WORD_BEGIN: word * factor + addend, 0 where the word
+ * ends. It is word_step(word, c) | 1 in two steps that do not wait for `is_letter`: an odd word gets the bit where c is odd. */
+#define FACTOR(character) [character] = WORD_STEP,
+#define ADDEND(character) [character] = (WORD_BEGIN + (character)) * WORD_STEP + ((character) & 1) - WORD_BEGIN,
+
+static const struct ascii_rules {
+    uint64_t ngram_2, ngram_3, ngram_4;
+    uint64_t three; /* code points */
+    uint64_t factor[TEXT_ASCII_COUNT];
+    uint64_t addend[TEXT_ASCII_COUNT];
+} ascii_rules = {
+    .ngram_2 = NGRAM_2,
+    .ngram_3 = NGRAM_3,
+    .ngram_4 = NGRAM_4,
+    .three = 0xFFFFFFFFFFFFu,
+    .factor = {TEXT_ASCII_LETTERS(FACTOR)},
+    .addend = {TEXT_ASCII_LETTERS(ADDEND)},
+};
+
+/* The compiler does not see through it: a number of 64 bits is an operand where it is in memory, a step more as a constant. */
+static inline const struct ascii_rules *rules_in_memory(void)
+{
+    const struct ascii_rules *rules = &ascii_rules;
+
+    __asm__("" : "+r"(rules));
+    return rules;
+}
+
+_Static_assert(WORD_BEGIN % 2 == 1 && WORD_STEP % 2 == 1, "word_step makes an odd number of an odd word where c is even");
 _Static_assert(TEXT_BREAK == 0 && TEXT_LETTER == 1, "the class of an ASCII character tells as a number whether it is a letter");
 
 /* Of `count` characters of ASCII, up to ASCII_STEP. Words are only listed while they are read: no branch foresees where one
@@ -215,27 +258,29 @@ static inline __attribute__((always_inline)) size_t put_ascii(struct features *f
                                                               size_t count, unsigned shift, uint64_t *seen,
                                                               struct listed *listed, uint32_t *out, size_t kept)
 {
+    const struct ascii_rules *rules = rules_in_memory();
     size_t word_count = 0;
-    uint64_t word = features->word == 0 ? WORD_BEGIN : features->word;
+    uint64_t word = features->word == 0 ? 0 : features->word - WORD_BEGIN;
     uint64_t in_word = features->word != 0;
     uint64_t recent = features->recent;
 
+#pragma GCC unroll 2
     for (size_t at = 0; at < count; at++) {
-        uint32_t code_point = code_points[at];
+        uint64_t code_point = code_points[at];
         uint64_t is_letter = text_class_ascii[code_point];
 
         recent = recent << CODE_POINT_BITS | code_point;
-        kept = put_new(seen, index_of(recent & 0xFFFFFFFFu, NGRAM_2, shift), out, kept);
-        kept = put_new(seen, index_of(recent & 0xFFFFFFFFFFFFu, NGRAM_3, shift), out, kept);
-        kept = put_new(seen, index_of(recent, NGRAM_4, shift), out, kept);
+        kept = put_new(seen, index_of(recent & 0xFFFFFFFFu, rules->ngram_2, shift), out, kept);
+        kept = put_new(seen, index_of(recent & rules->three, rules->ngram_3, shift), out, kept);
+        kept = put_new(seen, index_of(recent, rules->ngram_4, shift), out, kept);
         listed->characters[code_point] = 1;
         listed->words[word_count] = word;
         word_count += is_letter < in_word;
-        word = WORD_BEGIN ^ (((word_step(word, code_point) | 1) ^ WORD_BEGIN) & -is_letter); /* the longer word or none */
+        word = word * rules->factor[code_point] + rules->addend[code_point];
         in_word = is_letter;
     }
     kept = put_words(features, listed->words, word_count, shift, seen, out, kept);
-    features->word = in_word ? word : 0;
+    features->word = in_word ? word + WORD_BEGIN : 0;
     features->recent = recent;
     return kept;
 }

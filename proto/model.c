@@ -20,7 +20,7 @@ enum {
 
 #define SELF_TEST_TOLERANCE 1e-5
 
-/* A hardened build fills every variable with zeros. Some 400 KiB of them would take longer than a short text. */
+/* A hardened build fills every variable with zeros. A room of them would take longer than a short text. */
 #if defined(__has_attribute)
 #if __has_attribute(uninitialized)
 #define UNINITIALIZED __attribute__((uninitialized))
@@ -150,16 +150,30 @@ static enum status load(struct model **out, const struct model_file *file)
     return STATUS_OK;
 }
 
+enum status model_room_open(struct model_room **out)
+{
+    struct model_room *room = malloc(sizeof *room);
+
+    if (room == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    *out = room;
+    return STATUS_OK;
+}
+
+void model_room_close(struct model_room **room)
+{
+    free(*room);
+    *room = NULL;
+}
+
 /* The worst window; *out_score is its score before calibration. */
-static struct model_reading worst_window(const struct model *model, struct bytes text, const struct pause *pause,
-                                         double *out_score)
+static struct model_reading worst_window(const struct model *model, struct model_room *room, struct bytes text,
+                                         const struct pause *pause, double *out_score)
 {
     struct model_reading reading = {.window_count = 1};
     size_t begin = 0; /* of the window: where the block before this one begins */
     size_t middle = 0;
-    UNINITIALIZED uint32_t code_points[MODEL_BLOCK_CODE_POINTS];
-    UNINITIALIZED uint32_t indices[FEATURES_PER_CODE_POINT * MODEL_BLOCK_CODE_POINTS + FEATURES_END];
-    UNINITIALIZED union model_scratch scratch;
     struct text_reader reader;
     struct features features;
     uint64_t *seen;
@@ -169,16 +183,16 @@ static struct model_reading worst_window(const struct model *model, struct bytes
     text_begin(&reader, text);
     features_begin(&features, model->table_bits);
     for (size_t number = 0; !last && !reading.stopped; number++) {
-        size_t count = text_read(&reader, code_points, MODEL_BLOCK_CODE_POINTS);
+        size_t count = text_read(&reader, room->code_points, MODEL_BLOCK_CODE_POINTS);
         double score;
 
         last = reader.rest.count == 0;
-        seen = model->rules->mark == NULL ? NULL : model->rules->mark(model, &scratch, number > 0);
-        count = features_take(&features, code_points, count, seen, indices);
+        seen = model->rules->mark == NULL ? NULL : model->rules->mark(model, &room->scratch, number > 0);
+        count = features_take(&features, room->code_points, count, seen, room->indices);
         if (last) {
-            count += features_end(&features, seen, indices + count);
+            count += features_end(&features, seen, room->indices + count);
         }
-        score = model->rules->take(model, &scratch, number > 0, indices, count);
+        score = model->rules->take(model, &room->scratch, number > 0, room->indices, count);
         if ((number > 0 || last) && (number <= 1 || score > worst)) {
             worst = score;
             reading.worst_begin = begin;
@@ -193,10 +207,11 @@ static struct model_reading worst_window(const struct model *model, struct bytes
     return reading;
 }
 
-struct model_reading model_read(const struct model *model, struct bytes text, const struct pause *pause)
+struct model_reading model_read(const struct model *model, struct model_room *room, struct bytes text,
+                                const struct pause *pause)
 {
     double score = 0;
-    struct model_reading reading = worst_window(model, text, pause, &score);
+    struct model_reading reading = worst_window(model, room, text, pause, &score);
 
     reading.probability = 1 / (1 + exp(-(model->slope * score + model->offset)));
     return reading;
@@ -204,13 +219,17 @@ struct model_reading model_read(const struct model *model, struct bytes text, co
 
 double model_score(const struct model *model, struct bytes text)
 {
-    return model_read(model, text, NULL).probability;
+    UNINITIALIZED struct model_room room;
+
+    return model_read(model, &room, text, NULL).probability;
 }
 
 static void score_self_tests(const struct model *model, double out[MODEL_SELF_TESTS])
 {
+    UNINITIALIZED struct model_room room;
+
     for (size_t index = 0; index < MODEL_SELF_TESTS; index++) {
-        (void)worst_window(model, bytes_of(self_tests[index]), NULL, &out[index]);
+        (void)worst_window(model, &room, bytes_of(self_tests[index]), NULL, &out[index]);
     }
 }
 

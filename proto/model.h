@@ -1,8 +1,8 @@
 /* model: the model file: header, feature settings, weights, calibration, self-test, checksum; and score().
  *
- * A model is constant after model_open and may be shared by any number of threads. Scoring allocates nothing and takes no
- * lock. A file of another format version, feature version or kind, of a wrong size or checksum, or whose self-test texts do
- * not score what they should is refused whole.
+ * A model is constant after model_open and may be shared by any number of threads; a room belongs to one. Scoring allocates
+ * nothing and takes no lock. A file of another format version, feature version or kind, of a wrong size or checksum, or whose
+ * self-test texts do not score what they should is refused whole.
  *
  * The features of a text are those of proto/features. F are those of a window of text, different ones; c(f) is how often f stands
  * in it, n the sum of c; w(f) its weight in the file:
@@ -19,6 +19,7 @@
 #define PROTO_MODEL_H
 
 #include "proto/bytes.h"
+#include "proto/limits.h"
 #include "proto/pause.h"
 #include "proto/settings.h"
 #include "proto/status.h"
@@ -36,18 +37,27 @@ enum model_kind model_kind_of(const struct model *model);
 const char *model_kind_name(enum model_kind kind);
 uint32_t model_feature_version(const struct model *model);
 
-/* The calibrated probability, 0 to 1, that `text` (UTF-8; broken bytes are read as U+FFFD) is a violation. Long texts are
- * scored in overlapping windows; the worst decides. Needs about 350 KiB of stack. */
-double model_score(const struct model *model, struct bytes text);
+/* Memory for one reading at a time. A short text touches little of it. */
+struct model_room;
+enum { MODEL_ROOM_BYTES = 352 * KIB }; /* at most */
 
-/* The same, with where it comes from; `pause` is called after each window, unless it is NULL. */
+/* STATUS_NO_MEMORY. */
+MUST_CHECK enum status model_room_open(struct model_room **out);
+void model_room_close(struct model_room **room);
+
+/* The calibrated probability, 0 to 1, that `text` (UTF-8; broken bytes are read as U+FFFD) is a violation. Long texts are
+ * scored in overlapping windows; the worst decides. `pause` is called after each window, unless it is NULL. */
 struct model_reading {
     bool stopped; /* by the pause: the rest is of what was read, and means nothing */
     double probability;
     size_t window_count;
     size_t worst_begin, worst_end; /* of the window that decided: bytes of the text */
 };
-struct model_reading model_read(const struct model *model, struct bytes text, const struct pause *pause);
+struct model_reading model_read(const struct model *model, struct model_room *room, struct bytes text,
+                                const struct pause *pause);
+
+/* The probability alone, by a room on the stack: it costs a short text a tenth more. */
+double model_score(const struct model *model, struct bytes text);
 
 /* What a trainer makes a file of. */
 struct model_parts {

@@ -28,6 +28,7 @@ static inline __attribute__((always_inline)) int64_t add_up(const struct model *
 {
     int64_t sum = 0;
 
+#pragma GCC unroll 4
     for (size_t at = 0; at < count; at++) {
         sum += narrow ? model->narrow[indices[at]] : model->wide[indices[at]];
     }

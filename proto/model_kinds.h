@@ -8,11 +8,12 @@
  *                      [-- second -]                     what is kept of the block before it.
  *                                [--- third --]
  *
- * Thread: a model is constant once loaded; a scratch belongs to one call.
+ * Thread: a model is constant once loaded; a room belongs to one call.
  */
 #ifndef PROTO_MODEL_KINDS_H
 #define PROTO_MODEL_KINDS_H
 
+#include "proto/features.h"
 #include "proto/limits.h"
 #include "proto/model.h"
 #include "proto/model_file.h"
@@ -73,6 +74,15 @@ union model_scratch {
     struct model_counts counts;  /* bow */
     struct model_tally before;   /* fasttext */
 };
+
+/* Of one reading. */
+struct model_room {
+    union model_scratch scratch;
+    uint32_t code_points[MODEL_BLOCK_CODE_POINTS];
+    uint32_t indices[FEATURES_PER_CODE_POINT * MODEL_BLOCK_CODE_POINTS + FEATURES_END];
+};
+
+_Static_assert(sizeof(struct model_room) <= MODEL_ROOM_BYTES, "model.h says what it takes");
 
 struct model_rules {
     enum model_kind kind;

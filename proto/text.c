@@ -26,18 +26,8 @@ static const unsigned char ascii_fold[TEXT_ASCII_COUNT] = {
     ['{'] = '{', ['|'] = '|', ['}'] = '}', ['~'] = '~',
 };
 
-/* Folded: there are no capitals. */
-const unsigned char text_class_ascii[TEXT_ASCII_COUNT] = {
-    ['\''] = TEXT_LETTER, ['_'] = TEXT_LETTER,
-    ['0'] = TEXT_LETTER, ['1'] = TEXT_LETTER, ['2'] = TEXT_LETTER, ['3'] = TEXT_LETTER, ['4'] = TEXT_LETTER,
-    ['5'] = TEXT_LETTER, ['6'] = TEXT_LETTER, ['7'] = TEXT_LETTER, ['8'] = TEXT_LETTER, ['9'] = TEXT_LETTER,
-    ['a'] = TEXT_LETTER, ['b'] = TEXT_LETTER, ['c'] = TEXT_LETTER, ['d'] = TEXT_LETTER, ['e'] = TEXT_LETTER,
-    ['f'] = TEXT_LETTER, ['g'] = TEXT_LETTER, ['h'] = TEXT_LETTER, ['i'] = TEXT_LETTER, ['j'] = TEXT_LETTER,
-    ['k'] = TEXT_LETTER, ['l'] = TEXT_LETTER, ['m'] = TEXT_LETTER, ['n'] = TEXT_LETTER, ['o'] = TEXT_LETTER,
-    ['p'] = TEXT_LETTER, ['q'] = TEXT_LETTER, ['r'] = TEXT_LETTER, ['s'] = TEXT_LETTER, ['t'] = TEXT_LETTER,
-    ['u'] = TEXT_LETTER, ['v'] = TEXT_LETTER, ['w'] = TEXT_LETTER, ['x'] = TEXT_LETTER, ['y'] = TEXT_LETTER,
-    ['z'] = TEXT_LETTER,
-};
+#define LETTER(character) [character] = TEXT_LETTER,
+const unsigned char text_class_ascii[TEXT_ASCII_COUNT] = {TEXT_ASCII_LETTERS(LETTER)};
 
 struct range {
     uint32_t first, last;

@@ -37,6 +37,12 @@ enum text_class {
 
 enum { TEXT_ASCII_COUNT = 0x80 };
 
+/* X(c) for each letter of ASCII, folded: there are no capitals. All others part words. */
+#define TEXT_ASCII_LETTERS(X)                                                                                                   \
+    X('\'') X('_') X('0') X('1') X('2') X('3') X('4') X('5') X('6') X('7') X('8') X('9') X('a') X('b') X('c') X('d') X('e')      \
+    X('f') X('g') X('h') X('i') X('j') X('k') X('l') X('m') X('n') X('o') X('p') X('q') X('r') X('s') X('t') X('u') X('v')       \
+    X('w') X('x') X('y') X('z')
+
 /* Of each character of ASCII, an enum text_class. */
 extern const unsigned char text_class_ascii[TEXT_ASCII_COUNT];
 

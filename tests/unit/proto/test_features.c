@@ -159,6 +159,7 @@ static void with_bits_each_feature_comes_once_however_the_text_is_cut(void **sta
         "b a-c-d-e-f-g-h-i-j-k-l-m-n-o-p-q-r-s-t-u-v-w-x-y-z-a-b-c-d-e-f-g-h-i-j-k-l-m-n-o-p-q-r-s-t-u-v-w-x-y-z",
         "a word of more than sixty-four letters: abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz!",
         "Some words, don't_stop \xE5\xA4\xA9\xE6\xB0\x94 42! some words again \xF0\x9F\x98\x80 end \xE5\xA4\xA9 end",
+        "a!a\"a#a$a%a&a'a(a)a*a+a,a-a.a/a:a;a<a=a>a?a@a[a\\a]a^a_a`a{a|a}a~a0b1b2b3b4b5b6b7b8b9b, and words of them, c_c'c 4_2'",
         "caf\xC3\xA9s and caf\xC3\xA9s, \xE2\x80\x9Cquoted\xE2\x80\x9D and quoted; it's 4_2",
     };
 

@@ -168,10 +168,12 @@ static void a_bad_text_is_found_anywhere_in_a_mebibyte_of_harmless_text(void **s
     struct model_parts parts = parts_of(weights, NEEDLE_BITS, MODEL_FLOAT32);
     struct model *model;
     char *haystack = repeated(harmless, MIB);
+    struct model_room *room = NULL;
     struct model_reading reading;
     double clean;
 
     (void)state;
+    assert_status(STATUS_OK, model_room_open(&room));
     memset(weights, 0, sizeof(float) << NEEDLE_BITS);
     weigh(weights, NEEDLE_BITS, BYTES(needle), 1);
     weigh(weights, NEEDLE_BITS, BYTES(harmless), -0.1f);
@@ -183,7 +185,7 @@ static void a_bad_text_is_found_anywhere_in_a_mebibyte_of_harmless_text(void **s
 
         memcpy(kept, haystack + at, sizeof kept);
         memcpy(haystack + at, needle, sizeof needle - 1);
-        reading = model_read(model, (struct bytes){haystack, MIB}, NULL);
+        reading = model_read(model, room, (struct bytes){haystack, MIB}, NULL);
         assert_true(reading.probability > 0.9);
         assert_true(reading.probability == model_score(model, (struct bytes){haystack, MIB}));
         /* The window that decided holds the whole needle, or most of it where the next one begins. */
@@ -207,6 +209,7 @@ static void a_bad_text_is_found_anywhere_in_a_mebibyte_of_harmless_text(void **s
     assert_true(model_score(model, (struct bytes){haystack, MIB}) > 0.9);
     test_free(haystack);
     test_free(weights);
+    model_room_close(&room);
     model_close(&model);
 }
 
