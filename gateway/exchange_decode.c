@@ -69,11 +69,13 @@ static enum status decode_slice(struct exchange *exchange, struct bytes *in)
     struct exchanges *home = exchange->home;
     uint64_t slice = home->turn_bytes < DECODE_SLICE_BYTES ? home->turn_bytes : DECODE_SLICE_BYTES;
     size_t end = exchange->body.count + (size_t)slice;
+    struct bytes part = bytes_first(*in, DECODE_SLICE_CODED_BYTES);
+    size_t given = part.count;
     enum status status = STATUS_AGAIN;
 
     home->turn_bytes -= slice;
     while (status == STATUS_AGAIN && exchange->body.count < end && has_room(exchange)) {
-        status = inflate_write(exchange->inflate, in, INFLATE_CHUNK_BYTES);
+        status = inflate_write(exchange->inflate, &part, INFLATE_CHUNK_BYTES);
     }
     home->turn_bytes += exchange->body.count < end ? end - exchange->body.count : 0;
     if (status != STATUS_AGAIN || exchange->body.count >= end) {
@@ -81,7 +83,8 @@ static enum status decode_slice(struct exchange *exchange, struct bytes *in)
     } else if (exchange->starved_ms == 0) {
         exchange->starved_ms = clock_ms();
     }
-    return status;
+    *in = bytes_from(*in, given - part.count);
+    return status == STATUS_OK && in->count > 0 ? STATUS_AGAIN : status;
 }
 
 enum status exchange_decode(struct exchange *exchange, struct bytes part)

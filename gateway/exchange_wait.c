@@ -66,8 +66,8 @@ enum step exchange_await_room(struct exchange *exchange, uint64_t bytes)
     return STEP_WAIT; /* for exchanges_turn */
 }
 
-/* As many as the turn has bytes and time for; each goes to the end of the line, or out of it. Brotli fills its window of up to
- * 16 MiB in one go, whatever is asked of it. */
+/* As many as the turn has bytes and time for; each goes to the end of the line, or out of it. Brotli fills its window in one go,
+ * whatever is asked of it. */
 static void decode_on(struct exchanges *exchanges)
 {
     const struct exchange *exchange;

@@ -21,6 +21,7 @@ struct inflate {
     uint64_t decoded_bytes;
     bool whole; /* the last byte used ended the stream, or a member of it */
     bool full;  /* zlib used all the room it had: there may be more */
+    bool window_refused;
     size_t bytes;
     z_stream zlib;
     BrotliDecoderState *brotli;
@@ -82,6 +83,10 @@ static void *allocate(void *context, size_t bytes)
     size_t left = codings[decoder->coding].bytes_max - decoder->bytes;
     union block *block;
 
+    if (bytes > DECODER_WINDOW_BYTES_MAX + KIB) { /* nothing else is so large; brotli writes a little beyond its window */
+        decoder->window_refused = true;
+        return NULL;
+    }
     if (left < sizeof *block || bytes > left - sizeof *block) {
         return NULL;
     }
@@ -115,11 +120,7 @@ static enum status open_library(struct inflate *decoder)
 {
     if (decoder->coding == CODING_BROTLI) {
         decoder->brotli = BrotliDecoderCreateInstance(allocate, release, decoder);
-        /* All of the window at once: growing it would hold two of them for a moment. Pages that are not used cost nothing. */
-        return decoder->brotli != NULL &&
-                       BrotliDecoderSetParameter(decoder->brotli, BROTLI_DECODER_PARAM_DISABLE_RING_BUFFER_REALLOCATION, 1)
-                   ? STATUS_OK
-                   : STATUS_NO_MEMORY;
+        return decoder->brotli != NULL ? STATUS_OK : STATUS_NO_MEMORY;
     }
     decoder->zlib = (z_stream){.zalloc = allocate_items, .zfree = release, .opaque = decoder};
     return inflateInit2(&decoder->zlib, decoder->coding == CODING_GZIP ? WINDOW_BITS + GZIP_ALONE : WINDOW_BITS) == Z_OK
@@ -244,6 +245,9 @@ static enum status brotli_error(const struct inflate *decoder)
     BrotliDecoderErrorCode code = BrotliDecoderGetErrorCode(decoder->brotli);
     bool no_memory = code <= BROTLI_DECODER_ERROR_ALLOC_CONTEXT_MODES && code >= BROTLI_DECODER_ERROR_ALLOC_BLOCK_TYPE_TREES;
 
+    if (decoder->window_refused) {
+        return STATUS_TOO_LARGE;
+    }
     return no_memory ? STATUS_NO_MEMORY : STATUS_MALFORMED;
 }
 

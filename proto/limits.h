@@ -147,12 +147,14 @@ enum {
     SOCKET_UNSENT_BYTES = 64 * KIB,      /* of a client, in the kernel, beyond what the client's side has room for */
     CORK_BYTES = 16 * KIB,               /* what waits for the end of the turn; more is written at once */
     REPLY_HEAD_BYTES_MAX = 96 * KIB,     /* an upstream's fields at their most, with our own, and an event for an error */
-    DECODERS_BROTLI_MAX = 4,             /* of limits.decoders; each may hold a window of 16 MiB */
+    DECODERS_BROTLI_MAX = 4,             /* of limits.decoders */
     DECODER_BYTES_MAX = 48 * KIB,        /* zlib: state and window */
-    DECODER_BROTLI_BYTES_MAX = 19 * MIB, /* brotli: window, and the prefix codes of a block at their most (2.7 MiB) */
+    DECODER_WINDOW_BYTES_MAX = 4 * MIB,  /* brotli fills it in one go: 7 ms */
+    DECODER_BROTLI_BYTES_MAX = 9 * MIB,  /* brotli: a window, the half that it replaces, a block's prefix codes (2.7 MiB) */
     INFLATE_CHUNK_BYTES = 16 * KIB,      /* decoded at a time, on the stack */
     JSON_SLICE_BYTES = 128 * KIB,        /* of a larger body, read as JSON before the loop looks at its time; */
     DECODE_SLICE_BYTES = 128 * KIB,      /* of one body, before another one has its turn; */
+    DECODE_SLICE_CODED_BYTES = 8 * KIB,  /* the same of what came: prefix codes cost much, and bring nothing; */
     TURN_BYTES = 512 * KIB,              /* decoded, or read once more, by a loop before it looks at its sockets again; */
     TURN_US = 5000,                      /* the next one is not begun later than that */
     OUT_FIT_BYTES = 4 * KIB,             /* more than that, which the rest of a write does not need, is given back; */

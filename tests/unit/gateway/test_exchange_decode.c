@@ -104,8 +104,9 @@ static void serve(struct town *town, struct scripted *slot, int client, char *as
     free(room);
 }
 
-/* `count` bytes of JSON as a document that is not a request, deflated; to be freed. */
-static struct bytes deflated(size_t count)
+/* `count` bytes of JSON as a document that is not a request, deflated at zlib's `level`, where 0 makes them no fewer; to be
+ * freed. */
+static struct bytes deflated_at(size_t count, int level)
 {
     char *plain = malloc(count), *coded = malloc(count + KIB);
     uLongf coded_bytes = count + KIB;
@@ -113,9 +114,14 @@ static struct bytes deflated(size_t count)
     assert_true(plain != NULL && coded != NULL && count > 2);
     memset(plain, 'a', count);
     plain[0] = plain[count - 1] = '"';
-    assert_int_equal(Z_OK, compress((Bytef *)coded, &coded_bytes, (const Bytef *)plain, count));
+    assert_int_equal(Z_OK, compress2((Bytef *)coded, &coded_bytes, (const Bytef *)plain, count, level));
     free(plain);
     return (struct bytes){coded, coded_bytes};
+}
+
+static struct bytes deflated(size_t count)
+{
+    return deflated_at(count, Z_DEFAULT_COMPRESSION);
 }
 
 static int64_t turns(struct town *town)
@@ -271,6 +277,21 @@ static void a_large_body_is_decoded_over_many_turns(void **state)
     town_close(&town);
     free((char *)large.data);
     free((char *)small.data);
+}
+
+static void what_came_is_decoded_over_turns_too_whatever_it_stands_for(void **state)
+{
+    enum { SLICES = 8 };
+    struct bytes large = deflated_at(SLICES * DECODE_SLICE_CODED_BYTES, Z_NO_COMPRESSION);
+    struct town town;
+
+    (void)state;
+    town_init(&town);
+    town_start(&town);
+    assert_refused(&town, PATH, "deflate", large, "400", "invalid_request_error");
+    assert_true(turns(&town) > 0); /* how many depends on the parts in which it comes */
+    town_close(&town);
+    free((char *)large.data);
 }
 
 static void others_are_answered_while_a_bomb_is_decoded(void **state)
@@ -474,6 +495,7 @@ int main(void)
         cmocka_unit_test(one_bound_holds_for_what_is_decoded_too),
         cmocka_unit_test(decoded_bytes_count_against_the_budget),
         cmocka_unit_test(a_large_body_is_decoded_over_many_turns),
+        cmocka_unit_test(what_came_is_decoded_over_turns_too_whatever_it_stands_for),
         cmocka_unit_test(others_are_answered_while_a_bomb_is_decoded),
         cmocka_unit_test(what_is_decoded_waits_for_room_in_the_budget),
         cmocka_unit_test(who_finds_no_decoder_waits_for_one),
