@@ -2,7 +2,7 @@
  *
  *   1 .. limit            STATUS_OK     served
  *   .. limit + spare      STATUS_FULL   it may hear why it is refused (ADDRESS_SPARE_CONNECTIONS)
- *   beyond                STATUS_AGAIN  it hears so and is closed in the same turn; no place is held
+ *   beyond                STATUS_AGAIN  it hears so and goes in the same turn (gateway/lingering); no place is held
  *
  * An IPv6 address counts with its /64, which one host has for itself; an IPv4 address in IPv6 form is the IPv4 address. The table
  * has a place for every connection that there may be, so it is never full. Loops meet here once for each connection, under a

@@ -7,6 +7,7 @@
 #include "proto/clock.h"
 
 #include <assert.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -304,14 +305,14 @@ static void on_shutdown(uv_shutdown_t *shutdown, int result)
     (void)result; /* the linger timer closes whatever became of it */
 }
 
-/* One that has no place among those of its address goes with its answer, in the turn that took it. What it has sent is taken
- * first: a close over unread bytes would be a reset. */
+/* One that has no place among those of its address goes with its answer, in the turn that took it: its socket alone lingers. */
 static void leave_at_once(struct connection *connection)
 {
     uv_os_fd_t descriptor;
+    int own = uv_fileno((uv_handle_t *)&connection->socket, &descriptor) == 0 ? fcntl(descriptor, F_DUPFD_CLOEXEC, 0) : -1;
 
-    if (uv_fileno((uv_handle_t *)&connection->socket, &descriptor) == 0) {
-        (void)recv(descriptor, connection->home->read_buffer, sizeof connection->home->read_buffer, MSG_DONTWAIT);
+    if (own >= 0) { /* else no descriptor is left */
+        lingering_take(&connection->home->lingering, own);
     }
     connection_close(connection, BY_ADDRESS, false);
 }

@@ -7,6 +7,7 @@
 
 #include "gateway/admit.h"
 #include "gateway/connection_out.h"
+#include "gateway/lingering.h"
 #include "gateway/request.h"
 #include "gateway/roster.h"
 #include "proto/limits.h"
@@ -93,6 +94,7 @@ struct connection_set {
     struct roster stalls;
     struct roster hungry;
     struct roster resting;
+    struct lingering lingering;
     struct admit *admit;
     size_t leaving_bytes; /* held by connections that are closing */
     uint64_t cut_sample; /* of overload, in which one was cut last */

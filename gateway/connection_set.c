@@ -158,6 +158,7 @@ enum status connection_set_open(struct connection_set **out, uv_loop_t *loop, co
     set->roster.limit_ms[HALF] = HALF_CLOSED_PROBE_MS;
     roster_init(&set->stalls);
     roster_init(&set->hungry);
+    lingering_open(&set->lingering, metrics);
     roster_init(&set->resting);
     set->resting.limit_ms[RESTS] = PACE_REST_MS;
     connection_set_use_limits(set);
@@ -176,6 +177,7 @@ void connection_set_close(struct connection_set **set)
 {
     if (*set != NULL) {
         assert((*set)->roster.count == 0);
+        lingering_close(&(*set)->lingering);
         tell_unsent(*set, 0);
         free(*set);
         *set = NULL;
@@ -345,6 +347,7 @@ void connection_set_tick(struct connection_set *set)
     look_at_rates(set, now_ms);
     roster_tick(&set->stalls, now_ms, look_at_stall);
     count_unsent(set);
+    lingering_tick(&set->lingering);
     hunger_tick(set);
     rest_tick(set);
     pressure_tick(set);

@@ -167,6 +167,7 @@ enum {
     ADDED_BYTES_MAX = 2 * KIB,
     LINGER_MS = 5000,                    /* after an early answer: the client may still send, and must see the answer */
     LINGER_BYTES_MAX = 64 * MIB,
+    LINGERING_MAX = 32,                  /* of a loop: those that have no place among their address's, and need none for it */
     BODY_RATE_AFTER_MS = 5000,           /* a body may begin as slowly as it likes, for so long */
     HALF_CLOSED_PROBE_MS = 1000,         /* a client that ended its side is asked so often whether it waits: 25 bytes each */
     LISTEN_BACKLOG = 511,
