@@ -32,23 +32,53 @@ static bool starts_with_nocase(struct bytes text, struct bytes prefix)
     return text.count >= prefix.count && bytes_equal_nocase(bytes_first(text, prefix.count), prefix);
 }
 
+static bool is_blank(char byte)
+{
+    return (unsigned char)byte <= ' ';
+}
+
+static struct bytes trim(struct bytes text)
+{
+    while (text.count > 0 && is_blank(text.data[0])) {
+        text = bytes_from(text, 1);
+    }
+    while (text.count > 0 && is_blank(text.data[text.count - 1])) {
+        text.count--;
+    }
+    return text;
+}
+
+/* Splits the first part off at its semicolon. */
+static struct bytes next_part(struct bytes *rest)
+{
+    ptrdiff_t semicolon = bytes_find(*rest, ';');
+    struct bytes part = semicolon < 0 ? *rest : bytes_first(*rest, (size_t)semicolon);
+
+    *rest = bytes_from(*rest, semicolon < 0 ? rest->count : (size_t)semicolon + 1);
+    return part;
+}
+
 bool data_url_read(struct bytes text, struct data_url *out)
 {
     static const char scheme[] = "data:";
     static const char encoding[] = ";base64";
-    ptrdiff_t comma = bytes_find(text, ',');
-    ptrdiff_t semicolon;
-    struct bytes head;
+    struct bytes head = trim(text);
+    ptrdiff_t comma = bytes_find(head, ',');
 
-    if (!starts_with_nocase(text, BYTES(scheme)) || comma < 0) {
+    if (!starts_with_nocase(head, BYTES(scheme)) || comma < 0) {
         return false;
     }
-    out->data = bytes_from(text, (size_t)comma + 1);
-    head = bytes_from(bytes_first(text, (size_t)comma), sizeof scheme - 1);
-    out->base64 = head.count >= sizeof encoding - 1 &&
-                  bytes_equal_nocase(bytes_from(head, head.count - (sizeof encoding - 1)), BYTES(encoding));
-    semicolon = bytes_find(head, ';');
-    out->media_type = semicolon < 0 ? head : bytes_first(head, (size_t)semicolon);
+    out->data = bytes_from(head, (size_t)comma + 1);
+    head = bytes_from(bytes_first(head, (size_t)comma), sizeof scheme - 1);
+    out->percent = head.count < sizeof encoding - 1 ||
+                   !bytes_equal_nocase(bytes_from(head, head.count - (sizeof encoding - 1)), BYTES(encoding));
+    out->base64 = false;
+    out->media_type = trim(next_part(&head));
+    while (head.count > 0) {
+        struct bytes parameter = trim(next_part(&head));
+
+        out->base64 = out->base64 || bytes_equal_nocase(parameter, bytes_from(BYTES(encoding), 1));
+    }
     return true;
 }
 

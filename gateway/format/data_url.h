@@ -15,11 +15,13 @@
 
 struct data_url {
     struct bytes media_type; /* without parameters; empty when there is none */
-    bool base64;
-    struct bytes data; /* still encoded */
+    bool base64;             /* to some readers: the word is among the parameters, spaces aside */
+    bool percent;            /* to some: the word is not the last one, as RFC 2397 has it; both may be */
+    struct bytes data;       /* still encoded */
 };
 
-/* False, and *out untouched, when `text` is no data URL. Lends from `text`. */
+/* False, and *out untouched, when `text` is no data URL; spaces around it are no part of it, as readers of URLs have it. Lends
+ * from `text`. */
 bool data_url_read(struct bytes text, struct data_url *out);
 
 /* "image/PNG" is of family "image/". */

@@ -265,6 +265,11 @@ static void take_strings(struct extract *extract, enum stream stream, const stru
     }
 }
 
+void extract_key(struct extract *extract, const struct json *json, const struct json_token *key)
+{
+    take_line(extract, STREAM_UNKNOWN, json, key, PASS_IDENTIFIERS);
+}
+
 void extract_strings(struct extract *extract, const struct json *json, const struct json_token *value)
 {
     take_strings(extract, STREAM_UNKNOWN, json, value, PASS_ENCODED);
@@ -294,11 +299,12 @@ void extract_json_text(struct extract *extract, const struct json *json, const s
     if (extract_decode(extract, json, text, &scratch, &source)) {
         status = json_read(inner, source, JSON_LAST_DUPLICATE_WINS);
     }
-    if (status == STATUS_OK && inner->tokens[0].type != JSON_STRING) {
+    if (status == STATUS_OK) {
         take_strings(extract, extract->at, inner, &inner->tokens[0], PASS_NONE);
-    } else if (status == STATUS_NO_MEMORY || status == STATUS_UNAVAILABLE) {
+    }
+    if (status == STATUS_NO_MEMORY || status == STATUS_UNAVAILABLE) {
         extract->status = extract->status == STATUS_OK ? status : extract->status;
-    } else {
+    } else if (status != STATUS_OK || inner->tokens[0].type == JSON_STRING) {
         extract_line(extract, json, text); /* whatever it is, it is sent as it stands */
     }
     buffer_free(&scratch);

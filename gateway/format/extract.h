@@ -90,6 +90,9 @@ void extract_file_name(struct extract *extract, const struct json *json, const s
  * and below. */
 void extract_strings(struct extract *extract, const struct json *json, const struct json_token *value);
 
+/* The key of a member that nobody knows: text, where it is no identifier. */
+void extract_key(struct extract *extract, const struct json *json, const struct json_token *key);
+
 /* At most IDENTIFIER_BYTES_MAX bytes of printable ASCII without a space: not a sentence. Some writers escape each slash. */
 bool extract_is_identifier(const struct json *json, const struct json_token *string);
 

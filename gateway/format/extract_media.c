@@ -176,7 +176,7 @@ static bool take_typed(struct extract *extract, struct bytes media_type, struct 
     return known;
 }
 
-/* The text of a data URL without base64. */
+/* The text of a data URL, to those who do not take it for base64. */
 static void take_percent(struct extract *extract, const struct data_url *url)
 {
     enum media media;
@@ -214,11 +214,10 @@ static bool take_media(struct extract *extract, struct bytes content, enum media
         }
         return known;
     }
-    if (!url.base64) {
+    if (url.percent) {
         take_percent(extract, &url);
-        return true;
     }
-    return take_typed(extract, url.media_type, url.data);
+    return !url.base64 || take_typed(extract, url.media_type, url.data);
 }
 
 bool extract_decode(struct extract *extract, const struct json *json, const struct json_token *string,

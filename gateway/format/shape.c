@@ -96,11 +96,14 @@ enum status shape_members(struct shape_walk *walk, const struct json_token *obje
         const struct shape_member *member = members;
         const struct shape_member *end = members + member_count;
 
-        if (value->type == JSON_NULL) {
-            continue;
-        }
         while (member < end && ((member->owners & owner) == 0 || !json_string_is(json, key, member->name))) {
             member++;
+        }
+        if (member == end) {
+            extract_key(walk->extract, json, key);
+        }
+        if (value->type == JSON_NULL) {
+            continue;
         }
         status = member < end ? member->read(walk, value, member->name) : shape_unknown(walk, value, NULL);
         if (status == STATUS_OK && extract_refused(walk->extract)) {
@@ -228,6 +231,7 @@ enum status shape_root(struct shape_walk *walk, const struct json_token *root, c
     extract_begin(walk->extract, 0);
     for (const struct json_token *key = json_first(json, root); key != NULL; key = json_after(json, root, key)) {
         if (field_of(json, key, fields, field_count) == NULL) {
+            extract_key(walk->extract, json, key);
             extract_strings(walk->extract, json, json_value(json, key));
         }
     }

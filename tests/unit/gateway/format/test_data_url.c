@@ -26,15 +26,21 @@ static void a_data_url_is_split_at_its_marks(void **state)
     static const struct {
         const char *text;
         const char *media_type;
-        bool base64;
+        bool base64, percent;
         const char *data;
     } cases[] = {
-        {"data:text/plain;base64,aGk=", "text/plain", true, "aGk="},
-        {"data:text/plain;charset=utf-8;base64,aGk=", "text/plain", true, "aGk="},
-        {"DATA:Image/PNG;BASE64,AA==", "Image/PNG", true, "AA=="},
-        {"data:,hello", "", false, "hello"},
-        {"data:;base64,", "", true, ""},
-        {"data:text/plain,a,b;base64", "text/plain", false, "a,b;base64"},
+        {"data:text/plain;base64,aGk=", "text/plain", true, false, "aGk="},
+        {"data:text/plain;charset=utf-8;base64,aGk=", "text/plain", true, false, "aGk="},
+        {"DATA:Image/PNG;BASE64,AA==", "Image/PNG", true, false, "AA=="},
+        {"data:,hello", "", false, true, "hello"},
+        {"data:;base64,", "", true, false, ""},
+        {"data:text/plain,a,b;base64", "text/plain", false, true, "a,b;base64"},
+        {" \n\tdata:text/plain;base64,aGk=\r\n", "text/plain", true, false, "aGk="},
+        {"data:text/plain ; Base64,aGk=", "text/plain", true, true, "aGk="}, /* as fetch reads it, and as RFC 2397 does */
+        {"data:text/plain;base64;charset=utf-8,aGk=", "text/plain", true, true, "aGk="},
+        {"data:text/plain;base64;,aGk=", "text/plain", true, true, "aGk="},
+        {"data:base64,aGk=", "base64", false, true, "aGk="},
+        {"data:text/plain;base64=1,aGk=", "text/plain", false, true, "aGk="},
     };
     struct data_url url;
 
@@ -43,6 +49,7 @@ static void a_data_url_is_split_at_its_marks(void **state)
         assert_true(data_url_read(bytes_of(cases[index].text), &url));
         assert_bytes(cases[index].media_type, url.media_type);
         assert_int_equal(cases[index].base64, url.base64);
+        assert_int_equal(cases[index].percent, url.percent);
         assert_bytes(cases[index].data, url.data);
     }
     assert_false(data_url_read(BYTES("data"), &url));

@@ -237,7 +237,7 @@ static void json_in_a_string_is_read_and_what_is_none_is_text(void **state)
         {"\"{\\\"q\\\":\\\"a\\\",\\\"q\\\":\\\"b\\\"}\"", "tool:a\nb\n;"},
         {"\"{\\\"q\\\":\\\"contraband\"", "tool:{\"q\":\"contraband\n;"},
         {"\"plain words\"", "tool:plain words\n;"},
-        {"\"\\\"a string\\\"\"", "tool:\"a string\"\n;"},
+        {"\"\\\"s\\\\u0061id\\\"\"", "tool:said\n\"s\\u0061id\"\n;"}, /* as it is read, and as it is sent */
         {"\"{}\"", ""},
         {"\"\"", ""},
     };

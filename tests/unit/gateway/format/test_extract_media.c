@@ -47,6 +47,8 @@ static void media_are_counted_or_read(void **state)
         {MEDIA_FILE, "data:text/plain,hell%6f%2", true, 0, 0, 0, "document:hello%2\n;"},
         {MEDIA_IMAGE, "data:image/svg+xml,%3Csvg>", true, 1, 0, 0, "document:<svg>\n;"},
         {MEDIA_IMAGE, "data:image/svg+xml;base64,PHN2Zz4=", true, 1, 0, 0, "document:<svg>\n;"},
+        {MEDIA_FILE, "data:text/plain; base64,aGVsbG8=", true, 0, 0, 0, "document:aGVsbG8=\nhello\n;"},
+        {MEDIA_FILE, "data:text/plain;base64;x=y,hell%6f", false, 0, 0, 1, "document:hello\n\xEF\xBF\xBD\xEF\xBF\xBD" "e\n;"},
         {MEDIA_FILE, "data:text/plain;base64,a.", false, 0, 0, 1, ""},
         /* what a strict reader refuses, others read: they skip what is no digit, and some go on behind padding */
         {MEDIA_FILE, "data:text/plain;base64,aGVs bG8=", false, 0, 0, 1, "document:hello\n;"},

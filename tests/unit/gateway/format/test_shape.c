@@ -78,6 +78,16 @@ static void unknown_members_are_scanned(void **state)
     assert_extracted("user:a\nb\n;");
 }
 
+static void the_key_of_an_unknown_member_is_text_where_it_is_no_identifier(void **state)
+{
+    (void)state;
+    assert_status(STATUS_OK, read_members("{\"a key\":7,\"text\":\"b\",\"another key\":null,\"c\":8,\"\\u0064\":{}}", KIND_TWO));
+    assert_extracted("user:b\n;user:a key\nanother key\nd\n;");
+    walk.unknown = UNKNOWN_BLOCK;
+    assert_status(STATUS_OK, read_members("{\"a key\":7}", KIND_TWO));
+    assert_extracted("user:b\n;user:a key\nanother key\nd\n;user:a key\n;");
+}
+
 static void unknown_members_are_refused_where_the_profile_says_so(void **state)
 {
     (void)state;
@@ -251,6 +261,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(known_members_go_to_their_readers, set_up, tear_down),
         cmocka_unit_test_setup_teardown(unknown_members_are_scanned, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_key_of_an_unknown_member_is_text_where_it_is_no_identifier, set_up, tear_down),
         cmocka_unit_test_setup_teardown(unknown_members_are_refused_where_the_profile_says_so, set_up, tear_down),
         cmocka_unit_test_setup_teardown(null_is_as_if_it_were_not_there, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_wrong_type_is_refused_or_scanned_when_text_can_be_in_it, set_up, tear_down),
