@@ -1,4 +1,4 @@
-/* second_reading: turns round what is shown from right to left, and gathers tag characters. */
+/* second_reading: copies a text with what is shown from right to left turned round, then gathers tag characters. */
 #include "moderator/second_reading.h"
 
 #include "proto/utf8.h"
@@ -9,18 +9,16 @@
 #define POP "\xE2\x80\xAC"        /* U+202C */
 #define TAG_BEGIN "\xF3\xA0"      /* of U+E0000 and those behind it */
 
-enum { BETWEEN_PARTS = KEYWORD_GAP_MAX + 1 }; /* newlines: no keyword is read over them */
 enum { TAG_BYTES = 4, TAG_THIRD_LAST = 0x81, TAG_SPACE = 0x20, TAG_LAST = 0x7E };
 
-_Static_assert((int)BETWEEN_PARTS < (int)SECOND_READING_BYTES_MAX, "a piece has room for them");
 _Static_assert(SECOND_READING_BYTES_MAX >= 2 * KEYWORD_BYTES_MAX, "every piece brings something new");
 
 void second_reading_begin(struct second_reading *reading, struct bytes text)
 {
     reading->text = text;
     reading->rest = text;
-    reading->backward = (struct bytes){NULL, 0};
-    reading->in_tags = false;
+    reading->forward = reading->backward = (struct bytes){NULL, 0};
+    reading->in_tags = reading->turned = reading->full = false;
     reading->count = 0;
     reading->looked_bytes = 0;
 }
@@ -48,67 +46,82 @@ static struct bytes before_end(struct second_reading *reading, struct bytes text
     return bytes_first(text, count);
 }
 
-/* Looks for the next part that is shown from right to left. False when there is none. */
-static bool next_backward(struct second_reading *reading)
+/* What comes next: text in its order, and a part that is shown from right to left behind it. False at the end, and at once when
+ * there is no such part at all. */
+static bool next_run(struct second_reading *reading)
 {
-    struct bytes part = bytes_from(reading->rest, before(reading, reading->rest, BYTES(OVERRIDE)).count);
+    struct bytes plain = before(reading, reading->rest, BYTES(OVERRIDE));
+    struct bytes part = bytes_from(reading->rest, plain.count);
 
-    if (part.count == 0) {
+    if (reading->rest.count == 0 || (part.count == 0 && !reading->turned)) {
         return false;
     }
-    part = bytes_from(part, strlen(OVERRIDE));
-    reading->backward = before_end(reading, part);
-    reading->rest = bytes_from(part, reading->backward.count);
+    reading->forward = plain;
+    if (part.count > 0) {
+        reading->turned = true;
+        part = bytes_from(part, strlen(OVERRIDE));
+        reading->backward = before_end(reading, part);
+        part = bytes_from(part, reading->backward.count);
+    }
+    reading->rest = part;
     return true;
 }
 
-/* Writes the characters of the part's end behind the first `count` bytes of the piece, last one first, as many as there is room
- * for. Returns how many bytes the piece has then. */
-static size_t turn_round(struct second_reading *reading, size_t count)
+/* Begins a piece: with the end of the one before, where that was full. Returns how many bytes of it are known. */
+static size_t begin_piece(struct second_reading *reading)
 {
-    struct bytes rest = reading->backward;
+    size_t known = reading->full ? KEYWORD_BYTES_MAX : 0;
 
-    while (rest.count > 0) {
-        size_t size = rest.count - utf8_character_before(rest, rest.count);
-
-        if (count + size > SECOND_READING_BYTES_MAX) {
-            break;
-        }
-        rest.count -= size;
-        memcpy(reading->piece + count, rest.data + rest.count, size);
-        count += size;
-    }
-    if (rest.count > 0) {
-        rest.count += KEYWORD_BYTES_MAX; /* begins again in what was written */
-        for (int bytes = 1; bytes < UTF8_POINT_BYTES_MAX && utf8_is_continuation((unsigned char)rest.data[rest.count]); bytes++) {
-            rest.count++;
-        }
-    }
-    reading->backward = rest;
-    return count;
+    memmove(reading->piece, reading->piece + reading->count - known, known);
+    reading->count = known;
+    reading->full = false;
+    return known;
 }
 
-/* As many parts as there is room for: each piece costs a scan of its own, however short it is. A long part begins one. */
-static bool next_parts(struct second_reading *reading, struct bytes *out)
+static void append(struct second_reading *reading, struct bytes part)
 {
-    size_t count = 0;
+    memcpy(reading->piece + reading->count, part.data, part.count);
+    reading->count += part.count;
+}
 
-    while (reading->backward.count > 0 || next_backward(reading)) {
-        size_t between = count == 0 ? 0 : BETWEEN_PARTS;
+static void copy_forward(struct second_reading *reading)
+{
+    struct bytes fits = bytes_first(reading->forward, SECOND_READING_BYTES_MAX - reading->count);
 
-        if (count > 0 && count + between + reading->backward.count > SECOND_READING_BYTES_MAX) {
-            break;
-        }
-        if (reading->backward.count > 0) {
-            memset(reading->piece + count, '\n', between);
-            count = turn_round(reading, count + between);
-        }
-        if (reading->backward.count > 0) {
-            break;
+    append(reading, fits);
+    reading->forward = bytes_from(reading->forward, fits.count);
+    reading->full = reading->forward.count > 0;
+}
+
+/* The characters of the part, last one first. */
+static void copy_backward(struct second_reading *reading)
+{
+    while (reading->backward.count > 0 && !reading->full) {
+        size_t at = utf8_character_before(reading->backward, reading->backward.count);
+        struct bytes character = bytes_from(reading->backward, at);
+
+        reading->full = character.count > SECOND_READING_BYTES_MAX - reading->count;
+        if (!reading->full) {
+            append(reading, character);
+            reading->backward.count = at;
         }
     }
-    *out = (struct bytes){reading->piece, count};
-    return count > 0;
+}
+
+static bool next_shown(struct second_reading *reading, struct bytes *out)
+{
+    size_t known = begin_piece(reading);
+
+    while (!reading->full && (reading->forward.count > 0 || reading->backward.count > 0 || next_run(reading))) {
+        if (reading->forward.count > 0) {
+            copy_forward(reading);
+        }
+        if (!reading->full) {
+            copy_backward(reading);
+        }
+    }
+    *out = (struct bytes){reading->piece, reading->count};
+    return reading->count > known;
 }
 
 /* Adds what the next tag says, if there is one. */
@@ -127,19 +140,15 @@ static void add_tag(struct second_reading *reading, struct bytes tag)
 
 static bool next_tags(struct second_reading *reading, struct bytes *out)
 {
-    size_t known = 0;
+    size_t known = begin_piece(reading);
 
-    if (reading->count == SECOND_READING_BYTES_MAX) { /* a full piece was given out: its end is the beginning of the next */
-        known = KEYWORD_BYTES_MAX;
-        memmove(reading->piece, reading->piece + SECOND_READING_BYTES_MAX - known, known);
-    }
-    reading->count = known;
-    while (reading->rest.count > 0 && reading->count < SECOND_READING_BYTES_MAX) {
+    while (reading->rest.count > 0 && !reading->full) {
         struct bytes skipped = before(reading, reading->rest, BYTES(TAG_BEGIN));
         struct bytes tag = bytes_from(reading->rest, skipped.count);
 
         add_tag(reading, bytes_first(tag, TAG_BYTES));
         reading->rest = bytes_from(tag, strlen(TAG_BEGIN));
+        reading->full = reading->count == SECOND_READING_BYTES_MAX;
     }
     *out = (struct bytes){reading->piece, reading->count};
     return reading->count > known;
@@ -148,7 +157,7 @@ static bool next_tags(struct second_reading *reading, struct bytes *out)
 bool second_reading_next(struct second_reading *reading, struct bytes *out)
 {
     if (!reading->in_tags) {
-        if (next_parts(reading, out)) {
+        if (next_shown(reading, out)) {
             return true;
         }
         reading->in_tags = true;

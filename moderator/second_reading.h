@@ -1,11 +1,11 @@
 /* second_reading: what a text says beside what stands in its order: to who sees it, and to who reads every code point.
  *
- *   U+202E ... U+202C   is shown from right to left: "nabartnoc" in it is seen as "contraban" (UAX 9)
+ *   U+202E ... U+202C   is shown from right to left (UAX 9): "con", then "nabart" in it is seen as "contraban". All of a text
+ *                       that has such a part, each part turned round where it stands
  *   U+E0020 .. U+E007E  tag characters are shown as nothing, and are ASCII to a model: all of a text's in one line
  *
- * Comes in pieces of at most SECOND_READING_BYTES_MAX; two of the same line overlap by KEYWORD_BYTES_MAX, so that a keyword of
- * that length is whole in one of them. Short parts that are shown from right to left share a piece, with more newlines between
- * them than a keyword's gap may have. Takes time as long as the text is, however many directions it has.
+ * Comes in pieces of at most SECOND_READING_BYTES_MAX that overlap by KEYWORD_BYTES_MAX, so that a keyword of that length is
+ * whole in one of them. Takes time as long as the text is, however many directions it has.
  * Thread: a second_reading belongs to one thread.
  */
 #ifndef MODERATOR_SECOND_READING_H
@@ -19,8 +19,11 @@
 struct second_reading {
     struct bytes text;     /* borrowed */
     struct bytes rest;     /* of it: to be looked at */
-    struct bytes backward; /* of it: what is left of a part that is shown from right to left */
+    struct bytes forward;  /* of it: what is left before the next part that is shown from right to left */
+    struct bytes backward; /* of it: what is left of that part */
+    bool turned;           /* there was one */
     bool in_tags;          /* the directions are done */
+    bool full;             /* the piece, before the end: the next one begins with its end */
     size_t looked_bytes;   /* so far, of the text: what it costs beside the pieces */
     size_t count;
     char piece[SECOND_READING_BYTES_MAX];

@@ -4,8 +4,9 @@
 usage: moderator/skeleton_table.py >moderator/skeleton_table.c
 
 Sources, in this order: ICU's NFKD and case folding; ICU's Traditional-Simplified for Chinese; ICU's confusables (UTS 39), where they
-lead to ASCII letters; tests/vectors/unicode/homoglyph-ascii.json (MIT) for what those do not know; the few lines below. Ends with 1 when
-the table would change what it has changed once (not idempotent), or differ from NFKC_Casefold in anything but the iota below.
+lead to ASCII letters; tests/vectors/unicode/homoglyph-ascii.json (MIT), then the character's name, for what those do not know; the
+few lines below. Ends with 1 when the table would change what it has changed once (not idempotent), or differ from NFKC_Casefold in
+anything but the iota below and the lunate sigma.
 """
 import ctypes
 import glob
@@ -65,7 +66,7 @@ KANA_VOICED = "\u3099\u309A"
 # What is left out beside marks and the ignorable: the replacement character, and the Arabic stretcher.
 NOTHING = "\uFFFD\u0640"
 # Small capitals, which UTS 39 holds apart; through them Cyrillic's small letters, which look like small capitals, are the capitals' letters.
-SMALL = dict(zip("ᴀʙᴄᴅᴇɢʜɪᴊᴋʟᴍɴᴏᴘʀꜱᴛᴜᴠᴡʏᴢĸıɩʍ", "abcdeghijklmnoprstuvwyzkiim"))
+SMALL = dict(zip("ᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘꞯʀꜱᴛᴜᴠᴡʏᴢĸıɩʍ", "abcdefghijklmnopqrstuvwyzkiim"))
 # Letters in dark circles, in dark squares, and of flags.
 ENCLOSED = {chr(first + at): chr(ord("a") + at) for first in (0x1F150, 0x1F170, 0x1F1E6) for at in range(26)}
 ASCII = set(string.ascii_lowercase + string.digits)
@@ -78,6 +79,12 @@ for key in string.digits + string.ascii_uppercase + string.ascii_lowercase:
     HOMOGLYPHS.update({character: key.lower() for character in LIKE[key] if ord(character) > 127})
 for key, like in list(HOMOGLYPHS.items()):  # a small letter whose capital looks so
     HOMOGLYPHS.setdefault(casefold(key), like)
+# The letter c to all that look, though a sigma to case folding.
+LUNATE = "\u03F2\u03F9"
+# The letter o to all that look: vowel signs of Indic scripts, and the Chinese zero.
+RINGS = "\u0C02\u0C82\u0D02\u0D82\u3007"
+# What is one letter of ASCII with a bar, a hook, a tail or a curl, by its name.
+DECORATED = re.compile(r"(?:LATIN|MODIFIER) (?:(?:SMALL|CAPITAL) LETTER|LETTER SMALL(?: CAPITAL)?) ([A-Z]) WITH ")
 # A stroke, which is read as i or as l.
 STROKES = set(LIKE["1"])
 
@@ -103,8 +110,17 @@ def script(character):
     return getattr(UC, f"u_getIntPropertyValue_{VERSION}")(ord(character), SCRIPT)
 
 
+def name(character):
+    out, error = ctypes.create_string_buffer(2 * WIDTH), ctypes.c_int(0)
+    getattr(UC, f"u_charName_{VERSION}")(ord(character), 0, out, 2 * WIDTH, ctypes.byref(error))
+    assert error.value <= 0
+    return out.value.decode()
+
+
 def is_mark(character):
     """A vowel or tone of a script that writes them as marks, and all but the first letter of a Hangul syllable."""
+    if character in RINGS:
+        return False
     if character in KANA_VOICED or 0x1160 < ord(character) < 0x1200:
         return True
     return category(character) in ("Mn", "Mc") and not ignorable(character) and \
@@ -113,6 +129,8 @@ def is_mark(character):
 
 def is_dropped(character):
     kind = category(character)
+    if character in RINGS:
+        return False
     if character in NOTHING or ignorable(character) or kind == "Cf" or (kind == "Cc" and character not in WHITE_CONTROLS):
         return True
     return kind in ("Mn", "Me") and not is_mark(character)
@@ -147,12 +165,17 @@ def like_ascii(character):
     if text and set(text) <= ASCII and (len(text) == 1 or not is_gap(character)):
         return text
     found = HOMOGLYPHS.get(character, character)
+    decorated = DECORATED.match(name(character))
+    if found == character and decorated:
+        return decorated[1].lower()
     return "1" if found in "il1" and character in STROKES else found
 
 
 def look(character):
     if ord(character) < 128 or is_dropped(character) or is_mark(character):
         return character
+    if character in RINGS:
+        return "o"
     if character in SMALL:
         return SMALL[character]
     if script(character) in SEPARATE:
@@ -163,7 +186,8 @@ def look(character):
 
 def skeleton_of(character, known={}):
     if character not in known:
-        known[character] = "" if is_dropped(character) else "".join(look(c) for c in plain(character))
+        known[character] = "" if is_dropped(character) else \
+            "c" if character in LUNATE else "".join(look(c) for c in plain(character))
     return known[character]
 
 
@@ -200,7 +224,7 @@ def check(table):
     for character in assigned():
         folded = casefold(character)
         if "".join(skeleton_of(c) for c in folded) != skeleton_of(character) and IOTA_BELOW not in nfkd(character) and \
-                IOTA_BELOW not in nfkd(nfkd(character)) and character != "\u037A":
+                IOTA_BELOW not in nfkd(nfkd(character)) and character not in "\u037A" + LUNATE:
             wrong += 1
             print(f"differs when folded: U+{ord(character):04X}", file=sys.stderr)
     return wrong

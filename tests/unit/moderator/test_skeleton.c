@@ -56,6 +56,10 @@ static void every_form_of_a_letter_is_the_letter(void **state)
     looks_like(*state, "\u24D2\U0001F13E\U0001F1F3\U0001F150", "cona"); /* circled, squared, of a flag, dark */
     looks_like(*state, "co\u207F", "con");                             /* superscript */
     looks_like(*state, "\u0441\u043E\u0440 \u041A\u0422", "cop kt");   /* Cyrillic, small and capital */
+    looks_like(*state, "\uA730\uA7AF", "fq");                         /* small capitals */
+    looks_like(*state, "\u03F2\u03F9", "cc");                         /* lunate sigmas */
+    looks_like(*state, "\u0D02\u0C82\u3007", "ooo");                  /* vowel signs, a Chinese zero */
+    looks_like(*state, "\u0188\uA740\u1D8F\u2C73\u0221", "ckawd");     /* with hooks, a bar, a curl */
     looks_like(*state, "c\u03BF\u03B7tr\u03B1b\u03B2", "contrabb");    /* Greek */
     looks_like(*state, "Stra\u00DFe \uFB01re", "strasse fire");
     looks_like(*state, "\u04CF\u05C0\u01C0", "i11"); /* strokes: i or l */
@@ -152,8 +156,8 @@ static void folding_first_changes_nothing(void **state)
         append(*state, buffer_view(&folded), &two);
         differing += !bytes_equal(buffer_view(&one), buffer_view(&two));
     }
-    /* The iota below and the 63 letters with one, which fold to a whole iota; some letters of a later Unicode. */
-    assert_in_range(differing, 64, 64 + 150);
+    /* The iota below and the 63 letters with one, which fold to a whole iota; the lunate sigmas; some letters of a later Unicode. */
+    assert_in_range(differing, 66, 66 + 150);
     buffer_free(&folded);
     buffer_free(&one);
     buffer_free(&two);
@@ -197,7 +201,8 @@ static void normal_forms_look_the_same(void **state)
                 fail_msg("line %zu: %.*s", lines, (int)whole.count, whole.data);
             }
         }
-        assert_true(bytes_equal(buffer_view(&forms[1]), buffer_view(&forms[3])));
+        /* The lunate sigma is a letter c to who looks, and a sigma when it is folded. */
+        assert_int_equal(!bytes_starts_with(whole, BYTES("03F2;")), bytes_equal(buffer_view(&forms[1]), buffer_view(&forms[3])));
         for (size_t form = 0; form < 5; form++) {
             buffer_free(&forms[form]);
         }
