@@ -168,19 +168,15 @@ static void fail(struct relay *relay, enum transfer_failure failure)
     end(relay, RELAY_FAILED_AFTER, failure);
 }
 
-/* Of the answer's body, -1 = not said: a stream's length would leave no room for the error event of a broken end. */
-static int64_t length_of(const struct relay *relay, const struct transfer_head *head)
-{
-    return head->stream && !relay->encoded && !relay->reply->head_only ? -1 : head->body_bytes;
-}
-
 static enum status write_head(struct relay *relay, const struct transfer_head *head)
 {
     struct fields *fields = NULL;
     enum status status = relay_fields_open(&fields, head->fields, relay->options.add_fields);
+    /* A stream's length would leave no room for the error event of a broken end. */
+    bool has_length = !head->stream || relay->encoded || relay->reply->head_only;
 
     if (status == STATUS_OK) {
-        status = reply_head(relay->reply, head->status, fields, length_of(relay, head));
+        status = reply_head(relay->reply, head->status, fields, has_length ? head->body_bytes : -1);
     }
     fields_close(&fields);
     return status;
