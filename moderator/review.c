@@ -14,8 +14,9 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
+#include <zmq.h>
 
-enum { SLOT_ITEMS = 3 };
+enum { OWN_ITEMS = 4 };
 
 /* What a slot's task is about. */
 struct job {
@@ -38,7 +39,7 @@ struct review {
     struct worker_slots set;
     struct job *jobs; /* one a place of the set */
     struct review_flights *flights;
-    zmq_pollitem_t *items; /* [0] = stop, [1] = watch, [2] = look-ups, then the slots, then the sockets of the calls */
+    zmq_pollitem_t *items; /* [0] = stop, [1] = watch, [2] = look-ups, [3] = slots, then the sockets of the calls */
     struct series *seconds;
     int stop; /* eventfd: readable from review_leave on */
     pthread_t thread;
@@ -187,20 +188,19 @@ static void turn(struct review *review, uint64_t until_ms)
     struct review_calls *calls = review_flights_calls(review->flights);
     uint64_t now_ms = clock_ms();
     uint64_t due_ms = worker_slots_turn(&review->set, now_ms);
-    zmq_pollitem_t *sockets = review->items + SLOT_ITEMS + review->set.count;
+    zmq_pollitem_t *sockets = review->items + OWN_ITEMS;
     size_t socket_count = review_calls_poll(calls, sockets);
 
     due_ms = earlier(earlier(due_ms, until_ms), earlier(review_calls_due_ms(calls), review_flights_due_ms(review->flights)));
-    due_ms = earlier(due_ms, jobs_due_ms(review));
-    worker_slots_poll(&review->set, review->items + SLOT_ITEMS);
-    if (worker_slots_wait(review->items, SLOT_ITEMS + review->set.count + socket_count,
-                          worker_slots_wait_ms(now_ms, due_ms)) < 0) {
+    due_ms = earlier(due_ms, worker_slots_ready(&review->set) ? now_ms : jobs_due_ms(review));
+    if (zmq_poll(review->items, (int)(OWN_ITEMS + socket_count), worker_slots_wait_ms(now_ms, due_ms)) < 0) {
         return; /* a signal */
     }
+    (void)worker_slots_wait(&review->set, 0);
     for (size_t index = 0; index < review->set.count; index++) {
-        if ((review->items[SLOT_ITEMS + index].revents & ZMQ_POLLIN) != 0) {
+        if (slot_has_input(&review->set.slots[index])) {
             take(review, index);
-        } else if ((review->items[SLOT_ITEMS + index].revents & ZMQ_POLLOUT) != 0) {
+        } else if (slot_may_join(&review->set.slots[index])) {
             slot_join(&review->set.slots[index], clock_ms());
         }
     }
@@ -325,8 +325,7 @@ static enum status prepare(struct review *review, FILE *errors)
     if (status != STATUS_OK) {
         return status;
     }
-    room += SLOT_ITEMS + review_calls_items_max(review_flights_calls(review->flights));
-    review->items = calloc(room, sizeof *review->items);
+    review->items = calloc(OWN_ITEMS + review_calls_items_max(review_flights_calls(review->flights)), sizeof *review->items);
     review->stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (review->items == NULL || review->stop < 0) {
         return review->items == NULL ? STATUS_NO_MEMORY : STATUS_UNAVAILABLE;
@@ -334,6 +333,7 @@ static enum status prepare(struct review *review, FILE *errors)
     review->items[0] = (zmq_pollitem_t){.fd = review->stop, .events = ZMQ_POLLIN};
     review->items[1] = (zmq_pollitem_t){.fd = lookup_watch_fd(review->watch), .events = ZMQ_POLLIN};
     review->items[2] = (zmq_pollitem_t){.fd = review_flights_lookup_fd(review->flights), .events = ZMQ_POLLIN};
+    review->items[3] = (zmq_pollitem_t){.fd = review->set.bell, .events = ZMQ_POLLIN};
     review->seconds = metrics_series(review->parts.metrics, METRIC_HISTOGRAM, "prismguard_moderator_review_seconds",
                                      "Time of a review, answered or not", NULL, 0);
     return STATUS_OK;

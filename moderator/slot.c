@@ -5,18 +5,28 @@
 #include "proto/limits.h"
 
 #include <assert.h>
+#include <sys/epoll.h>
 
 void slot_init(struct slot *slot, const char *endpoint, const struct wire_security *security, const struct message_ready *ready,
                uint64_t now_ms)
 {
     assert(slot != NULL && endpoint != NULL && ready != NULL);
     *slot = (struct slot){
-        .endpoint = endpoint, .security = security, .ready = *ready, .state = SLOT_CLOSED, .due_ms = now_ms};
+        .endpoint = endpoint, .security = security, .ready = *ready, .state = SLOT_CLOSED, .due_ms = now_ms, .bell = -1};
+}
+
+/* libzmq closes the descriptor only later, in a thread of its own. */
+static void close_socket(struct slot *slot)
+{
+    if (slot->bell >= 0 && slot->wire != NULL) {
+        (void)epoll_ctl(slot->bell, EPOLL_CTL_DEL, wire_descriptor(slot->wire), NULL);
+    }
+    wire_close(&slot->wire);
 }
 
 void slot_close(struct slot *slot)
 {
-    wire_close(&slot->wire);
+    close_socket(slot);
     slot->state = SLOT_GONE;
     slot->due_ms = UINT64_MAX;
 }
@@ -26,29 +36,31 @@ void *slot_socket(const struct slot *slot)
     return slot->wire == NULL ? NULL : wire_handle(slot->wire);
 }
 
-int slot_descriptor(const struct slot *slot)
+void slot_rang(struct slot *slot)
 {
-    return slot->wire == NULL ? -1 : wire_descriptor(slot->wire);
+    if (slot->wire != NULL) {
+        wire_rang(slot->wire);
+    }
 }
 
-bool slot_wants_input(const struct slot *slot)
+bool slot_may_have_changed(const struct slot *slot)
 {
-    return slot->state == SLOT_WAITING;
+    return (slot->state == SLOT_WAITING || slot->state == SLOT_JOINING) && wire_may_have_changed(slot->wire);
 }
 
 bool slot_has_input(struct slot *slot)
 {
-    return wire_untold(slot->wire);
+    return slot->state == SLOT_WAITING && wire_untold(slot->wire);
 }
 
-bool slot_wants_output(const struct slot *slot)
+bool slot_may_join(struct slot *slot)
 {
-    return slot->state == SLOT_JOINING;
+    return slot->state == SLOT_JOINING && wire_opened(slot->wire);
 }
 
 static void give_up(struct slot *slot, uint64_t now_ms)
 {
-    wire_close(&slot->wire);
+    close_socket(slot);
     if (slot->leaving) {
         slot_close(slot);
         return;
@@ -73,6 +85,14 @@ static void wait(struct slot *slot, uint64_t now_ms)
     slot->due_ms = next_check_ms(now_ms);
 }
 
+static enum status hang_on_bell(const struct slot *slot)
+{
+    struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data.u32 = slot->number};
+
+    return slot->bell < 0 || epoll_ctl(slot->bell, EPOLL_CTL_ADD, wire_descriptor(slot->wire), &event) == 0 ? STATUS_OK
+                                                                                                            : STATUS_NO_MEMORY;
+}
+
 /* libzmq connects again by itself while JOINING, but not after a gateway has refused our key. */
 static enum status open_socket(struct slot *slot, uint64_t now_ms)
 {
@@ -81,6 +101,9 @@ static enum status open_socket(struct slot *slot, uint64_t now_ms)
     if (status == STATUS_OK) {
         wire_secure(slot->wire, slot->security);
         status = wire_attach(slot->wire, slot->endpoint);
+    }
+    if (status == STATUS_OK) {
+        status = hang_on_bell(slot);
     }
     if (status != STATUS_OK) {
         give_up(slot, now_ms);

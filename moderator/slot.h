@@ -9,8 +9,8 @@
  * socket, and after a back-off with jitter (SLOT_BACKOFF_MS, doubled up to SLOT_BACKOFF_MAX_MS until something is heard) a new
  * one is opened. A REQ may only send after it received, so BYE takes the place of the next PONG.
  *
- * The owner polls: slot_socket() for output while JOINING; while WAITING asks slot_has_input() and polls slot_descriptor(), which
- * costs less than the socket does. Thread: the owner's.
+ * The owner waits for the slot's bell: an epoll descriptor that tells its number when something has changed, once (EPOLLET). It
+ * says so by slot_rang(), and as long as slot_may_have_changed() asks slot_has_input() and slot_may_join(). Thread: the owner's.
  * Source of the rule: spec/zeromq.md E3, PROTOCOL.md.
  */
 #ifndef MODERATOR_SLOT_H
@@ -32,21 +32,29 @@ struct slot {
     uint64_t heard_ms;   /* the last frame; 0 = none on this socket */
     unsigned rebuilds;   /* since something was heard */
     bool leaving;        /* the next PING is answered with BYE */
+    int bell;            /* borrowed; -1: none */
+    uint32_t number;     /* what the bell tells */
 };
 
-/* CLOSED and due at once. Everything given is borrowed until slot_close. */
+/* CLOSED and due at once, and without a bell. Everything given is borrowed until slot_close. */
 void slot_init(struct slot *slot, const char *endpoint, const struct wire_security *security, const struct message_ready *ready,
                uint64_t now_ms);
 void slot_close(struct slot *slot);
 
-/* The ZeroMQ socket, or NULL when there is none to poll. */
+/* The ZeroMQ socket, or NULL when there is none. */
 void *slot_socket(const struct slot *slot);
-int slot_descriptor(const struct slot *slot); /* -1: none */
-bool slot_wants_input(const struct slot *slot);
 
-/* While WAITING: whether something has come that the descriptor does not tell of (wire_untold). */
+/* The bell told its number; also when its socket is another one by now. */
+void slot_rang(struct slot *slot);
+
+/* While WAITING or JOINING: whether one of the next two may say yes. Costs nothing. */
+bool slot_may_have_changed(const struct slot *slot);
+
+/* WAITING, and something has come: slot_take(). slot_take may find nothing where this says yes. */
 bool slot_has_input(struct slot *slot);
-bool slot_wants_output(const struct slot *slot);
+
+/* JOINING, and it may send: slot_join(). */
+bool slot_may_join(struct slot *slot);
 
 /* Does what is due: opens the socket, or gives up a silent one. STATUS_NO_MEMORY, STATUS_DENIED, STATUS_MALFORMED, STATUS_IO of
  * wire_open and wire_attach; the slot is then CLOSED and due again after a back-off. */

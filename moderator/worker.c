@@ -15,7 +15,9 @@
 #include <unistd.h>
 #include <zmq.h>
 
-enum { OUTCOMES = OUTCOME_UNSURE + 1, SOURCES = SOURCE_UNDECIDED + 1, REASONS = BUSY_FAILED + 1, SLOT_ITEMS = 2 };
+enum { OUTCOMES = OUTCOME_UNSURE + 1, SOURCES = SOURCE_UNDECIDED + 1, REASONS = BUSY_FAILED + 1 };
+
+enum other { OTHER_STOP, OTHER_WATCH }; /* what ends a wait beside the slots */
 
 /* What a thread judges with, made anew for new rules. */
 struct outfit {
@@ -46,7 +48,6 @@ struct thread {
     uint64_t give_up_ms; /* when nobody waits for it any more */
     struct held *held; /* as many as there are slots, the first one is next */
     size_t held_count;
-    zmq_pollitem_t *items; /* [0] = stop, [1] = watch, [SLOT_ITEMS + n] = slot n */
 };
 
 struct worker {
@@ -212,25 +213,24 @@ static void serve(struct thread *thread, size_t place, uint64_t seen_ms)
     judge_in_time(thread, slot, &task, seen_ms);
 }
 
-/* What the slots have that the last poll named. */
-static void serve_polled(struct thread *thread)
+/* What the slots have. */
+static void serve_slots(struct thread *thread)
 {
     uint64_t now_ms = clock_ms();
 
     for (size_t index = 0; index < thread->set.count; index++) {
-        short events = thread->items[SLOT_ITEMS + index].revents;
+        struct slot *slot = &thread->set.slots[index];
 
-        thread->items[SLOT_ITEMS + index].revents = 0;
-        if ((events & ZMQ_POLLIN) != 0) {
+        if (slot_has_input(slot)) {
             serve(thread, index, now_ms);
-        } else if ((events & ZMQ_POLLOUT) != 0) {
-            slot_join(&thread->set.slots[index], now_ms);
+        } else if (slot_may_join(slot)) {
+            slot_join(slot, now_ms);
         }
     }
 }
 
 /* Between two steps of a long text: short ones do not wait for it, and it ends when nobody waits for it any more. Whoever is at
- * `items` then finds all that it knew done: what was there is still there when it is polled again. */
+ * the slots then asks each what it is now. */
 static bool look_aside(void *context)
 {
     struct thread *thread = context;
@@ -238,9 +238,8 @@ static bool look_aside(void *context)
     if (!thread->has_long || clock_us() - thread->looked_us < JUDGE_STEP_US) {
         return true;
     }
-    worker_slots_poll(&thread->set, thread->items + SLOT_ITEMS);
-    if (worker_slots_wait(thread->items + SLOT_ITEMS, thread->set.count, 0) > 0) {
-        serve_polled(thread);
+    if (worker_slots_wait(&thread->set, 0)) {
+        serve_slots(thread);
     }
     thread->looked_us = clock_us();
     return thread->looked_us / 1000 < thread->give_up_ms;
@@ -255,7 +254,7 @@ static void judge_held(struct thread *thread)
     judge_in_time(thread, held.slot, &held.task, held.seen_ms);
 }
 
-/* One turn of the loop: timers, poll, and every slot that the poll named; back by `until_ms` at the latest. */
+/* One turn of the loop: timers, and every slot that has something; back by `until_ms` at the latest. */
 static void turn(struct thread *thread, uint64_t until_ms)
 {
     uint64_t now_ms = clock_ms();
@@ -263,12 +262,11 @@ static void turn(struct thread *thread, uint64_t until_ms)
 
     due_ms = until_ms < due_ms ? until_ms : due_ms;
     due_ms = thread->held_count > 0 ? now_ms : due_ms;
-    worker_slots_poll(&thread->set, thread->items + SLOT_ITEMS);
-    if (worker_slots_wait(thread->items, SLOT_ITEMS + thread->set.count, worker_slots_wait_ms(now_ms, due_ms)) > 0) {
+    if (worker_slots_wait(&thread->set, worker_slots_wait_ms(now_ms, due_ms))) {
         change_outfit(thread);
         judge_rest(thread->outfit->judge);
         judge_rest(thread->outfit->second);
-        serve_polled(thread);
+        serve_slots(thread);
     }
     if (thread->held_count > 0) {
         judge_held(thread);
@@ -279,8 +277,6 @@ static void leave(struct thread *thread)
 {
     uint64_t until_ms = clock_ms() + SLOT_LEAVE_MS;
 
-    thread->items[0].fd = -1; /* it stays readable and has been heard */
-    thread->items[1].fd = -1; /* it matters no more */
     worker_slots_leave(&thread->set);
     while (!worker_slots_gone(&thread->set) && clock_ms() < until_ms) {
         turn(thread, until_ms);
@@ -293,7 +289,7 @@ static void *run(void *context)
 {
     struct thread *thread = context;
 
-    while ((thread->items[0].revents & ZMQ_POLLIN) == 0) {
+    while (!thread->set.rang[OTHER_STOP]) {
         if (lookup_watch_read(thread->watch, &thread->gateways) || thread->set.wanting) {
             worker_slots_follow(&thread->set, &thread->gateways, clock_ms());
         }
@@ -316,18 +312,21 @@ static enum status thread_open(struct thread *thread, struct worker *worker)
         .text_bytes_max = settings->gateway.limits.moderated_text_bytes,
     };
     thread->want.count = settings->moderator.slots;
-    thread->items = calloc(SLOT_ITEMS + worker_slots_room(&thread->want, 1), sizeof *thread->items);
     thread->held = calloc(worker_slots_room(&thread->want, 1), sizeof *thread->held);
-    if (thread->items == NULL || thread->held == NULL) {
+    if (thread->held == NULL) {
         return STATUS_NO_MEMORY;
     }
-    thread->items[0] = (zmq_pollitem_t){.fd = worker->stop, .events = ZMQ_POLLIN};
     status = worker_slots_open(&thread->set, &thread->want, 1, SLOT_LOCAL, worker->parts.security, worker->parts.metrics);
     if (status == STATUS_OK) {
         status = lookup_watch_open(&thread->watch, worker->parts.gateways);
     }
     if (status == STATUS_OK) {
-        thread->items[1] = (zmq_pollitem_t){.fd = lookup_watch_fd(thread->watch), .events = ZMQ_POLLIN};
+        status = worker_slots_other(&thread->set, OTHER_STOP, worker->stop);
+    }
+    if (status == STATUS_OK) {
+        status = worker_slots_other(&thread->set, OTHER_WATCH, lookup_watch_fd(thread->watch));
+    }
+    if (status == STATUS_OK) {
         status = outfit_open(&thread->outfit, &worker->parts.judge, (struct pause){look_aside, thread});
     }
     if (status != STATUS_OK) {
@@ -414,7 +413,6 @@ static void thread_close(struct thread *thread)
     lookup_watch_close(&thread->watch);
     outfit_close(thread->outfit);
     outfit_close(atomic_load(&thread->next));
-    free(thread->items);
     free(thread->held);
 }
 

@@ -5,11 +5,12 @@
 
 #include <assert.h>
 #include <limits.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
 
-enum { POLLED_MAX = 256 }; /* of more, zmq_poll's second question is the least */
+enum { EVENTS_MAX = 64 }; /* more are told by the next wait */
 
 static size_t slots_per_home(const struct slot_want *wants, size_t want_count)
 {
@@ -33,15 +34,18 @@ enum status worker_slots_open(struct worker_slots *set, const struct slot_want *
     size_t room = worker_slots_room(wants, want_count);
     struct slot *slots = calloc(room, sizeof *slots);
     struct slot_place *places = calloc(room, sizeof *places);
+    int bell = slots == NULL || places == NULL ? -1 : epoll_create1(EPOLL_CLOEXEC);
 
     assert(room > 0);
-    if (slots == NULL || places == NULL) {
+    if (bell < 0) {
+        enum status status = slots == NULL || places == NULL ? STATUS_NO_MEMORY : STATUS_UNAVAILABLE;
+
         free(slots);
         free(places);
-        return STATUS_NO_MEMORY;
+        return status;
     }
-    *set = (struct worker_slots){
-        .slots = slots, .places = places, .room = room, .wants = wants, .want_count = want_count, .security = security};
+    *set = (struct worker_slots){.slots = slots, .places = places, .room = room, .bell = bell, .wants = wants,
+                                 .want_count = want_count, .security = security};
     set->gauge = metrics_series(metrics, METRIC_GAUGE, "prismguard_moderator_slots", "Slots that hear their gateway", &label, 1);
     return STATUS_OK;
 }
@@ -66,6 +70,7 @@ void worker_slots_close(struct worker_slots *set)
         slot_close(&set->slots[index]);
     }
     count_joined(set);
+    (void)close(set->bell);
     free(set->slots);
     free(set->places);
     *set = (struct worker_slots){0};
@@ -83,6 +88,8 @@ static void add_slots(struct worker_slots *set, struct slot_home *home, size_t w
         }
         set->places[index] = (struct slot_place){want, home};
         slot_init(&set->slots[index], home->endpoint, set->security, &set->wants[want].ready, now_ms);
+        set->slots[index].bell = set->bell;
+        set->slots[index].number = (uint32_t)index;
         set->count = index < set->count ? set->count : index + 1;
         home->slot_count++;
         wanted--;
@@ -180,57 +187,41 @@ long worker_slots_wait_ms(uint64_t now_ms, uint64_t due_ms)
     return due_ms > now_ms ? (long)(due_ms - now_ms) : 0;
 }
 
-/* zmq_poll asks each socket that it is given, twice when nothing is there, by two system calls: of the many slots of a thread
- * few have something. */
-void worker_slots_poll(struct worker_slots *set, zmq_pollitem_t *items)
+enum status worker_slots_other(struct worker_slots *set, unsigned number, int descriptor)
 {
-    for (size_t index = 0; index < set->count; index++) {
-        struct slot *slot = &set->slots[index];
+    struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data.u32 = (uint32_t)set->room + number};
 
-        /* poll(2) passes over a negative descriptor. */
-        items[index] = (zmq_pollitem_t){.fd = -1};
-        if (slot_wants_input(slot) && slot_has_input(slot)) {
-            items[index] = (zmq_pollitem_t){.socket = slot_socket(slot), .events = ZMQ_POLLIN};
-        } else if (slot_wants_input(slot)) {
-            items[index] = (zmq_pollitem_t){.fd = slot_descriptor(slot), .events = ZMQ_POLLIN};
-        } else if (slot_wants_output(slot)) {
-            items[index] = (zmq_pollitem_t){.socket = slot_socket(slot), .events = ZMQ_POLLOUT};
-        }
-    }
+    assert(number < WORKER_SLOTS_OTHERS);
+    return epoll_ctl(set->bell, EPOLL_CTL_ADD, descriptor, &event) == 0 ? STATUS_OK : STATUS_NO_MEMORY;
 }
 
-static bool has_socket(const zmq_pollitem_t *items, size_t count)
+bool worker_slots_ready(const struct worker_slots *set)
 {
     size_t index = 0;
 
-    while (index < count && items[index].socket == NULL) {
+    while (index < set->count && !slot_may_have_changed(&set->slots[index])) {
         index++;
     }
-    return index < count;
+    return index < set->count;
 }
 
-/* zmq_poll asks twice, the first time without waiting, though descriptors alone tell all at once. */
-int worker_slots_wait(zmq_pollitem_t *items, size_t count, long wait_ms)
+/* Of the many slots of a thread few have something: epoll tells which, where poll would look at each and hang on each. */
+bool worker_slots_wait(struct worker_slots *set, long wait_ms)
 {
-    struct pollfd polled[POLLED_MAX];
-    int ready;
+    struct epoll_event events[EVENTS_MAX];
+    bool ready = worker_slots_ready(set);
+    int count = epoll_wait(set->bell, events, EVENTS_MAX, ready ? 0 : wait_ms > INT_MAX ? INT_MAX : (int)wait_ms);
 
-    if (count > POLLED_MAX || has_socket(items, count)) {
-        return zmq_poll(items, (int)count, wait_ms);
-    }
-    for (size_t index = 0; index < count; index++) {
-        polled[index] = (struct pollfd){.fd = items[index].fd,
-                                        .events = (short)((items[index].events & ZMQ_POLLIN ? POLLIN : 0) |
-                                                          (items[index].events & ZMQ_POLLOUT ? POLLOUT : 0))};
-    }
-    ready = poll(polled, count, wait_ms > INT_MAX ? INT_MAX : (int)wait_ms);
-    for (size_t index = 0; ready > 0 && index < count; index++) {
-        short seen = polled[index].revents;
+    for (int index = 0; index < count; index++) {
+        size_t number = events[index].data.u32;
 
-        items[index].revents = (short)((seen & POLLIN ? ZMQ_POLLIN : 0) | (seen & POLLOUT ? ZMQ_POLLOUT : 0) |
-                                       (seen & ~(POLLIN | POLLOUT) ? ZMQ_POLLERR : 0));
+        if (number < set->room) {
+            slot_rang(&set->slots[number]);
+        } else {
+            set->rang[number - set->room] = true;
+        }
     }
-    return ready;
+    return ready || count > 0;
 }
 
 void worker_slots_leave(struct worker_slots *set)

@@ -1,4 +1,4 @@
-/* worker_slots: the slots of one thread: as many as are wanted towards each gateway, their timers, what to poll for, and leaving.
+/* worker_slots: the slots of one thread: as many as are wanted towards each gateway, their timers, the wait, and leaving.
  *
  *   homes  [tcp://10.0.0.7:5555] [tcp://10.0.0.9:5555] [        ]     an address each, while a slot is there
  *   slots   0   1   2   3          4   5   6   7                      wants[0].count + wants[1].count ... a home
@@ -15,8 +15,6 @@
 #include "moderator/slot.h"
 #include "proto/log.h"
 #include "proto/metrics.h"
-
-#include <zmq.h>
 
 /* Slots that each gateway gets. */
 struct slot_want {
@@ -38,12 +36,16 @@ struct slot_place {
     struct slot_home *home; /* NULL: the place is free, and its slot GONE */
 };
 
+enum { WORKER_SLOTS_OTHERS = 2 };
+
 struct worker_slots {
     struct slot *slots;
     struct slot_place *places; /* one a slot */
     struct slot_home homes[ADDRESSES_MAX];
     size_t count; /* up to the last place that is taken */
     size_t room;
+    int bell; /* epoll: the slots by their places, and from `room` on what else ends a wait */
+    bool rang[WORKER_SLOTS_OTHERS];
     bool wanting; /* an address found no room: worker_slots_follow is to be called again */
     const struct slot_want *wants;
     size_t want_count;
@@ -53,7 +55,7 @@ struct worker_slots {
 };
 
 /* Room for ADDRESSES_MAX gateways; empty. `kind` labels the gauge; `security` (NULL: no CURVE) and `wants` are borrowed until
- * worker_slots_close. STATUS_NO_MEMORY. */
+ * worker_slots_close. STATUS_NO_MEMORY; STATUS_UNAVAILABLE: no descriptor is left. */
 MUST_CHECK enum status worker_slots_open(struct worker_slots *set, const struct slot_want *wants, size_t want_count,
                                          enum slot_kind kind, const struct wire_security *security, struct metrics *metrics);
 
@@ -69,15 +71,19 @@ void worker_slots_follow(struct worker_slots *set, const struct addresses *addre
 /* Does what is due, logs what fails, and returns when the next thing is due. */
 uint64_t worker_slots_turn(struct worker_slots *set, uint64_t now_ms);
 
-/* For how long zmq_poll may wait when the next thing is due at `due_ms`; -1 = for ever (UINT64_MAX). */
+/* For how long worker_slots_wait may wait when the next thing is due at `due_ms`; -1 = for ever (UINT64_MAX). */
 long worker_slots_wait_ms(uint64_t now_ms, uint64_t due_ms);
 
-/* Fills one item a slot (`count` of them), in order; a slot that waits for nothing gets one that zmq_poll passes over. slot_take
- * may find nothing where zmq_poll says that there is input. */
-void worker_slots_poll(struct worker_slots *set, zmq_pollitem_t *items);
+/* That the descriptor becomes readable ends a wait too, once each time. It is the other with that number, up to
+ * WORKER_SLOTS_OTHERS, and is borrowed until worker_slots_close. STATUS_NO_MEMORY. */
+MUST_CHECK enum status worker_slots_other(struct worker_slots *set, unsigned number, int descriptor);
 
-/* zmq_poll, of slots and others. */
-int worker_slots_wait(zmq_pollitem_t *items, size_t count, long wait_ms);
+/* Waits until something has changed at a slot or another; false when nothing has. Then each slot is to be asked slot_has_input
+ * and slot_may_join, which costs nothing for most. `rang` says what others there were, and stays. */
+bool worker_slots_wait(struct worker_slots *set, long wait_ms);
+
+/* Whether worker_slots_wait would not wait. Costs no system call, and does not know of the bell. */
+bool worker_slots_ready(const struct worker_slots *set);
 
 /* Every slot says BYE when it next may; worker_slots_gone once all have, or can no more. */
 void worker_slots_leave(struct worker_slots *set);

@@ -18,6 +18,7 @@ struct wire {
     int descriptor;
     bool asked; /* a slot has sent, and has had no answer yet */
     bool told;  /* what has come is taken, or will be told by the descriptor */
+    bool rang;  /* the descriptor told, and the socket was not asked since: it tells nothing before that */
     zmq_msg_t identity; /* what wire_take lends */
     zmq_msg_t frame;
     const struct wire_security *security; /* NULL: the NULL mechanism */
@@ -239,19 +240,41 @@ enum status wire_detach(struct wire *wire, const char *endpoint)
     return STATUS_OK;
 }
 
-bool wire_connected(struct wire *wire)
+static int ask(struct wire *wire)
 {
     int events = number_of(wire, ZMQ_EVENTS, 0);
 
-    assert(wire->role == WIRE_SLOT);
     wire->told = (events & ZMQ_POLLIN) == 0;
-    return (events & ZMQ_POLLOUT) != 0;
+    wire->rang = false;
+    return events;
+}
+
+bool wire_connected(struct wire *wire)
+{
+    assert(wire->role == WIRE_SLOT);
+    return (ask(wire) & ZMQ_POLLOUT) != 0;
+}
+
+void wire_rang(struct wire *wire)
+{
+    wire->told = false;
+    wire->rang = true;
+}
+
+bool wire_may_have_changed(const struct wire *wire)
+{
+    return !wire->told;
 }
 
 bool wire_untold(struct wire *wire)
 {
-    wire->told = wire->told || (number_of(wire, ZMQ_EVENTS, 0) & ZMQ_POLLIN) == 0;
-    return !wire->told;
+    return !wire->told && (ask(wire) & ZMQ_POLLIN) != 0;
+}
+
+bool wire_opened(struct wire *wire)
+{
+    assert(wire->role == WIRE_SLOT);
+    return !wire->told && (ask(wire) & ZMQ_POLLOUT) != 0;
 }
 
 int wire_descriptor(const struct wire *wire)
@@ -334,6 +357,8 @@ enum status wire_send(struct wire *wire, struct bytes frame)
     }
     status = send_parts(wire, &frame, 1);
     wire->asked = wire->role == WIRE_SLOT && status == STATUS_OK;
+    /* A REQ drops all that it knows to have come when it sends (libzmq's req.cpp): the descriptor tells what comes now. */
+    wire->told = wire->asked && !wire->rang;
     return status;
 }
 
@@ -409,6 +434,7 @@ enum status wire_take(struct wire *wire, struct bytes *identity, struct bytes *f
     enum status status = take_parts(wire);
 
     wire->told = status == STATUS_AGAIN && errno == EAGAIN; /* it has looked at all that its other thread reported */
+    wire->rang = wire->rang && !wire->told;
     if (status == STATUS_OK || status == STATUS_MALFORMED) {
         *identity = content_of(&wire->identity);
     }

@@ -61,14 +61,23 @@ const char *wire_endpoint(const struct wire *wire);
 /* The ZeroMQ socket, for zmq_poll. Borrowed. */
 void *wire_handle(const struct wire *wire);
 
-/* The descriptor behind it, for poll(2), which does not look into the socket: readable when something has changed since any
- * function was last called with the socket. Whatever that call has seen itself is not told: wire_untold must be asked before the
- * descriptor alone is waited for (spec/libraries.md section 4). Borrowed. */
+/* The descriptor behind it, for poll(2) and epoll(7), which do not look into the socket: readable when something has changed
+ * since any function was last called with the socket. Whatever that call has seen itself is not told: wire_untold must be asked
+ * before the descriptor alone is waited for (spec/libraries.md section 4). Borrowed. */
 int wire_descriptor(const struct wire *wire);
 
-/* Whether something may have come that the descriptor does not tell of. Asks the socket once after each use that may have seen
- * it, by two system calls; a wire_take that found nothing has asked. */
+/* The descriptor has told that something has changed, to an owner who waits for edges. */
+void wire_rang(struct wire *wire);
+
+/* Whether something may have changed that the descriptor does not tell of. Costs nothing. */
+bool wire_may_have_changed(const struct wire *wire);
+
+/* Whether something has come that the descriptor does not tell of. Asks the socket where something may have changed, by two
+ * system calls; nothing may have after a wire_take that found nothing, and after a slot's wire_send. */
 bool wire_untold(struct wire *wire);
+
+/* The same, of a slot that has not sent yet: whether it may. */
+bool wire_opened(struct wire *wire);
 
 /* One frame to the other side of a REQ or to all subscribers of an XPUB, without waiting. STATUS_AGAIN when nobody is
  * connected; STATUS_CONFLICT when a REQ has not had its answer yet. */

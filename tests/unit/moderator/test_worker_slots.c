@@ -41,16 +41,14 @@ static int64_t joined(struct metrics *metrics)
 /* One turn as an owner makes it. */
 static void turn(struct worker_slots *set)
 {
-    zmq_pollitem_t items[ROOM];
     struct message_task task;
 
     (void)worker_slots_turn(set, clock_ms());
-    worker_slots_poll(set, items);
-    (void)zmq_poll(items, (int)set->count, 10);
+    (void)worker_slots_wait(set, 10);
     for (size_t index = 0; index < set->count; index++) {
-        if ((items[index].revents & ZMQ_POLLIN) != 0) {
+        if (slot_has_input(&set->slots[index])) {
             assert_status(STATUS_AGAIN, slot_take(&set->slots[index], clock_ms(), &task));
-        } else if ((items[index].revents & ZMQ_POLLOUT) != 0) {
+        } else if (slot_may_join(&set->slots[index])) {
             slot_join(&set->slots[index], clock_ms());
         }
     }
@@ -228,21 +226,22 @@ static void a_slot_that_waits_for_nothing_is_passed_over(void **state)
     struct addresses addresses = list_of("tcp://127.0.0.1:1", NULL);
     struct worker_slots set = {0};
     struct metrics *metrics = NULL;
-    zmq_pollitem_t item;
 
     (void)state;
     assert_status(STATUS_OK, metrics_open(&metrics));
     assert_status(STATUS_OK, worker_slots_open(&set, &want, 1, SLOT_LOCAL, NULL, metrics));
     worker_slots_follow(&set, &addresses, clock_ms());
-    worker_slots_poll(&set, &item);
-    assert_null(item.socket);
-    assert_int_equal(-1, item.fd);
-    assert_int_equal(0, zmq_poll(&item, 1, 0));
+    assert_int_equal(SLOT_CLOSED, set.slots[0].state);
+    slot_rang(&set.slots[0]); /* of a socket that is closed by now */
+    assert_false(worker_slots_ready(&set));
+    assert_false(worker_slots_wait(&set, 0));
+    assert_false(slot_has_input(&set.slots[0]));
+    assert_false(slot_may_join(&set.slots[0]));
     worker_slots_close(&set);
     metrics_close(&metrics);
 }
 
-static void a_frame_that_the_look_for_the_connection_has_seen_is_polled_for_at_once(void **state)
+static void a_frame_that_the_look_for_the_connection_has_seen_is_not_waited_for(void **state)
 {
     const struct slot_want want = {local, 1};
     struct worker_slots set = {0};
@@ -251,7 +250,6 @@ static void a_frame_that_the_look_for_the_connection_has_seen_is_polled_for_at_o
     struct gateway gateway;
     struct message_task task;
     struct pollfd arrived = {.events = POLLIN};
-    zmq_pollitem_t item;
 
     (void)state;
     assert_status(STATUS_OK, metrics_open(&metrics));
@@ -260,59 +258,47 @@ static void a_frame_that_the_look_for_the_connection_has_seen_is_polled_for_at_o
     addresses = list_of(wire_endpoint(gateway.wire), NULL);
     worker_slots_follow(&set, &addresses, clock_ms());
     assert_int_equal(MESSAGE_READY, turn_until_heard(&set, &gateway));
-    do { /* nothing is left to be told of the connection */
-        worker_slots_poll(&set, &item);
-    } while (zmq_poll(&item, 1, 10) > 0 && slot_take(&set.slots[0], clock_ms(), &task) == STATUS_AGAIN);
+    while (worker_slots_wait(&set, 10)) { /* until nothing is left to be told of the connection */
+        assert_false(slot_has_input(&set.slots[0]));
+    }
     gateway_ping(&gateway);
-    arrived.fd = slot_descriptor(&set.slots[0]);
+    arrived.fd = wire_descriptor(set.slots[0].wire);
     assert_int_equal(1, poll(&arrived, 1, GATEWAY_WAIT_MS));
     (void)worker_slots_turn(&set, set.slots[0].due_ms);
     assert_int_equal(SLOT_WAITING, set.slots[0].state);
     assert_int_equal(0, poll(&arrived, 1, 0));
-    worker_slots_poll(&set, &item);
-    assert_int_equal(1, zmq_poll(&item, 1, 0));
+    assert_true(worker_slots_wait(&set, -1));
+    assert_true(slot_has_input(&set.slots[0]));
+    assert_status(STATUS_AGAIN, slot_take(&set.slots[0], clock_ms(), &task)); /* answered with a PONG */
+    assert_false(worker_slots_ready(&set));
     worker_slots_close(&set);
     gateway_close(&gateway);
     metrics_close(&metrics);
 }
 
-/* Both ways of waiting say the same: with a socket among the items zmq_poll waits, without one poll(2) does. */
-static void descriptors_are_waited_for_as_sockets_are(void **state)
+static void another_descriptor_ends_a_wait_once_each_time(void **state)
 {
-    struct wire *wire = NULL;
+    const struct slot_want want = {local, 1};
+    struct worker_slots set = {0};
+    struct metrics *metrics = NULL;
     int ends[2];
-    int closed[2];
 
     (void)state;
     assert_int_equal(0, pipe(ends));
-    assert_int_equal(0, pipe(closed));
-    assert_int_equal(0, close(closed[0]));
-    assert_status(STATUS_OK, wire_open(&wire, WIRE_POOL, 1000));
-    for (size_t sockets = 0; sockets <= 1; sockets++) {
-        zmq_pollitem_t items[] = {
-            {.fd = ends[0], .events = ZMQ_POLLIN},
-            {.fd = -1},
-            {.fd = ends[1], .events = ZMQ_POLLOUT},
-            {.fd = closed[1], .events = ZMQ_POLLIN},
-            {.socket = wire_handle(wire), .events = ZMQ_POLLIN},
-        };
-
-        assert_int_equal(2, worker_slots_wait(items, 4 + sockets, -1));
-        assert_int_equal(0, items[0].revents);
-        assert_int_equal(ZMQ_POLLOUT, items[2].revents);
-        assert_int_equal(ZMQ_POLLERR, items[3].revents);
+    assert_status(STATUS_OK, metrics_open(&metrics));
+    assert_status(STATUS_OK, worker_slots_open(&set, &want, 1, SLOT_LOCAL, NULL, metrics));
+    assert_status(STATUS_OK, worker_slots_other(&set, WORKER_SLOTS_OTHERS - 1, ends[0]));
+    assert_status(STATUS_NO_MEMORY, worker_slots_other(&set, 0, -1));
+    assert_false(worker_slots_wait(&set, 1));
+    for (int round = 0; round < 2; round++) {
         assert_int_equal(1, write(ends[1], "b", 1));
-        assert_int_equal(3, worker_slots_wait(items, 4 + sockets, 0));
-        assert_int_equal(ZMQ_POLLIN, items[0].revents);
-        items[2].events = items[3].events = 0;
-        items[3].fd = -1;
-        assert_int_equal(1, read(ends[0], &(char){0}, 1));
-        items[0].revents = 0;
-        assert_int_equal(0, worker_slots_wait(items, 4 + sockets, 1));
-        assert_int_equal(0, items[0].revents);
+        assert_true(worker_slots_wait(&set, -1));
+        assert_true(set.rang[WORKER_SLOTS_OTHERS - 1]);
+        assert_false(worker_slots_wait(&set, 0)); /* though it was not read */
     }
-    wire_close(&wire);
-    assert_int_equal(0, close(closed[1]));
+    assert_false(set.rang[0]);
+    worker_slots_close(&set);
+    metrics_close(&metrics);
     assert_int_equal(0, close(ends[0]));
     assert_int_equal(0, close(ends[1]));
 }
@@ -334,8 +320,8 @@ int main(void)
         cmocka_unit_test(an_address_without_room_waits_for_one_that_leaves),
         cmocka_unit_test(the_next_due_time_is_the_earliest_of_all),
         cmocka_unit_test(a_slot_that_waits_for_nothing_is_passed_over),
-        cmocka_unit_test(a_frame_that_the_look_for_the_connection_has_seen_is_polled_for_at_once),
-        cmocka_unit_test(descriptors_are_waited_for_as_sockets_are),
+        cmocka_unit_test(a_frame_that_the_look_for_the_connection_has_seen_is_not_waited_for),
+        cmocka_unit_test(another_descriptor_ends_a_wait_once_each_time),
         cmocka_unit_test(the_wait_ends_when_something_is_due),
     };
 

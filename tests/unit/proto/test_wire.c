@@ -476,6 +476,7 @@ static void what_another_call_has_seen_only_the_socket_tells(void **state)
     struct bytes frame;
 
     (void)state;
+    assert_true(wire_connected(pair.slot));
     assert_false(wire_untold(pair.slot));
     assert_false(is_told_by_the_descriptor(pair.slot, 0));
     assert_status(STATUS_OK, wire_send_to(pair.pool, identity_of(&pair), BYTES("task")));
@@ -507,6 +508,49 @@ static void after_a_take_that_found_nothing_the_descriptor_tells_what_comes(void
         assert_status(STATUS_OK, take(pair.pool, &identity, &frame));
         assert_bytes("verdict", frame);
     }
+    close_pair(&pair);
+}
+
+/* A frame that a slot has not taken when it answers must not keep the descriptor from telling of the next one. */
+static void after_an_answer_the_descriptor_tells_what_comes(void **state)
+{
+    struct pair pair = open_pair();
+    struct bytes identity;
+    struct bytes frame;
+
+    (void)state;
+    for (int round = 0; round < 20; round++) {
+        enum status status;
+
+        assert_status(STATUS_OK, wire_send_to(pair.pool, identity_of(&pair), BYTES("task")));
+        assert_status(STATUS_OK, wire_probe(pair.pool, identity_of(&pair)));
+        do {
+            assert_true(is_told_by_the_descriptor(pair.slot, WAIT_MS));
+            status = wire_take(pair.slot, &identity, &frame);
+        } while (status == STATUS_AGAIN);
+        assert_status(STATUS_OK, status);
+        assert_bytes("task", frame);
+        assert_status(STATUS_OK, wire_send(pair.slot, BYTES("verdict")));
+        assert_false(wire_may_have_changed(pair.slot));
+        assert_status(STATUS_OK, take(pair.pool, &identity, &frame));
+    }
+    close_pair(&pair);
+}
+
+static void what_rang_before_an_answer_is_asked_for_after_it(void **state)
+{
+    struct pair pair = open_pair();
+    struct bytes identity;
+    struct bytes frame;
+
+    (void)state;
+    assert_status(STATUS_OK, wire_send_to(pair.pool, identity_of(&pair), BYTES("task")));
+    assert_status(STATUS_OK, take(pair.slot, &identity, &frame));
+    wire_rang(pair.slot);
+    assert_status(STATUS_OK, wire_send(pair.slot, BYTES("verdict")));
+    assert_true(wire_may_have_changed(pair.slot));
+    assert_false(wire_untold(pair.slot));
+    assert_false(wire_may_have_changed(pair.slot));
     close_pair(&pair);
 }
 
@@ -570,6 +614,8 @@ int main(void)
         cmocka_unit_test(an_identity_that_is_taken_stays_with_who_has_it),
         cmocka_unit_test(a_slot_knows_whether_it_is_connected_and_a_detached_one_is_not),
         cmocka_unit_test(what_another_call_has_seen_only_the_socket_tells),
+        cmocka_unit_test(after_an_answer_the_descriptor_tells_what_comes),
+        cmocka_unit_test(what_rang_before_an_answer_is_asked_for_after_it),
         cmocka_unit_test(what_a_send_has_seen_only_the_socket_tells),
         cmocka_unit_test(after_a_take_that_found_nothing_the_descriptor_tells_what_comes),
         cmocka_unit_test(closing_takes_nothing),
