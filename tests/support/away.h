@@ -1,39 +1,16 @@
 /* away: a history of labels and a private PostgreSQL that has just died: the place where labels wait.
  *
- *   cmocka_run_group_tests(tests, start_server, stop_server)      open_place(); begin(); ... end(); close_place();
+ *   cmocka_run_group_tests(tests, start_labels, stop_labels)      open_place(); begin(); ... end(); close_place();
  */
 #ifndef TESTS_SUPPORT_AWAY_H
 #define TESTS_SUPPORT_AWAY_H
 
-#include "support/folder.h"
-#include "support/postgres.h"
+#include "support/labels.h"
 #include "support/unit.h"
 
 #include "moderator/history.h"
-#include "proto/secret.h"
 
 enum { WAIT_MS = 20000, MANY = 2 * SAMPLE_BATCH_MAX + 88 };
-
-static struct postgres server;
-static struct folder folder;
-
-static inline int start_server(void **state)
-{
-    (void)state;
-    assert_status(STATUS_OK, secret_start());
-    folder_open(&folder);
-    folder_write(&folder, "hash", BYTES("a key for hashes\n"));
-    postgres_start(&server);
-    return 0;
-}
-
-static inline int stop_server(void **state)
-{
-    (void)state;
-    postgres_stop(&server);
-    folder_close(&folder);
-    return 0;
-}
 
 struct place {
     struct settings settings;
@@ -45,7 +22,7 @@ struct place {
 /* A database that is whole, a state_dir that is empty, and a server that has just died. */
 static inline void open_place(struct place *place, const char *database)
 {
-    struct db *db = NULL;
+    struct db *db;
 
     *place = (struct place){.profiles = {{.name = "one", .store = STORE_TEXT}, {.name = "two", .store = STORE_TEXT}}};
     place->settings.profiles = place->profiles;
@@ -54,10 +31,7 @@ static inline void open_place(struct place *place, const char *database)
     (void)snprintf(place->settings.moderator.state_dir, sizeof place->settings.moderator.state_dir,
                    "/tmp/prismguard-state-XXXXXX");
     assert_non_null(mkdtemp(place->settings.moderator.state_dir));
-    postgres_create(&server, database, &place->settings.database);
-    folder_path(&folder, "hash", place->settings.database.hash_key_file);
-    assert_status(STATUS_OK, db_open(&db, &place->settings.database, "test"));
-    postgres_apply_schema(db);
+    db = labels_create(database, &place->settings.database);
     db_close(&db);
     postgres_kill(&server);
 }
@@ -85,16 +59,7 @@ static inline void close_place(struct place *place)
 
 static inline int64_t number(struct place *place, const char *sql)
 {
-    struct db *db = NULL;
-    struct db_rows *rows = NULL;
-    int64_t found;
-
-    assert_status(STATUS_OK, db_open(&db, &place->settings.database, "test"));
-    assert_status(STATUS_OK, db_run(db, sql, NULL, 0, &rows));
-    found = db_bigint(rows, 0, 0);
-    db_rows_close(&rows);
-    db_close(&db);
-    return found;
+    return samples_ask(&place->settings.database, sql);
 }
 
 static inline int64_t counted(struct place *place, const char *result)

@@ -8,15 +8,6 @@
 #define JUDGED_LINES "Connection: close\r\nContent-Type: application/json\r\n"
 #define JUDGED_BODY "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"hello\"}]}"
 
-/* A room for what is heard; the caller frees it. */
-static inline char *judged_room(void)
-{
-    char *room = calloc(1, TOWN_TEXT_BYTES_MAX);
-
-    assert_non_null(room);
-    return room;
-}
-
 /* A client that has sent the request. */
 static inline int judged_ask(struct town *town)
 {
@@ -29,7 +20,7 @@ static inline int judged_ask(struct town *town)
 /* Serves the next call to the upstream with an answer of this body. */
 static inline void judged_serve(struct town *town, const char *body)
 {
-    char *asked = judged_room(), answer[4 * KIB];
+    char *asked = town_room(), answer[4 * KIB];
     int upstream = town_upstream(town);
 
     assert_true(town_hear(upstream, asked, "\"hello\"}]}"));
@@ -43,7 +34,7 @@ static inline void judged_serve(struct town *town, const char *body)
 /* All that the client hears, which ends well, and closes it. The caller frees it. */
 static inline char *judged_hear(int client)
 {
-    char *room = judged_room();
+    char *room = town_room();
 
     assert_true(town_hear_all(client, room));
     assert_int_equal(0, close(client));

@@ -17,6 +17,18 @@ static inline int64_t samples_number(struct db *db, const char *sql)
     return number;
 }
 
+/* The same by a session of its own. */
+static inline int64_t samples_ask(const struct database_settings *settings, const char *sql)
+{
+    struct db *db = NULL;
+    int64_t number;
+
+    assert_status(STATUS_OK, db_open(&db, settings, "test"));
+    number = samples_number(db, sql);
+    db_close(&db);
+    return number;
+}
+
 /* A database with the schema, and a session in it. */
 static inline struct db *samples_create(const struct postgres *server, const char *database,
                                         struct database_settings *out)

@@ -23,12 +23,6 @@ struct shortage {
     int client; /* the last one */
 };
 
-static inline int shortage_set_up(void **state)
-{
-    (void)state;
-    return secret_start() == STATUS_OK && wire_start() == STATUS_OK ? 0 : -1;
-}
-
 static inline int64_t shortage_value(struct shortage *shortage, enum metric_kind kind, const char *name)
 {
     return series_value(metrics_series(shortage->town.metrics, kind, name, "", NULL, 0));

@@ -36,6 +36,30 @@ struct town {
     bool drained;
 };
 
+/* For cmocka_run_group_tests. */
+static inline int town_set_up(void **state)
+{
+    (void)state;
+    return secret_start() == STATUS_OK && wire_start() == STATUS_OK ? 0 : -1;
+}
+
+/* For what is heard; empty. The caller frees it. */
+static inline char *town_room(void)
+{
+    char *room = malloc(TOWN_TEXT_BYTES_MAX);
+
+    assert_non_null(room);
+    room[0] = '\0';
+    return room;
+}
+
+static inline void town_holds(const char *text, const char *part)
+{
+    if (strstr(text, part) == NULL) {
+        fail_msg("wanted %s in %s", part, text);
+    }
+}
+
 static inline void town_wake(void *context, size_t loop_index)
 {
     struct town *town = context;
@@ -137,6 +161,23 @@ static inline void town_close(struct town *town)
     admit_close(&town->admit);
     metrics_close(&town->metrics);
     (void)close(town->listener);
+}
+
+/* The value of a counter that the gateway has made already. */
+static inline int64_t town_counted(struct town *town, const char *name, const char *label, const char *value)
+{
+    return series_value(metrics_series(town->metrics, METRIC_COUNTER, name, "", &(struct metric_label){label, value}, 1));
+}
+
+/* Whether every request comes to its end, and gives back what it held. */
+static inline bool town_becomes_idle(struct town *town)
+{
+    uint64_t end_ms = clock_ms() + TOWN_WAIT_MS;
+
+    while ((admit_in_flight(town->admit) > 0 || admit_body_bytes(town->admit) > 0) && clock_ms() < end_ms) {
+        (void)poll(NULL, 0, 1);
+    }
+    return admit_in_flight(town->admit) == 0 && admit_body_bytes(town->admit) == 0;
 }
 
 static inline void town_set_timeout(int fd)

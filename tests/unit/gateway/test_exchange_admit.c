@@ -31,33 +31,17 @@ static void open_town(struct town *town, struct key_settings keys[2])
     town_start(town);
 }
 
-static char *text_room(void)
-{
-    char *room = malloc(TOWN_TEXT_BYTES_MAX);
-
-    assert_non_null(room);
-    room[0] = '\0';
-    return room;
-}
-
-static void assert_holds(const char *text, const char *part)
-{
-    if (strstr(text, part) == NULL) {
-        fail_msg("wanted %s in %s", part, text);
-    }
-}
-
 /* The request gets an answer with these parts, and no upstream hears of it. */
 static void assert_refused(struct town *town, const char *request, const char *status, const char *part, const char *field)
 {
-    char *room = text_room();
+    char *room = town_room();
     int client = town_client(town);
 
     town_say(client, request);
     assert_true(town_hear_all(client, room));
-    assert_holds(room, status);
-    assert_holds(room, part);
-    assert_holds(room, field);
+    town_holds(room, status);
+    town_holds(room, part);
+    town_holds(room, field);
     assert_null(strstr(room, "secret"));
     assert_false(town_upstream_was_called(town));
     (void)close(client);
@@ -67,7 +51,7 @@ static void assert_refused(struct town *town, const char *request, const char *s
 /* What the upstream was asked, the request having been answered with 200. */
 static char *asked_by(struct town *town, const char *request)
 {
-    char *asked = text_room(), *room = text_room();
+    char *asked = town_room(), *room = town_room();
     int client = town_client(town), upstream;
 
     town_say(client, request);
@@ -77,8 +61,8 @@ static char *asked_by(struct town *town, const char *request)
                        "anthropic-ratelimit-tokens-limit: 5\r\nrequest-id: theirs\r\nopenai-version: 1\r\nSet-Cookie: a=b\r\n"
                        "Set-Cookie2: a=b\r\nx-prismguard-source: forged\r\nConnection: keep-alive, x-hop\r\nx-hop: 1\r\n\r\n{}");
     assert_true(town_hear_all(client, room));
-    assert_holds(room, "HTTP/1.1 200 ");
-    assert_holds(room, "x-ratelimit-remaining-requests: 9\r\nretry-after: 7\r\nanthropic-ratelimit-tokens-limit: 5\r\n"
+    town_holds(room, "HTTP/1.1 200 ");
+    town_holds(room, "x-ratelimit-remaining-requests: 9\r\nretry-after: 7\r\nanthropic-ratelimit-tokens-limit: 5\r\n"
                        "request-id: theirs\r\nopenai-version: 1\r\n");
     assert_null(strstr(room, "ookie"));
     assert_null(strstr(room, "forged"));
@@ -143,13 +127,13 @@ static void a_key_is_taken_from_every_place_and_goes_no_further(void **state)
     open_town(&town, keys);
     for (size_t index = 0; index < sizeof requests / sizeof requests[0]; index++) {
         asked = asked_by(&town, requests[index]);
-        assert_holds(asked, "GET /v1/x?a=1&b=2 HTTP/1.1\r\n");
+        town_holds(asked, "GET /v1/x?a=1&b=2 HTTP/1.1\r\n");
         assert_null(strstr(asked, "secret"));
         free(asked);
     }
     asked = asked_by(&town, GET("/plain/v1/x?key=theirs") "x-api-key: secret-a\r\nAuthorization: Bearer provider\r\n\r\n");
-    assert_holds(asked, "GET /v1/x?key=theirs HTTP/1.1\r\n"); /* what is the upstream's stays the upstream's */
-    assert_holds(asked, "Authorization: Bearer provider\r\n");
+    town_holds(asked, "GET /v1/x?key=theirs HTTP/1.1\r\n"); /* what is the upstream's stays the upstream's */
+    town_holds(asked, "Authorization: Bearer provider\r\n");
     assert_null(strstr(asked, "x-api-key"));
     free(asked);
     town_close(&town);
@@ -171,15 +155,15 @@ static void fields_of_one_hop_and_of_the_client_stay_here_and_traces_pass(void *
          *gone != NULL; gone++) {
         assert_null(strstr(asked, *gone));
     }
-    assert_holds(asked, "X-Request-Id: mine\r\n");
-    assert_holds(asked, "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\ntracestate: a=1\r\n");
+    town_holds(asked, "X-Request-Id: mine\r\n");
+    town_holds(asked, "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\ntracestate: a=1\r\n");
     free(asked);
     asked = asked_by(&town, GET("/plain/v1/x") "Authorization: Bearer secret-a\r\nX-Request-Id: two words\r\n"
                             "Connection: x-hop, accept\r\nX-Hop: 1\r\nAccept: x/y\r\n"
                             "traceparent: 00-1-2-01\r\ntracestate: a=1\r\n\r\n");
     assert_null(strstr(asked, "two words"));
     assert_null(strstr(asked, "X-Hop"));
-    assert_holds(asked, "Accept: x/y\r\n");
+    town_holds(asked, "Accept: x/y\r\n");
     assert_null(strstr(asked, "trace"));
     free(asked);
     town_close(&town);
@@ -190,7 +174,7 @@ static void a_key_has_its_rate_and_its_place_in_flight_and_gives_the_place_back(
     static const char request[] = GET("/openai/v1/x") "x-goog-api-key: secret-b\r\n\r\n";
     struct key_settings keys[2];
     struct town town;
-    char *asked = text_room();
+    char *asked = town_room();
     int client, upstream;
     char byte;
 
@@ -224,7 +208,7 @@ struct running {
 static struct running run(struct town *town, const char *request)
 {
     struct running running = {.client = town_client(town)};
-    char *asked = text_room();
+    char *asked = town_room();
 
     town_say(running.client, request);
     running.upstream = town_upstream(town);
@@ -357,7 +341,7 @@ static void a_judged_stream_is_refused_before_other_requests(void **state)
     struct running running[2];
     struct key_settings keys[2];
     struct town town;
-    char *room = text_room();
+    char *room = town_room();
     int client;
 
     (void)state;
@@ -368,16 +352,16 @@ static void a_judged_stream_is_refused_before_other_requests(void **state)
     client = town_client(&town);
     town_post(client, "/openai/v1/chat/completions", "x-api-key: secret-a\r\nConnection: close\r\n", body);
     assert_true(town_hear_all(client, room));
-    assert_holds(room, "HTTP/1.1 503 ");
-    assert_holds(room, "the gateway is overloaded");
+    town_holds(room, "HTTP/1.1 503 ");
+    town_holds(room, "the gateway is overloaded");
     (void)close(client);
     client = town_client(&town);
     room[0] = '\0';
     town_post(client, "/openai/v1beta/models/m:streamGenerateContent", "x-api-key: secret-a\r\nConnection: close\r\n",
               "{\"contents\":[{\"parts\":[{\"text\":\"hello\"}]}]}");
     assert_true(town_hear_all(client, room));
-    assert_holds(room, "\"status\":\"UNAVAILABLE\"");
-    assert_holds(room, "the gateway is overloaded");
+    town_holds(room, "\"status\":\"UNAVAILABLE\"");
+    town_holds(room, "the gateway is overloaded");
     (void)close(client);
     free(asked_by(&town, GET("/openai/v1/x") "x-api-key: secret-a\r\n\r\n"));
     end(&running[0]);
@@ -393,7 +377,7 @@ static void a_stream_that_is_not_judged_is_refused_before_other_requests(void **
     struct running running[2];
     struct key_settings keys[2];
     struct town town;
-    char *room = text_room();
+    char *room = town_room();
     int client;
 
     (void)state;
@@ -404,8 +388,8 @@ static void a_stream_that_is_not_judged_is_refused_before_other_requests(void **
     client = town_client(&town);
     town_post(client, "/plain/v1/chat/completions", fields, "{\"model\":\"m\",\"stream\":true}");
     assert_true(town_hear_all(client, room));
-    assert_holds(room, "HTTP/1.1 503 ");
-    assert_holds(room, "the gateway is overloaded");
+    town_holds(room, "HTTP/1.1 503 ");
+    town_holds(room, "the gateway is overloaded");
     assert_false(town_upstream_was_called(&town));
     (void)close(client);
     free(asked_by(&town, POST("/plain/v1/chat/completions") "x-api-key: secret-a\r\n\r\n{}"));
@@ -419,7 +403,7 @@ static void a_stream_that_is_not_judged_is_refused_before_other_requests(void **
 static void who_is_turned_away_keeps_its_connection(void **state)
 {
     struct town town;
-    char *room = text_room();
+    char *room = town_room();
     int client;
 
     (void)state;
@@ -429,12 +413,12 @@ static void who_is_turned_away_keeps_its_connection(void **state)
     town_say(client, "POST /plain/x HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nab");
     town_say(client, "cde");
     assert_true(town_hear(client, room, "overloaded\"}}"));
-    assert_holds(room, "HTTP/1.1 503 ");
+    town_holds(room, "HTTP/1.1 503 ");
     assert_null(strstr(room, "Connection: close"));
     room[0] = '\0';
     town_say(client, "POST /plain/x HTTP/1.1\r\nHost: a\r\nContent-Length: 65537\r\n\r\n"); /* too long to be read for nothing */
     assert_true(town_hear(client, room, "overloaded\"}}"));
-    assert_holds(room, "Connection: close");
+    town_holds(room, "Connection: close");
     (void)close(client);
     free(room);
     town_close(&town);
@@ -444,7 +428,7 @@ static void who_is_turned_away_keeps_its_connection(void **state)
 static void who_is_turned_away_hears_why_once_its_body_has_come(void **state)
 {
     struct town town;
-    char *room = text_room(), *other_room = text_room();
+    char *room = town_room(), *other_room = town_room();
     int client, other;
 
     (void)state;
@@ -457,19 +441,13 @@ static void who_is_turned_away_hears_why_once_its_body_has_come(void **state)
     assert_true(town_hear(other, other_room, "HTTP/1.1 404 "));
     town_say(client, "cde");
     assert_true(town_hear(client, room, "\"}}"));
-    assert_holds(room, "HTTP/1.1 503 ");
-    assert_holds(room, "the gateway is overloaded");
+    town_holds(room, "HTTP/1.1 503 ");
+    town_holds(room, "the gateway is overloaded");
     (void)close(client);
     (void)close(other);
     free(room);
     free(other_room);
     town_close(&town);
-}
-
-static int set_up(void **state)
-{
-    (void)state;
-    return secret_start() == STATUS_OK ? 0 : -1;
 }
 
 int main(void)
@@ -488,5 +466,5 @@ int main(void)
         cmocka_unit_test(who_is_turned_away_keeps_its_connection),
         cmocka_unit_test(who_is_turned_away_hears_why_once_its_body_has_come),
     };
-    return cmocka_run_group_tests(tests, set_up, NULL);
+    return cmocka_run_group_tests(tests, town_set_up, NULL);
 }

@@ -61,22 +61,6 @@ static int64_t paced(const struct town *town)
     return series_value(metrics_series(town->metrics, METRIC_GAUGE, "prismguard_gateway_paced", "", NULL, 0));
 }
 
-static char *text_room(void)
-{
-    char *room = malloc(TOWN_TEXT_BYTES_MAX);
-
-    assert_non_null(room);
-    room[0] = '\0';
-    return room;
-}
-
-static void assert_holds(const char *text, const char *part)
-{
-    if (strstr(text, part) == NULL) {
-        fail_msg("wanted %s in %s", part, text);
-    }
-}
-
 /* Clients whose requests come in one turn of the loop, each from an address of its own as a trusted proxy names it. */
 static void open_crowd(struct town *town, int *clients, int count, uint64_t in_flight)
 {
@@ -112,7 +96,7 @@ static void a_burst_of_one_caller_does_not_delay_another(void **state)
 {
     enum { BURST = PACE_BEGINS + 16, COUNT = BURST + 1 };
     int clients[COUNT], upstreams[COUNT], at = -1;
-    char *asked = text_room();
+    char *asked = town_room();
     struct town town;
 
     (void)state;
@@ -144,7 +128,7 @@ static void a_burst_leaves_places_to_others(void **state)
     enum { PLACES = 3 * PACE_BEGINS, BURST = PACE_BEGINS + PLACES / 2, COUNT = BURST + 2 };
     const int own = PLACES / PACE_SHARE_PART - 1; /* beside the other's */
     int clients[COUNT];
-    char *room = text_room();
+    char *room = town_room();
     struct town town;
 
     (void)state;
@@ -159,7 +143,7 @@ static void a_burst_leaves_places_to_others(void **state)
     for (int index = own + 1; index <= BURST; index++) {
         room[0] = '\0';
         assert_true(town_hear(clients[index], room, "overloaded\"}}"));
-        assert_holds(room, "the gateway is overloaded");
+        town_holds(room, "the gateway is overloaded");
     }
     while (admit_in_flight(town.admit) != (uint64_t)own + 2) { /* both others, too */
         (void)poll(NULL, 0, 1);
@@ -176,7 +160,7 @@ static void who_is_turned_away_for_want_of_time_rests(void **state)
 {
     enum { PLACES = PACE_BEGINS + 8, COUNT = PLACES + 1 };
     int clients[COUNT];
-    char *room = text_room();
+    char *room = town_room();
     uint64_t begun_ms;
     struct town town;
 
@@ -189,7 +173,7 @@ static void who_is_turned_away_for_want_of_time_rests(void **state)
     begun_ms = clock_ms();
     stall_end();
     assert_true(town_hear(clients[PLACES], room, "overloaded\"}}"));
-    assert_holds(room, "as many requests in flight as it may");
+    town_holds(room, "as many requests in flight as it may");
     assert_true(clock_ms() - begun_ms < PACE_REST_MS);
     town_post(clients[PLACES], "/nowhere", "", "b");
     room[0] = '\0';
@@ -225,11 +209,11 @@ static int64_t waiting_after(uint64_t stood_ms)
     let_turn();
     waiting = paced(&town) + PACE_BEGINS - PACE_LINE;
     if (waiting == 1) {
-        char *room = text_room();
+        char *room = town_room();
 
         open_gate();
         assert_true(town_hear(clients[BURST], room, "overloaded\"}}"));
-        assert_holds(room, "the gateway is overloaded");
+        town_holds(room, "the gateway is overloaded");
         free(room);
     } else {
         open_gate();
@@ -250,12 +234,6 @@ static void the_line_of_a_full_loop_is_short(void **state)
     assert_int_equal(1, waiting_after(PACE_STANDING_MS));
 }
 
-static int set_up(void **state)
-{
-    (void)state;
-    return secret_start() == STATUS_OK ? 0 : -1;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -264,5 +242,5 @@ int main(void)
         cmocka_unit_test(who_is_turned_away_for_want_of_time_rests),
         cmocka_unit_test(the_line_of_a_full_loop_is_short),
     };
-    return cmocka_run_group_tests(tests, set_up, NULL);
+    return cmocka_run_group_tests(tests, town_set_up, NULL);
 }

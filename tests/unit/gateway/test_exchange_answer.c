@@ -6,11 +6,6 @@
 #define STREAM_HEAD "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 #define EVENT "9\r\ndata: 1\n\n\r\n"
 
-static int64_t counted(struct town *town, const char *name, const char *label, const char *value)
-{
-    return series_value(metrics_series(town->metrics, METRIC_COUNTER, name, "", &(struct metric_label){label, value}, 1));
-}
-
 static int64_t answers(struct town *town, const char *status)
 {
     const struct metric_label labels[] = {{"route", "/plain"}, {"status", status}, {"source", "unjudged"}};
@@ -20,7 +15,7 @@ static int64_t answers(struct town *town, const char *status)
 
 static int64_t ended(struct town *town, const char *end)
 {
-    return counted(town, "prismguard_gateway_streams_ended_total", "end", end);
+    return town_counted(town, "prismguard_gateway_streams_ended_total", "end", end);
 }
 
 /* What is counted at the end of a request is there once its place in flight is free. */
@@ -96,9 +91,9 @@ static void an_error_of_the_gateway_is_counted_by_its_kind(void **state)
     assert_true(town_hear_all(client, room));
     (void)close(client);
     await_idle(&town);
-    assert_int_equal(1, counted(&town, "prismguard_gateway_errors_total", "error", "endpoint_not_supported"));
-    assert_int_equal(1, counted(&town, "prismguard_gateway_errors_total", "error", "invalid_request"));
-    assert_int_equal(0, counted(&town, "prismguard_gateway_errors_total", "error", "overloaded"));
+    assert_int_equal(1, town_counted(&town, "prismguard_gateway_errors_total", "error", "endpoint_not_supported"));
+    assert_int_equal(1, town_counted(&town, "prismguard_gateway_errors_total", "error", "invalid_request"));
+    assert_int_equal(0, town_counted(&town, "prismguard_gateway_errors_total", "error", "overloaded"));
     town_close(&town);
     free(room);
 }

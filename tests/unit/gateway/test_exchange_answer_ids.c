@@ -3,19 +3,10 @@
 
 #include "support/town.h"
 
-static char *text_room(void)
-{
-    char *room = malloc(TOWN_TEXT_BYTES_MAX);
-
-    assert_non_null(room);
-    room[0] = '\0';
-    return room;
-}
-
 /* The answer to a request that no upstream sees. */
 static char *answer_to(struct town *town, const char *request)
 {
-    char *room = text_room();
+    char *room = town_room();
     int client = town_client(town);
 
     town_say(client, request);
@@ -28,7 +19,7 @@ static char *answer_to(struct town *town, const char *request)
 /* The answer to a request that an upstream answers; what that was asked is in `asked`. */
 static char *relayed_answer(struct town *town, const char *request, const char *answer, char *asked)
 {
-    char *room = text_room();
+    char *room = town_room();
     int client = town_client(town), upstream;
 
     town_say(client, request);
@@ -41,18 +32,11 @@ static char *relayed_answer(struct town *town, const char *request, const char *
     return room;
 }
 
-static void assert_holds(const char *answer, const char *part)
-{
-    if (strstr(answer, part) == NULL) {
-        fail_msg("wanted %s in %s", part, answer);
-    }
-}
-
 static void an_answer_without_an_id_gets_the_decision_or_the_caller_s_own(void **state)
 {
     static const char bare[] = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}";
     struct town town;
-    char *asked = text_room(), *room, *decision;
+    char *asked = town_room(), *room, *decision;
     char line[128];
 
     (void)state;
@@ -61,11 +45,11 @@ static void an_answer_without_an_id_gets_the_decision_or_the_caller_s_own(void *
     decision = strstr(room, "x-prismguard-decision: ");
     assert_non_null(decision);
     (void)snprintf(line, sizeof line, "x-request-id: %.32s\r\n", decision + strlen("x-prismguard-decision: "));
-    assert_holds(room, line);
+    town_holds(room, line);
     free(room);
     room = relayed_answer(&town, "GET /plain/v1/x HTTP/1.1\r\nHost: a\r\nX-Request-Id: mine\r\nConnection: close\r\n\r\n", bare,
                           asked);
-    assert_holds(room, "x-request-id: mine\r\n");
+    town_holds(room, "x-request-id: mine\r\n");
     free(room);
     town_close(&town);
     free(asked);
@@ -74,13 +58,13 @@ static void an_answer_without_an_id_gets_the_decision_or_the_caller_s_own(void *
 static void an_id_of_the_upstream_stays_the_only_one(void **state)
 {
     struct town town;
-    char *asked = text_room(), *room;
+    char *asked = town_room(), *room;
 
     (void)state;
     town_open(&town);
     room = relayed_answer(&town, "GET /plain/v1/x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
                           "HTTP/1.1 200 OK\r\nX-Request-ID: theirs\r\nContent-Length: 2\r\n\r\n{}", asked);
-    assert_holds(room, "X-Request-ID: theirs\r\n");
+    town_holds(room, "X-Request-ID: theirs\r\n");
     assert_null(strstr(room, "x-request-id"));
     free(room);
     town_close(&town);
@@ -90,7 +74,7 @@ static void an_id_of_the_upstream_stays_the_only_one(void **state)
 static void anthropic_s_sdk_finds_the_id_under_its_own_name(void **state)
 {
     struct town town;
-    char *asked = text_room(), *room;
+    char *asked = town_room(), *room;
 
     (void)state;
     town_open(&town);
@@ -98,16 +82,16 @@ static void anthropic_s_sdk_finds_the_id_under_its_own_name(void **state)
                           "GET /plain/v1/messages/batches HTTP/1.1\r\nHost: a\r\nx-request-id: mine\r\nanthropic-version: 1\r\n"
                           "Connection: close\r\n\r\n",
                           "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", asked);
-    assert_holds(room, "\r\nx-request-id: mine\r\nrequest-id: mine\r\n");
+    town_holds(room, "\r\nx-request-id: mine\r\nrequest-id: mine\r\n");
     free(room);
     room = relayed_answer(&town, "GET /plain/v1/messages/batches HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
                           "HTTP/1.1 200 OK\r\nrequest-id: theirs\r\nContent-Length: 2\r\n\r\n{}", asked);
-    assert_holds(room, "\r\nrequest-id: theirs\r\n");
+    town_holds(room, "\r\nrequest-id: theirs\r\n");
     assert_null(strstr(strstr(room, "request-id: theirs") + 1, "\r\nrequest-id"));
     free(room);
     room = answer_to(&town, "GET /nowhere/v1/messages/batches HTTP/1.1\r\nHost: a\r\nx-request-id: mine\r\nConnection: close\r\n\r\n");
-    assert_holds(room, "\r\nrequest-id: mine\r\n");
-    assert_holds(room, "\"request_id\":\"mine\"}");
+    town_holds(room, "\r\nrequest-id: mine\r\n");
+    town_holds(room, "\"request_id\":\"mine\"}");
     free(room);
     town_close(&town);
     free(asked);
@@ -133,7 +117,7 @@ static void a_request_that_is_refused_before_its_head_is_told_so_in_the_dialect_
     for (size_t index = 0; index < sizeof cases / sizeof cases[0]; index++) {
         char *room = answer_to(&town, cases[index].request);
 
-        assert_holds(room, cases[index].part);
+        town_holds(room, cases[index].part);
         free(room);
     }
     town_close(&town);
@@ -142,20 +126,20 @@ static void a_request_that_is_refused_before_its_head_is_told_so_in_the_dialect_
 static void the_cancelling_of_a_response_reaches_the_upstream_when_it_brings_no_body(void **state)
 {
     struct town town;
-    char *asked = text_room(), *room;
+    char *asked = town_room(), *room;
 
     (void)state;
     town_open(&town);
     room = relayed_answer(&town, "POST /openai/v1/responses/resp_1/cancel HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n"
                                  "Connection: close\r\n\r\n",
                           "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", asked);
-    assert_holds(room, "HTTP/1.1 200 ");
-    assert_holds(asked, "POST /v1/responses/resp_1/cancel HTTP/1.1\r\n");
-    assert_holds(asked, "Content-Length: 0\r\n");
+    town_holds(room, "HTTP/1.1 200 ");
+    town_holds(asked, "POST /v1/responses/resp_1/cancel HTTP/1.1\r\n");
+    town_holds(asked, "Content-Length: 0\r\n");
     free(room);
     room = answer_to(&town, "POST /openai/v1/responses/resp_1/cancel HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n"
                             "Connection: close\r\n\r\n{}");
-    assert_holds(room, "HTTP/1.1 404 ");
+    town_holds(room, "HTTP/1.1 404 ");
     free(room);
     town_close(&town);
     free(asked);

@@ -12,23 +12,9 @@
 #define OK_JSON "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"hello\"}]}"
 #define ANSWER "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
 
-static char *text_room(void)
-{
-    char *room = malloc(TOWN_TEXT_BYTES_MAX);
-
-    assert_non_null(room);
-    room[0] = '\0';
-    return room;
-}
-
-static int64_t counted(struct town *town, const char *name, const char *label, const char *value)
-{
-    return series_value(metrics_series(town->metrics, METRIC_COUNTER, name, "", &(struct metric_label){label, value}, 1));
-}
-
 static int64_t rejected(struct town *town, const char *rule)
 {
-    return counted(town, "prismguard_gateway_http_rejected_total", "rule", rule);
+    return town_counted(town, "prismguard_gateway_http_rejected_total", "rule", rule);
 }
 
 static int64_t decoders(struct town *town)
@@ -77,7 +63,7 @@ static void end(int client, char *room)
 static void assert_refused(struct town *town, const char *path, const char *coding, struct bytes body, const char *status,
                            const char *sentence)
 {
-    char *room = text_room();
+    char *room = town_room();
 
     end(begin(town, path, coding, body, body.count), room);
     if (strncmp(room + strlen("HTTP/1.1 "), status, 3) != 0 || strstr(room, sentence) == NULL) {
@@ -90,7 +76,7 @@ static void assert_refused(struct town *town, const char *path, const char *codi
 /* The request is allowed by the moderator and answered by the upstream, which sees `asked`. */
 static void serve(struct town *town, struct scripted *slot, int client, char *asked)
 {
-    char *room = text_room();
+    char *room = town_room();
     int upstream;
 
     scripted_task(slot);
@@ -168,7 +154,7 @@ static void what_was_decoded_is_judged_and_sent(void **state)
     town_moderator(&town, &slot);
     for (size_t index = 0; index < sizeof files / sizeof files[0]; index++) {
         struct bytes body = file_read(FOLDER, files[index]), rest;
-        char *asked = text_room();
+        char *asked = town_room();
         struct segment segment;
 
         serve(&town, &slot, begin(&town, PATH, codings[index], body, body.count), asked);
@@ -182,10 +168,10 @@ static void what_was_decoded_is_judged_and_sent(void **state)
         free(asked);
         free((char *)body.data);
     }
-    assert_int_equal(2, counted(&town, "prismguard_gateway_bodies_decoded_total", "coding", "gzip"));
-    assert_int_equal(1, counted(&town, "prismguard_gateway_bodies_decoded_total", "coding", "br"));
-    assert_int_equal(61, counted(&town, "prismguard_gateway_coded_bytes_total", "coding", "br"));
-    assert_int_equal(60, counted(&town, "prismguard_gateway_decoded_bytes_total", "coding", "br"));
+    assert_int_equal(2, town_counted(&town, "prismguard_gateway_bodies_decoded_total", "coding", "gzip"));
+    assert_int_equal(1, town_counted(&town, "prismguard_gateway_bodies_decoded_total", "coding", "br"));
+    assert_int_equal(61, town_counted(&town, "prismguard_gateway_coded_bytes_total", "coding", "br"));
+    assert_int_equal(60, town_counted(&town, "prismguard_gateway_decoded_bytes_total", "coding", "br"));
     assert_int_equal(0, decoders(&town));
     scripted_close(&slot);
     town_close(&town);
@@ -298,7 +284,7 @@ static void others_are_answered_while_a_bomb_is_decoded(void **state)
 {
     struct bytes bomb = file_read(FOLDER, "json-64m.br");
     struct town town;
-    char *room = text_room(), *answer = text_room();
+    char *room = town_room(), *answer = town_room();
     int64_t turns_before = 0;
     unsigned answered = 0;
     int other, bombs;
@@ -333,7 +319,7 @@ static void what_is_decoded_waits_for_room_in_the_budget(void **state)
     struct bytes large = deflated(300 * KIB);
     struct town town;
     struct scripted slot;
-    char *asked = text_room(), *room = text_room();
+    char *asked = town_room(), *room = town_room();
     int holds, waits, upstream;
 
     (void)state;
@@ -375,7 +361,7 @@ static void who_finds_no_decoder_waits_for_one(void **state)
     struct bytes body = file_read(FOLDER, "ok.json.gz");
     struct town town;
     struct scripted slot;
-    char *first = text_room(), *second = text_room();
+    char *first = town_room(), *second = town_room();
     int holds, waits;
 
     (void)state;
@@ -405,7 +391,7 @@ static void who_waits_longer_than_the_body_time_hears_503(void **state)
 {
     struct bytes body = file_read(FOLDER, "ok.json.gz");
     struct town town;
-    char *room = text_room();
+    char *room = town_room();
     int leaves, waits;
 
     (void)state;
@@ -431,7 +417,7 @@ static void brotli_has_fewer_decoders_and_takes_none_of_the_others(void **state)
     struct bytes coded = file_read(FOLDER, "ok.json.br"), zipped = file_read(FOLDER, "ok.json.gz");
     struct town town;
     struct scripted slot;
-    char *asked = text_room(), *room = text_room(), *last = text_room();
+    char *asked = town_room(), *room = town_room(), *last = town_room();
     int holds[DECODERS_BROTLI_MAX], waits;
 
     (void)state;
@@ -469,7 +455,7 @@ static void brotli_has_fewer_decoders_and_takes_none_of_the_others(void **state)
 static void a_route_that_judges_nothing_passes_a_body_as_it_came(void **state)
 {
     struct town town;
-    char *asked = text_room(), *room = text_room();
+    char *asked = town_room(), *room = town_room();
     int client, upstream;
 
     (void)state;

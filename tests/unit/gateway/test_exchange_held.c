@@ -36,7 +36,7 @@ static int64_t fates(struct town *town, const char *fate)
 /* A request that is allowed; its upstream has the body and is to answer. */
 static int allowed(struct town *town, struct scripted *slot, const char *body, int *client)
 {
-    char *asked = judged_room();
+    char *asked = town_room();
     int upstream;
 
     *client = town_client(town);
@@ -411,7 +411,7 @@ static void an_answer_that_is_kept_is_judged_when_it_is_shown(void **state)
 {
     struct town town;
     struct scripted slot;
-    char *answer, *asked = judged_room();
+    char *answer, *asked = town_room();
     int client, upstream;
 
     (void)state;

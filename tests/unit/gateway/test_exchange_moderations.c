@@ -8,15 +8,6 @@
 
 enum { SLOTS = MODERATION_JOBS_MAX + 2, ANSWERS = 3 };
 
-static char *text_room(void)
-{
-    char *room = malloc(TOWN_TEXT_BYTES_MAX);
-
-    assert_non_null(room);
-    room[0] = '\0';
-    return room;
-}
-
 /* {"input":["text","text",...]} */
 static char *list_of(const char *text, size_t count)
 {
@@ -41,17 +32,10 @@ static size_t count_of(const char *text, const char *part)
     return count;
 }
 
-static void assert_holds(const char *answer, const char *part)
-{
-    if (strstr(answer, part) == NULL) {
-        fail_msg("wanted %s in %s", part, answer);
-    }
-}
-
 /* The whole answer to one request. */
 static char *answer_to(struct town *town, const char *path, const char *body)
 {
-    char *room = text_room();
+    char *room = town_room();
     int client = town_client(town);
 
     town_post(client, path, FIELDS, body);
@@ -66,19 +50,9 @@ static void assert_refused(struct town *town, const char *path, const char *body
     char *answer = answer_to(town, path, body);
 
     assert_memory_equal(answer + strlen("HTTP/1.1 "), status, 3);
-    assert_holds(answer, part);
+    town_holds(answer, part);
     assert_null(strstr(answer, "flagged"));
     free(answer);
-}
-
-static bool becomes_idle(struct town *town)
-{
-    uint64_t end_ms = clock_ms() + TOWN_WAIT_MS;
-
-    while ((admit_in_flight(town->admit) > 0 || admit_body_bytes(town->admit) > 0) && clock_ms() < end_ms) {
-        (void)poll(NULL, 0, 1);
-    }
-    return admit_in_flight(town->admit) == 0 && admit_body_bytes(town->admit) == 0;
 }
 
 static size_t slots_in(struct town *town, const char *state)
@@ -123,7 +97,7 @@ static void each_result_is_its_input_s_whatever_the_order_of_verdicts(void **sta
 {
     struct scripted slots[3];
     struct town town;
-    char *room = text_room();
+    char *room = town_room();
     int client;
 
     (void)state;
@@ -139,8 +113,8 @@ static void each_result_is_its_input_s_whatever_the_order_of_verdicts(void **sta
     }
     assert_true(town_hear_all(client, room));
     assert_memory_equal("HTTP/1.1 200 ", room, 13);
-    assert_holds(room, "\"id\":\"modr-");
-    assert_holds(room, "x-request-id: ");
+    town_holds(room, "\"id\":\"modr-");
+    town_holds(room, "x-request-id: ");
     assert_null(strstr(room, "x-prismguard-unjudged"));
     assert_null(strstr(room, "0.875"));
     assert_int_equal(3, count_of(room, "\"flagged\":"));
@@ -149,7 +123,7 @@ static void each_result_is_its_input_s_whatever_the_order_of_verdicts(void **sta
     *strstr(room, "\"flagged\":true") = '\0';
     assert_int_equal(1, count_of(room, "\"flagged\":false")); /* the first one is before it */
     assert_false(town_upstream_was_called(&town));
-    assert_true(becomes_idle(&town));
+    assert_true(town_becomes_idle(&town));
     (void)close(client);
     close_slots(slots, 3);
     town_close(&town);
@@ -160,7 +134,7 @@ static void parts_are_one_job_and_images_are_named_as_not_judged(void **state)
 {
     struct scripted slot;
     struct town town;
-    char *room = text_room();
+    char *room = town_room();
     int client;
 
     (void)state;
@@ -176,9 +150,9 @@ static void parts_are_one_job_and_images_are_named_as_not_judged(void **state)
     assert_int_equal(2, slot.task.segment_count);
     scripted_answer(&slot, OUTCOME_ALLOW);
     assert_true(town_hear_all(client, room));
-    assert_holds(room, "x-prismguard-unjudged: images=1\r\n");
+    town_holds(room, "x-prismguard-unjudged: images=1\r\n");
     assert_int_equal(1, count_of(room, "\"flagged\":false"));
-    assert_holds(room, "\"hate\":[\"text\"]");
+    town_holds(room, "\"hate\":[\"text\"]");
     (void)close(client);
     scripted_close(&slot);
     town_close(&town);
@@ -189,7 +163,7 @@ static void a_bounded_number_of_inputs_is_asked_at_once(void **state)
 {
     struct scripted slots[SLOTS];
     struct town town;
-    char *body = list_of("a", 3 * MODERATION_JOBS_MAX), *room = text_room();
+    char *body = list_of("a", 3 * MODERATION_JOBS_MAX), *room = town_room();
     size_t asked = 0, answered = 0;
     bool busy[SLOTS] = {false};
     int client;
@@ -233,7 +207,7 @@ static void one_input_without_a_verdict_is_no_answer_about_any(void **state)
 {
     struct scripted slots[2];
     struct town town;
-    char *room = text_room();
+    char *room = town_room();
     int client;
 
     (void)state;
@@ -249,9 +223,9 @@ static void one_input_without_a_verdict_is_no_answer_about_any(void **state)
     scripted_answer(&slots[0], OUTCOME_BLOCK); /* the other one never answers */
     assert_true(town_hear_all(client, room));
     assert_memory_equal("HTTP/1.1 503 ", room, 13);
-    assert_holds(room, "Retry-After: 1\r\n");
+    town_holds(room, "Retry-After: 1\r\n");
     assert_null(strstr(room, "flagged"));
-    assert_true(becomes_idle(&town));
+    assert_true(town_becomes_idle(&town));
     (void)close(client);
     close_slots(slots, 2);
     town_close(&town);
@@ -269,7 +243,7 @@ static void where_the_profile_allows_it_an_unjudged_input_is_seen_to_be_unjudged
     town_start(&town);
     room = answer_to(&town, PATH, "{\"input\":[\"one\",\"two\"]}");
     assert_memory_equal("HTTP/1.1 200 ", room, 13);
-    assert_holds(room, "x-prismguard-unjudged: texts=2\r\n");
+    town_holds(room, "x-prismguard-unjudged: texts=2\r\n");
     assert_int_equal(2, count_of(room, "\"flagged\":false"));
     assert_int_equal(0, count_of(room, "[\"text\"]"));
     assert_int_equal(1, series_value(metrics_series(town.metrics, METRIC_COUNTER,
@@ -281,7 +255,7 @@ static void where_the_profile_allows_it_an_unjudged_input_is_seen_to_be_unjudged
 static void what_the_endpoint_does_not_serve_is_refused_in_openai_s_shape(void **state)
 {
     struct town town;
-    char *room = text_room();
+    char *room = town_room();
     int client;
 
     (void)state;
@@ -294,8 +268,8 @@ static void what_the_endpoint_does_not_serve_is_refused_in_openai_s_shape(void *
     town_say(client, "GET " PATH " HTTP/1.1\r\nHost: a\r\nAnthropic-Version: 1\r\nConnection: close\r\n\r\n");
     assert_true(town_hear_all(client, room));
     assert_memory_equal("HTTP/1.1 405 ", room, 13);
-    assert_holds(room, "Allow: POST\r\n");
-    assert_holds(room, "\"param\":null");
+    town_holds(room, "Allow: POST\r\n");
+    town_holds(room, "\"param\":null");
     (void)close(client);
     town_close(&town);
     free(room);
@@ -320,7 +294,7 @@ static void texts_and_results_wait_for_room_in_it(void **state)
     enum { HELD_BYTES = 100 * KIB };
     struct scripted slot;
     struct town town;
-    char text[4000], *body, *zeros = calloc(1, HELD_BYTES), *room = text_room();
+    char text[4000], *body, *zeros = calloc(1, HELD_BYTES), *room = town_room();
     int holds, client, upstream;
 
     (void)state;
@@ -366,7 +340,7 @@ static void all_inputs_together_have_the_time_of_an_answer(void **state)
 {
     struct scripted slot;
     struct town town;
-    char *body = list_of("a", MODERATION_JOBS_MAX + 1), *room = text_room();
+    char *body = list_of("a", MODERATION_JOBS_MAX + 1), *room = town_room();
     int client;
 
     (void)state;
@@ -382,7 +356,7 @@ static void all_inputs_together_have_the_time_of_an_answer(void **state)
     }
     assert_true(town_hear_all(client, room));
     assert_memory_equal("HTTP/1.1 504 ", room, 13);
-    assert_holds(room, "\"timeout\"");
+    town_holds(room, "\"timeout\"");
     (void)close(client);
     scripted_close(&slot);
     town_close(&town);
@@ -410,7 +384,7 @@ static void a_client_that_leaves_takes_all_its_inputs_along(void **state)
     }
     scripted_answer(&slots[0], OUTCOME_ALLOW);
     scripted_answer(&slots[1], OUTCOME_ALLOW);
-    assert_true(becomes_idle(&town));
+    assert_true(town_becomes_idle(&town));
     assert_status(STATUS_AGAIN, scripted_try_task(&slots[0], 20)); /* the others are asked of nobody */
     close_slots(slots, 2);
     town_close(&town);
@@ -465,7 +439,7 @@ static void long_answers_come_whole_through_a_small_buffer(void **state)
     assert_int_equal(0, more);
     room[count] = '\0';
     assert_int_equal(ANSWERS * MODERATION_INPUTS_MAX, count_of(room, "\"flagged\":false"));
-    assert_holds(room + count - 16, "]}\r\n0\r\n\r\n");
+    town_holds(room + count - 16, "]}\r\n0\r\n\r\n");
     (void)close(client);
     town_close(&town);
     free(room);

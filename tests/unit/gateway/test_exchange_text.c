@@ -60,5 +60,5 @@ int main(void)
         cmocka_unit_test(a_client_that_leaves_takes_its_place_in_the_line_along),
     };
 
-    return cmocka_run_group_tests(tests, shortage_set_up, NULL);
+    return cmocka_run_group_tests(tests, town_set_up, NULL);
 }

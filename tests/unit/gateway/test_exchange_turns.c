@@ -135,12 +135,6 @@ static void a_turn_decodes_for_so_long_and_the_slice_at_hand(void **state)
     atomic_store(&step_us, 0);
 }
 
-static int set_up(void **state)
-{
-    (void)state;
-    return secret_start() == STATUS_OK && wire_start() == STATUS_OK ? 0 : -1;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -148,5 +142,5 @@ int main(void)
         cmocka_unit_test(a_turn_decodes_for_so_long_and_the_slice_at_hand),
     };
 
-    return cmocka_run_group_tests(tests, set_up, NULL);
+    return cmocka_run_group_tests(tests, town_set_up, NULL);
 }

@@ -73,5 +73,5 @@ int main(void)
         cmocka_unit_test(a_small_one_does_not_overtake_a_large_one),
     };
 
-    return cmocka_run_group_tests(tests, shortage_set_up, NULL);
+    return cmocka_run_group_tests(tests, town_set_up, NULL);
 }

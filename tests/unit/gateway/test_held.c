@@ -23,7 +23,7 @@ static void a_large_answer_reaches_a_client_that_waits_with_reading(void **state
 {
     struct town town;
     struct scripted slot;
-    char *asked = judged_room(), *body = malloc(TEXT_BYTES + KIB), *heard = calloc(1, TEXT_BYTES + 64 * KIB);
+    char *asked = town_room(), *body = malloc(TEXT_BYTES + KIB), *heard = calloc(1, TEXT_BYTES + 64 * KIB);
     char head[256];
     size_t count = 0, sent = 0, bytes;
     ssize_t more;

@@ -302,12 +302,6 @@ static void a_snapshot_that_no_turn_took_is_let_go_with_the_loop(void **state)
     town_close(&town);
 }
 
-static int set_up(void **state)
-{
-    (void)state;
-    return secret_start() == STATUS_OK && wire_start() == STATUS_OK ? 0 : -1;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -324,5 +318,5 @@ int main(void)
         cmocka_unit_test(an_answer_that_outlives_the_drain_ends_with_an_error_event),
     };
 
-    return cmocka_run_group_tests(tests, set_up, NULL);
+    return cmocka_run_group_tests(tests, town_set_up, NULL);
 }

@@ -1,8 +1,9 @@
 /* test_feed: announcements over a real XPUB and models out of a real table: what changes what is live, and what must not. */
+#include "support/database.h"
 #include "support/folder.h"
 #include "support/model.h"
 #include "support/models_table.h"
-#include "support/postgres.h"
+#include "support/samples.h"
 #include "support/unit.h"
 
 #include "moderator/feed.h"
@@ -17,22 +18,10 @@
 /* Time stands still in these tests, so that a busy machine makes no silence; where time must pass, a test says so. */
 enum { WAIT_MS = 30000, LOOK_MS = 5, FROZEN_MS = 1000000 };
 
-static struct postgres server;
-
-static int start_server(void **state)
+static int start(void **state)
 {
-    (void)state;
-    assert_status(STATUS_OK, secret_start());
     assert_status(STATUS_OK, wire_start());
-    postgres_start(&server);
-    return 0;
-}
-
-static int stop_server(void **state)
-{
-    (void)state;
-    postgres_stop(&server);
-    return 0;
+    return start_server(state);
 }
 
 struct place {
@@ -54,9 +43,7 @@ static void prepare_place(struct place *place, const char *database)
                                          {.name = "default", .model_kind = MODEL_KIND_HASHLINEAR}}};
     place->settings.profiles = place->profiles;
     place->settings.profile_count = 2;
-    postgres_create(&server, database, &place->settings.database);
-    assert_status(STATUS_OK, db_open(&place->db, &place->settings.database, "test"));
-    postgres_apply_schema(place->db);
+    place->db = samples_create(&server, database, &place->settings.database);
     assert_status(STATUS_OK, metrics_open(&place->metrics));
     assert_status(STATUS_OK, live_open(&place->live, 2));
     assert_status(STATUS_OK, wire_open(&place->trainer, WIRE_ANNOUNCE, KIB));
@@ -580,5 +567,5 @@ int main(void)
         cmocka_unit_test(a_trainer_that_moves_is_followed),
     };
 
-    return cmocka_run_group_tests(tests, start_server, stop_server);
+    return cmocka_run_group_tests(tests, start, stop_server);
 }

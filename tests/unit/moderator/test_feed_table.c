@@ -1,28 +1,11 @@
 /* test_feed_table: which rows of a real table are read, in which order, and the bound of one file from both sides. */
+#include "support/database.h"
 #include "support/models_table.h"
-#include "support/postgres.h"
 #include "support/unit.h"
 
 #include "moderator/feed_table.h"
 
 enum { ROWS_MAX = 8, BYTES_MAX = 100 };
-
-static struct postgres server;
-
-static int start_server(void **state)
-{
-    (void)state;
-    assert_status(STATUS_OK, secret_start());
-    postgres_start(&server);
-    return 0;
-}
-
-static int stop_server(void **state)
-{
-    (void)state;
-    postgres_stop(&server);
-    return 0;
-}
 
 struct place {
     struct settings settings;
@@ -35,7 +18,8 @@ struct place {
     enum status answer; /* of on_row */
 };
 
-static void open_place(struct place *place, const char *database)
+/* Before anybody has made the schema. */
+static void open_bare(struct place *place, const char *database)
 {
     *place = (struct place){.profiles = {{.name = "first", .model_kind = MODEL_KIND_HASHLINEAR},
                                          {.name = "none", .model_kind = MODEL_KIND_NONE},
@@ -45,6 +29,12 @@ static void open_place(struct place *place, const char *database)
     postgres_create(&server, database, &place->settings.database);
     assert_status(STATUS_OK, db_open(&place->db, &place->settings.database, "test"));
     assert_status(STATUS_OK, feed_table_open(&place->table, &place->settings, BYTES_MAX, &(struct db_watch){NULL, NULL}));
+}
+
+static void open_place(struct place *place, const char *database)
+{
+    open_bare(place, database);
+    postgres_apply_schema(place->db);
 }
 
 static void close_place(struct place *place)
@@ -87,7 +77,6 @@ static void live_models_of_our_profiles_are_read_in_the_order_of_changes(void **
 
     (void)state;
     open_place(&place, "rows");
-    postgres_apply_schema(place.db);
     assert_status(STATUS_OK, read_after(&place, 0));
     assert_int_equal(0, place.row_count);
     put(&place, "third", 5, "live", BYTES("third's"));
@@ -123,7 +112,6 @@ static void a_file_of_the_bound_is_read_and_one_byte_more_stays_in_the_server(vo
     (void)state;
     memset(bytes, 'm', sizeof bytes);
     open_place(&place, "sizes");
-    postgres_apply_schema(place.db);
     put(&place, "first", 1, "live", (struct bytes){bytes, BYTES_MAX});
     put(&place, "third", 1, "live", (struct bytes){bytes, BYTES_MAX + 1});
     assert_status(STATUS_OK, read_after(&place, 0));
@@ -141,7 +129,6 @@ static void a_reader_may_end_the_reading(void **state)
 
     (void)state;
     open_place(&place, "ending");
-    postgres_apply_schema(place.db);
     put(&place, "first", 1, "live", BYTES("a"));
     put(&place, "third", 1, "live", BYTES("b"));
     place.answer = STATUS_NO_MEMORY;
@@ -158,7 +145,7 @@ static void a_missing_table_or_server_is_told_and_found_later(void **state)
     struct place place;
 
     (void)state;
-    open_place(&place, "later");
+    open_bare(&place, "later");
     assert_status(STATUS_IO, read_after(&place, 0));
     assert_string_equal("42P01", feed_table_sqlstate(place.table));
     postgres_apply_schema(place.db);
@@ -179,7 +166,6 @@ static void versions_on_trial_are_read_and_listed(void **state)
 
     (void)state;
     open_place(&place, "trials");
-    postgres_apply_schema(place.db);
     assert_status(STATUS_OK, feed_table_read_trials(place.table, listed));
     assert_true(listed[0] == 0 && listed[1] == 0 && listed[2] == 0);
     put(&place, "third", 5, "live", BYTES("live"));

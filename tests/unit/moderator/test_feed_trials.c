@@ -1,27 +1,11 @@
 /* test_feed_trials: seats of versions on trial follow the list of a real table, and the settings. */
+#include "support/database.h"
 #include "support/model.h"
 #include "support/models_table.h"
-#include "support/postgres.h"
+#include "support/samples.h"
 #include "support/unit.h"
 
 #include "moderator/feed_trials.h"
-
-static struct postgres server;
-
-static int start_server(void **state)
-{
-    (void)state;
-    assert_status(STATUS_OK, secret_start());
-    postgres_start(&server);
-    return 0;
-}
-
-static int stop_server(void **state)
-{
-    (void)state;
-    postgres_stop(&server);
-    return 0;
-}
 
 struct place {
     struct settings settings;
@@ -42,9 +26,7 @@ static void open_place(struct place *place, const char *database)
                             .numbers = {3, 1}};
     place->settings.profiles = place->profiles;
     place->settings.profile_count = 2;
-    postgres_create(&server, database, &place->settings.database);
-    assert_status(STATUS_OK, db_open(&place->db, &place->settings.database, "test"));
-    postgres_apply_schema(place->db);
+    place->db = samples_create(&server, database, &place->settings.database);
     assert_status(STATUS_OK, metrics_open(&place->metrics));
     assert_status(STATUS_OK, live_open(&place->live, 4));
     assert_status(STATUS_OK, feed_table_open(&place->table, &place->settings, MODEL_FILE_BYTES_MAX, &(struct db_watch){NULL, NULL}));

@@ -1,27 +1,12 @@
 /* test_file: whole files, the bound from both sides, and what cannot be read. */
-#include "support/folder.h"
+#include "support/own_folder.h"
 #include "support/unit.h"
 
 #include "moderator/file.h"
 
 enum { BOUND = 64 * 1024 };
 
-static int make_folder(void **state)
-{
-    static struct folder folder;
-
-    folder_open(&folder);
-    *state = &folder;
-    return 0;
-}
-
-static int remove_folder(void **state)
-{
-    folder_close(*state);
-    return 0;
-}
-
-static enum status read_of_size(const struct folder *folder, size_t count, struct buffer *out)
+static enum status read_of_size(const struct folder *home, size_t count, struct buffer *out)
 {
     char *content = calloc(1, count);
     char path[PATH_BYTES_MAX + 1];
@@ -29,9 +14,9 @@ static enum status read_of_size(const struct folder *folder, size_t count, struc
 
     assert_non_null(content);
     memset(content, 'x', count);
-    folder_write(folder, "sized", (struct bytes){content, count});
+    folder_write(home, "sized", (struct bytes){content, count});
     free(content);
-    folder_path(folder, "sized", path);
+    folder_path(home, "sized", path);
     status = file_read(path, out);
     return status;
 }
@@ -91,14 +76,14 @@ static void a_device_without_end_is_refused_at_the_bound(void **state)
 
 static void a_missing_file_and_a_folder_are_told_apart(void **state)
 {
-    const struct folder *folder = *state;
+    const struct folder *home = *state;
     char path[PATH_BYTES_MAX + 1];
     struct buffer out;
 
     buffer_init(&out, BOUND);
-    folder_path(folder, "nothing", path);
+    folder_path(home, "nothing", path);
     assert_status(STATUS_NOT_FOUND, file_read(path, &out));
-    assert_status(STATUS_IO, file_read(folder->path, &out));
+    assert_status(STATUS_IO, file_read(home->path, &out));
     buffer_free(&out);
 }
 

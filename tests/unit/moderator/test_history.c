@@ -1,6 +1,5 @@
 /* test_history: the queue of labels and its thread against a real PostgreSQL: nothing kept is lost, every bound is met. */
-#include "support/folder.h"
-#include "support/postgres.h"
+#include "support/labels.h"
 #include "support/unit.h"
 
 #include "moderator/history.h"
@@ -10,27 +9,6 @@
 #include <pthread.h>
 
 enum { WAIT_MS = 20000, FROZEN_MS = 1000000 };
-
-static struct postgres server;
-static struct folder folder;
-
-static int start_server(void **state)
-{
-    (void)state;
-    assert_status(STATUS_OK, secret_start());
-    folder_open(&folder);
-    folder_write(&folder, "hash", BYTES("a key for hashes\n"));
-    postgres_start(&server);
-    return 0;
-}
-
-static int stop_server(void **state)
-{
-    (void)state;
-    postgres_stop(&server);
-    folder_close(&folder);
-    return 0;
-}
 
 struct place {
     struct settings settings;
@@ -47,10 +25,7 @@ static void open_place(struct place *place, const char *database)
                                          {.name = "nothing", .store = STORE_OFF}}};
     place->settings.profiles = place->profiles;
     place->settings.profile_count = 3;
-    postgres_create(&server, database, &place->settings.database);
-    folder_path(&folder, "hash", place->settings.database.hash_key_file);
-    assert_status(STATUS_OK, db_open(&place->db, &place->settings.database, "test"));
-    postgres_apply_schema(place->db);
+    place->db = labels_create(database, &place->settings.database);
     assert_status(STATUS_OK, metrics_open(&place->metrics));
     assert_status(STATUS_OK, history_open(&place->history, &place->settings, place->metrics, NULL));
 }
@@ -65,13 +40,7 @@ static void close_place(struct place *place)
 
 static int64_t number(struct place *place, const char *sql)
 {
-    struct db_rows *rows = NULL;
-    int64_t found;
-
-    assert_status(STATUS_OK, db_run(place->db, sql, NULL, 0, &rows));
-    found = db_bigint(rows, 0, 0);
-    db_rows_close(&rows);
-    return found;
+    return samples_number(place->db, sql);
 }
 
 static int64_t counted(struct place *place, const char *result)
@@ -373,5 +342,5 @@ int main(void)
         cmocka_unit_test(without_its_hash_key_it_does_not_open),
     };
 
-    return cmocka_run_group_tests(tests, start_server, stop_server);
+    return cmocka_run_group_tests(tests, start_labels, stop_labels);
 }

@@ -212,5 +212,5 @@ int main(void)
         cmocka_unit_test(a_spooled_row_that_is_refused_for_ever_is_dropped_alone),
     };
 
-    return cmocka_run_group_tests(tests, start_server, stop_server);
+    return cmocka_run_group_tests(tests, start_labels, stop_labels);
 }

@@ -1,5 +1,6 @@
 /* test_history_lookup: earlier labels out of a real PostgreSQL, and nobody who waits when it is away or hangs. */
-#include "support/postgres.h"
+#include "support/database.h"
+#include "support/samples.h"
 #include "support/unit.h"
 
 #include "moderator/history_lookup.h"
@@ -9,23 +10,7 @@
 
 enum { PATIENCE_MS = 20000 };
 
-static struct postgres server;
 static const unsigned char key[SECRET_HASH_KEY_BYTES] = {7};
-
-static int start(void **state)
-{
-    (void)state;
-    assert_status(STATUS_OK, secret_start());
-    postgres_start(&server);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    postgres_stop(&server);
-    return 0;
-}
 
 struct place {
     struct settings settings;
@@ -41,9 +26,7 @@ static void open_place(struct place *place, const char *database)
     *place = (struct place){.profiles = {{.name = "default"}, {.name = "other"}}};
     place->settings.profiles = place->profiles;
     place->settings.profile_count = 2;
-    postgres_create(&server, database, &place->settings.database);
-    assert_status(STATUS_OK, db_open(&place->db, &place->settings.database, "test"));
-    postgres_apply_schema(place->db);
+    place->db = samples_create(&server, database, &place->settings.database);
     assert_status(STATUS_OK, db_run(place->db, "insert into profiles (name) values ('default')", NULL, 0, NULL));
     assert_status(STATUS_OK, metrics_open(&place->metrics));
     share_open(&place->share, &place->settings);
@@ -82,13 +65,7 @@ static void label(struct place *place, const char *text, int64_t violation, cons
 
 static int64_t number(struct place *place, const char *sql)
 {
-    struct db_rows *rows = NULL;
-    int64_t found;
-
-    assert_status(STATUS_OK, db_run(place->db, sql, NULL, 0, &rows));
-    found = db_bigint(rows, 0, 0);
-    db_rows_close(&rows);
-    return found;
+    return samples_number(place->db, sql);
 }
 
 static struct history_question *make(struct place *place, size_t profile, const char *const *texts, size_t count)
@@ -342,5 +319,5 @@ int main(void)
         cmocka_unit_test(it_can_be_closed_in_the_middle_of_anything),
     };
 
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, start_server, stop_server);
 }

@@ -1,27 +1,10 @@
 /* test_history_store: batches of labels in a real PostgreSQL: what lands, what is refused now and what for ever. */
-#include "support/postgres.h"
+#include "support/database.h"
+#include "support/samples.h"
 #include "support/unit.h"
 
 #include "moderator/history_store.h"
 #include "proto/clock.h"
-#include "proto/secret.h"
-
-static struct postgres server;
-
-static int start_server(void **state)
-{
-    (void)state;
-    assert_status(STATUS_OK, secret_start());
-    postgres_start(&server);
-    return 0;
-}
-
-static int stop_server(void **state)
-{
-    (void)state;
-    postgres_stop(&server);
-    return 0;
-}
 
 /* A database of its own for each test, and a store for two profiles. */
 struct place {
@@ -31,7 +14,8 @@ struct place {
     struct db *db; /* for looking */
 };
 
-static void open_place(struct place *place, const char *database)
+/* Before anybody has made the schema. */
+static void open_bare(struct place *place, const char *database)
 {
     *place = (struct place){.profiles = {{.name = "first"}, {.name = "second"}}};
     place->settings.profiles = place->profiles;
@@ -39,6 +23,12 @@ static void open_place(struct place *place, const char *database)
     postgres_create(&server, database, &place->settings.database);
     assert_status(STATUS_OK, db_open(&place->db, &place->settings.database, "test"));
     assert_status(STATUS_OK, history_store_open(&place->store, &place->settings, NULL));
+}
+
+static void open_place(struct place *place, const char *database)
+{
+    open_bare(place, database);
+    postgres_apply_schema(place->db);
 }
 
 static void close_place(struct place *place)
@@ -50,14 +40,7 @@ static void close_place(struct place *place)
 
 static int64_t number(struct place *place, const char *sql)
 {
-    struct db_rows *rows = NULL;
-    int64_t found;
-
-    assert_status(STATUS_OK, db_run(place->db, sql, NULL, 0, &rows));
-    assert_int_equal(1, db_rows_count(rows));
-    found = db_bigint(rows, 0, 0);
-    db_rows_close(&rows);
-    return found;
+    return samples_number(place->db, sql);
 }
 
 /* The hash is the text's first bytes: only its length matters here. */
@@ -91,7 +74,6 @@ static void a_batch_becomes_verdicts_and_samples(void **state)
 
     (void)state;
     open_place(&place, "batch");
-    postgres_apply_schema(place.db);
     assert_status(STATUS_OK, bytes_copy(BYTES("hate"), batch[0]->category, sizeof batch[0]->category));
     batch[1]->drawn = DRAWN_RANDOM;
     batch[2]->has_text = false;
@@ -116,7 +98,6 @@ static void a_profile_is_found_or_made_once(void **state)
 
     (void)state;
     open_place(&place, "profile");
-    postgres_apply_schema(place.db);
     assert_status(STATUS_OK, db_run(place.db, "insert into profiles (name) values ('second')", NULL, 0, NULL));
     assert_status(STATUS_OK, write_one(&place, entry_of(1, true, "a")));
     assert_status(STATUS_OK, write_one(&place, entry_of(0, true, "a")));
@@ -135,7 +116,6 @@ static void a_full_batch_fits_one_call(void **state)
 
     (void)state;
     open_place(&place, "whole");
-    postgres_apply_schema(place.db);
     for (size_t index = 0; index < SAMPLE_BATCH_MAX; index++) {
         (void)snprintf(text, sizeof text, "text %zu", index);
         batch[index] = entry_of(0, index % 2 == 0, text);
@@ -164,7 +144,6 @@ static void a_label_that_was_made_earlier_changes_nothing(void **state)
 
     (void)state;
     open_place(&place, "older");
-    postgres_apply_schema(place.db);
     assert_status(STATUS_OK, write_made(&place, false, now_us - 1000000));
     assert_status(STATUS_OK, write_made(&place, true, now_us - 1000001));
     assert_int_equal(0, number(&place, "select label from verdicts"));
@@ -187,7 +166,6 @@ static void a_clock_that_is_ahead_counts_as_now(void **state)
 
     (void)state;
     open_place(&place, "ahead");
-    postgres_apply_schema(place.db);
     assert_status(STATUS_OK, write_made(&place, false, clock_wall_us() + 3600000000u));
     assert_int_equal(1, number(&place, "select count(*) from verdicts where labelled_at <= now()"));
     assert_status(STATUS_OK, write_made(&place, true, clock_wall_us() + 60000000));
@@ -202,7 +180,6 @@ static void of_two_labels_in_a_batch_the_newer_one_counts(void **state)
 
     (void)state;
     open_place(&place, "twice");
-    postgres_apply_schema(place.db);
     batch[0]->labelled_us = 2000000;
     batch[1]->labelled_us = 1000000;
     assert_status(STATUS_OK, history_store_write(place.store, batch, 2));
@@ -231,7 +208,6 @@ static void a_text_stays_drawn_whoever_labels_it_afterwards(void **state)
 
     (void)state;
     open_place(&place, "drawn");
-    postgres_apply_schema(place.db);
     assert_status(STATUS_OK, write_drawn(&place, false, now_us - 9000000 + 1, 250000));
     assert_int_equal(1, number(&place, "select count(*) from verdicts where drawn_share = 0.25 and drawn_at = labelled_at and "
                                        "model_version = 1 and has_text"));
@@ -254,7 +230,7 @@ static void before_the_schema_is_there_nothing_is_refused_for_ever(void **state)
     struct place place;
 
     (void)state;
-    open_place(&place, "bare");
+    open_bare(&place, "bare");
     assert_status(STATUS_IO, write_one(&place, entry_of(0, true, "early")));
     assert_string_equal("42P01", history_store_sqlstate(place.store)); /* undefined table */
     postgres_apply_schema(place.db);
@@ -270,7 +246,6 @@ static void another_version_of_the_schema_is_waited_for(void **state)
 
     (void)state;
     open_place(&place, "skewed");
-    postgres_apply_schema(place.db);
     assert_status(STATUS_OK, write_one(&place, entry_of(0, true, "before")));
     for (int step = 1; step >= -1; step -= 2) {
         const struct db_value value = {.type = DB_BIGINT, .bigint = SCHEMA_VERSION + step};
@@ -292,7 +267,6 @@ static void a_row_that_breaks_a_rule_is_refused_for_ever(void **state)
 
     (void)state;
     open_place(&place, "rule");
-    postgres_apply_schema(place.db);
     assert_status(STATUS_OK, db_run(place.db, "alter table verdicts add check (category <> 'never')", NULL, 0, NULL));
     assert_status(STATUS_OK, bytes_copy(BYTES("never"), entry->category, sizeof entry->category));
     assert_status(STATUS_MALFORMED, write_one(&place, entry));
@@ -308,7 +282,6 @@ static void a_server_that_went_away_is_found_again(void **state)
 
     (void)state;
     open_place(&place, "away");
-    postgres_apply_schema(place.db);
     assert_status(STATUS_OK, write_one(&place, entry_of(0, true, "one")));
     postgres_kill(&server);
     db_close(&place.db);

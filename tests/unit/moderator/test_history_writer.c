@@ -123,5 +123,5 @@ int main(void)
         cmocka_unit_test(closing_cancels_a_statement_that_hangs),
     };
 
-    return cmocka_run_group_tests(tests, start_server, stop_server);
+    return cmocka_run_group_tests(tests, start_labels, stop_labels);
 }

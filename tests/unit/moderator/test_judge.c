@@ -1,6 +1,6 @@
 /* test_judge: tasks of real frames against real keyword lists and models: each branch, the worst segment, who is reviewed. */
-#include "support/folder.h"
 #include "support/model.h"
+#include "support/own_folder.h"
 #include "support/task.h"
 #include "support/unit.h"
 
@@ -8,22 +8,11 @@
 
 enum { SAMPLES = 2000 };
 
-static struct folder folder;
-
-static int make_folder(void **state)
+static int start(void **state)
 {
-    (void)state;
-    assert_status(STATUS_OK, secret_start());
-    folder_open(&folder);
+    (void)make_folder(state);
     folder_write(&folder, "keywords.txt", BYTES("forbidden\n"));
     folder_write(&folder, "hash", BYTES("a key, so that equal runs draw equally"));
-    return 0;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    folder_close(&folder);
     return 0;
 }
 
@@ -474,5 +463,5 @@ int main(void)
         JUDGE_TEST(a_new_model_is_used_by_the_next_task),
     };
 
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    return cmocka_run_group_tests(tests, start, remove_folder);
 }

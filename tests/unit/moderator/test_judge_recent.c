@@ -1,6 +1,6 @@
 /* test_judge_recent: what a judge knows again: each source of a verdict, what makes it forget, and what it never keeps. */
-#include "support/folder.h"
 #include "support/model.h"
+#include "support/own_folder.h"
 #include "support/task.h"
 #include "support/unit.h"
 
@@ -8,23 +8,6 @@
 #include "proto/clock.h"
 
 enum { TTL_MS = 1000, NOW_MS = 50000, SAMPLES = 2000 };
-
-static struct folder folder;
-
-static int make_folder(void **state)
-{
-    (void)state;
-    assert_status(STATUS_OK, secret_start());
-    folder_open(&folder);
-    return 0;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    folder_close(&folder);
-    return 0;
-}
 
 /* One profile with a keyword; low 0.2, high 0.8. */
 struct place {

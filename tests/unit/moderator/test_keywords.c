@@ -219,5 +219,5 @@ int main(void)
         cmocka_unit_test(a_hit_is_known_with_its_place),
     };
 
-    return cmocka_run_group_tests(tests, word_list_folder, word_list_folder_close);
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

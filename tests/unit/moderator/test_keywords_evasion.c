@@ -8,7 +8,7 @@ enum { SHOULD_PERCENT = 95 };
 
 #define VECTORS TEST_VECTORS "/unicode"
 
-static struct word_list open_list(const struct folder *folder)
+static struct word_list open_list(const struct folder *home)
 {
     struct bytes json = file_read(VECTORS, "keywords.json");
     yyjson_doc *document = yyjson_read(json.data, json.count, 0);
@@ -22,7 +22,7 @@ static struct word_list open_list(const struct folder *folder)
     yyjson_arr_foreach(yyjson_doc_get_root(document), index, max, keyword) {
         assert_status(STATUS_OK, buffer_append_format(&lines, "%s\n", yyjson_get_str(keyword)));
     }
-    list = word_list_open(folder, buffer_view(&lines));
+    list = word_list_open(home, buffer_view(&lines));
     buffer_free(&lines);
     yyjson_doc_free(document);
     free((char *)(uintptr_t)json.data);
@@ -148,5 +148,5 @@ int main(void)
         cmocka_unit_test(no_naughty_string_is),
     };
 
-    return cmocka_run_group_tests(tests, word_list_folder, word_list_folder_close);
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

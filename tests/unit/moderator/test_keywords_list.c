@@ -1,27 +1,12 @@
 /* test_keywords_list: what keyword files are refused for, each with its file and line, and both sides of the bounds. */
-#include "support/folder.h"
+#include "support/own_folder.h"
 #include "support/unit.h"
 
 #include "moderator/keywords_list.h"
 #include "moderator/keywords.h"
 
-static int make_folder(void **state)
-{
-    static struct folder folder;
-
-    folder_open(&folder);
-    *state = &folder;
-    return 0;
-}
-
-static int remove_folder(void **state)
-{
-    folder_close(*state);
-    return 0;
-}
-
 /* Opens a list from one file of this content and keeps what it told; the caller frees *told. */
-static enum status open_with(const struct folder *folder, struct bytes content, char **told)
+static enum status open_with(const struct folder *home, struct bytes content, char **told)
 {
     char files[1][PATH_BYTES_MAX + 1];
     struct keywords *keywords = NULL;
@@ -30,8 +15,8 @@ static enum status open_with(const struct folder *folder, struct bytes content, 
     enum status status;
 
     assert_non_null(errors);
-    folder_write(folder, "list.txt", content);
-    folder_path(folder, "list.txt", files[0]);
+    folder_write(home, "list.txt", content);
+    folder_path(home, "list.txt", files[0]);
     status = keywords_open(&keywords, (const char(*)[PATH_BYTES_MAX + 1])files, 1, errors);
     assert_int_equal(status == STATUS_OK, keywords != NULL);
     keywords_close(&keywords);
@@ -39,21 +24,21 @@ static enum status open_with(const struct folder *folder, struct bytes content, 
     return status;
 }
 
-static void is_refused(const struct folder *folder, struct bytes content, const char *expected)
+static void is_refused(const struct folder *home, struct bytes content, const char *expected)
 {
     char *told = NULL;
 
-    assert_status(STATUS_MALFORMED, open_with(folder, content, &told));
+    assert_status(STATUS_MALFORMED, open_with(home, content, &told));
     if (strstr(told, expected) == NULL) {
         fail_msg("expected '%s' in '%s'", expected, told);
     }
     free(told);
 }
 
-static void is_accepted(const struct folder *folder, struct bytes content)
+static void is_accepted(const struct folder *home, struct bytes content)
 {
     char *told = NULL;
-    enum status status = open_with(folder, content, &told);
+    enum status status = open_with(home, content, &told);
 
     assert_string_equal(told, "");
     assert_status(STATUS_OK, status);

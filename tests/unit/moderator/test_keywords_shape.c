@@ -325,5 +325,5 @@ int main(void)
         cmocka_unit_test(an_outline_of_the_bound_is_kept_and_a_longer_one_is_not),
     };
 
-    return cmocka_run_group_tests(tests, word_list_folder, word_list_folder_close);
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

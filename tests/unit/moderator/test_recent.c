@@ -1,5 +1,5 @@
 /* test_recent: what is known and for how long, what it rests on, and the bounds of entries, bytes and profiles. */
-#include "support/folder.h"
+#include "support/own_folder.h"
 #include "support/unit.h"
 
 #include "moderator/recent.h"
@@ -10,22 +10,11 @@
 
 enum { TTL_MS = 1000, NOW_MS = 50000, MANY = 10000, THREADS = 4 };
 
-static struct folder folder;
-
-static int make_folder(void **state)
+static int start(void **state)
 {
-    (void)state;
-    assert_status(STATUS_OK, secret_start());
-    folder_open(&folder);
+    (void)make_folder(state);
     folder_write(&folder, "one.txt", BYTES("a word\n"));
     folder_write(&folder, "two.txt", BYTES("another\n"));
-    return 0;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    folder_close(&folder);
     return 0;
 }
 
@@ -399,5 +388,5 @@ int main(void)
         cmocka_unit_test(many_threads_and_a_reload_share_it),
     };
 
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    return cmocka_run_group_tests(tests, start, remove_folder);
 }

@@ -1,8 +1,7 @@
 /* test_review: a real gateway socket on one side and a real HTTP server on the other: verdicts, failures, labels, leaving. */
-#include "support/folder.h"
 #include "support/gateway.h"
 #include "support/http_server.h"
-#include "support/postgres.h"
+#include "support/labels.h"
 #include "support/task.h"
 #include "support/unit.h"
 
@@ -18,27 +17,11 @@
 
 enum { ANSWERS = 8 };
 
-static struct postgres server;
-static struct folder folder;
-
 static int start(void **state)
 {
-    (void)state;
     assert_status(STATUS_OK, wire_start());
-    assert_status(STATUS_OK, secret_start());
     assert_status(STATUS_OK, review_call_start_library());
-    folder_open(&folder);
-    folder_write(&folder, "hash", BYTES("a key"));
-    postgres_start(&server);
-    return 0;
-}
-
-static int finish(void **state)
-{
-    (void)state;
-    postgres_stop(&server);
-    folder_close(&folder);
-    return 0;
+    return start_labels(state);
 }
 
 struct place {
@@ -416,16 +399,7 @@ static void leaving_waits_for_the_answer_and_says_bye(void **state)
 
 static int64_t number(const struct place *place, const char *sql)
 {
-    struct db_rows *rows = NULL;
-    struct db *db = NULL;
-    int64_t found;
-
-    assert_status(STATUS_OK, db_open(&db, &place->settings.database, "test"));
-    assert_status(STATUS_OK, db_run(db, sql, NULL, 0, &rows));
-    found = db_bigint(rows, 0, 0);
-    db_rows_close(&rows);
-    db_close(&db);
-    return found;
+    return samples_ask(&place->settings.database, sql);
 }
 
 static void only_certain_labels_are_kept(void **state)
@@ -436,10 +410,7 @@ static void only_certain_labels_are_kept(void **state)
 
     (void)state;
     prepare_place(&place, 1);
-    postgres_create(&server, "labels", &place.settings.database);
-    folder_path(&folder, "hash", place.settings.database.hash_key_file);
-    assert_status(STATUS_OK, db_open(&db, &place.settings.database, "test"));
-    postgres_apply_schema(db);
+    db = labels_create("labels", &place.settings.database);
     db_close(&db);
     assert_status(STATUS_OK, history_open(&place.history, &place.settings, place.metrics, NULL));
     open_review(&place);
@@ -496,5 +467,5 @@ int main(void)
         cmocka_unit_test(a_review_is_wanted_when_any_profile_has_one),
     };
 
-    return cmocka_run_group_tests(tests, start, finish);
+    return cmocka_run_group_tests(tests, start, stop_labels);
 }

@@ -1,7 +1,6 @@
 /* test_review_flights: reviews against a real HTTP server: calls again, pauses, circuits, parts, sharing, earlier labels. */
-#include "support/folder.h"
 #include "support/http_server.h"
-#include "support/postgres.h"
+#include "support/labels.h"
 #include "support/task.h"
 #include "support/unit.h"
 
@@ -24,26 +23,10 @@ static const char BROKEN[] = "HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n";
 static const char BAD_REQUEST[] = "HTTP/1.1 400 Bad\r\nContent-Length: 0\r\n\r\n";
 static const char PAUSE[] = "HTTP/1.1 429 Slow\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n";
 
-static struct postgres server;
-static struct folder folder;
-
 static int start(void **state)
 {
-    (void)state;
-    assert_status(STATUS_OK, secret_start());
     assert_status(STATUS_OK, review_call_start_library());
-    folder_open(&folder);
-    folder_write(&folder, "hash", BYTES("a key"));
-    postgres_start(&server);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    postgres_stop(&server);
-    folder_close(&folder);
-    return 0;
+    return start_labels(state);
 }
 
 struct place {
@@ -439,10 +422,7 @@ static void open_with_history(struct place *place, const char *database)
     struct db *db = NULL;
 
     prepare(place, 1, 0);
-    postgres_create(&server, database, &place->settings.database);
-    folder_path(&folder, "hash", place->settings.database.hash_key_file);
-    assert_status(STATUS_OK, db_open(&db, &place->settings.database, "test"));
-    postgres_apply_schema(db);
+    db = labels_create(database, &place->settings.database);
     db_close(&db);
     assert_status(STATUS_OK, history_open(&place->history, &place->settings, place->metrics, NULL));
     open_flights(place);
@@ -450,16 +430,7 @@ static void open_with_history(struct place *place, const char *database)
 
 static int64_t number(const struct place *place, const char *sql)
 {
-    struct db_rows *rows = NULL;
-    struct db *db = NULL;
-    int64_t found;
-
-    assert_status(STATUS_OK, db_open(&db, &place->settings.database, "test"));
-    assert_status(STATUS_OK, db_run(db, sql, NULL, 0, &rows));
-    found = db_rows_count(rows) == 0 ? 0 : db_bigint(rows, 0, 0);
-    db_rows_close(&rows);
-    db_close(&db);
-    return found;
+    return samples_ask(&place->settings.database, sql);
 }
 
 static void await_labels(const struct place *place, int64_t count)
@@ -511,7 +482,8 @@ static void earlier_labels_are_used_before_the_llm_is_asked(void **state)
     is_decided(await(&place, join_texts(&place, 0, bad, 2, PATIENCE_MS)), true, SOURCE_HISTORY);
     assert_int_equal(asked + 1, place.llm.request_count);
     /* A category of the database is shown as carefully as one of an answer. */
-    assert_int_equal(0, number(&place, "update verdicts set category = 'Words of the Text' where label = 1"));
+    assert_int_equal(1, number(&place, "with changed as (update verdicts set category = 'Words of the Text' where label = 1 "
+                                       "returning 1) select count(*) from changed"));
     assert_string_equal("violation", review_known(&place, "a bad text").answer.category);
     place.profiles[0].store = STORE_OFF;
     is_decided(review(&place, "a bad text"), false, SOURCE_REVIEW);
@@ -565,5 +537,5 @@ int main(void)
         cmocka_unit_test(a_database_that_hangs_or_is_away_delays_no_review_for_long),
     };
 
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, start, stop_labels);
 }

@@ -1,14 +1,11 @@
 /* test_review_labels: only what an answer says for certain becomes a label, and what was drawn is asked about alone. */
-#include "support/folder.h"
+#include "support/own_folder.h"
 #include "support/task.h"
 #include "support/unit.h"
 
 #include "moderator/review_labels.h"
-#include "proto/secret.h"
 
 #include <stdlib.h>
-
-static struct folder folder;
 
 /* A history whose database is away: labels stay queued, and are counted. */
 struct place {
@@ -89,19 +86,10 @@ static void all_are_drawn_at_a_rate_of_one_and_none_without_a_history(void **sta
     assert_int_equal(7, alone[0]);
 }
 
-static int make_folder(void **state)
+static int start(void **state)
 {
-    (void)state;
-    assert_status(STATUS_OK, secret_start());
-    folder_open(&folder);
+    (void)make_folder(state);
     folder_write(&folder, "hash", BYTES("a key for hashes\n"));
-    return 0;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    folder_close(&folder);
     return 0;
 }
 
@@ -112,5 +100,5 @@ int main(void)
         cmocka_unit_test_setup_teardown(all_are_drawn_at_a_rate_of_one_and_none_without_a_history, open_place, close_place),
     };
 
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    return cmocka_run_group_tests(tests, start, remove_folder);
 }

@@ -1,26 +1,9 @@
 /* test_review_profile: prompts and keys from files, their bounds, and what refuses to start. */
-#include "support/folder.h"
+#include "support/own_folder.h"
 #include "support/unit.h"
 
 #include "moderator/review_profile.h"
 #include "moderator/review_request.h"
-#include "proto/secret.h"
-
-static int make_folder(void **state)
-{
-    static struct folder folder;
-
-    assert_status(STATUS_OK, secret_start());
-    folder_open(&folder);
-    *state = &folder;
-    return 0;
-}
-
-static int remove_folder(void **state)
-{
-    folder_close(*state);
-    return 0;
-}
 
 static struct profile_settings settings_of(const char *url)
 {

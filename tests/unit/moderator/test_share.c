@@ -1,5 +1,5 @@
 /* test_share: how many are drawn, that processes with one key agree, and what changes a draw. */
-#include "support/folder.h"
+#include "support/own_folder.h"
 #include "support/unit.h"
 
 #include "moderator/share.h"
@@ -8,22 +8,11 @@ enum { TEXTS = 10000 };
 
 static const uint64_t hour_us = 3600ULL * 1000 * 1000;
 
-static struct folder folder;
-
-static int make_folder(void **state)
+static int start(void **state)
 {
-    (void)state;
-    assert_status(STATUS_OK, secret_start());
-    folder_open(&folder);
+    (void)make_folder(state);
     folder_write(&folder, "hash", BYTES("0123456789abcdef"));
     folder_write(&folder, "other", BYTES("0123456789abcdeg"));
-    return 0;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    folder_close(&folder);
     return 0;
 }
 
@@ -152,5 +141,5 @@ int main(void)
         cmocka_unit_test(a_decision_is_its_texts_in_their_order),
     };
 
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    return cmocka_run_group_tests(tests, start, remove_folder);
 }

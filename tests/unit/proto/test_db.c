@@ -1,10 +1,9 @@
 /* db: against a real server: values go there and back, every failure has its status, and no stream holds its rows. */
+#include "support/database.h"
 #include "support/heap.h"
-#include "support/postgres.h"
 #include "support/unit.h"
 
 #include "proto/clock.h"
-#include "proto/secret.h"
 
 #include <math.h>
 #include <netinet/in.h>
@@ -12,8 +11,6 @@
 #include <pthread.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-
-static struct postgres server;
 
 static struct db *connect_to_test(const char *application)
 {
@@ -536,21 +533,6 @@ static void a_statement_is_given_up_when_its_time_is_over(void **state)
     terminate("watched");
 }
 
-static int start(void **state)
-{
-    (void)state;
-    assert_status(STATUS_OK, secret_start());
-    postgres_start(&server);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    postgres_stop(&server);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -572,5 +554,5 @@ int main(void)
         cmocka_unit_test(a_watch_leaves_a_server_that_never_answers),
         cmocka_unit_test(a_statement_is_given_up_when_its_time_is_over),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, start_server, stop_server);
 }

@@ -1,10 +1,10 @@
 /* import: batches by number and by bytes, what becomes of each label, and what is kept where a profile keeps hashes only. */
+#include "support/database.h"
 #include "support/samples.h"
 #include "support/unit.h"
 
 #include "trainer/import.h"
 
-static struct postgres server;
 static const unsigned char hash_key[SECRET_HASH_KEY_BYTES] = "a key";
 
 struct desk {
@@ -130,20 +130,6 @@ static void another_schema_takes_nothing(void **state)
     end(&desk);
 }
 
-static int start(void **state)
-{
-    (void)state;
-    postgres_start(&server);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    postgres_stop(&server);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -153,5 +139,5 @@ int main(void)
     };
 
     assert_status(STATUS_OK, secret_start());
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, start_server, stop_server);
 }

@@ -1,5 +1,5 @@
 /* Tests of import_sqlite: a history is read row by row, what is no history is told apart, and SQLite's memory is bounded. */
-#include "support/folder.h"
+#include "support/own_folder.h"
 #include "support/unit.h"
 
 #include "trainer/import_sqlite.h"
@@ -7,22 +7,6 @@
 #include <sqlite3.h>
 
 enum { ROWS_MAX = 8, HELD = 100 /* texts that a greedy row holds at once */ };
-
-static struct folder folder;
-
-static int start(void **state)
-{
-    (void)state;
-    folder_open(&folder);
-    return 0;
-}
-
-static int finish(void **state)
-{
-    (void)state;
-    folder_close(&folder);
-    return 0;
-}
 
 /* A file of the folder that holds what the statements make. */
 static void make(const char *name, const char *statements, char path[PATH_BYTES_MAX + 1])
@@ -143,5 +127,5 @@ int main(void)
         cmocka_unit_test(a_row_within_sqlites_memory_is_read_and_one_beyond_it_ends_the_history),
     };
 
-    return cmocka_run_group_tests(tests, start, finish);
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

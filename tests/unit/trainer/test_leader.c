@@ -1,11 +1,11 @@
 /* leader: one leads, the other stands by and takes over with a greater epoch; what is announced is what is stored. */
+#include "support/database.h"
 #include "support/folder.h"
 #include "support/samples.h"
 #include "support/unit.h"
 
 #include "proto/clock.h"
 #include "proto/message.h"
-#include "proto/secret.h"
 #include "proto/wire.h"
 #include "trainer/leader.h"
 #include "trainer/store.h"
@@ -14,8 +14,6 @@
 #include <zmq.h>
 
 enum { ROWS = 200, TEXT_BYTES = 40, PATIENCE_MS = 60000, CLOSE_MS = 30000 };
-
-static struct postgres server;
 
 /* One trainer: leader, announcer and a moderator that listens. */
 struct trainer {
@@ -339,18 +337,8 @@ static void a_newer_schema_ends_it(void **state)
 
 static int start(void **state)
 {
-    (void)state;
-    assert_status(STATUS_OK, secret_start());
     assert_status(STATUS_OK, wire_start());
-    postgres_start(&server);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    postgres_stop(&server);
-    return 0;
+    return start_server(state);
 }
 
 int main(void)
@@ -365,5 +353,5 @@ int main(void)
         cmocka_unit_test(an_older_schema_is_raised_by_the_leader),
         cmocka_unit_test(a_newer_schema_ends_it),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, start, stop_server);
 }

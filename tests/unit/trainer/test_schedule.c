@@ -1,9 +1,9 @@
 /* schedule: one run at a time, only when due, reported once; a profile whose model was refused rests. */
+#include "support/database.h"
 #include "support/samples.h"
 #include "support/unit.h"
 
 #include "proto/clock.h"
-#include "proto/secret.h"
 #include "trainer/schedule.h"
 
 #include <sched.h>
@@ -12,8 +12,6 @@
 #include <sys/eventfd.h>
 
 enum { ROWS = 200, TEXT_BYTES = 40, PATIENCE_MS = 60000, EVERY_MS = 3600 * 1000 };
-
-static struct postgres server;
 
 struct scene {
     struct settings settings;
@@ -452,21 +450,6 @@ static void closing_ends_a_run(void **state)
     clear_scene(&scene);
 }
 
-static int start(void **state)
-{
-    (void)state;
-    assert_status(STATUS_OK, secret_start());
-    postgres_start(&server);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    postgres_stop(&server);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -482,5 +465,5 @@ int main(void)
         cmocka_unit_test(other_settings_have_other_profiles_and_end_every_rest),
         cmocka_unit_test(closing_ends_a_run),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, start_server, stop_server);
 }

@@ -1,10 +1,9 @@
 /* store: one schema, one lock, epochs that fence, profiles that are due when they should be, and versions of models. */
+#include "support/database.h"
 #include "support/samples.h"
 #include "support/unit.h"
 
 #include "trainer/store.h"
-
-static struct postgres server;
 
 static struct store *open_store(const struct database_settings *settings)
 {
@@ -492,20 +491,6 @@ static void a_relabelled_text_moves_and_a_weaker_source_changes_nothing(void **s
     db_close(&db);
 }
 
-static int start(void **state)
-{
-    (void)state;
-    postgres_start(&server);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    postgres_stop(&server);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -525,5 +510,5 @@ int main(void)
         cmocka_unit_test(the_longest_untrained_profile_comes_first),
         cmocka_unit_test(a_relabelled_text_moves_and_a_weaker_source_changes_nothing),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, start_server, stop_server);
 }

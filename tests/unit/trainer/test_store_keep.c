@@ -1,10 +1,9 @@
 /* store_keep: profiles page by page; texts go by hash and by key, with all that is known of them; a person's label stays. */
+#include "support/database.h"
 #include "support/samples.h"
 #include "support/unit.h"
 
 #include "trainer/store.h"
-
-static struct postgres server;
 
 static void profiles_are_listed_page_by_page(void **state)
 {
@@ -114,20 +113,6 @@ static void a_later_label_of_the_reviewer_never_overwrites_a_persons(void **stat
     db_close(&db);
 }
 
-static int start(void **state)
-{
-    (void)state;
-    postgres_start(&server);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    postgres_stop(&server);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -136,5 +121,5 @@ int main(void)
         cmocka_unit_test(all_texts_of_a_key_are_deleted_batch_by_batch),
         cmocka_unit_test(a_later_label_of_the_reviewer_never_overwrites_a_persons),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, start_server, stop_server);
 }

@@ -1,4 +1,5 @@
 /* store_lead: whatever the order in which trainers win, lose, hang and write, only the newest epoch changes anything. */
+#include "support/database.h"
 #include "support/samples.h"
 #include "support/unit.h"
 
@@ -6,8 +7,6 @@
 #include "trainer/store.h"
 
 enum { SCHEDULES = 200, TRAINERS = 3, ROUNDS = 2, STEPS = 6 * TRAINERS * ROUNDS };
-
-static struct postgres server;
 
 /* A trainer as PostgreSQL sees it: the session with the lock, that of a run, and what its process believes. */
 struct trainer {
@@ -243,25 +242,11 @@ static void a_session_that_waits_too_long_is_given_up(void **state)
     db_close(&db);
 }
 
-static int start(void **state)
-{
-    (void)state;
-    postgres_start(&server);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    postgres_stop(&server);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_old_leader_that_wakes_can_write_nothing),
         cmocka_unit_test(a_session_that_waits_too_long_is_given_up),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, start_server, stop_server);
 }

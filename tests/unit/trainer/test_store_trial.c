@@ -1,11 +1,10 @@
 /* test_store_trial: who stands where, the drawn in their order, and a trial that ends once, under the epoch, unless a person was first. */
+#include "support/database.h"
 #include "support/drawn.h"
 #include "support/unit.h"
 
 #include "trainer/store_trial.h"
 #include "trainer/store_versions.h"
-
-static struct postgres server;
 
 struct place {
     struct database_settings settings;
@@ -197,21 +196,6 @@ static void a_former_leader_ends_no_trial(void **state)
     close_place(&place);
 }
 
-static int start(void **state)
-{
-    (void)state;
-    assert_status(STATUS_OK, secret_start());
-    postgres_start(&server);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    postgres_stop(&server);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -222,5 +206,5 @@ int main(void)
         cmocka_unit_test(a_former_leader_ends_no_trial),
     };
 
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, start_server, stop_server);
 }

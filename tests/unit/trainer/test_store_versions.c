@@ -1,12 +1,11 @@
 /* store_versions: versions are told whole, chosen by hand, rolled back and pinned, and what is trained keeps to that. */
+#include "support/database.h"
 #include "support/samples.h"
 #include "support/unit.h"
 
 #include "trainer/store_versions.h"
 
 #include <stdio.h>
-
-static struct postgres server;
 
 struct place {
     struct database_settings settings;
@@ -264,20 +263,6 @@ static void a_choice_waits_for_the_row_of_the_epoch(void **state)
     assert_status(STATUS_TIMEOUT, db_run(place.db, "select model_pin(1, 1)", NULL, 0, NULL));
     db_close(&leader);
     close_place(&place);
-}
-
-static int start_server(void **state)
-{
-    (void)state;
-    postgres_start(&server);
-    return 0;
-}
-
-static int stop_server(void **state)
-{
-    (void)state;
-    postgres_stop(&server);
-    return 0;
 }
 
 int main(void)

@@ -1,11 +1,11 @@
 /* training: a run publishes a model that judges well, refuses one that judges worse, and leaves nothing behind when it
  * ends. */
+#include "support/database.h"
 #include "support/samples.h"
 #include "support/unit.h"
 
 #include "proto/clock.h"
 #include "proto/model.h"
-#include "proto/secret.h"
 #include "trainer/fit.h"
 #include "trainer/holdout.h"
 #include "trainer/training.h"
@@ -14,8 +14,6 @@
 #include <pthread.h>
 
 enum { ROWS = 400, TEXT_BYTES = 40 };
-
-static struct postgres server;
 
 struct scene {
     struct database_settings settings;
@@ -374,21 +372,6 @@ static void a_live_version_that_cannot_be_read_is_replaced(void **state)
     clear_scene(&scene);
 }
 
-static int start(void **state)
-{
-    (void)state;
-    assert_status(STATUS_OK, secret_start());
-    postgres_start(&server);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    postgres_stop(&server);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -402,5 +385,5 @@ int main(void)
         cmocka_unit_test(a_cancelled_run_leaves_no_statement_at_the_server),
         cmocka_unit_test(a_live_version_that_cannot_be_read_is_replaced),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, start_server, stop_server);
 }

@@ -1,10 +1,9 @@
 /* test_trial: what becomes of a version on trial by the texts that were drawn since it was made, and by nothing else. */
+#include "support/database.h"
 #include "support/drawn.h"
 #include "support/unit.h"
 
 #include "trainer/trial.h"
-
-static struct postgres server;
 
 struct scene {
     struct database_settings settings;
@@ -248,21 +247,6 @@ static void figures_are_json(void **state)
     clear_scene(&scene);
 }
 
-static int start(void **state)
-{
-    (void)state;
-    assert_status(STATUS_OK, secret_start());
-    postgres_start(&server);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    postgres_stop(&server);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -277,5 +261,5 @@ int main(void)
         cmocka_unit_test(figures_are_json),
     };
 
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, start_server, stop_server);
 }

@@ -1,4 +1,5 @@
 /* test_trials: a walk through profiles that notes what is new, ends trials, and begins where another trainer left. */
+#include "support/database.h"
 #include "support/drawn.h"
 #include "support/unit.h"
 
@@ -8,8 +9,6 @@
 #include <string.h>
 
 enum { PROFILES = 3 };
-
-static struct postgres server;
 
 struct scene {
     struct settings settings;
@@ -201,21 +200,6 @@ static void a_turn_has_an_end(void **state)
     clear_scene(&scene);
 }
 
-static int start(void **state)
-{
-    (void)state;
-    assert_status(STATUS_OK, secret_start());
-    postgres_start(&server);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    postgres_stop(&server);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -225,5 +209,5 @@ int main(void)
         cmocka_unit_test(a_turn_has_an_end),
     };
 
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, start_server, stop_server);
 }

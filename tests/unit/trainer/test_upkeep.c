@@ -1,4 +1,5 @@
 /* upkeep: old samples and those above the number go, from the larger label, people's last, and under the newest epoch only. */
+#include "support/database.h"
 #include "support/samples.h"
 #include "support/unit.h"
 
@@ -6,8 +7,6 @@
 #include "trainer/upkeep.h"
 
 enum { HOUR_S = 3600, KEPT = 1000, TURNS_MAX = 1000 };
-
-static struct postgres server;
 
 struct scene {
     struct settings settings;
@@ -224,20 +223,6 @@ static void rows_that_others_hold_wait_for_a_later_turn(void **state)
     clear_scene(&scene);
 }
 
-static int start(void **state)
-{
-    (void)state;
-    postgres_start(&server);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    postgres_stop(&server);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -248,5 +233,5 @@ int main(void)
         cmocka_unit_test(a_turn_and_a_batch_have_an_end),
         cmocka_unit_test(rows_that_others_hold_wait_for_a_later_turn),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, start_server, stop_server);
 }
