@@ -151,6 +151,7 @@ struct exchange {
     bool has_verdict;
     const char *source;
     const char *would; /* NULL: nothing but what was done */
+    bool delays_head; /* of a stream, by the policy in the URL */
     bool streams; /* the body, or its path, asks for a stream; known once it was read to be judged */
     size_t segment_count;
     size_t text_bytes;

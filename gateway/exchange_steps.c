@@ -260,7 +260,7 @@ enum step exchange_connect(struct exchange *exchange)
         .request_gone = on_request_gone,
         .done = on_relayed,
         .context = exchange,
-        .delay_head = exchange->route->settings->delay_stream_header,
+        .delay_head = exchange->delays_head || exchange->route->settings->delay_stream_header,
     };
     struct transfer_request request = {.method = head->method, .has_body = head->body_bytes != 0};
     bool holds = false;

@@ -40,6 +40,7 @@ enum step exchange_route_url(struct exchange *exchange)
     if (url_config_admits(&config, endpoint.dialect, &exchange->home->problem) != STATUS_OK) {
         return STEP_REFUSE;
     }
+    exchange->delays_head = config.delays_head;
     exchange->profile = exchange->route->profile;
     exchange->next_profile = config.profile == exchange->profile ? NULL : config.profile;
     exchange->named_profile = exchange->next_profile;

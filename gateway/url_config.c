@@ -146,9 +146,7 @@ static void read_transform(struct reader *reader, struct url_config *config)
     const struct json_token *section = read_section(reader, "format_transform");
     const struct json_token *to = section == NULL ? NULL : json_member(reader->json, section, "to");
 
-    if (read_flag(reader, section, "delay_stream_header")) {
-        (void)refuse(reader, "format_transform.delay_stream_header", "is not available here");
-    }
+    config->delays_head = read_flag(reader, section, "delay_stream_header");
     config->transforms = read_flag(reader, section, "enabled");
     if (!config->transforms) {
         return;

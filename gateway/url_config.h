@@ -32,6 +32,7 @@ struct url_config {
     unsigned from;                          /* bits of enum format_choice */
     enum format_choice to;
     bool strict; /* what is of another format than `from` is refused */
+    bool delays_head; /* as routes[].delay_stream_header; it counts whether `transforms` or not */
 };
 
 struct url_target {

@@ -125,6 +125,33 @@ static void a_profile_that_the_url_names_judges_after_the_floor(void **state)
     city_close(city);
 }
 
+/* A stream that ends before it has said anything: an error, where the policy says that its head waits. */
+static void the_url_decides_whether_a_stream_s_head_waits(void **state)
+{
+    static const struct {
+        const char *policy;
+        const char *status;
+    } cases[] = {{"/%7B%7D", "200"}, {"/%7B%22format_transform%22%3A%7B%22delay_stream_header%22%3Atrue%7D%7D", "502"}};
+    struct city *city = city_open();
+
+    (void)state;
+    town_moderator(&city->town, &city->slot);
+    for (size_t index = 0; index < sizeof cases / sizeof cases[0]; index++) {
+        int client = city_post(city, cases[index].policy, "/v1/chat/completions");
+        int upstream;
+
+        judge(city, "default", OUTCOME_ALLOW);
+        upstream = town_upstream(&city->town);
+        city->room[0] = '\0';
+        assert_true(town_hear(upstream, city->room, BODY));
+        town_say(upstream, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: 14\r\n\r\ndata: [DONE]\n\n");
+        assert_answer(city, client, cases[index].status, "");
+        (void)close(upstream);
+    }
+    scripted_close(&city->slot);
+    city_close(city);
+}
+
 /* Refused, and nobody was asked or called. */
 static void assert_refused(struct city *city, const char *path, const char *status, const char *part)
 {
@@ -171,20 +198,15 @@ static void the_forms_are_no_paths_of_ours_when_they_are_off(void **state)
     town_close(&town);
 }
 
-static int set_up(void **state)
-{
-    (void)state;
-    return secret_start() == STATUS_OK && wire_start() == STATUS_OK ? 0 : -1;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_floor_judges_what_names_no_profile),
         cmocka_unit_test(a_profile_that_the_url_names_judges_after_the_floor),
+        cmocka_unit_test(the_url_decides_whether_a_stream_s_head_waits),
         cmocka_unit_test(what_is_not_allowed_is_refused_before_anybody_is_asked),
         cmocka_unit_test(the_forms_are_no_paths_of_ours_when_they_are_off),
     };
 
-    return cmocka_run_group_tests(tests, set_up, NULL);
+    return cmocka_run_group_tests(tests, town_set_up, NULL);
 }

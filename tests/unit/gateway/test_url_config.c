@@ -162,6 +162,28 @@ static void a_policy_chooses_a_profile_of_the_operator_s_and_nothing_else(void *
                           "Config parse error: smart_moderation.profile: this gateway has no such profile");
 }
 
+static void a_policy_may_hold_back_the_head_of_a_stream(void **state)
+{
+    static const struct {
+        const char *policy;
+        bool delays;
+    } cases[] = {{"{}", false},
+                 {"{\"format_transform\":{\"enabled\":true,\"delay_stream_header\":false}}", false},
+                 {"{\"format_transform\":{\"enabled\":true,\"delay_stream_header\":true}}", true},
+                 {"{\"format_transform\":{\"delay_stream_header\":true}}", true}};
+    struct reading reading;
+
+    (void)state;
+    for (size_t index = 0; index < sizeof cases / sizeof cases[0]; index++) {
+        begin_policy(&reading, cases[index].policy);
+        assert_status(STATUS_OK, reading.status);
+        assert_int_equal(cases[index].delays, reading.config.delays_head);
+        end(&reading);
+    }
+    assert_policy_refused("{\"format_transform\":{\"delay_stream_header\":1}}",
+                          "Config parse error: delay_stream_header: must be true or false");
+}
+
 static void a_policy_is_bounded_to_the_byte(void **state)
 {
     static char text[URL_CONFIG_BYTES_MAX + 2];
@@ -195,8 +217,6 @@ static void what_is_not_done_here_is_refused_and_not_left_out(void **state)
     (void)state;
     assert_policy_refused("{\"format_transform\":{\"enabled\":true,\"disable_tools\":true}}",
                           "Config parse error: format_transform.disable_tools: is not available here");
-    assert_policy_refused("{\"format_transform\":{\"delay_stream_header\":true}}",
-                          "Config parse error: format_transform.delay_stream_header: is not available here");
     assert_policy_refused("{\"format_transform\":{\"enabled\":true,\"from\":[\"openai_chat\",\"soap\"]}}",
                           "Config parse error: format_transform.from: is no format that is known here");
     assert_admits(true, "{\"format_transform\":{\"to\":\"claude_chat\"}}", DIALECT_OPENAI_CHAT);
@@ -347,6 +367,7 @@ int main(void)
         cmocka_unit_test(a_client_that_encodes_the_dollar_is_understood),
         cmocka_unit_test(a_policy_that_cannot_be_read_is_told),
         cmocka_unit_test(a_policy_chooses_a_profile_of_the_operator_s_and_nothing_else),
+        cmocka_unit_test(a_policy_may_hold_back_the_head_of_a_stream),
         cmocka_unit_test(a_policy_is_bounded_to_the_byte),
         cmocka_unit_test(what_is_not_done_here_is_refused_and_not_left_out),
         cmocka_unit_test(only_variables_that_are_named_for_it_are_looked_at),
