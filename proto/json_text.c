@@ -1,4 +1,4 @@
-/* json_text: what a token means: a string decoded or compared, a number as an integer or a real. */
+/* json_text: what a token means: its source, a string decoded or compared, a number as an integer or a real. */
 #include "proto/json.h"
 #include "proto/json_scan.h"
 #include "proto/utf8.h"
@@ -34,6 +34,13 @@ static inline size_t decode_escape(const unsigned char **at, const unsigned char
         unit = UTF8_REPLACEMENT_POINT;
     }
     return utf8_encode((uint32_t)unit, out);
+}
+
+struct bytes json_span(const struct json *json, const struct json_token *token)
+{
+    size_t quote = token->type == JSON_STRING ? 1 : 0;
+
+    return (struct bytes){json->source.data + token->start - quote, token->end - token->start + 2 * quote};
 }
 
 static struct bytes raw_string(const struct json *json, const struct json_token *token)

@@ -45,10 +45,3 @@ const struct json_token *json_member(const struct json *json, const struct json_
     }
     return found;
 }
-
-struct bytes json_span(const struct json *json, const struct json_token *token)
-{
-    size_t quote = token->type == JSON_STRING ? 1 : 0;
-
-    return (struct bytes){json->source.data + token->start - quote, token->end - token->start + 2 * quote};
-}
