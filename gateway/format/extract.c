@@ -272,7 +272,15 @@ void extract_key(struct extract *extract, const struct json *json, const struct 
 
 void extract_strings(struct extract *extract, const struct json *json, const struct json_token *value)
 {
+    bool is_beside = !extract->open;
+
+    if (is_beside) {
+        extract_begin(extract, 0);
+    }
     take_strings(extract, STREAM_UNKNOWN, json, value, PASS_ENCODED);
+    if (is_beside) {
+        extract_end(extract);
+    }
 }
 
 void extract_settings(struct extract *extract, const struct json *json, const struct json_token *value)

@@ -86,8 +86,8 @@ void extract_line(struct extract *extract, const struct json *json, const struct
 /* The name of a file: scope_role document. */
 void extract_file_name(struct extract *extract, const struct json *json, const struct json_token *name);
 
-/* Every string value under a token of any type: of a shape that nobody knows. Keys that are no identifiers are text too, here
- * and below. */
+/* Every string value under a token of any type: of a shape that nobody knows; beside all messages, a message of its own. Keys
+ * that are no identifiers are text too, here and below. */
 void extract_strings(struct extract *extract, const struct json *json, const struct json_token *value);
 
 /* The key of a member that nobody knows: text, where it is no identifier. */

@@ -14,6 +14,16 @@ static void what_is_no_sound_json_is_refused_in_every_dialect(void **state)
     }
 }
 
+/* Beside all messages: what no reader of the list begins. */
+static void an_object_in_place_of_the_list_is_judged(void **state)
+{
+    (void)state;
+    answers_assert_says(DIALECT_OPENAI_CHAT, "{\"choices\":{\"0\":{\"message\":{\"content\":\"words\"}}}}", WORDS("words"));
+    answers_assert_says(DIALECT_OPENAI_RESPONSES, "{\"output\":{\"0\":{\"content\":[{\"text\":\"words\"}]}}}", WORDS("words"));
+    answers_assert_says(DIALECT_GEMINI_CHAT, "{\"candidates\":{\"0\":{\"content\":{\"parts\":[{\"text\":\"words\"}]}}}}", WORDS("words"));
+    answers_assert_says(DIALECT_CLAUDE_CHAT, "{\"content\":{\"0\":{\"type\":\"text\",\"text\":\"words\"}}}", WORDS("words"));
+}
+
 static void a_text_of_the_bound_is_read_and_one_byte_more_is_refused(void **state)
 {
     static const char body[] = "{\"content\":[{\"type\":\"text\",\"text\":\"hello\"}]}"; /* and its line feed */
@@ -125,6 +135,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_no_sound_json_is_refused_in_every_dialect),
+        cmocka_unit_test(an_object_in_place_of_the_list_is_judged),
         cmocka_unit_test(a_text_of_the_bound_is_read_and_one_byte_more_is_refused),
         cmocka_unit_test(logprobs_are_read_over_however_many_they_are),
         cmocka_unit_test(what_is_in_logprobs_is_no_text_and_is_checked),

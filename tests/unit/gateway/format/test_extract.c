@@ -130,6 +130,17 @@ static void string_values_are_found_at_any_depth_and_keys_are_not_text(void **st
     assert_segments("user:a\nb\nc\nd\ne\nf\n;");
 }
 
+static void strings_beside_all_messages_are_a_message(void **state)
+{
+    (void)state;
+    extract_strings(extract, &json, token("{\"a\":\"b\"}"));
+    extract_begin(extract, SCOPE_USER);
+    extract_text(extract, &json, token("\"c\""));
+    extract_end(extract);
+    extract_strings(extract, &json, token("\"d\""));
+    assert_segments("user:b\n;user:c\n;user:d\n;");
+}
+
 static void strings_are_found_at_the_greatest_depth(void **state)
 {
     char text[2 * JSON_DEPTH_MAX + 4];
@@ -308,6 +319,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_is_out_of_scope_is_left_out_and_what_is_unknown_never_is, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(string_values_are_found_at_any_depth_and_keys_are_not_text, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(strings_beside_all_messages_are_a_message, set_up, tear_down),
         cmocka_unit_test_setup_teardown(strings_are_found_at_the_greatest_depth, set_up, tear_down),
         cmocka_unit_test_setup_teardown(runs_of_base64_are_counted_in_unknown_shapes_and_judged_as_text, set_up,
                                         tear_down),
