@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { LIBCURL_SOUND_VERSION = 0x080101 };
+
 const char *transfer_failure_name(enum transfer_failure failure)
 {
     static const char *const names[] = {
@@ -164,25 +166,40 @@ void transfer_free(struct transfer *transfer)
     uv_close((uv_handle_t *)&transfer->timer, on_transfer_closed);
 }
 
+/* Before 8.1.1 a handle keeps a pointer to the last field of its last answer, which is freed when the next one begins; an answer
+ * whose first line is folded is written there (curl/curl#11101). Such a handle answers once. */
+static bool may_answer_again(void)
+{
+    return curl_version_info(CURLVERSION_NOW)->version_num >= LIBCURL_SOUND_VERSION;
+}
+
+/* What a transfer needs for its next request: the fields empty, and a handle of libcurl. */
+static enum status renew(struct transfer *transfer)
+{
+    enum status status = fields_renew(&transfer->fields, UPSTREAM_FIELDS_MAX, UPSTREAM_FIELDS_BYTES_MAX);
+
+    if (!may_answer_again()) {
+        curl_easy_cleanup(transfer->easy); /* takes NULL */
+        transfer->easy = NULL;
+    }
+    if (status == STATUS_OK && transfer->easy == NULL) {
+        transfer->easy = curl_easy_init();
+        status = transfer->easy == NULL ? STATUS_NO_MEMORY : upstream_options_init(transfer);
+    }
+    return status;
+}
+
 static enum status make(struct upstream *upstream, struct transfer **out)
 {
     struct transfer *transfer = calloc(1, sizeof *transfer);
-    enum status status = STATUS_NO_MEMORY;
+    enum status status;
 
     if (transfer == NULL) {
         return STATUS_NO_MEMORY;
     }
     transfer->upstream = upstream;
     buffer_init(&transfer->text, UPSTREAM_REQUEST_HEAD_BYTES_MAX);
-    transfer->easy = curl_easy_init();
-    if (transfer->easy == NULL) {
-        goto fail;
-    }
-    status = fields_renew(&transfer->fields, UPSTREAM_FIELDS_MAX, UPSTREAM_FIELDS_BYTES_MAX);
-    if (status != STATUS_OK) {
-        goto fail;
-    }
-    status = upstream_options_init(transfer);
+    status = renew(transfer);
     if (status != STATUS_OK) {
         goto fail;
     }
@@ -205,8 +222,8 @@ static enum status take(struct upstream *upstream, struct transfer **out)
     if (transfer == NULL) {
         return make(upstream, out);
     }
-    if (fields_renew(&transfer->fields, UPSTREAM_FIELDS_MAX, UPSTREAM_FIELDS_BYTES_MAX) != STATUS_OK) {
-        upstream_spare_keep(transfer);
+    if (renew(transfer) != STATUS_OK) {
+        transfer_free(transfer);
         return STATUS_NO_MEMORY;
     }
     *out = transfer;

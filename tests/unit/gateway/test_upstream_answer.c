@@ -496,6 +496,36 @@ static void bytes_after_an_answer_never_answer_the_next_request(void **state)
     server_close(server);
 }
 
+static void send_folded_second(struct server_connection *connection, void *context)
+{
+    (void)context;
+    if (server_read_request(connection) &&
+        server_write_text(connection, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Last: of the first answer\r\n\r\n{}") &&
+        server_read_request(connection)) {
+        (void)server_write_text(connection, "HTTP/1.1 200 OK\r\n folded\r\nContent-Length: 2\r\n\r\n{}");
+    }
+}
+
+/* libcurl before 8.1.1 wrote it behind the last field of the answer before, which was freed. */
+static void a_first_line_that_is_folded_belongs_to_no_answer_before(void **state)
+{
+    struct server *server = server_open(send_folded_second, NULL);
+    struct world world;
+    struct record record;
+
+    (void)state;
+    world_open(&world);
+    record_get(&record, &world, server->port, "/");
+    assert_int_equal(TRANSFER_OK, record.failure);
+    record_free(&record);
+    record_get(&record, &world, server->port, "/");
+    assert_int_equal(TRANSFER_BROKEN, record.failure);
+    assert_int_equal(0, record.heads);
+    record_free(&record);
+    world_close(&world);
+    server_close(server);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -516,6 +546,7 @@ int main(void)
         cmocka_unit_test(trailers_are_forgotten_and_bounded),
         cmocka_unit_test(an_answer_to_head_and_one_without_content_have_no_body),
         cmocka_unit_test(bytes_after_an_answer_never_answer_the_next_request),
+        cmocka_unit_test(a_first_line_that_is_folded_belongs_to_no_answer_before),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
