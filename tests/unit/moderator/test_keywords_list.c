@@ -138,73 +138,73 @@ static void a_file_of_the_bound_is_accepted_and_one_byte_more_is_refused(void **
 }
 
 /* Reading alone, without compiling: the bound is the reader's. */
+struct reading {
+    char files[1][PATH_BYTES_MAX + 1];
+    struct keyword_source source;
+    struct keywords_list list;
+    char *told;
+    size_t told_count;
+};
+
+/* The file has this line so many times. */
+static void begin(struct reading *reading, const struct folder *home, const char *line, size_t count)
+{
+    struct buffer content;
+
+    *reading = (struct reading){.source = {.files = (const char(*)[PATH_BYTES_MAX + 1])reading->files}};
+    reading->source.errors = open_memstream(&reading->told, &reading->told_count);
+    assert_non_null(reading->source.errors);
+    assert_status(STATUS_OK, fold_open(&reading->source.fold));
+    assert_status(STATUS_OK, skeleton_open(&reading->source.skeleton));
+    buffer_init(&content, KEYWORD_FILE_BYTES_MAX);
+    for (size_t index = 0; index < count; index++) {
+        assert_status(STATUS_OK, buffer_append_text(&content, line));
+    }
+    folder_write(home, "many.txt", buffer_view(&content));
+    folder_path(home, "many.txt", reading->files[0]);
+    buffer_free(&content);
+}
+
+/* Read once more, behind what has been read. */
+static void read_file(struct reading *reading, size_t count, size_t expressions)
+{
+    assert_status(STATUS_OK, keywords_list_read(&reading->list, &reading->source, 0));
+    assert_int_equal(count, reading->list.count);
+    assert_int_equal(expressions, reading->list.expression_count);
+}
+
+static void end(struct reading *reading, const char *told)
+{
+    assert_int_equal(fclose(reading->source.errors), 0);
+    assert_non_null(strstr(reading->told, told));
+    free(reading->told);
+    keywords_list_free(&reading->list);
+    fold_close(&reading->source.fold);
+    skeleton_close(&reading->source.skeleton);
+}
+
 static void a_list_of_the_bound_is_read_and_one_keyword_more_is_refused(void **state)
 {
-    char files[1][PATH_BYTES_MAX + 1];
-    struct keyword_source source = {.files = (const char(*)[PATH_BYTES_MAX + 1])files};
-    struct keywords_list list = {0};
-    struct buffer content;
-    char *told = NULL;
-    size_t told_count;
+    struct reading reading;
 
-    source.errors = open_memstream(&told, &told_count);
-    assert_non_null(source.errors);
-    assert_status(STATUS_OK, fold_open(&source.fold));
-    assert_status(STATUS_OK, skeleton_open(&source.skeleton));
-    buffer_init(&content, KEYWORD_FILE_BYTES_MAX);
-    for (size_t index = 0; index < KEYWORDS_MAX; index++) {
-        assert_status(STATUS_OK, buffer_append_text(&content, "k\n"));
-    }
-    folder_write(*state, "many.txt", buffer_view(&content));
-    folder_path(*state, "many.txt", files[0]);
-    assert_status(STATUS_OK, keywords_list_read(&list, &source, 0));
-    assert_int_equal(list.count, KEYWORDS_MAX);
-    assert_int_equal(list.error_count, 0);
-    assert_status(STATUS_OK, keywords_list_read(&list, &source, 0));
-    assert_int_equal(list.count, KEYWORDS_MAX);
-    assert_int_equal(list.error_count, KEYWORDS_MAX);
-    assert_int_equal(fclose(source.errors), 0);
-    assert_non_null(strstr(told, "many.txt:1: more than 100000 keywords in one profile"));
-    free(told);
-    buffer_free(&content);
-    keywords_list_free(&list);
-    fold_close(&source.fold);
-    skeleton_close(&source.skeleton);
+    begin(&reading, *state, "k\n", KEYWORDS_MAX);
+    read_file(&reading, KEYWORDS_MAX, 0);
+    assert_int_equal(0, reading.list.error_count);
+    read_file(&reading, KEYWORDS_MAX, 0);
+    assert_int_equal(KEYWORDS_MAX, reading.list.error_count);
+    end(&reading, "many.txt:1: more than 100000 keywords in one profile");
 }
 
 static void expressions_of_the_bound_are_read_and_one_more_is_refused(void **state)
 {
-    char files[1][PATH_BYTES_MAX + 1];
-    struct keyword_source source = {.files = (const char(*)[PATH_BYTES_MAX + 1])files};
-    struct keywords_list list = {0};
-    struct buffer content;
-    char *told = NULL;
-    size_t told_count;
+    struct reading reading;
 
-    source.errors = open_memstream(&told, &told_count);
-    assert_non_null(source.errors);
-    assert_status(STATUS_OK, fold_open(&source.fold));
-    assert_status(STATUS_OK, skeleton_open(&source.skeleton));
-    buffer_init(&content, KEYWORD_FILE_BYTES_MAX);
-    for (size_t index = 0; index < EXPRESSIONS_MAX; index++) {
-        assert_status(STATUS_OK, buffer_append_text(&content, "re:k\n"));
-    }
-    folder_write(*state, "many.txt", buffer_view(&content));
-    folder_path(*state, "many.txt", files[0]);
-    assert_status(STATUS_OK, keywords_list_read(&list, &source, 0));
-    assert_int_equal(list.expression_count, EXPRESSIONS_MAX);
-    assert_int_equal(list.error_count, 0);
+    begin(&reading, *state, "re:k\n", EXPRESSIONS_MAX);
+    read_file(&reading, EXPRESSIONS_MAX, EXPRESSIONS_MAX);
+    assert_int_equal(0, reading.list.error_count);
     folder_write(*state, "many.txt", BYTES("keyword\nre:k\n"));
-    assert_status(STATUS_OK, keywords_list_read(&list, &source, 0));
-    assert_int_equal(list.expression_count, EXPRESSIONS_MAX);
-    assert_int_equal(list.count, EXPRESSIONS_MAX + 1);
-    assert_int_equal(fclose(source.errors), 0);
-    assert_non_null(strstr(told, "many.txt:2: more than 2000 regular expressions in one profile"));
-    free(told);
-    buffer_free(&content);
-    keywords_list_free(&list);
-    fold_close(&source.fold);
-    skeleton_close(&source.skeleton);
+    read_file(&reading, EXPRESSIONS_MAX + 1, EXPRESSIONS_MAX);
+    end(&reading, "many.txt:2: more than 2000 regular expressions in one profile");
 }
 
 int main(void)

@@ -1,5 +1,5 @@
 /* test_program: each command line in a process of its own: what it says, where, and its exit code. */
-#include "support/folder.h"
+#include "support/own_folder.h"
 #include "support/unit.h"
 
 #include "proto/program.h"
@@ -140,6 +140,21 @@ static void assert_exit(int expected, const struct outcome *outcome)
     }
 }
 
+static char settings_path[PATH_BYTES_MAX + 1];
+
+static int start(void **state)
+{
+    (void)make_folder(state);
+    folder_path(&folder, "prismguard.yaml", settings_path);
+    return 0;
+}
+
+/* At settings_path. */
+static void write_settings(const char *text)
+{
+    folder_write(&folder, "prismguard.yaml", bytes_of(text));
+}
+
 #define RUN(outcome, ...)                                                                                              \
     do {                                                                                                               \
         char *run_argv[] = {"prismguard-gateway", __VA_ARGS__, NULL};                                                  \
@@ -194,11 +209,9 @@ static void a_wrong_command_line_is_told_and_ends_with_two(void **state)
 static void keys_are_made_once(void **state)
 {
     static struct outcome outcome;
-    struct folder folder;
     char path[PATH_BYTES_MAX + 1];
 
     (void)state;
-    folder_open(&folder);
     RUN(&outcome, "--make-keys", folder.path);
     assert_exit(PROGRAM_OK, &outcome);
     assert_non_null(strstr(outcome.out, "/hash: made\n"));
@@ -214,46 +227,36 @@ static void keys_are_made_once(void **state)
     assert_non_null(strstr(outcome.error, "cannot make keys in /tmp/"));
     RUN(&outcome, "--make-keys", "/no/such/folder");
     assert_exit(PROGRAM_FAILED, &outcome);
-    folder_close(&folder);
 }
 
 /* What a running service answers is tests/unit/proto/test_health.c's, and tests/system/test_programs.py's. */
 static void health_needs_settings_and_somebody_who_answers(void **state)
 {
     static struct outcome outcome;
-    struct folder folder;
-    char path[PATH_BYTES_MAX + 1];
 
     (void)state;
-    folder_open(&folder);
-    folder_path(&folder, "prismguard.yaml", path);
-    folder_write(&folder, "prismguard.yaml", BYTES("gateway: { admin_listen: off }\n"));
-    RUN(&outcome, "--health", path);
+    write_settings("gateway: { admin_listen: off }\n");
+    RUN(&outcome, "--health", settings_path);
     assert_exit(PROGRAM_FAILED, &outcome);
     assert_string_equal("", outcome.out);
     assert_non_null(strstr(outcome.error, "gateway.admin_listen is off in "));
     assert_non_null(strstr(outcome.error, "give it an address (127.0.0.1:9091) and start the gateway anew\n"));
-    folder_write(&folder, "prismguard.yaml", BYTES("gateway: { admin_listen: '127.0.0.1:1' }\n"));
-    RUN(&outcome, "--ready", path);
+    write_settings("gateway: { admin_listen: '127.0.0.1:1' }\n");
+    RUN(&outcome, "--ready", settings_path);
     assert_exit(PROGRAM_FAILED, &outcome);
     assert_non_null(strstr(outcome.error, "('127.0.0.1:1'): nobody there"));
     RUN(&outcome, "--health", "/no/such/file");
     assert_exit(PROGRAM_FAILED, &outcome);
     assert_string_equal("/no/such/file: cannot be read: No such file or directory\n", outcome.error);
-    folder_close(&folder);
 }
 
 static void a_check_explains_good_settings_and_tells_bad_ones(void **state)
 {
     static struct outcome outcome;
-    struct folder folder;
-    char path[PATH_BYTES_MAX + 1];
 
     (void)state;
-    folder_open(&folder);
-    folder_path(&folder, "prismguard.yaml", path);
-    folder_write(&folder, "prismguard.yaml", BYTES("profiles: { one: }\n"));
-    RUN(&outcome, "--check", path);
+    write_settings("profiles: { one: }\n");
+    RUN(&outcome, "--check", settings_path);
     assert_exit(PROGRAM_OK, &outcome);
     assert_non_null(strstr(outcome.out, "Profile one\n"));
     assert_string_equal("", outcome.error);
@@ -262,48 +265,42 @@ static void a_check_explains_good_settings_and_tells_bad_ones(void **state)
     assert_exit(PROGRAM_FAILED, &outcome);
     assert_string_equal("/no/such/file: cannot be read: No such file or directory\n", outcome.error);
 
-    folder_write(&folder, "prismguard.yaml", BYTES("profiles: { one: { keywords: [none.txt] } }\n"));
-    RUN(&outcome, "--check", path);
+    write_settings("profiles: { one: { keywords: [none.txt] } }\n");
+    RUN(&outcome, "--check", settings_path);
     assert_exit(PROGRAM_FAILED, &outcome);
     assert_non_null(strstr(outcome.error, "profiles.one.keywords[0]: found '"));
 
-    folder_write(&folder, "prismguard.yaml", BYTES("gateway: { threads: two }\n"));
-    RUN(&outcome, "--check", path);
+    write_settings("gateway: { threads: two }\n");
+    RUN(&outcome, "--check", settings_path);
     assert_exit(PROGRAM_FAILED, &outcome);
     assert_string_equal("", outcome.out);
     assert_non_null(strstr(outcome.error, "prismguard.yaml:1: gateway.threads: found 'two'"));
-    RUN(&outcome, "--config", path);
+    RUN(&outcome, "--config", settings_path);
     assert_exit(PROGRAM_FAILED, &outcome);
     assert_non_null(strstr(outcome.error, "prismguard.yaml:1: gateway.threads: found 'two'"));
-    folder_close(&folder);
 }
 
 /* The bound is a quarter more than its terms: 10 MiB for 8. */
 static void a_memory_bound_above_its_limit_is_told_and_does_not_start(void **state)
 {
     static struct outcome outcome;
-    struct folder folder;
-    char path[PATH_BYTES_MAX + 1];
 
     (void)state;
-    folder_open(&folder);
-    folder_path(&folder, "prismguard.yaml", path);
-    folder_write(&folder, "prismguard.yaml", BYTES("gateway: { limits: { connections: 8, memory: 10MiB } }\n"));
-    RUN(&outcome, "--check", path);
+    write_settings("gateway: { limits: { connections: 8, memory: 10MiB } }\n");
+    RUN(&outcome, "--check", settings_path);
     assert_exit(PROGRAM_OK, &outcome);
     assert_non_null(strstr(outcome.out, "\nMemory\n  At most 10 MiB"));
     assert_non_null(strstr(outcome.out, "8.0 MiB  connections (gateway.limits.connections)\n"));
 
-    folder_write(&folder, "prismguard.yaml", BYTES("gateway: { limits: { connections: 9, memory: 10MiB } }\n"));
-    RUN(&outcome, "--check", path);
+    write_settings("gateway: { limits: { connections: 9, memory: 10MiB } }\n");
+    RUN(&outcome, "--check", settings_path);
     assert_exit(PROGRAM_FAILED, &outcome);
     assert_non_null(strstr(outcome.error, "may come to hold 11 MiB, but gateway.limits.memory is 10 MiB: raise it, or lower "
                                           "gateway.limits.connections (9 MiB are connections)"));
-    RUN(&outcome, "--config", path);
+    RUN(&outcome, "--config", settings_path);
     assert_exit(PROGRAM_FAILED, &outcome);
     assert_non_null(strstr(outcome.error, "gateway.limits.memory is 10 MiB"));
     assert_null(strstr(outcome.error, "started"));
-    folder_close(&folder);
 }
 
 static void output_that_cannot_be_written_is_a_failure(void **state)
@@ -383,23 +380,19 @@ static void read_until(const struct run *run, struct outcome *outcome, const cha
 static void a_hangup_applies_what_can_change_and_tells_what_cannot(void **state)
 {
     static struct outcome outcome;
-    struct folder folder;
     struct run run;
-    char path[PATH_BYTES_MAX + 1];
-    char *argv[] = {"prismguard-gateway", "--config", path, NULL};
+    char *argv[] = {"prismguard-gateway", "--config", settings_path, NULL};
 
     (void)state;
-    folder_open(&folder);
-    folder_path(&folder, "prismguard.yaml", path);
-    folder_write(&folder, "prismguard.yaml", BYTES("gateway: { limits: { idle: 7s } }\n"));
+    write_settings("gateway: { limits: { idle: 7s } }\n");
     run = run_until_ready(argv, &outcome);
 
-    folder_write(&folder, "prismguard.yaml", BYTES("gateway: { listen: 127.0.0.1:9999, limits: { idle: 8s } }\n"));
+    write_settings("gateway: { listen: 127.0.0.1:9999, limits: { idle: 8s } }\n");
     assert_int_equal(0, kill(run.child, SIGHUP));
     read_until(&run, &outcome, "applied 127.0.0.1:8080 8000\n");
 
     /* Refused by the file, then by the service; both are told by their first line, and neither ends it. */
-    folder_write(&folder, "prismguard.yaml", BYTES("log: {}\ngateway: { threads: two }\nnonsense: 1\n"));
+    write_settings("log: {}\ngateway: { threads: two }\nnonsense: 1\n");
     assert_int_equal(0, kill(run.child, SIGHUP));
     assert_int_equal(0, kill(run.child, SIGTERM)); /* comes second: SIGHUP has the lower number */
     run_end(&run, &outcome);
@@ -408,24 +401,18 @@ static void a_hangup_applies_what_can_change_and_tells_what_cannot(void **state)
     assert_non_null(strstr(outcome.error, "\"event\":\"config_reloaded\""));
     assert_non_null(strstr(outcome.error, "prismguard.yaml:2: gateway.threads: found 'two', allowed is auto or 1 to 64\""));
     assert_null(strstr(outcome.error, "nonsense"));
-    folder_close(&folder);
 }
 
 static void settings_that_the_service_cannot_use_are_told_and_closed(void **state)
 {
     static struct outcome outcome;
-    struct folder folder;
     struct run run;
-    char path[PATH_BYTES_MAX + 1];
-    char *argv[] = {"prismguard-gateway", "--config", path, NULL};
+    char *argv[] = {"prismguard-gateway", "--config", settings_path, NULL};
 
     (void)state;
-    folder_open(&folder);
-    folder_path(&folder, "prismguard.yaml", path);
-    folder_write(&folder, "prismguard.yaml", BYTES("log: { level: info }\n"));
+    write_settings("log: { level: info }\n");
     run = run_until_ready(argv, &outcome);
-    folder_write(&folder, "prismguard.yaml",
-                 BYTES("routes: [ { path: /a, upstream: 'http://a.test', moderation: none } ]\n"));
+    write_settings("routes: [ { path: /a, upstream: 'http://a.test', moderation: none } ]\n");
     assert_int_equal(0, kill(run.child, SIGHUP));
     assert_int_equal(0, kill(run.child, SIGTERM));
     run_end(&run, &outcome);
@@ -433,7 +420,6 @@ static void settings_that_the_service_cannot_use_are_told_and_closed(void **stat
     assert_non_null(strstr(outcome.error, "\"event\":\"config_reload_failed\",\"status\":\"full\",\"error\":\""));
     assert_non_null(strstr(outcome.error, "prismguard.yaml:1: no room for routes\""));
     assert_null(strstr(outcome.error, "another line"));
-    folder_close(&folder);
 }
 
 /* The child never gets as far as its own end: it is told to wait a second time, and the default action takes it. */
@@ -493,5 +479,5 @@ int main(void)
         cmocka_unit_test(a_second_signal_ends_it_at_once),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, start, remove_folder);
 }
