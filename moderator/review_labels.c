@@ -15,13 +15,21 @@ void review_labels_drawn(const struct review_labels *labels, unsigned char alone
     }
 }
 
+/* Of several texts of an unsure decision the one that was drawn may be the one that the model was unsure of, or not: it counts as
+ * drawn, as which it would stand for others. Counting some twice is a smaller error than leaving out those that were sure. */
+static enum drawn find_reason(const struct review_labels *labels, struct bytes text)
+{
+    bool is_random = labels->task->segment_count > 1 && history_draws(labels->history, labels->number, text);
+
+    return is_random ? DRAWN_RANDOM : labels->task->head.drawn;
+}
+
 void review_labels_keep(const struct review_labels *labels, const struct bytes *texts, size_t count,
                         const struct review_answer *answer)
 {
     struct history_label label = {
         .profile = labels->number,
         .violation = answer->violation,
-        .drawn = labels->task->head.drawn,
         .model_version = labels->task->head.model_version,
         .caller = labels->task->caller,
         .category = bytes_of(answer->category),
@@ -33,6 +41,7 @@ void review_labels_keep(const struct review_labels *labels, const struct bytes *
     }
     for (size_t index = 0; index < count; index++) {
         label.text = texts[index];
+        label.drawn = find_reason(labels, texts[index]);
         if (history_keep(labels->history, &label) != STATUS_OK) {
             return;
         }

@@ -261,6 +261,7 @@ enum {
     TRAIN_BYTES_MAX = 256 * MIB,     /* texts of one training run; half of it a label */
     TRAIN_RUN_MS = 30 * 60 * 1000,   /* a run that takes longer is given up */
     TRAIN_PERSON_WEIGHT = 4,         /* a row that a person labelled counts as so many of the reviewer's */
+    TRAIN_STANDS_FOR_MAX = 100,      /* a row that was drawn with a smaller probability stands for so many texts and no more */
     TRAIN_TELL_MS = 10000,           /* the log says so often how far a run is, and at each step */
     TRAIN_REST_MS = 30000,           /* beside `every`: of a profile whose run failed; doubled with each further failure */
     TRAIN_REST_DOUBLINGS = 7,
@@ -305,7 +306,7 @@ enum {
     PUBLISH_TURN_MS = 5000,          /* an announcing loop that has not turned for so long is dead */
 
     /* The database (spec/postgres.md) */
-    SCHEMA_VERSION = 7,              /* files in trainer/schema; who meets another version writes nothing */
+    SCHEMA_VERSION = 8,              /* files in trainer/schema; who meets another version writes nothing */
     SAMPLE_BATCH_MAX = 256,
     HISTORY_QUEUE_BYTES_MAX = 8 * MIB,
     DB_CONNECT_S = 5,

@@ -281,7 +281,7 @@ static const struct setting rows[] = {
      PROFILE(training.keep_samples),
      .sentence = "Samples kept; of more the oldest of the larger label are deleted, those that people labelled last."},
     {"profiles.*.training.gate.min_auc", SETTING_SHARE, .max = 1, .fallback = "0.80", PROFILE(training.min_auc),
-     .sentence = "A model worse than that on held-out samples is not published."},
+     .sentence = "A model worse than that on held-out samples is not published, unless the present one is worse still."},
     {"profiles.*.training.gate.max_regression", SETTING_SHARE, .max = 1, .fallback = "0.005",
      PROFILE(training.max_regression), .sentence = "A model worse than the present one by more is not published."},
     {"profiles.*.training.canary", SETTING_SHARE, .max = 1, .fallback = "0", PROFILE(training.canary),

@@ -286,7 +286,7 @@ static enum status take_held_out(void *context, const struct sample *sample)
     if (!holdout_takes(&gathering->cuts[sample->label], sample->made_us, sample->hash)) {
         return STATUS_OK;
     }
-    return holdout_add(gathering->holdout, sample->text, sample->label);
+    return holdout_add(gathering->holdout, sample->text, sample->label, sample->stands_for);
 }
 
 static enum status gather(const struct command *command, int64_t profile_id, struct gathering *gathering)
@@ -323,6 +323,7 @@ static enum status report(const struct command *command, int64_t version, const 
     if (command->options[COMMAND_JSON] == NULL) {
         (void)fprintf(command->out, "%s: version %" PRId64 " on %zu held-out rows, of them %zu violations\n",
                       command->profile->name, version, figures->count, figures->violations);
+        (void)fprintf(command->out, "  effective  %.0f rows of equal weight\n", figures->effective);
         (void)fprintf(command->out, "  ROC-AUC    %.4f\n  PR-AUC     %.4f\n  F1         %.4f\n", figures->auc, figures->pr_auc,
                       figures->f1);
         (void)fprintf(command->out, "  decided    %.4f without a review\n  agreement  %.4f of those\n  calibration error %.4f\n",
@@ -336,6 +337,7 @@ static enum status report(const struct command *command, int64_t version, const 
     json_write_integer_member(&writer, "version", version);
     json_write_integer_member(&writer, "rows", (int64_t)figures->count);
     json_write_integer_member(&writer, "violations", (int64_t)figures->violations);
+    json_write_real_member(&writer, "effective", figures->effective);
     json_write_real_member(&writer, "auc", figures->auc);
     json_write_real_member(&writer, "pr_auc", figures->pr_auc);
     json_write_real_member(&writer, "f1", figures->f1);

@@ -65,6 +65,7 @@ static enum status tell_json(const struct command *command, const struct trainin
     json_write_integer_member(&writer, "version", result->version);
     json_write_integer_member(&writer, "rows", result->rows);
     json_write_integer_member(&writer, "held_out", result->held_out);
+    json_write_real_member(&writer, "effective", result->figures.effective);
     json_write_integer_member(&writer, "broken", result->sampled[0].broken + result->sampled[1].broken);
     json_write_real_member(&writer, "auc", result->figures.auc);
     json_write_real_member(&writer, "pr_auc", result->figures.pr_auc);
@@ -88,8 +89,8 @@ static void tell(const struct command *command, const struct training_result *re
 
     (void)fprintf(command->out, "%s: version %" PRId64 " is %s%s%s\n", command->profile->name, result->version,
                   training_end_name(result->end), result->reason[0] == '\0' ? "" : " by ", result->reason);
-    (void)fprintf(command->out, "  rows       %" PRId64 ", of them held out %" PRId64 ", broken %" PRId64 "\n", result->rows,
-                  result->held_out, result->sampled[0].broken + result->sampled[1].broken);
+    (void)fprintf(command->out, "  rows       %" PRId64 ", of them held out %" PRId64 " (effective %.0f), broken %" PRId64 "\n",
+                  result->rows, result->held_out, figures->effective, result->sampled[0].broken + result->sampled[1].broken);
     (void)fprintf(command->out, "  ROC-AUC    %.4f", figures->auc);
     if (!isnan(result->live_auc)) {
         (void)fprintf(command->out, " (the version before: %.4f)", result->live_auc);

@@ -2,17 +2,20 @@
 #include "trainer/evaluate.h"
 
 #include "proto/bytes.h"
+#include "trainer/effective.h"
 
 #include <assert.h>
 #include <math.h>
+#include <stdbool.h>
 #include <stdlib.h>
 
-enum { BINS = 10 };
+enum { BINS = 10, LABELS = 2 };
 
 #define HALF 0.5
 
 struct pair {
     double probability;
+    double weight;
     int label;
 };
 
@@ -41,12 +44,12 @@ void evaluate_close(struct evaluate **evaluate)
     }
 }
 
-enum status evaluate_add(struct evaluate *evaluate, double probability, int label)
+enum status evaluate_add(struct evaluate *evaluate, double probability, int label, double weight)
 {
-    const struct pair pair = {probability, label};
+    const struct pair pair = {probability, weight, label};
     enum status status;
 
-    assert(probability >= 0 && probability <= 1 && (label == 0 || label == 1));
+    assert(probability >= 0 && probability <= 1 && (label == 0 || label == 1) && weight > 0);
     status = buffer_append(&evaluate->pairs, (struct bytes){(const char *)&pair, sizeof pair});
     return status == STATUS_TOO_LARGE ? STATUS_FULL : status;
 }
@@ -59,50 +62,69 @@ static int by_probability_falling(const void *left, const void *right)
     return (a < b) - (a > b);
 }
 
-/* From the highest score down: a group of equal scores is taken in whole, so that the order within it does not matter. */
-static void rank(const struct pair *pairs, struct evaluate_figures *out)
+/* Weights by label. */
+struct sums {
+    double of[LABELS];
+};
+
+static double both(struct sums sums)
 {
-    double violations = (double)out->violations;
-    double passes = (double)out->count - violations;
-    double above = 0; /* violations at or above the score in hand */
+    return sums.of[0] + sums.of[1];
+}
+
+static struct sums add_up(const struct pair *pairs, size_t count)
+{
+    struct sums sums = {{0, 0}};
+
+    for (size_t at = 0; at < count; at++) {
+        sums.of[pairs[at].label] += pairs[at].weight;
+    }
+    return sums;
+}
+
+/* From the highest score down: a group of equal scores is taken in whole, so that the order within it does not matter. */
+static void rank(const struct pair *pairs, struct sums all, struct evaluate_figures *out)
+{
+    struct sums above = {{0, 0}}; /* at or above the score in hand */
     double area = 0;
     double precision = 0;
     size_t end;
 
     for (size_t begin = 0; begin < out->count; begin = end) {
-        double group = 0;
+        struct sums group;
 
         for (end = begin; end < out->count && !(pairs[end].probability < pairs[begin].probability); end++) {
-            group += pairs[end].label;
         }
+        group = add_up(pairs + begin, end - begin);
         /* Each pass of the group is outscored by the violations above, and ties with those of the group. */
-        area += ((double)(end - begin) - group) * (above + group / 2);
-        above += group;
-        precision += group * above / (double)end;
+        area += group.of[0] * (above.of[1] + group.of[1] / 2);
+        above.of[0] += group.of[0];
+        above.of[1] += group.of[1];
+        precision += group.of[1] * above.of[1] / both(above);
     }
-    out->auc = area / (violations * passes);
-    out->pr_auc = precision / violations;
+    out->auc = area / (all.of[1] * all.of[0]);
+    out->pr_auc = precision / all.of[1];
 }
 
-static void count_hits(const struct pair *pairs, double low, double high, struct evaluate_figures *out)
+static void count_hits(const struct pair *pairs, double low, double high, struct sums all, struct evaluate_figures *out)
 {
-    size_t hits = 0, flagged = 0, decided = 0, right = 0;
+    double hits = 0, flagged = 0, decided = 0, right = 0;
 
     for (size_t at = 0; at < out->count; at++) {
-        double probability = pairs[at].probability;
-        int label = pairs[at].label;
+        const struct pair *pair = &pairs[at];
+        bool is_sure = pair->probability < low || pair->probability > high;
 
-        flagged += probability >= HALF;
-        hits += probability >= HALF && label == 1;
-        decided += probability < low || probability > high;
-        right += (probability < low && label == 0) || (probability > high && label == 1);
+        flagged += pair->probability >= HALF ? pair->weight : 0;
+        hits += pair->probability >= HALF && pair->label == 1 ? pair->weight : 0;
+        decided += is_sure ? pair->weight : 0;
+        right += is_sure && (pair->probability > high) == (pair->label == 1) ? pair->weight : 0;
     }
-    out->f1 = 2 * (double)hits / (double)(flagged + out->violations);
-    out->decided = (double)decided / (double)out->count;
-    out->agreement = decided == 0 ? (double)NAN : (double)right / (double)decided;
+    out->f1 = 2 * hits / (flagged + all.of[1]);
+    out->decided = decided / both(all);
+    out->agreement = decided > 0 ? right / decided : (double)NAN;
 }
 
-static double calibration_error(const struct pair *pairs, size_t count)
+static double calibration_error(const struct pair *pairs, size_t count, struct sums all)
 {
     double said[BINS] = {0};
     double is[BINS] = {0};
@@ -112,19 +134,30 @@ static double calibration_error(const struct pair *pairs, size_t count)
         size_t bin = (size_t)(pairs[at].probability * BINS);
 
         bin = bin < BINS ? bin : BINS - 1;
-        said[bin] += pairs[at].probability;
-        is[bin] += pairs[at].label;
+        said[bin] += pairs[at].weight * pairs[at].probability;
+        is[bin] += pairs[at].weight * pairs[at].label;
     }
     for (size_t bin = 0; bin < BINS; bin++) {
-        error += fabs(said[bin] - is[bin]) / (double)count;
+        error += fabs(said[bin] - is[bin]) / both(all);
     }
     return error;
+}
+
+static double count_effective(const struct pair *pairs, size_t count)
+{
+    struct effective effective = {0, 0};
+
+    for (size_t at = 0; at < count; at++) {
+        effective_add(&effective, pairs[at].weight);
+    }
+    return effective_count(&effective);
 }
 
 enum status evaluate_figures(struct evaluate *evaluate, double low, double high, struct evaluate_figures *out)
 {
     struct pair *pairs = (struct pair *)(void *)evaluate->pairs.data;
     struct evaluate_figures figures = {.count = evaluate->pairs.count / sizeof *pairs};
+    struct sums all;
 
     for (size_t at = 0; at < figures.count; at++) {
         figures.violations += (size_t)pairs[at].label;
@@ -133,9 +166,11 @@ enum status evaluate_figures(struct evaluate *evaluate, double low, double high,
         return STATUS_TOO_FEW;
     }
     qsort(pairs, figures.count, sizeof *pairs, by_probability_falling);
-    rank(pairs, &figures);
-    count_hits(pairs, low, high, &figures);
-    figures.calibration_error = calibration_error(pairs, figures.count);
+    all = add_up(pairs, figures.count);
+    rank(pairs, all, &figures);
+    count_hits(pairs, low, high, all, &figures);
+    figures.calibration_error = calibration_error(pairs, figures.count, all);
+    figures.effective = count_effective(pairs, figures.count);
     *out = figures;
     return STATUS_OK;
 }

@@ -7,7 +7,12 @@
  *   decided             share of the texts with a probability below `low` or above `high`: no review needed
  *   agreement           share of the decided that is right; NaN when none is decided
  *
- * Thread: one at a time. Memory: 16 bytes a pair, at most EVALUATE_PAIRS_MAX pairs.
+ *   effective           as how many pairs of equal weight they tell (trainer/effective)
+ *
+ * Every pair counts by its weight, in all figures: where pairs came to be known with unequal probabilities, and each weighs
+ * 1 / its own, the figures are those of all texts, known or not (Horvitz and Thompson, 1952).
+ *
+ * Thread: one at a time. Memory: 24 bytes a pair, at most EVALUATE_PAIRS_MAX pairs.
  */
 #ifndef TRAINER_EVALUATE_H
 #define TRAINER_EVALUATE_H
@@ -27,6 +32,7 @@ struct evaluate_figures {
     double calibration_error;
     double decided;
     double agreement;
+    double effective;
     size_t count;
     size_t violations;
 };
@@ -35,8 +41,8 @@ struct evaluate_figures {
 MUST_CHECK enum status evaluate_open(struct evaluate **out);
 void evaluate_close(struct evaluate **evaluate);
 
-/* `probability` is 0 to 1, `label` 0 or 1. STATUS_FULL past EVALUATE_PAIRS_MAX, STATUS_NO_MEMORY. */
-MUST_CHECK enum status evaluate_add(struct evaluate *evaluate, double probability, int label);
+/* `probability` is 0 to 1, `label` 0 or 1, `weight` above 0. STATUS_FULL past EVALUATE_PAIRS_MAX, STATUS_NO_MEMORY. */
+MUST_CHECK enum status evaluate_add(struct evaluate *evaluate, double probability, int label, double weight);
 
 /* Of all pairs so far, in whatever order they came; more may be added afterwards. STATUS_TOO_FEW when a label is missing: then
  * there is no ranking to judge. */

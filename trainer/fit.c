@@ -6,12 +6,14 @@
 #include "trainer/rows.h"
 
 #include <assert.h>
+#include <math.h>
 #include <stdlib.h>
 
 struct fit {
     struct fit_options options;
     const struct fit_rules *rules;
     struct rows *rows;
+    double violation_share; /* NaN = as the rows have it */
 };
 
 static const struct fit_rules *rules_of(enum model_kind kind)
@@ -35,6 +37,7 @@ enum status fit_open(struct fit **out, const struct fit_options *options)
         return STATUS_NO_MEMORY;
     }
     fit->options = *options;
+    fit->violation_share = (double)NAN;
     fit->rules = rules_of(options->kind);
     assert(fit->rules != NULL);
     if (fit->options.table_bits == 0) {
@@ -63,9 +66,14 @@ enum status fit_add(struct fit *fit, struct bytes text, int label)
     return rows_add(fit->rows, text, label);
 }
 
-void fit_weigh(struct fit *fit, unsigned weight)
+void fit_weigh(struct fit *fit, unsigned weight, double stands_for)
 {
-    rows_weigh(fit->rows, weight);
+    rows_weigh(fit->rows, weight, stands_for);
+}
+
+void fit_set_share(struct fit *fit, double violation_share)
+{
+    fit->violation_share = violation_share;
 }
 
 static enum status fit_once(const struct fit *fit, struct solver *solver, int left_out)
@@ -80,31 +88,12 @@ static enum status fit_once(const struct fit *fit, struct solver *solver, int le
 
 /* Scores of rows by fits that have not seen them. */
 struct unseen {
+    struct platt_row *rows;
     size_t count;
-    double *scores;
-    uint8_t *labels;
 };
 
-/* As often as the row weighs: what the fit learned from its weight, the calibration may not take back. */
-static void add_unseen(struct unseen *unseen, const struct row *row, double score)
-{
-    for (unsigned copy = 0; copy < row->weight; copy++) {
-        unseen->scores[unseen->count] = score;
-        unseen->labels[unseen->count++] = row->label;
-    }
-}
-
-static size_t weigh_all(const struct rows *rows)
-{
-    size_t weight = 0;
-
-    for (size_t row = 0; row < rows_count(rows); row++) {
-        weight += rows_at(rows, row)->weight;
-    }
-    return weight;
-}
-
-/* Fold after fold, until there are enough: each has rows of both labels. */
+/* Fold after fold, until there are enough: each has rows of both labels. What the fit learned from a row's weight, the
+ * calibration may not take back. */
 static enum status score_unseen(const struct fit *fit, struct solver *solver, struct unseen *out)
 {
     size_t count = rows_count(fit->rows);
@@ -112,9 +101,12 @@ static enum status score_unseen(const struct fit *fit, struct solver *solver, st
 
     for (int fold = 0; status == STATUS_OK && fold < TRAIN_FOLDS && out->count < TRAIN_UNSEEN_ENOUGH; fold++) {
         status = fit_once(fit, solver, fold);
-        for (size_t row = 0; status == STATUS_OK && row < count; row++) {
-            if (rows_at(fit->rows, row)->fold == fold) {
-                add_unseen(out, rows_at(fit->rows, row), fit->rules->score(solver, row));
+        for (size_t number = 0; status == STATUS_OK && number < count; number++) {
+            const struct row *row = rows_at(fit->rows, number);
+
+            if (row->fold == fold) {
+                out->rows[out->count++] = (struct platt_row){
+                    fit->rules->score(solver, number), (double)row->stands_for * row->weight, row->label};
             }
         }
     }
@@ -123,18 +115,13 @@ static enum status score_unseen(const struct fit *fit, struct solver *solver, st
 
 static enum status calibrate(const struct fit *fit, struct solver *solver, struct platt *out)
 {
-    size_t count = weigh_all(fit->rows);
-    struct unseen unseen = {.scores = calloc(count, sizeof *unseen.scores), .labels = calloc(count, sizeof *unseen.labels)};
-    enum status status = STATUS_NO_MEMORY;
+    struct unseen unseen = {.rows = calloc(rows_count(fit->rows), sizeof *unseen.rows)};
+    enum status status = unseen.rows == NULL ? STATUS_NO_MEMORY : score_unseen(fit, solver, &unseen);
 
-    if (unseen.scores != NULL && unseen.labels != NULL) {
-        status = score_unseen(fit, solver, &unseen);
-    }
     if (status == STATUS_OK) {
-        platt_fit(out, unseen.scores, unseen.labels, unseen.count, fit->options.violation_share);
+        platt_fit(out, unseen.rows, unseen.count, fit->violation_share);
     }
-    free(unseen.scores);
-    free(unseen.labels);
+    free(unseen.rows);
     return status;
 }
 

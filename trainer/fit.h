@@ -25,7 +25,6 @@ struct fit;
 struct fit_options {
     enum model_kind kind; /* not MODEL_KIND_NONE */
     uint64_t seed;
-    double violation_share;     /* true share of label 1, in (0, 1), which a balanced draw hides; NaN = as drawn */
     unsigned table_bits;        /* 0 = FIT_TABLE_BITS */
     enum model_storage storage; /* 0 = MODEL_FLOAT32 */
     const atomic_bool *cancelled; /* borrowed until fit_close: fit_finish ends soon after it is true; NULL = never */
@@ -40,8 +39,13 @@ void fit_close(struct fit **fit);
  * others stay. STATUS_NO_MEMORY. */
 MUST_CHECK enum status fit_add(struct fit *fit, struct bytes text, int label);
 
-/* The last row that was added counts as `weight` rows, 1 to 255. */
-void fit_weigh(struct fit *fit, unsigned weight);
+/* The last row that was added counts as `weight` rows, 1 to 255, in the fit and its calibration, and in the calibration as
+ * `stands_for` (above 0) times as many: the fit may look at the texts that are hard to tell most of all, the probabilities are
+ * those of all texts. */
+void fit_weigh(struct fit *fit, unsigned weight, double stands_for);
+
+/* The true share of label 1, in (0, 1), which a balanced draw hides; else it is that of the rows, by what they stand for. */
+void fit_set_share(struct fit *fit, double violation_share);
 
 /* Replaces the content of `out` by the model file. STATUS_TOO_FEW when a label has fewer than TRAIN_FOLDS rows;
  * STATUS_TOO_LARGE when the bound of `out` is below the file; STATUS_CLOSED when cancelled; STATUS_NO_MEMORY. */

@@ -16,7 +16,8 @@ static const char *const band_reasons[BANDS] = {
 void gate_forget(struct gate_figures *out)
 {
     *out = (struct gate_figures){
-        .all = {.auc = unknown,
+        .all = {.effective = unknown,
+                .auc = unknown,
                 .pr_auc = unknown,
                 .f1 = unknown,
                 .calibration_error = unknown,
@@ -65,6 +66,7 @@ static enum status compare_bands(const struct gate *gate, const double *scores, 
         if (status == STATUS_OK) {
             out->bands[band] = (struct gate_band){.count = figures.count,
                                                   .violations = figures.violations,
+                                                  .effective = {figures.effective[0], figures.effective[1]},
                                                   .auc = figures.one_auc,
                                                   .live_auc = figures.other_auc,
                                                   .error = figures.error};
@@ -76,13 +78,13 @@ static enum status compare_bands(const struct gate *gate, const double *scores, 
 
 static bool is_worse(const struct gate_band *band, double max_regression)
 {
-    return band->violations >= GATE_BAND_ROWS_MIN && band->count - band->violations >= GATE_BAND_ROWS_MIN &&
+    return fmin(band->effective[0], band->effective[1]) >= GATE_BAND_ROWS_MIN &&
            band->live_auc - band->auc > max_regression + GATE_BAND_ERRORS * band->error;
 }
 
 static const char *decide(const struct training_settings *settings, const struct gate_figures *figures)
 {
-    if (!(figures->all.auc >= settings->min_auc)) { /* NaN is refused too */
+    if (!(figures->all.auc >= settings->min_auc) && !(figures->live_auc < figures->all.auc)) { /* NaN is refused too */
         return "min_auc";
     }
     if (figures->live_auc - figures->all.auc > settings->max_regression) {

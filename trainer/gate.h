@@ -1,10 +1,14 @@
 /* gate: whether a model may be published: good enough, and nowhere worse than the live one on the same rows.
  *
- *   min_auc              its ROC-AUC on all rows that were held out is below the profile's
+ *   min_auc              its ROC-AUC on all rows that were held out is below the profile's, unless the live one's is lower
+ *                        still: when what violates has changed, the better of two poor ones serves until a good one is learned
  *   max_regression       it is worse than the live one's there by more than the profile allows
- *   max_regression_BAND  the same among the texts of one script or length (trainer/band), where there are GATE_BAND_ROWS_MIN of
- *                        each label, by more than the profile allows and GATE_BAND_ERRORS standard errors of the difference: a
- *                        band is small, and by chance alone one of eight would fail often
+ *   max_regression_BAND  the same among the texts of one script or length (trainer/band), where those of each label tell as much
+ *                        as GATE_BAND_ROWS_MIN of equal weight, by more than the profile allows and GATE_BAND_ERRORS standard
+ *                        errors of the difference: a band is small, and by chance alone one of eight would fail often
+ *
+ * Rows count by what they stand for (trainer/sample): most labels are of texts that the live version was unsure of, which are
+ * hard for it, and easier for any other.
  *
  * Thread: that of the run; it computes for seconds.
  */
@@ -19,6 +23,7 @@
 struct gate_band {
     size_t count;
     size_t violations;
+    double effective[2]; /* as how many rows of equal weight those of each label tell; 0 where there are too few */
     double auc; /* NaN where there are too few, as the next two */
     double live_auc;
     double error; /* standard error of the difference */

@@ -14,6 +14,7 @@ enum { HELD_OUT_ONE_IN = 5 };
 struct held_row {
     size_t at; /* in `texts`, whose bytes may still move */
     size_t count;
+    double weight;
     int label;
     enum band script;
     enum band length;
@@ -78,10 +79,11 @@ void holdout_close(struct holdout **holdout)
     }
 }
 
-enum status holdout_add(struct holdout *holdout, struct bytes text, int label)
+enum status holdout_add(struct holdout *holdout, struct bytes text, int label, double weight)
 {
     const struct held_row row = {.at = holdout->texts.count,
                                  .count = text.count,
+                                 .weight = weight,
                                  .label = label,
                                  .script = band_of_script(text),
                                  .length = band_of_length(text)};
@@ -129,7 +131,7 @@ static enum status judge_rows(const struct holdout *holdout, const struct model 
         if (scores != NULL) {
             scores[at / sizeof row] = score;
         }
-        status = evaluate_add(evaluate, score, row.label);
+        status = evaluate_add(evaluate, score, row.label, row.weight);
     }
     return status;
 }
@@ -166,7 +168,7 @@ enum status holdout_compare(const struct holdout *holdout, enum band band, const
 
         memcpy(&row, holdout->rows.data + index * sizeof row, sizeof row);
         if (row.script == band || row.length == band) {
-            rows[count++] = (struct compare_row){ones[index], others[index], row.label};
+            rows[count++] = (struct compare_row){ones[index], others[index], row.weight, row.label};
         }
     }
     status = compare_rows(rows, count, out);

@@ -40,8 +40,8 @@ bool holdout_takes(const struct holdout_cut *cut, int64_t made_us, struct bytes 
 MUST_CHECK enum status holdout_open(struct holdout **out);
 void holdout_close(struct holdout **holdout);
 
-/* Keeps a copy. STATUS_TOO_LARGE past TRAIN_BYTES_MAX. */
-MUST_CHECK enum status holdout_add(struct holdout *holdout, struct bytes text, int label);
+/* Keeps a copy, which counts by its weight (trainer/evaluate). STATUS_TOO_LARGE past TRAIN_BYTES_MAX. */
+MUST_CHECK enum status holdout_add(struct holdout *holdout, struct bytes text, int label, double weight);
 
 /* Rows kept of a label, 0 or 1. */
 size_t holdout_count(const struct holdout *holdout, int label);

@@ -1,6 +1,8 @@
 /* platt: Newton's method on two numbers. */
 #include "trainer/platt.h"
 
+#include "trainer/effective.h"
+
 #include <assert.h>
 #include <math.h>
 #include <stdbool.h>
@@ -12,10 +14,9 @@ enum { STEPS_MAX = 100, HALVINGS_MAX = 20, LABELS = 2 };
 #define TOLERANCE 1e-9
 
 struct problem {
-    const double *scores;
-    const uint8_t *labels;
+    const struct platt_row *rows;
     size_t count;
-    double weight[LABELS]; /* of a row, by label */
+    double factor[LABELS]; /* of a row's weight, by label */
     double target[LABELS]; /* short of 0 and 1, as a few rows prove nothing about all */
 };
 
@@ -29,11 +30,11 @@ static double loss(const struct problem *problem, struct platt at)
 {
     double sum = 0;
 
-    for (size_t row = 0; row < problem->count; row++) {
-        double score = at.slope * problem->scores[row] + at.offset;
-        uint8_t label = problem->labels[row];
+    for (size_t index = 0; index < problem->count; index++) {
+        const struct platt_row *row = &problem->rows[index];
+        double score = at.slope * row->score + at.offset;
 
-        sum += problem->weight[label] * (softplus(score) - problem->target[label] * score);
+        sum += problem->factor[row->label] * row->weight * (softplus(score) - problem->target[row->label] * score);
     }
     return sum;
 }
@@ -45,12 +46,13 @@ static struct platt newton_step(const struct problem *problem, struct platt at)
     double curvature[3] = {RIDGE, 0, RIDGE}; /* slope-slope, slope-offset, offset-offset */
     double determinant;
 
-    for (size_t row = 0; row < problem->count; row++) {
-        double score = problem->scores[row];
-        uint8_t label = problem->labels[row];
+    for (size_t index = 0; index < problem->count; index++) {
+        const struct platt_row *row = &problem->rows[index];
+        double score = row->score;
+        double weight = problem->factor[row->label] * row->weight;
         double probability = 1 / (1 + exp(-(at.slope * score + at.offset)));
-        double miss = problem->weight[label] * (probability - problem->target[label]);
-        double bend = problem->weight[label] * probability * (1 - probability);
+        double miss = weight * (probability - problem->target[row->label]);
+        double bend = weight * probability * (1 - probability);
 
         gradient[0] += miss * score;
         gradient[1] += miss;
@@ -87,32 +89,35 @@ static bool improve(const struct problem *problem, struct platt *at)
     return false;
 }
 
-void platt_fit(struct platt *out, const double *scores, const uint8_t *labels, size_t count, double violation_share)
+void platt_fit(struct platt *out, const struct platt_row *rows, size_t count, double violation_share)
 {
-    struct problem problem = {.scores = scores, .labels = labels, .count = count, .weight = {1, 1}};
-    double rows[LABELS] = {0, 0};
+    struct problem problem = {.rows = rows, .count = count, .factor = {1, 1}};
+    struct effective effective[LABELS] = {{0, 0}, {0, 0}};
+    double sums[LABELS];
     struct platt best;
 
-    for (size_t row = 0; row < count; row++) {
-        assert(labels[row] < LABELS);
-        rows[labels[row]]++;
+    for (size_t index = 0; index < count; index++) {
+        assert(rows[index].label < LABELS && rows[index].weight > 0);
+        effective_add(&effective[rows[index].label], rows[index].weight);
     }
-    assert(rows[0] > 0 && rows[1] > 0);
+    assert(effective[0].weights > 0 && effective[1].weights > 0);
     if (!isnan(violation_share)) {
         assert(violation_share > 0 && violation_share < 1);
-        problem.weight[0] = (1 - violation_share) * (double)count / rows[0];
-        problem.weight[1] = violation_share * (double)count / rows[1];
+        problem.factor[0] = (1 - violation_share) * (double)count / effective[0].weights;
+        problem.factor[1] = violation_share * (double)count / effective[1].weights;
     }
-    problem.target[0] = 1 / (rows[0] + 2);
-    problem.target[1] = (rows[1] + 1) / (rows[1] + 2);
-    best = (struct platt){0, log((rows[1] * problem.weight[1] + 1) / (rows[0] * problem.weight[0] + 1))};
+    problem.target[0] = 1 / (effective_count(&effective[0]) + 2);
+    problem.target[1] = (effective_count(&effective[1]) + 1) / (effective_count(&effective[1]) + 2);
+    sums[0] = effective[0].weights * problem.factor[0];
+    sums[1] = effective[1].weights * problem.factor[1];
+    best = (struct platt){0, log((sums[1] + 1) / (sums[0] + 1))};
     for (int steps = 0; steps < STEPS_MAX; steps++) {
         if (!improve(&problem, &best)) {
             break;
         }
     }
     if (best.slope < SLOPE_MIN) {
-        best = (struct platt){SLOPE_MIN, log(rows[1] * problem.weight[1] / (rows[0] * problem.weight[0]))};
+        best = (struct platt){SLOPE_MIN, log(sums[1] / sums[0])};
     }
     *out = best;
 }

@@ -13,8 +13,15 @@ struct platt {
     double offset;
 };
 
-/* Borrows `count` scores and labels (0 or 1, both of them there). `violation_share` is the share of label 1 where the
- * probabilities will be used, in (0, 1): a balanced draw is weighted back to it; NaN = as the rows have it. */
-void platt_fit(struct platt *out, const double *scores, const uint8_t *labels, size_t count, double violation_share);
+struct platt_row {
+    double score;
+    double weight; /* above 0: it counts as so many */
+    uint8_t label; /* 0 or 1 */
+};
+
+/* Borrows the rows; both labels are there. `violation_share` is the share of label 1 where the probabilities will be used, in
+ * (0, 1): a balanced draw is weighted back to it, the weights telling within each label; NaN = as the rows have it, by their
+ * weights. */
+void platt_fit(struct platt *out, const struct platt_row *rows, size_t count, double violation_share);
 
 #endif

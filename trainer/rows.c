@@ -250,7 +250,7 @@ static void pack_marks(const struct rows *rows, uint16_t *out)
 enum status rows_add(struct rows *rows, struct bytes text, int label)
 {
     struct buffer *packed = &rows->packed[label];
-    struct row row = {.label = (uint8_t)label, .weight = 1, .fold = (uint8_t)(rows->count[label] % TRAIN_FOLDS)};
+    struct row row = {.label = (uint8_t)label, .weight = 1, .stands_for = 1, .fold = (uint8_t)(rows->count[label] % TRAIN_FOLDS)};
     char *at = NULL;
     size_t bytes;
     enum status status;
@@ -274,12 +274,14 @@ enum status rows_add(struct rows *rows, struct bytes text, int label)
     return status == STATUS_TOO_LARGE ? STATUS_FULL : status;
 }
 
-void rows_weigh(struct rows *rows, unsigned weight)
+void rows_weigh(struct rows *rows, unsigned weight, double stands_for)
 {
     size_t count = rows_count(rows);
+    struct row *row = (struct row *)(void *)rows->table.data + count - 1;
 
-    assert(count > 0 && weight > 0 && weight <= UINT8_MAX);
-    ((struct row *)(void *)rows->table.data)[count - 1].weight = (uint8_t)weight;
+    assert(count > 0 && weight > 0 && weight <= UINT8_MAX && stands_for > 0);
+    row->weight = (uint8_t)weight;
+    row->stands_for = (float)stands_for;
 }
 
 unsigned rows_table_bits(const struct rows *rows)

@@ -23,8 +23,9 @@ struct rows;
 struct row {
     size_t at;      /* of its first byte in the bytes of its label */
     uint32_t count; /* of features */
+    float stands_for; /* so many texts, where they are counted; 1, as the weight, unless rows_weigh says otherwise */
     uint8_t label;  /* 0 or 1 */
-    uint8_t weight; /* it counts as so many rows; 1 unless rows_weigh says otherwise */
+    uint8_t weight; /* a fit counts it as so many rows */
     uint8_t fold;   /* 0 to TRAIN_FOLDS - 1, dealt in turn within the label */
 };
 
@@ -46,8 +47,9 @@ void rows_close(struct rows **rows);
  * STATUS_NO_MEMORY. */
 MUST_CHECK enum status rows_add(struct rows *rows, struct bytes text, int label);
 
-/* The last row that was added counts as `weight` (1 to 255) of its kind in every fit, and is kept once. */
-void rows_weigh(struct rows *rows, unsigned weight);
+/* The last row that was added counts as `weight` (1 to 255) of its kind in every fit, and is kept once. It stands for
+ * `stands_for` (above 0) texts, which no fit looks at. */
+void rows_weigh(struct rows *rows, unsigned weight, double stands_for);
 
 unsigned rows_table_bits(const struct rows *rows);
 size_t rows_count(const struct rows *rows);

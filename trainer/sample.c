@@ -54,10 +54,17 @@ static bool is_text(struct bytes text)
     return utf8_sound_bytes(text) == text.count && memchr(text.data, '\0', text.count) == NULL;
 }
 
+/* What stands for very many would decide by itself: what the bound leaves out is a bias, and less than the noise it saves. */
+static double count_texts(double reviewed_share)
+{
+    return fmin(1 / reviewed_share, TRAIN_STANDS_FOR_MAX);
+}
+
 static bool is_sound(const struct sampler *sampler, const struct store_sample *row)
 {
     return row->hash.count == TEXT_HASH_BYTES && row->label == sampler->place.label && row->text_bytes > 0 &&
-           row->text_bytes <= SAMPLE_TEXT_BYTES_MAX && row->text.count == (uint64_t)row->text_bytes && is_text(row->text);
+           row->text_bytes <= SAMPLE_TEXT_BYTES_MAX && row->text.count == (uint64_t)row->text_bytes && is_text(row->text) &&
+           row->reviewed_share > 0 && row->reviewed_share <= 1;
 }
 
 /* Selection sampling (Knuth's algorithm S): each row ahead is taken with the chance that makes the wanted ones come out
@@ -73,7 +80,8 @@ static enum status take_row(void *context, const struct store_sample *row)
 {
     struct sampler *sampler = context;
     const struct sample sample = {.hash = row->hash, .text = row->text, .label = sampler->place.label,
-                                  .by_person = row->source == SOURCE_PERSON, .made_us = row->made_us};
+                                  .by_person = row->source == SOURCE_PERSON, .made_us = row->made_us,
+                                  .stands_for = count_texts(row->reviewed_share)};
     enum status status = STATUS_OK;
 
     sampler->read++;

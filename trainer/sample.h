@@ -44,6 +44,7 @@ struct sample {
     int label;
     bool by_person; /* who labelled it */
     int64_t made_us; /* when it was stored, microseconds since 1970 */
+    double stands_for; /* so many texts: 1 / the probability with which it was reviewed, 1 to TRAIN_STANDS_FOR_MAX */
 };
 
 /* Gets the rows, those of label 0 first; each is lent for the call. A status other than STATUS_OK ends the draw and is
@@ -64,7 +65,7 @@ struct sample_figures {
     int64_t drawn;    /* rows handed out */
     int64_t people;   /* of them labelled by people */
     int64_t broken;   /* rows passed over: no text, a text that is not UTF-8 or has a NUL, a text or hash of a wrong length,
-                         another label */
+                         another label, a probability that is none */
     int64_t draws;    /* TABLESAMPLE draws */
 };
 

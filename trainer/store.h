@@ -157,6 +157,7 @@ struct store_sample {
     int64_t label;
     int64_t source;     /* as verdicts.source in trainer/schema */
     int64_t made_us;    /* microseconds since 1970 */
+    double reviewed_share; /* with what probability its text was reviewed */
     int64_t text_bytes; /* the text's true length */
     struct bytes text;  /* empty when longer than SAMPLE_TEXT_BYTES_MAX: such a text never leaves the server */
 };

@@ -133,7 +133,7 @@ enum status store_count_leaf(struct store *store, const struct store_leaf *leaf,
 /* A text longer than any that is stored on purpose stays where it is; its length is known without fetching it. */
 #define COLUMNS                                                                                                        \
     "select text_hash, label, source, octet_length(text), case when octet_length(text) <= %d then text else ''::bytea end, " \
-    MADE_US " "
+    MADE_US ", reviewed_share "
 
 enum status store_count_draw(struct store *store, struct store_place place, struct store_draw draw, int64_t *out)
 {
@@ -157,6 +157,7 @@ static enum status read_row(void *context, const struct db_rows *row)
         .text_bytes = db_bigint(row, 0, 3),
         .text = db_bytes(row, 0, 4),
         .made_us = db_bigint(row, 0, 5),
+        .reviewed_share = db_real(row, 0, 6),
     };
 
     return reader->on_sample(reader->context, &sample);

@@ -1,6 +1,8 @@
 /* tally: sums over rows; each rate is a share of the rows that count for it. */
 #include "trainer/tally.h"
 
+#include "trainer/effective.h"
+
 #include <assert.h>
 #include <math.h>
 
@@ -20,19 +22,17 @@ static bool is_right(const struct tally_row *row, int judge)
 }
 
 struct sums {
-    double weights;
-    double squares;
+    struct effective all;
     double right;
 };
 
 static struct sums add_up(const struct tally_row *rows, size_t count, int judge, enum rate rate)
 {
-    struct sums sums = {0, 0, 0};
+    struct sums sums = {{0, 0}, 0};
 
     for (size_t index = 0; index < count; index++) {
         if (counts(&rows[index], judge, rate)) {
-            sums.weights += rows[index].weight;
-            sums.squares += rows[index].weight * rows[index].weight;
+            effective_add(&sums.all, rows[index].weight);
             sums.right += is_right(&rows[index], judge) ? rows[index].weight : 0;
         }
     }
@@ -47,11 +47,11 @@ static struct tally_rate rate_of(struct sums sums)
     double middle;
     double half;
 
-    if (!(sums.weights > 0)) {
+    if (!(sums.all.weights > 0)) {
         return rate;
     }
-    rate.value = sums.right / sums.weights;
-    count = sums.weights * sums.weights / sums.squares;
+    rate.value = sums.right / sums.all.weights;
+    count = effective_count(&sums.all);
     middle = rate.value + deviations * deviations / (2 * count);
     half = deviations * sqrt(rate.value * (1 - rate.value) / count + deviations * deviations / (4 * count * count));
     rate.low = fmax(0, (middle - half) / (1 + deviations * deviations / count));
@@ -74,16 +74,16 @@ void tally_figures(const struct tally_row *rows, size_t count, int judge, struct
 /* By how much the row moves the judge's rate. */
 static double influence(const struct tally_row *row, int judge, enum rate rate, struct sums sums)
 {
-    double value = sums.right / sums.weights;
+    double value = sums.right / sums.all.weights;
 
-    return counts(row, judge, rate) ? row->weight * ((is_right(row, judge) ? 1 : 0) - value) / sums.weights : 0;
+    return counts(row, judge, rate) ? row->weight * ((is_right(row, judge) ? 1 : 0) - value) / sums.all.weights : 0;
 }
 
 static struct tally_drop compare(const struct tally_row *rows, size_t count, enum rate rate)
 {
     struct sums first = add_up(rows, count, 0, rate);
     struct sums second = add_up(rows, count, 1, rate);
-    struct tally_drop drop = {first.right / first.weights - second.right / second.weights, 0};
+    struct tally_drop drop = {first.right / first.all.weights - second.right / second.all.weights, 0};
 
     for (size_t index = 0; index < count; index++) {
         double moved = influence(&rows[index], 0, rate, first) - influence(&rows[index], 1, rate, second);
@@ -91,7 +91,7 @@ static struct tally_drop compare(const struct tally_row *rows, size_t count, enu
         drop.error += moved * moved;
     }
     drop.error = sqrt(drop.error);
-    if (!(first.weights > 0) || !(second.weights > 0)) {
+    if (!(first.all.weights > 0) || !(second.all.weights > 0)) {
         drop = (struct tally_drop){(double)NAN, (double)NAN};
     }
     return drop;

@@ -5,7 +5,7 @@
  *
  * A text that was drawn with probability p stands for 1/p texts (Horvitz and Thompson, 1952): what was drawn more often for a
  * while counts no more for it. Intervals are Wilson's, 95 per cent, of as many texts as would tell as much if all counted the
- * same (Kish: the square of the sum of weights over the sum of their squares).
+ * same (trainer/effective).
  *
  * Two judges of the same texts: how far the second is behind the first, and the standard error of that by the texts' influence on
  * both (the infinitesimal jackknife), which is small where they err on the same texts.

@@ -25,6 +25,7 @@ struct run {
     struct fit *fit;     /* from draw to fit */
     struct holdout *holdout;
     struct holdout_cut cuts[SAMPLE_LABELS];
+    double texts[SAMPLE_LABELS]; /* that the rows drawn stand for */
     struct buffer file;      /* the new model */
     struct buffer live_file; /* the one it would replace; empty when there is none */
     int64_t feature_version;
@@ -44,14 +45,15 @@ static enum status take_sample(void *context, const struct sample *sample)
         return STATUS_TIMEOUT;
     }
     if (holdout_takes(&run->cuts[sample->label], sample->made_us, sample->hash)) {
-        status = holdout_add(run->holdout, sample->text, sample->label);
+        status = holdout_add(run->holdout, sample->text, sample->label, sample->stands_for);
         run->result->held_out += status == STATUS_OK;
     } else {
         status = fit_add(run->fit, sample->text, sample->label);
-        if (status == STATUS_OK && sample->by_person) {
-            fit_weigh(run->fit, TRAIN_PERSON_WEIGHT);
+        if (status == STATUS_OK) {
+            fit_weigh(run->fit, sample->by_person ? TRAIN_PERSON_WEIGHT : 1, sample->stands_for);
         }
     }
+    run->texts[sample->label] += sample->stands_for;
     run->result->rows += status == STATUS_OK;
     if (run->training->progress != NULL) {
         atomic_store(&run->training->progress->rows, run->result->rows);
@@ -63,7 +65,6 @@ static enum status take_sample(void *context, const struct sample *sample)
     return status;
 }
 
-/* The true share of violations, which the balanced draw hides. */
 static enum status measure(struct run *run, const struct sample_request *request)
 {
     const struct sample_figures *sampled = run->result->sampled;
@@ -78,8 +79,25 @@ static enum status measure(struct run *run, const struct sample_request *request
     if (run->training->progress != NULL) {
         atomic_store(&run->training->progress->wanted, sampled[0].wanted + sampled[1].wanted);
     }
-    run->result->violation_share =
-        (double)sampled[1].existing / ((double)sampled[0].existing + (double)sampled[1].existing);
+    return STATUS_OK;
+}
+
+/* The true share of violations, which the balanced draw hides, and the reviews, which look at what is hard to tell: all rows of a
+ * label stand for as many texts each, on average, as those that were drawn. STATUS_TOO_FEW without any of a label. */
+static enum status reckon_share(struct run *run)
+{
+    double texts[SAMPLE_LABELS];
+
+    for (int label = 0; label < SAMPLE_LABELS; label++) {
+        const struct sample_figures *sampled = &run->result->sampled[label];
+
+        if (sampled->drawn == 0) {
+            return STATUS_TOO_FEW;
+        }
+        texts[label] = (double)sampled->existing * run->texts[label] / (double)sampled->drawn;
+    }
+    run->result->violation_share = texts[1] / (texts[0] + texts[1]);
+    fit_set_share(run->fit, run->result->violation_share);
     return STATUS_OK;
 }
 
@@ -116,11 +134,13 @@ static enum status draw(struct run *run)
         status = holdout_find_cuts(run->store, training->profile_id, run->result->sampled, run->cuts);
     }
     if (status == STATUS_OK) {
-        options.violation_share = run->result->violation_share;
         status = fit_open(&run->fit, &options);
     }
     if (status == STATUS_OK) {
         status = sample_draw(run->store, &request, run->result->sampled, &taker);
+    }
+    if (status == STATUS_OK) {
+        status = reckon_share(run);
     }
     if (status == STATUS_OK) {
         status = store_live_model(run->store, training->profile_id, &run->live_file, &live_version);
@@ -187,6 +207,8 @@ static void write_bands(struct json_writer *writer, const struct gate_band bands
         json_write_object_begin(writer);
         json_write_integer_member(writer, "rows", (int64_t)found->count);
         json_write_integer_member(writer, "violations", (int64_t)found->violations);
+        json_write_real_member(writer, "effective_pass", found->effective[0]);
+        json_write_real_member(writer, "effective_violation", found->effective[1]);
         json_write_real_member(writer, "auc", found->auc);
         json_write_real_member(writer, "live_auc", found->live_auc);
         json_write_real_member(writer, "error", found->error);
@@ -204,6 +226,7 @@ static enum status write_figures(const struct run *run, struct buffer *out)
     json_write_object_begin(&writer);
     json_write_integer_member(&writer, "rows", result->rows);
     json_write_integer_member(&writer, "held_out", result->held_out);
+    json_write_real_member(&writer, "effective", result->figures.effective);
     json_write_integer_member(&writer, "left_out", result->left_out);
     json_write_integer_member(&writer, "pass", result->sampled[0].existing);
     json_write_integer_member(&writer, "violation", result->sampled[1].existing);

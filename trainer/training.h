@@ -64,7 +64,7 @@ struct training_result {
     int64_t rows; /* drawn, those held out included */
     int64_t held_out;
     int64_t left_out;                /* sound rows for which there was no memory */
-    double violation_share;          /* of the profile's samples, what the probabilities are calibrated to */
+    double violation_share;          /* of what the profile's samples stand for: the probabilities are calibrated to it */
     struct evaluate_figures figures; /* of the new model on the held-out rows; NaN before `check` */
     double live_auc;                 /* of the version it would replace, on the same rows; NaN when there is none */
     struct gate_band bands[BANDS];   /* both, by script and by length */

@@ -132,7 +132,7 @@ static struct model *open_model(struct fit *fit, struct buffer *file)
 
 static struct fit *open_fit(const struct job *job, enum model_storage storage, uint64_t seed)
 {
-    const struct fit_options options = {.kind = job->kind, .seed = seed, .violation_share = (double)NAN, .storage = storage};
+    const struct fit_options options = {.kind = job->kind, .seed = seed, .storage = storage};
     struct fit *fit = NULL;
 
     must(fit_open(&fit, &options), "open the fit");
@@ -177,7 +177,7 @@ static struct evaluate_figures judge(const struct model *model, const struct tex
         char *text = must_have(malloc(disguise_room(texts->at[at].count)));
         size_t count = change(text, texts->at[at]);
 
-        must(evaluate_add(evaluate, model_score(model, (struct bytes){text, count}), texts->labels[at]), "evaluate");
+        must(evaluate_add(evaluate, model_score(model, (struct bytes){text, count}), texts->labels[at], 1), "evaluate");
         free(text);
     }
     must(evaluate_figures(evaluate, 0.2, 0.8, &figures), "figures");

@@ -43,6 +43,7 @@ static enum status hand_out(struct table *table, struct store_place place, int64
             .source = length % 4,
             .hash = take(table, (kind & 7) == 7 ? kind >> 3 : TEXT_HASH_BYTES),
             .label = (kind & 0x18) == 0x18 ? (int64_t)kind - 128 : place.label,
+            .reviewed_share = kind == 255 ? (double)NAN : (double)(kind + 1) / 200,
         };
 
         row.text = take(table, length);
@@ -129,8 +130,9 @@ static enum status on_sample(void *context, const struct sample *sample)
     fuzz_hold(utf8_sound_bytes(sample->text) == sample->text.count && memchr(sample->text.data, 0, sample->text.count) == NULL);
     status = rows_add(context, sample->text, sample->label);
     fuzz_hold(status == STATUS_OK || status == STATUS_FULL);
-    if (status == STATUS_OK && sample->by_person) {
-        rows_weigh(context, TRAIN_PERSON_WEIGHT);
+    fuzz_hold(sample->stands_for >= 1 && sample->stands_for <= TRAIN_STANDS_FOR_MAX);
+    if (status == STATUS_OK) {
+        rows_weigh(context, sample->by_person ? TRAIN_PERSON_WEIGHT : 1, sample->stands_for);
     }
     return STATUS_OK;
 }

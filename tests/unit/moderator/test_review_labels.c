@@ -3,6 +3,7 @@
 #include "support/task.h"
 #include "support/unit.h"
 
+#include "moderator/history_writer.h"
 #include "moderator/review_labels.h"
 
 #include <stdlib.h>
@@ -86,6 +87,38 @@ static void all_are_drawn_at_a_rate_of_one_and_none_without_a_history(void **sta
     assert_int_equal(7, alone[0]);
 }
 
+/* Why the label that was kept last was asked for; the others are forgotten. */
+static enum drawn keep_one(struct place *place, const char *text)
+{
+    const struct review_answer passes = {.violation = false};
+    const struct bytes texts[] = {bytes_of(text)};
+    struct history *history = place->labels.history;
+    enum drawn drawn = DRAWN_UNSURE;
+
+    review_labels_keep(&place->labels, texts, 1, &passes);
+    (void)pthread_mutex_lock(&history->mutex);
+    assert_non_null(history->queue.first);
+    for (struct history_entry *entry = history->queue.first; entry != NULL; entry = entry->next) {
+        drawn = entry->drawn;
+    }
+    (void)pthread_mutex_unlock(&history->mutex);
+    return drawn;
+}
+
+/* What a text stands for depends on it (trainer/sample). */
+static void a_text_among_several_was_asked_for_because_it_was_drawn(void **state)
+{
+    struct place *place = *state;
+
+    assert_int_equal(DRAWN_UNSURE, keep_one(place, "a"));
+    place->profile.review.sample_rate = 1;
+    assert_int_equal(DRAWN_RANDOM, keep_one(place, "a"));
+    place->task.segment_count = 1; /* the one that the model was unsure of */
+    assert_int_equal(DRAWN_UNSURE, keep_one(place, "a"));
+    place->task.head.drawn = DRAWN_RANDOM; /* it was sure of all */
+    assert_int_equal(DRAWN_RANDOM, keep_one(place, "a"));
+}
+
 static int start(void **state)
 {
     (void)make_folder(state);
@@ -98,6 +131,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(only_a_violation_of_one_text_is_certain, open_place, close_place),
         cmocka_unit_test_setup_teardown(all_are_drawn_at_a_rate_of_one_and_none_without_a_history, open_place, close_place),
+        cmocka_unit_test_setup_teardown(a_text_among_several_was_asked_for_because_it_was_drawn, open_place, close_place),
     };
 
     return cmocka_run_group_tests(tests, start, remove_folder);

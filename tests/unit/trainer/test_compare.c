@@ -1,6 +1,7 @@
 /* compare: the areas are those of all pairs, the error that of DeLong's definition, and equal judges differ by nothing. */
 #include "support/unit.h"
 
+#include "support/reviewed.h"
 #include "trainer/compare.h"
 
 #include <math.h>
@@ -23,7 +24,7 @@ static void fill(struct compare_row rows[ROWS])
         int label = at % 3 == 0;
 
         rows[at] = (struct compare_row){
-            .one = floor(10 * (roll(&dice) + 0.4 * label)), .other = floor(10 * (roll(&dice) + 0.2 * label)), .label = label};
+            .one = floor(10 * (roll(&dice) + 0.4 * label)), .other = floor(10 * (roll(&dice) + 0.2 * label)), .weight = 1, .label = label};
     }
 }
 
@@ -102,7 +103,7 @@ static void equal_judges_differ_by_nothing(void **state)
 
 static void a_label_with_fewer_than_two_rows_is_too_few(void **state)
 {
-    const struct compare_row rows[] = {{0.1, 0.2, 0}, {0.3, 0.1, 0}, {0.5, 0.5, 1}, {0.6, 0.4, 1}};
+    const struct compare_row rows[] = {{0.1, 0.2, 1, 0}, {0.3, 0.1, 1, 0}, {0.5, 0.5, 1, 1}, {0.6, 0.4, 1, 1}};
     struct compare_figures figures;
 
     (void)state;
@@ -113,12 +114,81 @@ static void a_label_with_fewer_than_two_rows_is_too_few(void **state)
     assert_true(fabs(figures.one_auc - 1) < 1e-12 && fabs(figures.other_auc - 1) < 1e-12);
 }
 
+/* A weight of n ranks as n equal rows do; how sure it is, they do not tell: they are one text. */
+static void a_row_ranks_by_its_weight(void **state)
+{
+    struct compare_row weighed[ROWS];
+    struct compare_row repeated[4 * ROWS];
+    struct compare_figures one, other;
+    size_t count = 0;
+
+    (void)state;
+    fill(weighed);
+    for (size_t at = 0; at < ROWS; at++) {
+        weighed[at].weight = (double)(1 + at % 4);
+        for (size_t copy = 0; copy <= at % 4; copy++) {
+            repeated[count] = weighed[at];
+            repeated[count++].weight = 1;
+        }
+    }
+    assert_status(STATUS_OK, compare_rows(weighed, ROWS, &one));
+    assert_status(STATUS_OK, compare_rows(repeated, count, &other));
+    assert_true(fabs(one.one_auc - other.one_auc) < 1e-12 && fabs(one.other_auc - other.other_auc) < 1e-12);
+    assert_true(one.error > 1.2 * other.error);
+    assert_true(one.effective[0] < one.count - one.violations && one.effective[1] < one.violations);
+    assert_true(fabs(other.effective[0] + other.effective[1] - (double)count) < 1e-9);
+}
+
+static double difference(const struct compare_figures *figures)
+{
+    return figures->one_auc - figures->other_auc;
+}
+
+/* The other model is better where the first is unsure, which is what was reviewed most, and worse on the whole. */
+static void the_difference_by_weight_is_that_of_all_texts_within_its_error(void **state)
+{
+    static struct reviewed_text texts[REVIEWED_TEXTS];
+    static struct compare_row rows[REVIEWED_TEXTS];
+    enum { SEEDS = 20 };
+    int within = 0;
+
+    (void)state;
+    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+        struct compare_figures all, weighed, unweighed;
+        size_t count = 0;
+
+        reviewed_make(texts, seed);
+        for (size_t at = 0; at < REVIEWED_TEXTS; at++) {
+            rows[at] = (struct compare_row){texts[at].probability, texts[at].other, 1, texts[at].label};
+        }
+        assert_status(STATUS_OK, compare_rows(rows, REVIEWED_TEXTS, &all));
+        for (size_t at = 0; at < REVIEWED_TEXTS; at++) {
+            if (texts[at].is_reviewed) {
+                rows[count++] = (struct compare_row){texts[at].probability, texts[at].other, texts[at].weight, texts[at].label};
+            }
+        }
+        assert_status(STATUS_OK, compare_rows(rows, count, &weighed));
+        for (size_t at = 0; at < count; at++) {
+            rows[at].weight = 1;
+        }
+        assert_status(STATUS_OK, compare_rows(rows, count, &unweighed));
+        assert_true(difference(&all) > 0.01);
+        assert_true(difference(&unweighed) < -0.1);
+        assert_true(fabs(difference(&weighed) - difference(&all)) < 4 * weighed.error);
+        assert_true(weighed.error < 0.01);
+        within += fabs(difference(&weighed) - difference(&all)) < 2 * weighed.error;
+    }
+    assert_in_range(within, SEEDS * 8 / 10, SEEDS); /* 95 of a hundred */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(figures_are_those_of_all_pairs),
         cmocka_unit_test(equal_judges_differ_by_nothing),
         cmocka_unit_test(a_label_with_fewer_than_two_rows_is_too_few),
+        cmocka_unit_test(a_row_ranks_by_its_weight),
+        cmocka_unit_test(the_difference_by_weight_is_that_of_all_texts_within_its_error),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,7 @@
 /* evaluate: figures of pairs small enough to reckon by hand, in whatever order they come. */
 #include "support/unit.h"
 
+#include "support/reviewed.h"
 #include "trainer/evaluate.h"
 
 #include <math.h>
@@ -16,7 +17,7 @@ struct pair {
 static void fill(struct evaluate *evaluate, const struct pair *pairs, size_t count)
 {
     for (size_t index = 0; index < count; index++) {
-        assert_status(STATUS_OK, evaluate_add(evaluate, pairs[index].probability, pairs[index].label));
+        assert_status(STATUS_OK, evaluate_add(evaluate, pairs[index].probability, pairs[index].label, 1));
     }
 }
 
@@ -115,13 +116,13 @@ static void a_missing_label_has_no_figures(void **state)
     (void)state;
     assert_status(STATUS_OK, evaluate_open(&evaluate));
     assert_status(STATUS_TOO_FEW, evaluate_figures(evaluate, LOW, HIGH, &figures));
-    assert_status(STATUS_OK, evaluate_add(evaluate, 0.5, 0));
+    assert_status(STATUS_OK, evaluate_add(evaluate, 0.5, 0, 1));
     assert_status(STATUS_TOO_FEW, evaluate_figures(evaluate, LOW, HIGH, &figures));
     assert_near(7, figures.auc);
     /* More pairs may come after figures were asked for. */
-    assert_status(STATUS_OK, evaluate_add(evaluate, 0.6, 1));
+    assert_status(STATUS_OK, evaluate_add(evaluate, 0.6, 1, 1));
     assert_status(STATUS_OK, evaluate_figures(evaluate, LOW, HIGH, &figures));
-    assert_status(STATUS_OK, evaluate_add(evaluate, 0.1, 1));
+    assert_status(STATUS_OK, evaluate_add(evaluate, 0.1, 1, 1));
     assert_status(STATUS_OK, evaluate_figures(evaluate, LOW, HIGH, &figures));
     assert_near(0.5, figures.auc);
     evaluate_close(&evaluate);
@@ -136,14 +137,82 @@ static void pairs_are_taken_up_to_their_bound(void **state)
     (void)state;
     assert_status(STATUS_OK, evaluate_open(&evaluate));
     for (int index = 0; index < EVALUATE_PAIRS_MAX; index++) {
-        if (evaluate_add(evaluate, index / (double)EVALUATE_PAIRS_MAX, index & 1) != STATUS_OK) {
+        if (evaluate_add(evaluate, index / (double)EVALUATE_PAIRS_MAX, index & 1, 1) != STATUS_OK) {
             fail();
         }
     }
-    assert_status(STATUS_FULL, evaluate_add(evaluate, 0.5, 1));
+    assert_status(STATUS_FULL, evaluate_add(evaluate, 0.5, 1, 1));
     assert_status(STATUS_OK, evaluate_figures(evaluate, LOW, HIGH, &figures));
     assert_int_equal(EVALUATE_PAIRS_MAX, figures.count);
     evaluate_close(&evaluate);
+}
+
+/* A weight of n is n equal pairs, in every figure. */
+static void a_pair_counts_by_its_weight(void **state)
+{
+    static const struct pair pairs[] = {{0.4, 1}, {0.5, 0}, {0.9, 1}, {0.1, 0}, {0.7, 0}, {0.4, 0}, {0.9, 0}, {0.05, 1}};
+    static const int weights[] = {3, 1, 5, 7, 2, 4, 1, 1};
+    struct evaluate *evaluates[2] = {NULL, NULL};
+    struct evaluate_figures weighed, repeated;
+
+    (void)state;
+    assert_status(STATUS_OK, evaluate_open(&evaluates[0]));
+    assert_status(STATUS_OK, evaluate_open(&evaluates[1]));
+    for (size_t index = 0; index < 8; index++) {
+        assert_status(STATUS_OK, evaluate_add(evaluates[0], pairs[index].probability, pairs[index].label, weights[index]));
+        for (int copy = 0; copy < weights[index]; copy++) {
+            assert_status(STATUS_OK, evaluate_add(evaluates[1], pairs[index].probability, pairs[index].label, 1));
+        }
+    }
+    assert_status(STATUS_OK, evaluate_figures(evaluates[0], LOW, HIGH, &weighed));
+    assert_status(STATUS_OK, evaluate_figures(evaluates[1], LOW, HIGH, &repeated));
+    assert_near(repeated.auc, weighed.auc);
+    assert_near(repeated.pr_auc, weighed.pr_auc);
+    assert_near(repeated.f1, weighed.f1);
+    assert_near(repeated.calibration_error, weighed.calibration_error);
+    assert_near(repeated.decided, weighed.decided);
+    assert_near(repeated.agreement, weighed.agreement);
+    assert_int_equal(8, weighed.count);
+    assert_int_equal(3, weighed.violations);
+    assert_near(24, repeated.effective);
+    assert_near(24.0 * 24 / 106, weighed.effective);
+    evaluate_close(&evaluates[0]);
+    evaluate_close(&evaluates[1]);
+}
+
+enum { ALL, WEIGHED, AS_REVIEWED, WAYS };
+
+/* What all texts say, what those reviewed say by their weights, and what they say without them. */
+static void the_figures_of_what_was_reviewed_are_those_of_all_texts_by_weight_alone(void **state)
+{
+    static struct reviewed_text texts[REVIEWED_TEXTS];
+    struct evaluate_figures figures[WAYS];
+
+    (void)state;
+    reviewed_make(texts, 7);
+    for (int way = 0; way < WAYS; way++) {
+        struct evaluate *evaluate = NULL;
+
+        assert_status(STATUS_OK, evaluate_open(&evaluate));
+        for (int at = 0; at < REVIEWED_TEXTS; at++) {
+            if (way == ALL || texts[at].is_reviewed) {
+                double weight = way == WEIGHED ? texts[at].weight : 1;
+
+                assert_status(STATUS_OK, evaluate_add(evaluate, texts[at].probability, texts[at].label, weight));
+            }
+        }
+        assert_status(STATUS_OK, evaluate_figures(evaluate, LOW, HIGH, &figures[way]));
+        evaluate_close(&evaluate);
+    }
+    assert_true(fabs(figures[WEIGHED].auc - figures[ALL].auc) < 0.01);
+    assert_true(figures[AS_REVIEWED].auc < figures[ALL].auc - 0.05);
+    assert_true(fabs(figures[WEIGHED].pr_auc - figures[ALL].pr_auc) < 0.02);
+    assert_true(figures[AS_REVIEWED].pr_auc < figures[ALL].pr_auc - 0.05);
+    assert_true(fabs(figures[WEIGHED].f1 - figures[ALL].f1) < 0.02);
+    assert_true(figures[AS_REVIEWED].f1 < figures[ALL].f1 - 0.05);
+    assert_true(fabs(figures[WEIGHED].decided - figures[ALL].decided) < 0.02);
+    assert_true(figures[AS_REVIEWED].decided < figures[ALL].decided - 0.3);
+    assert_true(figures[WEIGHED].effective < (double)figures[WEIGHED].count / 2);
 }
 
 int main(void)
@@ -156,6 +225,8 @@ int main(void)
         cmocka_unit_test(only_scores_beyond_the_thresholds_are_decided),
         cmocka_unit_test(a_missing_label_has_no_figures),
         cmocka_unit_test(pairs_are_taken_up_to_their_bound),
+        cmocka_unit_test(a_pair_counts_by_its_weight),
+        cmocka_unit_test(the_figures_of_what_was_reviewed_are_those_of_all_texts_by_weight_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -37,7 +37,7 @@ static void train(enum lesson about_latin, enum lesson about_cyrillic, struct bu
 
     buffer_init(file, MODEL_FILE_BYTES_MAX);
     assert_status(STATUS_OK, fit_open(&fit, &(struct fit_options){
-                                                .kind = MODEL_KIND_HASHLINEAR, .seed = 1, .violation_share = (double)NAN}));
+                                                .kind = MODEL_KIND_HASHLINEAR, .seed = 1}));
     teach(fit, latin, about_latin);
     teach(fit, cyrillic, about_cyrillic);
     assert_status(STATUS_OK, fit_finish(fit, file));
@@ -53,14 +53,20 @@ struct place {
     const char *reason;
 };
 
-static void hold_out(struct place *place, const char *const words[2], int rows)
+static void hold_out_weighing(struct place *place, const char *const words[2], int rows, double weight)
 {
     char room[128];
 
     for (int number = 0; number < rows; number++) {
         assert_status(STATUS_OK,
-                      holdout_add(place->holdout, text_of(room, sizeof room, words[number % 2], 1000 + number / 2), number % 2));
+                      holdout_add(place->holdout, text_of(room, sizeof room, words[number % 2], 1000 + number / 2), number % 2,
+                                  number < 2 ? weight : 1));
     }
+}
+
+static void hold_out(struct place *place, const char *const words[2], int rows)
+{
+    hold_out_weighing(place, words, rows, 1);
 }
 
 static void open_place(struct place *place, int latin_rows, int cyrillic_rows)
@@ -156,6 +162,44 @@ static void one_that_fails_a_script_is_refused_where_there_are_enough_of_its_tex
     close_place(&place);
 }
 
+/* Two rows of a hundred: as many as before, and they tell no more than those two. */
+static void rows_that_tell_little_are_too_few_for_a_script(void **state)
+{
+    struct place place;
+
+    (void)state;
+    open_place(&place, 20 * HELD, 0);
+    hold_out_weighing(&place, cyrillic, 2 * GATE_BAND_ROWS_MIN, 100);
+    place.profile.training.max_regression = 0.5;
+    train(TRUTH, LIE, &place.file);
+    assert_status(STATUS_OK, judge(&place, buffer_view(&place.live), NULL));
+    assert_int_equal(2 * GATE_BAND_ROWS_MIN, place.figures.bands[BAND_CYRILLIC].count);
+    assert_true(place.figures.bands[BAND_CYRILLIC].effective[1] < 2);
+    assert_string_equal("", place.reason);
+    close_place(&place);
+}
+
+/* What violates has changed: both are poor, and the live one, which has learned the opposite, is worse. */
+static void a_poor_one_replaces_one_that_is_poorer(void **state)
+{
+    struct place place;
+
+    (void)state;
+    open_place(&place, HELD, HELD);
+    buffer_free(&place.live);
+    place.profile.training.min_auc = 0.95;
+    train(LIE, LIE, &place.live);
+    train(TRUTH, LIE, &place.file);
+    assert_status(STATUS_OK, judge(&place, buffer_view(&place.live), NULL));
+    assert_true(place.figures.all.auc < place.profile.training.min_auc && place.figures.live_auc < place.figures.all.auc);
+    assert_string_equal("", place.reason);
+    /* One no better than it is refused as ever. */
+    train(LIE, LIE, &place.file);
+    assert_status(STATUS_OK, judge(&place, buffer_view(&place.live), NULL));
+    assert_string_equal("min_auc", place.reason);
+    close_place(&place);
+}
+
 static void a_cancelled_one_decides_nothing(void **state)
 {
     atomic_bool cancelled = true;
@@ -175,6 +219,8 @@ int main(void)
         cmocka_unit_test(the_first_model_passes_when_it_is_good_enough),
         cmocka_unit_test(one_that_is_worse_on_the_whole_is_refused),
         cmocka_unit_test(one_that_fails_a_script_is_refused_where_there_are_enough_of_its_texts),
+        cmocka_unit_test(rows_that_tell_little_are_too_few_for_a_script),
+        cmocka_unit_test(a_poor_one_replaces_one_that_is_poorer),
         cmocka_unit_test(a_cancelled_one_decides_nothing),
     };
 

@@ -57,9 +57,9 @@ static void rows_are_counted_by_label(void **state)
     (void)state;
     assert_status(STATUS_OK, holdout_open(&holdout));
     assert_int_equal(0, holdout_count(holdout, 0));
-    assert_status(STATUS_OK, holdout_add(holdout, BYTES("a"), 0));
-    assert_status(STATUS_OK, holdout_add(holdout, BYTES("b"), 1));
-    assert_status(STATUS_OK, holdout_add(holdout, BYTES(""), 1));
+    assert_status(STATUS_OK, holdout_add(holdout, BYTES("a"), 0, 1));
+    assert_status(STATUS_OK, holdout_add(holdout, BYTES("b"), 1, 1));
+    assert_status(STATUS_OK, holdout_add(holdout, BYTES(""), 1, 1));
     assert_int_equal(1, holdout_count(holdout, 0));
     assert_int_equal(2, holdout_count(holdout, 1));
     holdout_close(&holdout);
@@ -74,12 +74,12 @@ static void its_bytes_are_bounded(void **state)
     (void)state;
     assert_status(STATUS_OK, holdout_open(&holdout));
     for (int turn = 0; turn < TRAIN_BYTES_MAX / MIB; turn++) {
-        assert_status(STATUS_OK, holdout_add(holdout, (struct bytes){text, sizeof text}, 0));
+        assert_status(STATUS_OK, holdout_add(holdout, (struct bytes){text, sizeof text}, 0, 1));
     }
-    assert_status(STATUS_TOO_LARGE, holdout_add(holdout, BYTES("x"), 1));
+    assert_status(STATUS_TOO_LARGE, holdout_add(holdout, BYTES("x"), 1, 1));
     assert_int_equal(TRAIN_BYTES_MAX / MIB, holdout_count(holdout, 0));
     assert_int_equal(0, holdout_count(holdout, 1));
-    assert_status(STATUS_OK, holdout_add(holdout, BYTES(""), 1));
+    assert_status(STATUS_OK, holdout_add(holdout, BYTES(""), 1, 1));
     holdout_close(&holdout);
 }
 
@@ -96,29 +96,37 @@ static void what_was_kept_judges_a_model(void **state)
     struct holdout *holdout = NULL;
     struct model *model = NULL;
     struct evaluate_figures figures;
+    struct compare_figures compared;
+    double scores[31];
     struct buffer file;
     char room[64];
 
     (void)state;
     buffer_init(&file, MODEL_FILE_BYTES_MAX);
     assert_status(STATUS_OK, holdout_open(&holdout));
-    assert_status(STATUS_OK, fit_open(&fit, &(struct fit_options){.kind = MODEL_KIND_HASHLINEAR, .seed = 1, .violation_share = (double)NAN}));
+    assert_status(STATUS_OK, fit_open(&fit, &(struct fit_options){.kind = MODEL_KIND_HASHLINEAR, .seed = 1}));
     for (int number = 0; number < 100; number++) {
         assert_status(STATUS_OK, fit_add(fit, text_of(room, sizeof room, number, number % 2), number % 2));
     }
     assert_status(STATUS_OK, fit_finish(fit, &file));
     assert_status(STATUS_OK, model_open(&model, buffer_view(&file)));
     for (int number = 100; number < 120; number++) {
-        assert_status(STATUS_OK, holdout_add(holdout, text_of(room, sizeof room, number, 0), 0));
+        assert_status(STATUS_OK, holdout_add(holdout, text_of(room, sizeof room, number, 0), 0, 1));
     }
     assert_status(STATUS_TOO_FEW, holdout_judge(holdout, model, 0.2, 0.8, NULL, NULL, &figures));
     for (int number = 100; number < 110; number++) {
-        assert_status(STATUS_OK, holdout_add(holdout, text_of(room, sizeof room, number, 1), 1));
+        assert_status(STATUS_OK, holdout_add(holdout, text_of(room, sizeof room, number, 1), 1, 1));
     }
     assert_status(STATUS_OK, holdout_judge(holdout, model, 0.2, 0.8, NULL, NULL, &figures));
     assert_int_equal(30, figures.count);
     assert_int_equal(10, figures.violations);
-    assert_true(figures.auc > 0.99);
+    assert_true(figures.auc > 0.99 && fabs(figures.effective - 30) < 1e-9);
+    /* One that is wrong of a text which stands for a hundred. */
+    assert_status(STATUS_OK, holdout_add(holdout, text_of(room, sizeof room, 200, 0), 1, 100));
+    assert_status(STATUS_OK, holdout_judge(holdout, model, 0.2, 0.8, NULL, scores, &figures));
+    assert_true(figures.auc < 0.2 && figures.effective < 2);
+    assert_status(STATUS_OK, holdout_compare(holdout, BAND_SHORT, scores, scores, &compared));
+    assert_true(fabs(compared.one_auc - figures.auc) < 1e-9 && compared.effective[1] < 2);
     model_close(&model);
     fit_close(&fit);
     holdout_close(&holdout);

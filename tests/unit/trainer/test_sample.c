@@ -7,6 +7,7 @@
 #include "trainer/sample.h"
 #include "trainer/sample_seen.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 enum {
@@ -252,6 +253,70 @@ static void a_text_that_is_none_is_broken(void **state)
     db_close(&db);
 }
 
+struct weighed {
+    double least;
+    double most;
+    int rows;
+};
+
+static enum status weigh(void *context, const struct sample *sample)
+{
+    struct weighed *weighed = context;
+
+    weighed->least = fmin(weighed->least, sample->stands_for);
+    weighed->most = fmax(weighed->most, sample->stands_for);
+    weighed->rows++;
+    return STATUS_OK;
+}
+
+/* Of the label 0 and this probability. */
+static struct weighed weigh_all(const char *reviewed_share)
+{
+    struct weighed weighed = {.least = 1e9};
+    const struct sample_taker taker = {weigh, &weighed};
+    struct sample_figures figures[SAMPLE_LABELS];
+    struct sample_request request = {.rows_max = 100, .bytes_max = MIB};
+    struct store *store = NULL;
+    struct db *db = NULL;
+    char sql[128];
+
+    assert_status(STATUS_OK, db_open(&db, &settings, "test"));
+    assert_status(STATUS_OK, store_open(&store, &settings, NULL));
+    request.profile_id = samples_add_profile(db, reviewed_share);
+    samples_fill(db, request.profile_id, 0, 10, TEXT_BYTES, 0);
+    (void)snprintf(sql, sizeof sql, "update samples set reviewed_share = '%s' where profile_id = %d", reviewed_share,
+                   (int)request.profile_id);
+    assert_status(STATUS_OK, db_run(db, sql, NULL, 0, NULL));
+    assert_status(STATUS_OK, sample_measure(store, &request, figures));
+    assert_status(STATUS_OK, sample_draw(store, &request, figures, &taker));
+    assert_int_equal(10, figures[0].drawn + figures[0].broken);
+    assert_int_equal(weighed.rows, figures[0].drawn);
+    store_close(&store);
+    db_close(&db);
+    return weighed;
+}
+
+static void a_row_stands_for_the_texts_that_were_not_reviewed_up_to_the_bound(void **state)
+{
+    static const struct {
+        const char *reviewed_share;
+        double stands_for;
+    } cases[] = {{"1", 1}, {"0.5", 2}, {"0.05", 20}, {"0.01", TRAIN_STANDS_FOR_MAX}, {"0.009", TRAIN_STANDS_FOR_MAX}, {"1e-9", 100}};
+    static const char *const broken[] = {"0", "-0.5", "1.5", "NaN"};
+
+    (void)state;
+    for (size_t index = 0; index < sizeof cases / sizeof cases[0]; index++) {
+        struct weighed weighed = weigh_all(cases[index].reviewed_share);
+
+        assert_int_equal(10, weighed.rows);
+        assert_true(fabs(weighed.least / cases[index].stands_for - 1) < 1e-6);
+        assert_true(fabs(weighed.most / cases[index].stands_for - 1) < 1e-6 && weighed.most <= TRAIN_STANDS_FOR_MAX);
+    }
+    for (size_t index = 0; index < sizeof broken / sizeof broken[0]; index++) {
+        assert_int_equal(0, weigh_all(broken[index]).rows);
+    }
+}
+
 static void any_rows_have_the_shares_of_the_table(void **state)
 {
     struct sample_figures figures[SAMPLE_LABELS];
@@ -437,6 +502,7 @@ int main(void)
         cmocka_unit_test(a_taker_that_refuses_ends_the_draw),
         cmocka_unit_test(the_servers_own_plans_show_samples_scans_and_no_sequential_one),
         cmocka_unit_test(a_text_that_is_none_is_broken),
+        cmocka_unit_test(a_row_stands_for_the_texts_that_were_not_reviewed_up_to_the_bound),
         cmocka_unit_test(broken_rows_are_passed_over_and_counted),
     };
     return cmocka_run_group_tests(tests, start, stop);

@@ -491,10 +491,86 @@ static void a_relabelled_text_moves_and_a_weaker_source_changes_nothing(void **s
     db_close(&db);
 }
 
+/* A label of one text: who says it, why it was reviewed, and by what share (millionths) it was drawn. */
+static void label(struct db *db, const char *text, int label, int source, int drawn, int64_t share)
+{
+    const struct db_value values[] = {
+        {.type = DB_TEXT, .bytes = bytes_of(text)},    {.type = DB_BIGINT, .bigint = label},
+        {.type = DB_BIGINT, .bigint = source},         {.type = DB_BIGINT, .bigint = drawn},
+        {.type = DB_BIGINT, .bigint = share},
+    };
+
+    assert_status(STATUS_OK, db_run(db,
+                                    "select sample_put(1, array[decode(md5($1), 'hex')], array[$2::smallint], array[$3::smallint], "
+                                    "array[$4::smallint], '{null}', array[convert_to($1, 'UTF8')], null, null, null, "
+                                    "array[$5::bigint])",
+                                    values, 5, NULL));
+}
+
+static int64_t millionths(struct db *db, const char *text)
+{
+    char sql[128];
+
+    (void)snprintf(sql, sizeof sql, "select round(reviewed_share * 1000000)::bigint from samples where text = '%s'", text);
+    return samples_number(db, sql);
+}
+
+static void a_sample_knows_with_what_probability_it_was_reviewed(void **state)
+{
+    struct database_settings settings;
+    struct db *db = samples_create(&server, "shares", &settings);
+
+    (void)state;
+    label(db, "unsure", 0, 2, 0, 0);
+    label(db, "unsure and drawn", 0, 2, 0, 50000); /* it would have been reviewed all the same */
+    label(db, "sure and drawn", 0, 2, 1, 50000);
+    label(db, "imported", 1, 1, 3, 0);
+    assert_int_equal(1000000, millionths(db, "unsure"));
+    assert_int_equal(1000000, millionths(db, "unsure and drawn"));
+    assert_int_equal(50000, millionths(db, "sure and drawn"));
+    assert_int_equal(1000000, millionths(db, "imported"));
+    /* A person says what it is, once of the same mind as the reviewer and once not, and not how it was found. */
+    label(db, "sure and drawn", 0, 3, 2, 0);
+    assert_int_equal(50000, millionths(db, "sure and drawn"));
+    label(db, "sure and drawn", 1, 3, 2, 0);
+    assert_int_equal(50000, millionths(db, "sure and drawn"));
+    /* A reviewer's newer label comes with its own. */
+    label(db, "unsure", 0, 2, 1, 20000);
+    assert_int_equal(20000, millionths(db, "unsure"));
+    label(db, "unsure", 1, 2, 0, 0);
+    assert_int_equal(1000000, millionths(db, "unsure"));
+    db_close(&db);
+}
+
+static void the_eighth_version_finds_the_probabilities_of_what_was_drawn(void **state)
+{
+    struct database_settings settings;
+    struct store *store;
+    struct db *db = NULL;
+
+    (void)state;
+    postgres_create(&server, "seventh", &settings);
+    assert_status(STATUS_OK, db_open(&db, &settings, "test"));
+    postgres_apply_schema_up_to(db, 7);
+    assert_int_equal(1, samples_add_profile(db, "default"));
+    label(db, "unsure", 0, 2, 0, 0);
+    label(db, "unsure and drawn", 0, 2, 0, 50000);
+    label(db, "sure and drawn", 1, 2, 1, 50000);
+    store = open_store(&settings);
+    assert_status(STATUS_OK, store_raise_schema(store, 8));
+    assert_int_equal(1000000, millionths(db, "unsure"));
+    assert_int_equal(1000000, millionths(db, "unsure and drawn"));
+    assert_int_equal(50000, millionths(db, "sure and drawn"));
+    store_close(&store);
+    db_close(&db);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_schema_is_made_once_and_its_version_is_known),
+        cmocka_unit_test(a_sample_knows_with_what_probability_it_was_reviewed),
+        cmocka_unit_test(the_eighth_version_finds_the_probabilities_of_what_was_drawn),
         cmocka_unit_test(a_statement_has_as_long_as_its_session_was_told),
         cmocka_unit_test(the_second_version_takes_over_what_the_first_holds),
         cmocka_unit_test(a_step_that_fails_leaves_the_version_before),

@@ -104,6 +104,29 @@ static void a_run_publishes_a_model_with_its_figures(void **state)
     clear_scene(&scene);
 }
 
+/* Every other pass was drawn with one in twenty: they stand for twenty each, in the share of violations and in the figures. */
+static void what_was_drawn_at_random_stands_for_what_was_not_reviewed(void **state)
+{
+    struct scene scene;
+    struct training_result result;
+    double texts = ROWS / 2.0 * (20 + 1);
+
+    (void)state;
+    set_scene(&scene, "weighs");
+    samples_fill(scene.db, scene.training.profile_id, 0, ROWS, TEXT_BYTES, 0);
+    samples_fill(scene.db, scene.training.profile_id, 1, ROWS, TEXT_BYTES, 0);
+    assert_status(STATUS_OK, db_script(scene.db, "with d as (select text_hash, row_number() over (order by text_hash) % 2 as r from samples "
+                                                 "where label = 0) update samples s set reviewed_share = 0.05 from d "
+                                                 "where s.label = 0 and s.text_hash = d.text_hash and d.r = 0"));
+    training_run(&scene.training, &result);
+    assert_string_equal("live", training_end_name(result.end));
+    assert_true(fabs(result.violation_share - ROWS / (ROWS + texts)) < 1e-6);
+    assert_true(result.figures.effective < 0.75 * (double)result.held_out);
+    assert_int_equal(1, samples_number(scene.db, "select count(*) from models where (figures->>'effective')::float < "
+                                                 "0.75 * (figures->>'held_out')::int"));
+    clear_scene(&scene);
+}
+
 static void every_kind_is_trained_and_stored_under_its_name(void **state)
 {
     struct scene scene;
@@ -376,6 +399,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_run_publishes_a_model_with_its_figures),
+        cmocka_unit_test(what_was_drawn_at_random_stands_for_what_was_not_reviewed),
         cmocka_unit_test(every_kind_is_trained_and_stored_under_its_name),
         cmocka_unit_test(weights_are_stored_as_the_profile_says),
         cmocka_unit_test(what_people_say_outweighs_what_the_reviewer_says),
