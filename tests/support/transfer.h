@@ -237,6 +237,20 @@ static inline void record_await(struct record *record)
     }
 }
 
+/* For a test of one transfer: with a world of its own, and away again with that and the server that answered it. */
+static inline void record_open(struct record *record, struct world *world)
+{
+    world_open(world);
+    record_init(record, world);
+}
+
+static inline void record_close(struct record *record, struct server *server)
+{
+    record_free(record);
+    world_close(record->world);
+    server_close(server);
+}
+
 /* A whole GET: its record is to be freed by the caller. */
 static inline void record_get(struct record *record, struct world *world, unsigned port, const char *path)
 {

@@ -166,9 +166,7 @@ static void a_large_request_head_is_not_kept_with_its_handle(void **state)
     assert_int_equal(TRANSFER_OK, record.failure);
     assert_int_equal(1, world.upstream->spare.count);
     assert_int_equal(0, TAILQ_FIRST(&world.upstream->spares)->text.room);
-    record_free(&record);
-    world_close(&world);
-    server_close(server);
+    record_close(&record, server);
     free(path);
     free(url);
 }

@@ -251,8 +251,7 @@ static void parts_that_were_not_taken_come_again_and_no_others(void **state)
         struct record record;
         size_t tries = 0;
 
-        world_open(&world);
-        record_init(&record, &world);
+        record_open(&record, &world);
         record.on_body = take_at_the_second_try;
         record.more = &tries;
         assert_status(STATUS_OK, record_start(&record, server->port, "GET", "/", (struct bytes){NULL, 0}));
@@ -264,9 +263,7 @@ static void parts_that_were_not_taken_come_again_and_no_others(void **state)
         }
         assert_int_equal(TRANSFER_OK, record.failure);
         assert_bytes("abcd0123456789abcdefef", buffer_view(&record.body));
-        record_free(&record);
-        world_close(&world);
-        server_close(server);
+        record_close(&record, server);
     }
 }
 
@@ -491,9 +488,7 @@ static void bytes_after_an_answer_never_answer_the_next_request(void **state)
     record_get(&record, &world, server->port, "/");
     assert_int_equal(TRANSFER_OK, record.failure);
     assert_bytes("truth", buffer_view(&record.body));
-    record_free(&record);
-    world_close(&world);
-    server_close(server);
+    record_close(&record, server);
 }
 
 static void send_folded_second(struct server_connection *connection, void *context)
@@ -521,9 +516,7 @@ static void a_first_line_that_is_folded_belongs_to_no_answer_before(void **state
     record_get(&record, &world, server->port, "/");
     assert_int_equal(TRANSFER_BROKEN, record.failure);
     assert_int_equal(0, record.heads);
-    record_free(&record);
-    world_close(&world);
-    server_close(server);
+    record_close(&record, server);
 }
 
 int main(void)

@@ -50,9 +50,7 @@ static void a_get_carries_host_and_identity_and_nothing_else(void **state)
     world_open(&world);
     exchange(&record, &world, server, "GET", "/v1/../a%2fb?q=1", no_body);
     expect_head(&record, "GET /v1/../a%2fb?q=1 HTTP/1.1", server->port, "Accept-Encoding: identity\r\n");
-    record_free(&record);
-    world_close(&world);
-    server_close(server);
+    record_close(&record, server);
 }
 
 static void methods_and_bodies_do_not_rub_off_on_the_next_request(void **state)
@@ -122,9 +120,7 @@ static void given_fields_go_out_as_they_are_and_ours_are_made_here(void **state)
                 "Authorization: Bearer k\r\nContent-Type: application/json\r\nX-Empty:\r\nX-Twice: 1\r\nX-Twice: 2\r\n"
                 "User-Agent: OpenAI/Python\r\nAccept: text/event-stream\r\nX-Semi: ;a:b;\r\nAccept-Encoding: identity\r\n"
                 "Content-Length: 2\r\n");
-    record_free(&record);
-    world_close(&world);
-    server_close(server);
+    record_close(&record, server);
 }
 
 static void a_large_body_is_sent_without_waiting_to_be_asked(void **state)
@@ -142,9 +138,7 @@ static void a_large_body_is_sent_without_waiting_to_be_asked(void **state)
     assert_true(clock_ms() - began_ms < 900); /* libcurl waits a second for "100 Continue" */
     assert_null(memmem(record.body.data, record.body.count, "Expect", 6));
     assert_int_equal(2 << 20, server->connections[0].body_bytes);
-    record_free(&record);
-    world_close(&world);
-    server_close(server);
+    record_close(&record, server);
     free((char *)(uintptr_t)body.data);
 }
 
@@ -261,8 +255,7 @@ static void bad_methods_and_bodies_are_refused_before_anything_is_sent(void **st
     struct record record;
 
     (void)state;
-    world_open(&world);
-    record_init(&record, &world);
+    record_open(&record, &world);
     assert_status(STATUS_MALFORMED, record_start(&record, 1, "", "/", no_body));
     assert_status(STATUS_MALFORMED, record_start(&record, 1, "GET /x HTTP/1.1\r\nA: b\r\n\r\nGET", "/", no_body));
     assert_status(STATUS_MALFORMED, record_start(&record, 1, "get", "/", no_body));
@@ -282,9 +275,7 @@ static void the_environment_names_no_proxy(void **state)
     assert_int_equal(0, setenv("ALL_PROXY", "http://127.0.0.1:1", 1));
     world_open(&world);
     exchange(&record, &world, server, "GET", "/", no_body);
-    record_free(&record);
-    world_close(&world);
-    server_close(server);
+    record_close(&record, server);
     assert_int_equal(0, unsetenv("http_proxy"));
     assert_int_equal(0, unsetenv("ALL_PROXY"));
 }

@@ -108,9 +108,7 @@ static void the_kernel_takes_so_much_of_an_answer_and_no_more(void **state)
         /* Not what the system begins with, and grows by itself: a size that was set doubles and stays. */
         assert_int_equal(0, getsockopt(descriptor_to(server->port), SOL_SOCKET, SO_RCVBUF, &held, &size));
         assert_int_equal(2 * sizes[index], held);
-        record_free(&record);
-        world_close(&world);
-        server_close(server);
+        record_close(&record, server);
     }
 }
 
@@ -351,9 +349,7 @@ static void ask_over_what_nobody_asked_for(size_t answers)
     assert_int_equal(TRANSFER_OK, record.failure);
     assert_bytes("{}", buffer_view(&record.body));
     assert_int_equal(2, atomic_load(&server->accepted));
-    record_free(&record);
-    world_close(&world);
-    server_close(server);
+    record_close(&record, server);
     (void)sem_destroy(&unasked.go);
 }
 
@@ -407,8 +403,7 @@ static void a_paused_transfer_keeps_nobody_busy(void **state)
     unsigned turns = 0;
 
     (void)state;
-    world_open(&world);
-    record_init(&record, &world);
+    record_open(&record, &world);
     record.on_body = take_nothing;
     assert_status(STATUS_OK, record_start(&record, server->port, "GET", "/", no_body));
     uv_check_init(&world.loop, &check);
@@ -422,9 +417,7 @@ static void a_paused_transfer_keeps_nobody_busy(void **state)
     assert_int_equal(0, idle(&world)); /* it waits for its client, not for a request */
     uv_close((uv_handle_t *)&check, NULL);
     uv_close((uv_handle_t *)&timer, NULL);
-    record_free(&record);
-    world_close(&world);
-    server_close(server);
+    record_close(&record, server);
 }
 
 /* A listener on `address` with the server's port whose queue is full: connects to it neither succeed nor fail. */

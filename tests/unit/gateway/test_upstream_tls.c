@@ -112,8 +112,7 @@ static void a_certificate_that_nobody_vouches_for_ends_the_connect(void **state)
     struct world world;
     struct record record;
 
-    world_open(&world);
-    record_init(&record, &world);
+    record_open(&record, &world);
     get(&record, &world, server, "localhost", NULL);
     assert_string_equal("connect", transfer_failure_name(record.failure));
     assert_false(record.sent_any);
@@ -127,8 +126,7 @@ static void a_certificate_for_another_name_ends_the_connect(void **state)
     struct world world;
     struct record record;
 
-    world_open(&world);
-    record_init(&record, &world);
+    record_open(&record, &world);
     get(&record, &world, server, "127.0.0.1", server->certificate);
     assert_string_equal("connect", transfer_failure_name(record.failure));
     assert_false(record.sent_any);
@@ -176,8 +174,7 @@ static void a_mebibyte_over_tls_passes_a_slow_reader(void **state)
     struct world world;
     struct record record;
 
-    world_open(&world);
-    record_init(&record, &world);
+    record_open(&record, &world);
     uv_timer_init(&world.loop, &reader.later);
     reader.later.data = &record;
     record.on_body = read_slowly;

@@ -35,9 +35,7 @@ static void a_get_and_a_post_come_back_whole(void **state)
     record_await(&record);
     assert_int_equal(TRANSFER_OK, record.failure);
     assert_int_equal(7, server->connections[0].body_bytes);
-    record_free(&record);
-    world_close(&world);
-    server_close(server);
+    record_close(&record, server);
 }
 
 enum { LARGE_BYTES = 64 << 20 };
@@ -116,8 +114,7 @@ static void sixty_four_mebibytes_pass_a_slow_reader_in_flat_memory(void **state)
     size_t heap_bytes;
 
     (void)state;
-    world_open(&world);
-    record_init(&record, &world);
+    record_open(&record, &world);
     uv_timer_init(&world.loop, &reader.later);
     reader.later.data = &record;
     record.body.max = 0; /* keeps nothing */
@@ -133,9 +130,7 @@ static void sixty_four_mebibytes_pass_a_slow_reader_in_flat_memory(void **state)
     /* The server's head and piece; libcurl's handle and its buffers, and one paused chunk. */
     assert_in_range(reader.heap_bytes_max - heap_bytes, 0, SERVER_HEAD_BYTES + 65536 + 128 * 1024);
     uv_close((uv_handle_t *)&reader.later, NULL);
-    record_free(&record);
-    world_close(&world);
-    server_close(server);
+    record_close(&record, server);
 }
 
 /* A head and the beginning of a body; then the script waits for the client to close. */
@@ -250,8 +245,7 @@ static void a_cancel_closes_the_upstream_at_the_end_of_the_turn(void **state)
     struct record record;
 
     (void)state;
-    world_open(&world);
-    record_init(&record, &world);
+    record_open(&record, &world);
     record.on_body = stop_at_body;
     assert_status(STATUS_OK, record_start(&record, server->port, "GET", "/", no_body));
     run_until_stopped(&world);
@@ -262,9 +256,7 @@ static void a_cancel_closes_the_upstream_at_the_end_of_the_turn(void **state)
     sem_wait(&server->event);
     assert_int_equal(1, atomic_load(&server->closed));
     assert_int_equal(0, record.dones);
-    record_free(&record);
-    world_close(&world);
-    server_close(server);
+    record_close(&record, server);
 }
 
 static bool cancel_at_body(struct record *record, struct bytes chunk)
@@ -289,8 +281,7 @@ static void a_transfer_may_be_cancelled_from_inside_its_events(void **state)
         struct world world;
         struct record record;
 
-        world_open(&world);
-        record_init(&record, &world);
+        record_open(&record, &world);
         record.on_body = cancel_at_body;
         record.on_head = way == 2 ? cancel_at_head : NULL;
         record.more = way == 1 ? &record : NULL;
@@ -299,9 +290,7 @@ static void a_transfer_may_be_cancelled_from_inside_its_events(void **state)
         sem_wait(&server->event); /* within the turn: nothing has turned the loop since */
         assert_int_equal(0, record.dones);
         assert_int_equal(way == 1 ? 1 : 0, record.chunks);
-        record_free(&record);
-        world_close(&world);
-        server_close(server);
+        record_close(&record, server);
     }
 }
 
@@ -317,15 +306,12 @@ static void a_cancel_in_done_is_harmless_and_done_may_start_the_next(void **stat
     struct record record;
 
     (void)state;
-    world_open(&world);
-    record_init(&record, &world);
+    record_open(&record, &world);
     record.on_done = cancel_at_done;
     assert_status(STATUS_OK, record_start(&record, server->port, "GET", "/", no_body));
     record_await(&record);
     assert_int_equal(TRANSFER_OK, record.failure);
-    record_free(&record);
-    world_close(&world);
-    server_close(server);
+    record_close(&record, server);
 }
 
 static bool cancel_second_time(struct record *record, struct bytes chunk)
@@ -350,8 +336,7 @@ static void a_resumed_transfer_may_be_cancelled_while_it_resumes(void **state)
     struct record record;
 
     (void)state;
-    world_open(&world);
-    record_init(&record, &world);
+    record_open(&record, &world);
     uv_timer_init(&world.loop, &reader.later);
     reader.later.data = &record;
     record.on_body = cancel_second_time;
@@ -362,9 +347,7 @@ static void a_resumed_transfer_may_be_cancelled_while_it_resumes(void **state)
     assert_int_equal(0, record.dones);
     assert_int_equal(2, reader.pauses);
     uv_close((uv_handle_t *)&reader.later, NULL);
-    record_free(&record);
-    world_close(&world);
-    server_close(server);
+    record_close(&record, server);
 }
 
 static void a_transfer_may_be_cancelled_before_anything_happened(void **state)
@@ -374,8 +357,7 @@ static void a_transfer_may_be_cancelled_before_anything_happened(void **state)
     struct record record;
 
     (void)state;
-    world_open(&world);
-    record_init(&record, &world);
+    record_open(&record, &world);
     assert_status(STATUS_OK, record_start(&record, server->port, "GET", "/", no_body));
     assert_false(transfer_sent_any(record.transfer));
     assert_int_equal(0, transfer_first_byte_us(record.transfer));
@@ -416,8 +398,7 @@ static void bytes_that_are_no_tls_fail_the_connect_and_carry_no_request(void **s
     struct transfer_request request = {.method = BYTES("POST"), .has_body = true, .body = BYTES("secret")};
 
     (void)state;
-    world_open(&world);
-    record_init(&record, &world);
+    record_open(&record, &world);
     world.settings.limits.connect_ms = 200; /* the server waits for the end of a request head that never comes */
     request.url = (struct bytes){url, (size_t)snprintf(url, sizeof url, "https://127.0.0.1:%u/", server->port)};
     request.fields = world.no_fields;
@@ -505,9 +486,7 @@ static void an_alarm_comes_once_and_the_transfer_goes_on(void **state)
     record_await(&record);
     assert_int_equal(TRANSFER_IDLE, record.failure);
     assert_int_equal(1, record.alarms);
-    record_free(&record);
-    world_close(&world);
-    server_close(server);
+    record_close(&record, server);
 }
 
 /* A byte each few milliseconds until the client closes. */
@@ -620,9 +599,7 @@ static void a_transfer_that_we_have_paused_is_not_silent(void **state)
     assert_int_equal(9, record.body_bytes);
     assert_true(clock_ms() - began_ms >= 395);
     uv_close((uv_handle_t *)&reader.later, NULL);
-    record_free(&record);
-    world_close(&world);
-    server_close(server);
+    record_close(&record, server);
 }
 
 static void the_total_time_runs_while_a_transfer_is_paused(void **state)
@@ -646,9 +623,7 @@ static void the_total_time_runs_while_a_transfer_is_paused(void **state)
     assert_int_equal(TRANSFER_TOTAL, record.failure);
     assert_int_equal(0, record.body_bytes);
     uv_close((uv_handle_t *)&reader.later, NULL);
-    record_free(&record);
-    world_close(&world);
-    server_close(server);
+    record_close(&record, server);
 }
 
 static void begin_and_reset(struct server_connection *connection, void *context)
@@ -675,17 +650,14 @@ static void a_reset_in_the_middle_is_broken(void **state)
     struct record record;
 
     (void)state;
-    world_open(&world);
-    record_init(&record, &world);
+    record_open(&record, &world);
     record.on_body = tell_server_at_body;
     record.more = server;
     assert_status(STATUS_OK, record_start(&record, server->port, "GET", "/", no_body));
     record_await(&record);
     assert_int_equal(TRANSFER_BROKEN, record.failure);
     assert_bytes("{}", buffer_view(&record.body));
-    record_free(&record);
-    world_close(&world);
-    server_close(server);
+    record_close(&record, server);
 }
 
 static void a_name_that_does_not_resolve_fails_without_a_connect(void **state)
