@@ -308,6 +308,8 @@ enum {
     /* The database (spec/postgres.md) */
     SCHEMA_VERSION = 8,              /* files in trainer/schema; who meets another version writes nothing */
     SAMPLE_BATCH_MAX = 256,
+    SAMPLE_SLICE_ROWS = 64,          /* of a draw that the server is asked for at once: some 100 us of its work */
+    SAMPLE_SLICE_BYTES = 32 * KIB,   /* of their texts, about; a longer text comes alone */
     HISTORY_QUEUE_BYTES_MAX = 8 * MIB,
     DB_CONNECT_S = 5,
     DB_STATEMENT_MS = 60000,

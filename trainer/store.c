@@ -80,14 +80,6 @@ void store_answer_within(struct store *store, uint64_t answer_ms)
     store->answer_ms = answer_ms;
 }
 
-enum status store_statements_within(struct store *store, uint64_t statement_ms)
-{
-    char sql[64];
-
-    (void)snprintf(sql, sizeof sql, "set statement_timeout = %llu", (unsigned long long)statement_ms);
-    return db_script(store->db, sql);
-}
-
 bool store_alive(const struct store *store)
 {
     return db_alive(store->db);

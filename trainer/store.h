@@ -28,9 +28,6 @@ void store_close(struct store **store);
  * and returns STATUS_TIMEOUT. 0 = each as long as proto/db lets it, as it is at first. */
 void store_answer_within(struct store *store, uint64_t answer_ms);
 
-/* From now on the server ends a statement of this session after `statement_ms`, which count until its last row was taken; at
- * first DB_STATEMENT_MS. What db_run returns. */
-MUST_CHECK enum status store_statements_within(struct store *store, uint64_t statement_ms);
 bool store_alive(const struct store *store);
 const char *store_sqlstate(const struct store *store); /* as db_sqlstate */
 
@@ -161,7 +158,9 @@ struct store_sample {
     int64_t text_bytes; /* the text's true length */
     struct bytes text;  /* empty when longer than SAMPLE_TEXT_BYTES_MAX: such a text never leaves the server */
 };
-/* One by one; lent for the call; as db_stream's on_row. */
+/* One by one; lent for the call. Rows are asked for SAMPLE_SLICE_ROWS at a time, or about SAMPLE_SLICE_BYTES of their texts:
+ * while the reader works on them the server does nothing. A reader that returns anything but STATUS_OK gets no more rows, and the
+ * read returns that. All rows of a read are of one moment. A session whose server refused a read is good for nothing more. */
 struct store_reader {
     enum status (*on_sample)(void *context, const struct store_sample *sample);
     void *context;

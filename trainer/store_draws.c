@@ -147,9 +147,17 @@ enum status store_count_draw(struct store *store, struct store_place place, stru
     return store_numbers(store, "select count(*) " DRAW, values, 4, out, 1);
 }
 
+/* Some rows of a draw, one after the other as they come. */
+struct slice {
+    const struct store_reader *reader;
+    int64_t rows;       /* that came */
+    int64_t bytes;      /* of their texts */
+    enum status status; /* of the reader; once it is bad the few that are left are passed over: a cancel would cost more */
+};
+
 static enum status read_row(void *context, const struct db_rows *row)
 {
-    const struct store_reader *reader = context;
+    struct slice *slice = context;
     const struct store_sample sample = {
         .hash = db_bytes(row, 0, 0),
         .label = db_bigint(row, 0, 1),
@@ -160,17 +168,62 @@ static enum status read_row(void *context, const struct db_rows *row)
         .reviewed_share = db_real(row, 0, 6),
     };
 
-    return reader->on_sample(reader->context, &sample);
+    slice->rows++;
+    slice->bytes += (int64_t)sample.text.count;
+    if (slice->status == STATUS_OK) {
+        slice->status = slice->reader->on_sample(slice->reader->context, &sample);
+    }
+    return STATUS_OK;
+}
+
+/* Twice as many as before, as long as their texts are short. */
+static int64_t next_rows(int64_t before, const struct slice *slice)
+{
+    int64_t rows = slice->bytes > SAMPLE_SLICE_BYTES / 2 ? before * SAMPLE_SLICE_BYTES / slice->bytes : 2 * before;
+
+    return rows < 1 ? 1 : rows > SAMPLE_SLICE_ROWS ? SAMPLE_SLICE_ROWS : rows;
+}
+
+/* The server works at the priority of everybody, and as fast as it can as long as somebody takes its rows: who wakes up
+ * meanwhile waits for its whole turn on the processor. So it is asked for little at a time, which is then worked on at ours. */
+static enum status read_slices(struct store *store, struct slice *slice)
+{
+    int64_t wanted = 1;
+    enum status status;
+
+    do {
+        char sql[SQL_BYTES];
+
+        wanted = next_rows(wanted, slice);
+        slice->rows = 0;
+        slice->bytes = 0;
+        (void)snprintf(sql, sizeof sql, "fetch %lld from draw", (long long)wanted);
+        status = db_stream(store->db, sql, NULL, 0, read_row, slice);
+    } while (status == STATUS_OK && slice->status == STATUS_OK && slice->rows == wanted);
+    return status;
 }
 
 static enum status read_rows(struct store *store, const char *from, const struct db_value *values, size_t value_count,
                              const struct store_reader *reader)
 {
+    struct slice slice = {.reader = reader};
     char sql[SQL_BYTES];
-    struct store_reader copy = *reader;
+    enum status status;
 
-    (void)snprintf(sql, sizeof sql, COLUMNS "%s", SAMPLE_TEXT_BYTES_MAX, from);
-    return db_stream(store->db, sql, values, value_count, read_row, &copy);
+    /* On a busy machine a slice takes us long; while it does the server waits in a transaction. */
+    (void)snprintf(sql, sizeof sql, "begin read only; set local idle_in_transaction_session_timeout = %d", DB_STATEMENT_MS);
+    status = db_script(store->db, sql);
+    if (status == STATUS_OK) {
+        (void)snprintf(sql, sizeof sql, "declare draw no scroll cursor for " COLUMNS "%s", SAMPLE_TEXT_BYTES_MAX, from);
+        status = db_run(store->db, sql, values, value_count, NULL);
+    }
+    if (status == STATUS_OK) {
+        status = read_slices(store, &slice);
+    }
+    if (status == STATUS_OK) {
+        status = db_script(store->db, "rollback");
+    }
+    return status == STATUS_OK ? slice.status : status;
 }
 
 enum status store_read_draw(struct store *store, struct store_place place, struct store_draw draw,

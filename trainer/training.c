@@ -120,13 +120,8 @@ static enum status draw(struct run *run)
         .fits = training->progress == NULL ? NULL : &training->progress->fits,
     };
     int64_t live_version;
-    /* Rows are taken at the lowest priority: on a busy machine a whole draw lasts longer than any statement should. A server that
-     * hangs is noticed as before, by the row that does not come. */
-    enum status status = store_statements_within(run->store, TRAIN_RUN_MS);
+    enum status status = store_now(run->store, &run->trained_at_us);
 
-    if (status == STATUS_OK) {
-        status = store_now(run->store, &run->trained_at_us);
-    }
     if (status == STATUS_OK) {
         status = measure(run, &request);
     }

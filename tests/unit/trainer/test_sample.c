@@ -18,7 +18,10 @@ enum {
     BETWEEN = 1500,
     LITTLE = 300,
     ROWS = 2000,
-    SEEN_ROWS = 8000
+    SEEN_ROWS = 8000,
+    LOOKED_AT = 100,
+    LOOKS_MAX = 1000,
+    LONG_BYTES = 20000
 };
 
 static struct postgres server;
@@ -26,7 +29,7 @@ static struct database_settings settings;
 static int64_t big_id;    /* MANY pass, SOME violation: both by pages */
 static int64_t small_id;  /* FEW pass beside MANY of the same leaf: by pivots; BETWEEN violation: a part */
 static int64_t little_id; /* LITTLE and none: all */
-static int64_t latest_id, people_ids[3]; /* empty at first */
+static int64_t latest_id, long_id, people_ids[3]; /* empty at first */
 
 struct taken {
     struct sample_seen *seen;
@@ -427,6 +430,58 @@ static void a_taker_that_refuses_ends_the_draw(void **state)
     store_close(&store);
 }
 
+struct watched {
+    struct db *other;
+    int64_t rows;
+    int64_t asked; /* rows of the slice at hand; 0 = the server goes on by itself */
+};
+
+static enum status watch(void *context, const struct store_sample *sample)
+{
+    static const char asked[] = "select substring(query from '^fetch (\\d+) from draw$')::bigint from pg_stat_activity "
+                                "where application_name = 'prismguard-trainer' and state = 'idle in transaction'";
+    struct watched *watched = context;
+    struct db_rows *rows;
+
+    (void)sample;
+    if (++watched->rows != LOOKED_AT) {
+        return STATUS_OK;
+    }
+    for (int looks = 0; looks < LOOKS_MAX && watched->asked == 0; looks++) {
+        assert_status(STATUS_OK, db_run(watched->other, asked, NULL, 0, &rows));
+        watched->asked = db_rows_count(rows) == 1 ? db_bigint(rows, 0, 0) : 0;
+        db_rows_close(&rows);
+        (void)poll(NULL, 0, 5);
+    }
+    return STATUS_OK;
+}
+
+static int64_t watch_draw(struct db *other, int64_t profile_id, int64_t rows)
+{
+    const struct store_place place = {.profile_id = profile_id, .label = 0};
+    struct watched watched = {.other = other};
+    const struct store_reader reader = {watch, &watched};
+    struct store *store = NULL;
+
+    assert_status(STATUS_OK, store_open(&store, &settings, NULL));
+    assert_status(STATUS_OK, store_read_hashes(store, place, BYTES(""), rows, &reader));
+    assert_int_equal(rows, watched.rows);
+    store_close(&store);
+    return watched.asked;
+}
+
+static void the_server_is_asked_for_a_little_at_a_time(void **state)
+{
+    struct db *db = NULL;
+
+    (void)state;
+    assert_status(STATUS_OK, db_open(&db, &settings, "test"));
+    samples_fill(db, long_id, 0, LITTLE, LONG_BYTES, 0);
+    assert_int_equal(SAMPLE_SLICE_ROWS, watch_draw(db, big_id, LITTLE));
+    assert_int_equal(SAMPLE_SLICE_BYTES / LONG_BYTES, watch_draw(db, long_id, LITTLE));
+    db_close(&db);
+}
+
 /* The server writes the plan of every statement of this database into its log (auto_explain). */
 static void the_servers_own_plans_show_samples_scans_and_no_sequential_one(void **state)
 {
@@ -466,6 +521,7 @@ static int start(void **state)
     small_id = samples_add_neighbour(db, "small", big_id);
     little_id = samples_add_neighbour(db, "little", big_id);
     latest_id = samples_add_neighbour(db, "latest", big_id);
+    long_id = samples_add_profile(db, "long");
     people_ids[0] = samples_add_profile(db, "by pages");
     people_ids[1] = samples_add_neighbour(db, "by pivots", big_id);
     people_ids[2] = samples_add_neighbour(db, "a part", big_id);
@@ -500,6 +556,7 @@ int main(void)
         cmocka_unit_test(the_latest_rows_are_the_newest_of_the_profile),
         cmocka_unit_test(rows_of_people_come_first_up_to_half),
         cmocka_unit_test(a_taker_that_refuses_ends_the_draw),
+        cmocka_unit_test(the_server_is_asked_for_a_little_at_a_time),
         cmocka_unit_test(the_servers_own_plans_show_samples_scans_and_no_sequential_one),
         cmocka_unit_test(a_text_that_is_none_is_broken),
         cmocka_unit_test(a_row_stands_for_the_texts_that_were_not_reviewed_up_to_the_bound),

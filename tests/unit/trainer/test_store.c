@@ -45,29 +45,6 @@ static void the_schema_is_made_once_and_its_version_is_known(void **state)
     store_close(&store);
 }
 
-static void a_statement_has_as_long_as_its_session_was_told(void **state)
-{
-    const struct store_place place = {.profile_id = 1, .label = 0};
-    struct database_settings settings;
-    struct store *store;
-    struct db *db = samples_create(&server, "patience", &settings);
-    int64_t count;
-
-    (void)state;
-    store = open_store(&settings);
-    assert_status(STATUS_OK, db_run(db, "begin", NULL, 0, NULL));
-    assert_status(STATUS_OK, db_run(db, "lock table samples in access exclusive mode", NULL, 0, NULL));
-    assert_status(STATUS_OK, store_statements_within(store, 50));
-    assert_status(STATUS_TIMEOUT, store_count(store, place, 1, &count));
-    assert_string_equal("57014", store_sqlstate(store)); /* query_canceled: that timer, and not the one of locks */
-    assert_status(STATUS_OK, store_statements_within(store, 2 * DB_LOCK_MS));
-    assert_status(STATUS_TIMEOUT, store_count(store, place, 1, &count));
-    assert_string_equal("55P03", store_sqlstate(store)); /* lock_not_available */
-    assert_true(store_alive(store));
-    store_close(&store);
-    db_close(&db);
-}
-
 static void label_in_version_1(struct db *db, int64_t profile_id, const char *text, int source)
 {
     const struct db_value values[] = {
@@ -571,7 +548,6 @@ int main(void)
         cmocka_unit_test(the_schema_is_made_once_and_its_version_is_known),
         cmocka_unit_test(a_sample_knows_with_what_probability_it_was_reviewed),
         cmocka_unit_test(the_eighth_version_finds_the_probabilities_of_what_was_drawn),
-        cmocka_unit_test(a_statement_has_as_long_as_its_session_was_told),
         cmocka_unit_test(the_second_version_takes_over_what_the_first_holds),
         cmocka_unit_test(a_step_that_fails_leaves_the_version_before),
         cmocka_unit_test(one_session_has_the_lock_until_it_ends),
