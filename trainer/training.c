@@ -9,14 +9,20 @@
 #include "trainer/holdout.h"
 
 #include <assert.h>
+#include <fcntl.h>
 #include <math.h>
 #include <sched.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { TRAINING_NICE = 19 };
+/* Nice counts among the threads of one session or control group; the groups count among each other by weights of their own. But
+ * wherever it runs, a thread that wakes up may cut short a turn that is longer than its own: the longest there is gives way to
+ * all. SCHED_IDLE is worse: who wakes up is sent to its processor as to one without work, and waits there where it has just had
+ * more than its share. */
+enum { TRAINING_NICE = 19, TRAINING_TURN_NS = 100000000, SESSION_NICE = 12 /* a weight of 70 to 1024 */ };
 
 struct run {
     const struct training *training;
@@ -375,10 +381,33 @@ void training_run(const struct training *training, struct training_result *out)
 void training_give_way(void)
 {
     static const struct sched_param none = {.sched_priority = 0};
+    /* The kernel's struct sched_attr in its first version; not every <sched.h> has it. */
+    const struct {
+        uint32_t size;
+        uint32_t policy;
+        uint64_t flags;
+        int32_t nice;
+        uint32_t priority;
+        uint64_t runtime_ns; /* a turn's length, since Linux 6.12; unheeded before */
+        uint64_t deadline_ns;
+        uint64_t period_ns;
+    } wanted = {.size = sizeof wanted, .policy = SCHED_BATCH, .nice = TRAINING_NICE, .runtime_ns = TRAINING_TURN_NS};
 
-    /* On Linux both are a thread's; refused only where it runs as something lower already. */
-    (void)sched_setscheduler(0, SCHED_BATCH, &none);
-    (void)setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), TRAINING_NICE);
+    /* On Linux all are a thread's; refused only where it runs as something lower already, or the call is not let through. */
+    if (syscall(SYS_sched_setattr, 0, &wanted, 0) != 0) {
+        (void)sched_setscheduler(0, SCHED_BATCH, &none);
+        (void)setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), TRAINING_NICE);
+    }
+}
+
+void training_give_way_as_session(void)
+{
+    int file = getsid(0) == getpid() ? open("/proc/self/autogroup", O_WRONLY | O_CLOEXEC) : -1;
+
+    if (file >= 0) {
+        (void)dprintf(file, "%d", SESSION_NICE); /* refused where it is lower already */
+        (void)close(file);
+    }
 }
 
 const char *training_end_name(enum training_end end)

@@ -71,8 +71,13 @@ struct training_result {
     double seconds;
 };
 
-/* The calling thread runs from now on when nobody else on the machine wants to: the lowest nice, as a batch. */
+/* The calling thread runs from now on when nobody else on the machine wants to: the lowest nice, as a batch, in turns that
+ * whoever wakes up may cut short. */
 void training_give_way(void);
+
+/* Where the kernel weighs sessions (autogroups, sched(7)) this process's, if it leads one, weighs as little as the trainer's
+ * container in docker-compose.yml: nice counts inside of it only. Before the sandbox, from which /proc belongs to root. */
+void training_give_way_as_session(void);
 
 /* Always fills `out`. */
 void training_run(const struct training *training, struct training_result *out);

@@ -7,6 +7,7 @@
 #include <linux/netlink.h>
 #include <netdb.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -86,6 +87,20 @@ static void writing_to_a_closed_pipe_is_an_error(void **state)
 {
     (void)state;
     assert_int_equal(WORKED, inside(write_to_a_closed_pipe));
+}
+
+static bool take_a_longer_turn(void)
+{
+    /* The kernel's struct sched_attr: size, policy; flags; nice, priority; turn, deadline, period. */
+    const uint32_t wanted[12] = {sizeof wanted, SCHED_BATCH, 0, 0, 19, 0, 1000000, 0, 0, 0, 0, 0};
+
+    return syscall(SYS_sched_setattr, 0, wanted, 0) == 0;
+}
+
+static void a_thread_may_give_way_to_others(void **state)
+{
+    (void)state;
+    assert_int_equal(WORKED, inside(take_a_longer_turn));
 }
 
 static bool run_a_program(void)
@@ -232,6 +247,7 @@ int main(void)
         cmocka_unit_test(no_core_file_and_no_new_privileges_are_left),
         cmocka_unit_test(the_environment_is_read_and_not_shown),
         cmocka_unit_test(writing_to_a_closed_pipe_is_an_error),
+        cmocka_unit_test(a_thread_may_give_way_to_others),
         cmocka_unit_test(what_no_service_has_a_reason_for_ends_the_process),
         cmocka_unit_test(sockets_are_for_the_internet_and_this_machine_only),
         cmocka_unit_test(sockets_names_and_threads_still_work),

@@ -10,8 +10,13 @@
 #include "trainer/holdout.h"
 #include "trainer/training.h"
 
+#include <limits.h>
 #include <math.h>
 #include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 enum { ROWS = 400, TEXT_BYTES = 40 };
 
@@ -395,6 +400,51 @@ static void a_live_version_that_cannot_be_read_is_replaced(void **state)
     clear_scene(&scene);
 }
 
+/* Of this process's session; INT_MAX where the kernel has none such. */
+static int session_nice(void)
+{
+    FILE *file = fopen("/proc/self/autogroup", "re");
+    int nice = INT_MAX;
+
+    if (file != NULL) {
+        nice = fscanf(file, "/autogroup-%*d nice %d", &nice) == 1 ? nice : INT_MAX;
+        assert_int_equal(0, fclose(file));
+    }
+    return nice;
+}
+
+/* What became of the session of a process of its own that gives way. */
+static int nice_of_child(bool leads)
+{
+    pid_t child = fork();
+    int end;
+
+    assert_true(child >= 0);
+    if (child == 0) {
+        if (leads && setsid() < 0) {
+            _exit(EXIT_FAILURE);
+        }
+        training_give_way_as_session();
+        _exit(session_nice() & 0xff);
+    }
+    assert_int_equal(child, waitpid(child, &end, 0));
+    assert_true(WIFEXITED(end));
+    return WEXITSTATUS(end);
+}
+
+static void a_session_gives_way_only_where_it_is_the_trainers_own(void **state)
+{
+    int before = session_nice();
+
+    (void)state;
+    if (before == INT_MAX) {
+        skip();
+    }
+    assert_int_equal(12, nice_of_child(true));
+    assert_int_equal(before & 0xff, nice_of_child(false));
+    assert_int_equal(before, session_nice());
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -408,6 +458,7 @@ int main(void)
         cmocka_unit_test(a_run_that_cannot_go_on_stores_nothing),
         cmocka_unit_test(a_cancelled_run_leaves_no_statement_at_the_server),
         cmocka_unit_test(a_live_version_that_cannot_be_read_is_replaced),
+        cmocka_unit_test(a_session_gives_way_only_where_it_is_the_trainers_own),
     };
     return cmocka_run_group_tests(tests, start_server, stop_server);
 }
