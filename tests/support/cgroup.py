@@ -1,4 +1,5 @@
 """Control groups of our own (v1 or v2; they need root): what a service may have of a thing, for benches."""
+import contextlib
 import os
 import pathlib
 
@@ -21,19 +22,25 @@ class Cgroup:
         """A command that ends by executing what follows it, inside the group."""
         return ["sh", "-c", 'echo $$ >"$0/cgroup.procs"; exec "$@"', str(self.folder)]
 
+    def take(self, pids):
+        """Processes that run already, as far as they still do, and whatever they start from now on."""
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                (self.folder / "cgroup.procs").write_text(str(pid))
+
     def close(self):
         self.folder.rmdir()
 
 
 class CpuFirst(Cgroup):
-    """Whatever else runs on the machine comes after it."""
+    """Whatever else runs on the machine comes after it; `part`: to what others of these get."""
 
     SHARES, WEIGHT = 262144, 10000  # the most there are
 
-    def __init__(self, name=""):
+    def __init__(self, name="", part=1):
         super().__init__("cpu", name)
         file, most = ("cpu.weight", self.WEIGHT) if SECOND_VERSION else ("cpu.shares", self.SHARES)
-        (self.folder / file).write_text(str(most))
+        (self.folder / file).write_text(str(int(part * most)))
 
 
 class CpuQuota(CpuFirst):

@@ -73,15 +73,19 @@ class Cluster:
         """Runs SQL as the cluster's superuser."""
         return self._shell(f"as_postgres psql -h {self.home} -d postgres -AtX -c {shlex.quote(sql)}")
 
-    def _processes(self):
-        """The first, stopped so that it makes no more, and its children."""
+    def processes(self):
+        """The first, which makes the others, and its children."""
         first = int((self.home / "data/postmaster.pid").read_text().split()[0])
-        os.kill(first, signal.SIGSTOP)
         return [first, *map(int, pathlib.Path(f"/proc/{first}/task/{first}/children").read_text().split())]
+
+    def _stopped(self):
+        """All of them, the first stopped so that it makes no more."""
+        os.kill(self.processes()[0], signal.SIGSTOP)
+        return self.processes()
 
     def kill(self):
         """All of its processes at once, as a machine that loses its power."""
-        processes = self._processes()
+        processes = self._stopped()
         for process in processes:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)
@@ -91,7 +95,7 @@ class Cluster:
     @contextlib.contextmanager
     def frozen(self):
         """All of its processes stand still, as a machine that hangs: connections are taken, and nothing is answered."""
-        stopped = self._processes()
+        stopped = self._stopped()
         try:
             for process in stopped[1:]:
                 os.kill(process, signal.SIGSTOP)
