@@ -23,7 +23,7 @@ static void enter(struct connection *connection, enum connection_state state)
     roster_enter(&connection->home->roster, &connection->member, state, clock_ms());
 }
 
-static void want_turn(struct connection *connection)
+void connection_want_turn(struct connection *connection)
 {
     struct connection_set *home = connection->home;
 
@@ -96,7 +96,7 @@ static void mark_lost(struct connection *connection, enum close_reason reason)
     if (state_of(connection) != CLOSING) {
         connection->reason = reason;
         enter(connection, LOST);
-        want_turn(connection);
+        connection_want_turn(connection);
     }
 }
 
@@ -124,7 +124,7 @@ static void say_continue(struct connection *connection)
     if (out_append(&connection->out, &BYTES("HTTP/1.1 100 Continue\r\n\r\n"), 1) != STATUS_OK) {
         mark_lost(connection, BY_CLIENT);
     }
-    want_turn(connection);
+    connection_want_turn(connection);
 }
 
 /* A head has come. A client that waits for a 100 gets it when the exchange wants the body and none of it is here. */
@@ -204,7 +204,7 @@ static void end_of_input(struct connection *connection, bool broken)
     connection->ended = true;
     if (state_of(connection) == SENDING && !broken) {
         connection->after = connection->after == AFTER_KEEP ? AFTER_CLOSE : connection->after;
-        want_turn(connection);
+        connection_want_turn(connection);
     } else if (!broken && can_be_probed(connection)) {
         enter(connection, HALF);
     } else if (state_of(connection) == LINGER) {
@@ -397,7 +397,7 @@ static void on_sent(struct connection_out *out, enum status status)
     if (status != STATUS_OK) {
         mark_lost(connection, BY_CLIENT);
     }
-    want_turn(connection);
+    connection_want_turn(connection);
 }
 
 static enum status pass_body(void *context, struct bytes part)
@@ -437,7 +437,7 @@ enum status connection_begin(struct connection **out, struct connection_set *hom
 void connection_go_on(struct connection *connection)
 {
     connection->held = false;
-    want_turn(connection);
+    connection_want_turn(connection);
 }
 
 enum status connection_write_pieces(struct connection *connection, const struct bytes *pieces, size_t count)
@@ -456,7 +456,7 @@ enum status connection_write_pieces(struct connection *connection, const struct 
         mark_lost(connection, status == STATUS_FULL ? BY_STREAM_BUDGET : BY_CLIENT);
         status = STATUS_CLOSED;
     }
-    want_turn(connection);
+    connection_want_turn(connection);
     return status;
 }
 
@@ -467,7 +467,7 @@ void connection_when_drained(struct connection *connection, size_t low_bytes, vo
     connection->drained_context = context;
     connection->low_bytes = low_bytes;
     if (drained != NULL) {
-        want_turn(connection);
+        connection_want_turn(connection);
     }
 }
 
@@ -478,7 +478,7 @@ static void end_answer(struct connection *connection, enum connection_after afte
     if (!is_over(connection)) {
         connection->after = after;
         enter(connection, SENDING);
-        want_turn(connection);
+        connection_want_turn(connection);
     }
 }
 

@@ -92,6 +92,9 @@ void connection_when_drained(struct connection *connection, size_t low_bytes, vo
  * when `keep_alive` and connection_may_keep, else closed once all is sent. */
 void connection_answer_done(struct connection *connection, bool keep_alive);
 
+/* Its loop does not sleep before the end of a turn: for what has begun outside of one, in an event of an upstream. */
+void connection_want_turn(struct connection *connection);
+
 /* Hears no further request for PACE_REST_MS. */
 void connection_rest(struct connection *connection);
 

@@ -133,7 +133,7 @@ static enum status add_segment(void *context, const struct segment *segment)
 }
 
 /* Packs the answer's text into the job. */
-static enum status pack_answer(struct exchange *exchange, struct extract_result *out)
+static enum status pack_answer(struct exchange *exchange, struct json *json, struct extract_result *out)
 {
     const struct extract_options options = {
         .scope_roles = ANSWER_SCOPE,
@@ -146,7 +146,7 @@ static enum status pack_answer(struct exchange *exchange, struct extract_result 
     enum status status = extract_open(&extract, &options);
 
     if (status == STATUS_OK) {
-        status = answer_read(exchange->dialect, &exchange->home->json, held_body(exchange->held), extract, out);
+        status = answer_read(exchange->dialect, json, held_body(exchange->held), extract, out);
     }
     extract_close(&extract);
     return status;
@@ -155,6 +155,10 @@ static enum status pack_answer(struct exchange *exchange, struct extract_result 
 /* What cannot be read cannot be judged, and is not released; a profile that observes lets it go. */
 static enum step unreadable(struct exchange *exchange, enum status status)
 {
+    exchange_step_out(exchange);
+    if (status == STATUS_NO_MEMORY) {
+        return exchange_problem(exchange, ERROR_OVERLOADED, 0, "the gateway is out of memory");
+    }
     exchange->fate = ANSWER_UNREADABLE;
     log_event_limited(LOG_WARN, "answer_unreadable", LOG_TEXT("decision", exchange->decision),
                       LOG_TEXT("route", exchange->route->settings->path), LOG_STATUS("status", status));
@@ -169,17 +173,22 @@ enum step exchange_weigh(struct exchange *exchange)
 {
     struct exchanges *home = exchange->home;
     struct extract_result extracted;
+    struct json *json;
     uint64_t bytes;
     enum status status;
 
     if (exchange_must_queue(exchange)) {
         return exchange_await_room(exchange, 0);
     }
+    status = exchange_read_json(exchange, &json);
+    if (status != STATUS_OK) {
+        return status == STATUS_AGAIN ? STEP_WAIT : unreadable(exchange, status); /* for exchanges_turn */
+    }
     status = exchange_open_job(exchange);
     if (status != STATUS_OK) {
         return exchange_problem(exchange, ERROR_OVERLOADED, 0, "the gateway is out of memory");
     }
-    status = pack_answer(exchange, &extracted);
+    status = pack_answer(exchange, json, &extracted);
     bytes = exchange->job->body.room;
     if (status == STATUS_OK && extracted.segment_count > 0) {
         status = job_charge(exchange->job, admit_bodies(home->admit)) == STATUS_OK ? STATUS_OK : STATUS_AGAIN;
@@ -190,13 +199,10 @@ enum step exchange_weigh(struct exchange *exchange)
     if (status == STATUS_AGAIN) {
         return exchange_await_room(exchange, bytes);
     }
-    exchange_step_out(exchange);
-    if (status == STATUS_NO_MEMORY) {
-        return exchange_problem(exchange, ERROR_OVERLOADED, 0, "the gateway is out of memory");
-    }
     if (status != STATUS_OK) {
         return unreadable(exchange, status);
     }
+    exchange_step_out(exchange);
     exchange->answer_begun_us = clock_us();
     return exchange->job == NULL ? STEP_ALLOWED : STEP_JUDGE;
 }

@@ -92,7 +92,7 @@ enum wait {
     WAIT_BROTLI,  /* the same of brotli's */
     WAIT_TURN,    /* its next turn: there is more to decode */
     WAIT_ROOM,    /* room in the body budget for its text */
-    WAIT_JSON,    /* a large body to be read */
+    WAIT_JSON,    /* its large body, or answer, to be read */
     WAIT_COUNT,
 };
 
@@ -223,11 +223,12 @@ enum {
     STATUS_LABEL_ROOM = 12,
 };
 
-/* The large body that is read as JSON over several turns of the loop. */
+/* The large document, a body or an answer, that is read as JSON over several turns of the loop. */
 struct slices {
     struct json json;
     struct json_reader reader;
     struct exchange *reading; /* whose it is; NULL = nobody's */
+    struct exchange *first;   /* of the line ROOM, to be read before those of the line JSON; NULL = it need not */
     struct exchange *ended;   /* who is called with it; NULL = nobody */
     enum status status;       /* with which the reading ended */
 };
@@ -258,8 +259,9 @@ struct exchanges {
     size_t live_count;
 };
 
-/* exchange_slices.c: the body as JSON, for body_read and body_walk. STATUS_AGAIN: the step waits, and is run again when it has
- * been read; else the problem says what to answer. Then: a turn of the reading; one that does not wait for it any more. */
+/* exchange_slices.c: the body as JSON, for body_read and body_walk, or the answer, for answer_read. STATUS_AGAIN: the step waits,
+ * and is run again when it has been read; else of a body the problem says what to answer. Then: a turn of the reading; one that
+ * does not wait for it any more. */
 MUST_CHECK enum status exchange_read_json(struct exchange *exchange, struct json **out);
 void exchange_slices_turn(struct exchanges *exchanges);
 void exchange_slices_forget(struct exchange *exchange);

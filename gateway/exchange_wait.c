@@ -5,7 +5,7 @@
  *   DECODER   a decoder, of all or of brotli's          exchanges_tick     503 when the body's time is over
  *   TURN      the rest of its body to be decoded        exchanges_turn     503 when the budget has no room for so long
  *   ROOM      the body budget, for a copy of its text   exchanges_turn     503 after BODY_BUDGET_WAIT_MS, or the body's time
- *   JSON      its large body to be read                 exchanges_turn     none: those before it are read on in each turn
+ *   JSON      its large body, or answer, to be read     exchanges_turn     none: those before it are read on in each turn
  *
  * A small one never overtakes a large one that waits for room. What a turn decodes and reads is bounded (TURN_BYTES), so that
  * the other clients of the loop are served in between.
@@ -89,7 +89,7 @@ static void give_room(struct exchanges *exchanges)
 {
     struct exchange *exchange;
 
-    while ((exchange = TAILQ_FIRST(&exchanges->waiting[WAIT_ROOM])) != NULL &&
+    while ((exchange = TAILQ_FIRST(&exchanges->waiting[WAIT_ROOM])) != NULL && exchange != exchanges->slices.first &&
            account_has_room(budget(exchange), exchange->wanted_bytes)) {
         if (exchanges->turn_bytes == 0) {
             exchanges->wants_turn = true;

@@ -22,14 +22,23 @@ static const struct json_path logprobs[DIALECT_COUNT] = {
     [DIALECT_GEMINI_CHAT] = {gemini_steps, COUNT(gemini_steps)},
 };
 
+void answer_reader_begin(enum dialect dialect, struct json_reader *reader, struct json *json, struct bytes source)
+{
+    assert(dialect < DIALECT_COUNT);
+    json_reader_begin(reader, json, source, JSON_REFUSE_DUPLICATES);
+    if (logprobs[dialect].steps != NULL) {
+        json_reader_pass_over(reader, &logprobs[dialect]);
+    }
+}
+
 static enum status read_json(enum dialect dialect, struct json *json, struct bytes source)
 {
     struct json_reader reader;
 
-    json_reader_begin(&reader, json, source, JSON_REFUSE_DUPLICATES);
-    if (logprobs[dialect].steps != NULL) {
-        json_reader_pass_over(&reader, &logprobs[dialect]);
+    if (json->is_read) {
+        return STATUS_OK;
     }
+    answer_reader_begin(dialect, &reader, json, source);
     return json_reader_go_on(&reader, SIZE_MAX);
 }
 

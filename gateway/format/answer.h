@@ -17,9 +17,12 @@
 #include "proto/json.h"
 #include "proto/status.h"
 
-/* Reads `source` into `json` (the caller's; it borrows `source` from then on) and gives every piece of text to `extract`, which
- * is fresh. STATUS_MALFORMED, STATUS_DUPLICATE, STATUS_UNSUPPORTED (media that `images` refuses), STATUS_TOO_LARGE, STATUS_FULL,
- * STATUS_NO_MEMORY, STATUS_UNAVAILABLE, as body_read. */
+/* For a caller who reads a long answer in slices: as json_reader_begin, by the rules above. */
+void answer_reader_begin(enum dialect dialect, struct json_reader *reader, struct json *json, struct bytes source);
+
+/* Reads `source` into `json` (the caller's; it borrows `source` from then on), unless that says that it is read, and gives every
+ * piece of text to `extract`, which is fresh. STATUS_MALFORMED, STATUS_DUPLICATE, STATUS_UNSUPPORTED (media that `images`
+ * refuses), STATUS_TOO_LARGE, STATUS_FULL, STATUS_NO_MEMORY, STATUS_UNAVAILABLE, as body_read. */
 MUST_CHECK enum status answer_read(enum dialect dialect, struct json *json, struct bytes source, struct extract *extract,
                                    struct extract_result *out);
 

@@ -51,10 +51,11 @@ static int allowed(struct town *town, struct scripted *slot, const char *body, i
 
 static void say_answer(int upstream, const char *fields, const char *body)
 {
-    char answer[8 * KIB];
+    char head[KIB];
 
-    (void)snprintf(answer, sizeof answer, "%sContent-Length: %zu\r\n\r\n%s", fields, strlen(body), body);
-    town_say(upstream, answer);
+    (void)snprintf(head, sizeof head, "%sContent-Length: %zu\r\n\r\n", fields, strlen(body));
+    town_say(upstream, head);
+    town_say(upstream, body);
     assert_int_equal(0, close(upstream));
 }
 
@@ -143,6 +144,46 @@ static void what_cannot_be_read_is_a_bad_gateway(void **state)
     assert_int_equal(0, close(upstream));
     judged_rest(&town);
     assert_int_equal(4, fates(&town, "unreadable"));
+    close_town(&town, &slot);
+}
+
+/* What is wrong with it stands at its end. */
+static void a_large_answer_is_read_over_turns(void **state)
+{
+    static const char begin[] = "{\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"words\"}}],"
+                                "\"usage\":{\"x\":\"";
+    static const char *const ends[] = {"\"}}", "\"}"};
+    struct scripted slot;
+    struct town town;
+    char *body = malloc(MIB + 1), *answer;
+    int client, upstream;
+
+    (void)state;
+    assert_non_null(body);
+    open_town(&town, &slot);
+    for (size_t index = 0; index < 2; index++) {
+        int64_t turns_before = judged_count(&town, "prismguard_gateway_json_turns_total", NULL, 0);
+
+        memset(body, 'a', MIB);
+        memcpy(body, begin, sizeof begin - 1);
+        memcpy(body + MIB - strlen(ends[index]), ends[index], strlen(ends[index]) + 1);
+        upstream = allowed(&town, &slot, JUDGED_BODY, &client);
+        say_answer(upstream, PLAIN, body);
+        if (index == 0) {
+            scripted_task(&slot);
+            assert_true(task_says(&slot, "words"));
+            scripted_answer(&slot, OUTCOME_BLOCK);
+        }
+        answer = judged_hear(client);
+        assert_memory_equal(index == 0 ? "HTTP/1.1 400 " : "HTTP/1.1 502 ", answer, 13);
+        free(answer);
+        assert_in_range(judged_count(&town, "prismguard_gateway_json_turns_total", NULL, 0) - turns_before, MIB / TURN_BYTES - 1,
+                        INT32_MAX);
+    }
+    judged_rest(&town);
+    assert_int_equal(1, fates(&town, "blocked"));
+    assert_int_equal(1, fates(&town, "unreadable"));
+    free(body);
     close_town(&town, &slot);
 }
 
@@ -466,6 +507,7 @@ int main(void)
         cmocka_unit_test(an_allowed_answer_is_released_as_it_came),
         cmocka_unit_test(a_blocked_answer_is_an_error_and_nothing_of_it_is_seen),
         cmocka_unit_test(what_cannot_be_read_is_a_bad_gateway),
+        cmocka_unit_test(a_large_answer_is_read_over_turns),
         cmocka_unit_test(an_error_of_the_upstream_and_an_answer_without_text_pass),
         cmocka_unit_test(an_answer_of_the_bound_is_judged_and_a_longer_one_is_not),
         cmocka_unit_test(more_text_than_may_be_judged_is_a_bad_gateway),

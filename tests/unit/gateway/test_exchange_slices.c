@@ -94,6 +94,38 @@ static void a_body_of_a_slice_is_read_at_once_and_a_larger_one_over_turns(void *
     town_close(&town);
 }
 
+/* Room for the body, and not for the copy of its few words. */
+static void one_that_waited_for_room_is_read_over_turns_again(void **state)
+{
+    struct account *bodies;
+    struct scripted slot;
+    struct town town;
+    uint64_t filler;
+    int64_t read_turns;
+    int client;
+
+    (void)state;
+    open_town(&town);
+    town_moderator(&town, &slot);
+    bodies = admit_bodies(town.admit);
+    filler = bodies->limit_bytes - LARGE_BYTES - 1;
+    assert_status(STATUS_OK, account_charge(bodies, filler));
+    clock_freeze(clock_ms()); /* nobody waits for too long */
+    client = post(&town, body_of(LARGE_BYTES, END));
+    while (series_value(metrics_series(town.metrics, METRIC_COUNTER, "prismguard_gateway_text_waits_total", "", NULL, 0)) == 0) {
+        (void)poll(NULL, 0, 1);
+    }
+    read_turns = turns(&town);
+    account_release(bodies, filler);
+    scripted_task(&slot);
+    scripted_answer(&slot, OUTCOME_BLOCK);
+    assert_hears(client, "400", "content_filter");
+    assert_in_range(turns(&town) - read_turns, LARGE_BYTES / TURN_BYTES - 1, INT32_MAX);
+    clock_freeze(0);
+    scripted_close(&slot);
+    town_close(&town);
+}
+
 static void what_is_wrong_at_the_end_of_a_large_body_is_told(void **state)
 {
     struct town town;
@@ -128,6 +160,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_body_of_a_slice_is_read_at_once_and_a_larger_one_over_turns),
+        cmocka_unit_test(one_that_waited_for_room_is_read_over_turns_again),
         cmocka_unit_test(what_is_wrong_at_the_end_of_a_large_body_is_told),
         cmocka_unit_test(clients_that_leave_meanwhile_leave_nothing_behind),
     };
