@@ -23,6 +23,7 @@ static const struct {
     [STEP_READ] = {"read", exchange_read},
     [STEP_BODY] = {"body", exchange_body},
     [STEP_MODELS] = {"models", exchange_models},
+    [STEP_OPTIONS] = {"options", exchange_options},
     [STEP_JUDGE] = {"judge", exchange_judge},
     [STEP_OBEY] = {"obey", exchange_obey},
     [STEP_ALLOWED] = {"allowed", exchange_allowed},

@@ -174,7 +174,7 @@ static enum status add_what_is_due(struct exchange *exchange)
         return STATUS_OK;
     }
     return fields_add(exchange->added, BYTES("Allow"),
-                      post_only ? BYTES("POST") : BYTES("GET, POST, PUT, PATCH, DELETE, HEAD, OPTIONS"));
+                      post_only ? BYTES("POST") : BYTES(EXCHANGE_METHODS));
 }
 
 enum step exchange_refuse(struct exchange *exchange)

@@ -40,6 +40,7 @@ enum step {
     STEP_READ,
     STEP_BODY,
     STEP_MODELS,
+    STEP_OPTIONS,
     STEP_JUDGE,
     STEP_OBEY,
     STEP_ALLOWED,
@@ -290,6 +291,7 @@ enum step exchange_decoder(struct exchange *exchange);
 enum step exchange_read(struct exchange *exchange);
 enum step exchange_body(struct exchange *exchange);
 enum step exchange_models(struct exchange *exchange);
+enum step exchange_options(struct exchange *exchange);
 enum step exchange_judge(struct exchange *exchange);
 enum step exchange_obey(struct exchange *exchange);
 enum step exchange_allowed(struct exchange *exchange);
@@ -303,6 +305,13 @@ enum step exchange_release(struct exchange *exchange);
 enum step exchange_relay(struct exchange *exchange);
 enum step exchange_refuse(struct exchange *exchange);
 enum step exchange_finish(struct exchange *exchange);
+
+/* exchange_hops.c: the step after the choice of an upstream that is not judged; and the field for it where the caller has one. */
+enum step exchange_choose_hops(struct exchange *exchange);
+MUST_CHECK enum status exchange_forward_hops(struct exchange *exchange);
+
+/* Methods that are passed on: what an Allow field says. */
+#define EXCHANGE_METHODS "GET, POST, PUT, PATCH, DELETE, HEAD, OPTIONS"
 
 /* Who asks, for the log: the key's name, '?' and a digest for a key that is not known, or nothing. */
 struct bytes exchange_caller_name(const struct exchange *exchange);

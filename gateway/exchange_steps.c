@@ -77,7 +77,7 @@ enum step exchange_choose(struct exchange *exchange, struct endpoint endpoint)
     }
     exchange->shows_answers = endpoint.use == ENDPOINT_PASSED && endpoint_shows_answers(exchange->rest);
     if (route->profile == NULL || endpoint.use == ENDPOINT_PASSED || endpoint.use == ENDPOINT_MODELS) {
-        return STEP_ADMIT;
+        return exchange_choose_hops(exchange);
     }
     exchange->source = SOURCE_NAME_REFUSED;
     /* A body that cannot be understood cannot be judged, and what is not judged is not sent. */
@@ -139,10 +139,11 @@ static bool is_of_coding(struct bytes name)
     return false;
 }
 
-/* What is judged goes on as the JSON that it was read as, whatever words the caller had for it. */
+/* What is judged goes on as the JSON that it was read as, whatever words the caller had for it; and hops are counted. */
 static bool is_said_anew(const struct exchange *exchange, struct bytes name)
 {
     return (exchange->coding != CODING_NONE && is_of_coding(name)) ||
+           (is_method(exchange, "OPTIONS") && bytes_equal_nocase(name, BYTES("max-forwards"))) ||
            (exchange->judged && (bytes_equal_nocase(name, BYTES("content-type")) ||
                                  bytes_equal_nocase(name, BYTES("content-encoding"))));
 }
@@ -161,6 +162,9 @@ static enum status forward_fields(struct exchange *exchange)
         if (exchange_may_forward(exchange, field) && !is_said_anew(exchange, field.name)) {
             status = fields_add(exchange->forwarded, field.name, field.value);
         }
+    }
+    if (status == STATUS_OK) {
+        status = exchange_forward_hops(exchange);
     }
     if (status == STATUS_OK && exchange->judged) {
         status = fields_add(exchange->forwarded, BYTES("Content-Type"), BYTES("application/json"));
