@@ -116,6 +116,35 @@ def test_a_stream_passes_through_tls_in_front_as_it_comes(trusting, upstream, ce
     assert {line["client"] for line in trusting.gateway.events("request_done")[done:]} == {"127.0.0.2"}
 
 
+def curl_speaks_http_2():
+    return shutil.which("curl") is not None and "HTTP2" in subprocess.run(["curl", "--version"], capture_output=True, text=True).stdout
+
+
+@pytest.mark.skipif(not curl_speaks_http_2(), reason="no curl with HTTP/2")
+@pytest.mark.parametrize("front", [haproxy, nginx])
+def test_a_client_of_http_2_has_its_events_at_once_and_takes_its_upstream_along(trusting, upstream, certificate, tmp_path, front):
+    if shutil.which(front.__name__) is None:
+        pytest.skip(f"{front.__name__} is not installed")
+    port = free_port()
+    curl = ["curl", "--silent", "--no-buffer", "--http2", "--max-time", str(PATIENCE_S), "--cacert", certificate / "pem",
+            "--header", "Content-Type: application/json", f"https://localhost:{port}/openai/v1/chat/completions", "--data"]
+
+    def asked(body, *more):
+        return subprocess.run([*curl, body, *more], capture_output=True, text=True).stdout
+    with running(*front(trusting, certificate, port, tmp_path), port):
+        plain = '{"model":"answer","messages":[{"role":"user","content":"Hello"}]}'
+        wait_until(lambda: asked(plain, "--write-out", " %{http_version} %{http_code}").endswith(" 2 200"), what="an answer by HTTP/2")
+        upstream.forget()
+        with subprocess.Popen([*curl, STREAM.replace(b"gated", b"leaves")], stdout=subprocess.PIPE) as client:
+            data = b""
+            while b'"content": "first"' not in data:  # the upstream never ends it
+                more = os.read(client.stdout.fileno(), 65536)
+                assert more, data
+                data += more
+            client.terminate()
+        assert upstream.wait_for(1)[0].closed_by_peer.wait(PATIENCE_S)
+
+
 @pytest.mark.skipif(shutil.which("haproxy") is None, reason="haproxy is not installed")
 def test_a_gateway_of_two_that_ends_costs_no_request(upstream, tmp_path):
     """Behind the delivered configuration, which sends nothing twice: what it asks and how often fits the lead of the defaults."""
