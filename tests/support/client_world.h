@@ -169,7 +169,7 @@ static inline int world_open(void **state)
 
     world->limits = (struct limit_settings){.connection_requests = 100, .keep_alive_ms = 30000, .header_line_bytes = 1024,
         .header_bytes = 4096, .header_fields = 20, .request_bytes = MIB, .header_time_ms = 10000, .body_time_ms = 20000,
-        .write_stall_ms = 8000, .relay_buffer_bytes = 64 * KIB, .sse_event_bytes = 64 * KIB};
+        .write_stall_ms = 8000, .relay_buffer_bytes = 64 * KIB, .upstream_buffer_bytes = 128 * KIB, .sse_event_bytes = 64 * KIB};
     world->limits.connections = 64;
     world->limits.connections_per_address = 3;
     world->limits.in_flight = 64;
