@@ -228,7 +228,8 @@ struct load {
     uint64_t next_us;
     uint64_t random;
     size_t busy;
-    uint64_t offered, early, good, late, refused, given_up, failed;
+    uint64_t offered, early, good, late, refused, given_up;
+    uint64_t unsent, reset, left, other_status; /* how those failed that failed */
     struct samples good_us, refused_us;
 };
 
@@ -313,7 +314,7 @@ static void ask(struct load *load)
 
         (void)epoll_ctl(load->epoll, EPOLL_CTL_MOD, client->fd, &event);
     } else if (sent != (ssize_t)load->request_bytes) {
-        load->failed++;
+        load->unsent++;
         drop(load, client);
         rest(load, client);
     }
@@ -325,7 +326,7 @@ static void send_late(struct load *load, struct client *client)
 
     (void)epoll_ctl(load->epoll, EPOLL_CTL_MOD, client->fd, &event);
     if (client->sent_us != 0 && send(client->fd, load->request, load->request_bytes, MSG_NOSIGNAL) != (ssize_t)load->request_bytes) {
-        load->failed++;
+        load->unsent++;
         drop(load, client);
         rest(load, client);
     }
@@ -364,7 +365,7 @@ static bool count_answer(struct load *load, const struct client *client)
         keep(&load->refused_us, now - client->sent_us);
         return true;
     } else if (status != 200) {
-        load->failed++;
+        load->other_status++;
     } else if (now - client->sent_us > load->deadline_us || now > load->end_us) {
         load->late++;
     } else if (now < load->count_us) {
@@ -387,8 +388,8 @@ static void listen_to(struct load *load, struct client *client)
             return;
         }
         drop(load, client);
-        if (client->sent_us != 0) {
-            load->failed++;
+        if (client->sent_us != 0) { /* before its answer */
+            *(more < 0 ? &load->reset : &load->left) += 1;
             rest(load, client);
         }
         return;
@@ -434,10 +435,12 @@ static void arrive(struct load *load)
 
 static void print(struct load *load, double seconds)
 {
-    (void)printf("offered=%llu early=%llu good=%llu late=%llu refused=%llu given_up=%llu failed=%llu seconds=%.3f good_p50_us=%u good_p99_us=%u "
+    (void)printf("offered=%llu early=%llu good=%llu late=%llu refused=%llu given_up=%llu unsent=%llu reset=%llu left=%llu other_status=%llu seconds=%.3f good_p50_us=%u good_p99_us=%u "
                  "refused_p50_us=%u refused_p99_us=%u\n",
                  (unsigned long long)load->offered, (unsigned long long)load->early, (unsigned long long)load->good, (unsigned long long)load->late,
-                 (unsigned long long)load->refused, (unsigned long long)load->given_up, (unsigned long long)load->failed, seconds,
+                 (unsigned long long)load->refused, (unsigned long long)load->given_up,
+                 (unsigned long long)load->unsent, (unsigned long long)load->reset, (unsigned long long)load->left,
+                 (unsigned long long)load->other_status, seconds,
                  percentile(&load->good_us, 50), percentile(&load->good_us, 99), percentile(&load->refused_us, 50),
                  percentile(&load->refused_us, 99));
 }
