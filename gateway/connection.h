@@ -95,8 +95,8 @@ void connection_answer_done(struct connection *connection, bool keep_alive);
 /* Its loop does not sleep before the end of a turn: for what has begun outside of one, in an event of an upstream. */
 void connection_want_turn(struct connection *connection);
 
-/* Hears no further request for PACE_REST_MS. */
-void connection_rest(struct connection *connection);
+/* Hears no further request for so many seconds, from 1 to REST_S_MAX. */
+void connection_rest(struct connection *connection, unsigned seconds);
 
 /* Closes as soon as what is unsent has been sent (or has stalled). */
 void connection_finish(struct connection *connection);

@@ -125,6 +125,9 @@ void connection_refuse(struct connection *connection, enum request_refusal refus
 /* One more has ended, for this reason: counts it, and logs it where a limit ended it. */
 void connection_count_end(const struct connection *connection, enum close_reason reason);
 
+/* Whether its client has sent what nobody has taken: a close now would answer it with a reset. */
+bool connection_has_unread(const struct connection *connection);
+
 /* Closes, with a reset or without; the exchange is not told. */
 void connection_close(struct connection *connection, enum close_reason reason, bool reset);
 

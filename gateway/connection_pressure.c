@@ -91,21 +91,32 @@ void pressure_tick(struct connection_set *set)
     cut_stalled(set);
 }
 
-bool connection_set_close_idle(struct connection_set *set)
+static bool give_way(struct connection *connection)
 {
-    struct roster_member *member = roster_oldest(&set->roster, IDLE);
-    struct connection *connection;
-
-    if (member == NULL) {
-        member = roster_oldest(&set->roster, HEAD);
-        if (member == NULL || clock_ms() - member->since_ms < SILENT_MS) {
-            return false;
-        }
-    }
-    connection = connection_of(member);
-    if (request_begun(connection->request)) {
-        return false; /* its head is on its way */
-    }
     connection_close(connection, BY_PRESSURE, false);
     return true;
+}
+
+/* Before its first request. */
+static bool close_silent(struct connection_set *set)
+{
+    struct roster_member *member = roster_oldest(&set->roster, HEAD);
+
+    return member != NULL && clock_ms() - member->since_ms >= SILENT_MS && !request_begun(connection_of(member)->request) &&
+           give_way(connection_of(member));
+}
+
+bool connection_set_close_idle(struct connection_set *set)
+{
+    struct roster_member *member;
+
+    for (int looks = 0; looks < CLOSE_IDLE_LOOKS && (member = roster_oldest(&set->roster, IDLE)) != NULL; looks++) {
+        struct connection *connection = connection_of(member);
+
+        if (!request_begun(connection->request) && !connection_has_unread(connection)) {
+            return give_way(connection);
+        }
+        roster_enter(&set->roster, member, IDLE, clock_ms()); /* its client has asked already */
+    }
+    return roster_oldest(&set->roster, IDLE) == NULL && close_silent(set);
 }

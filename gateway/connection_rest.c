@@ -5,11 +5,14 @@
 #include "gateway/connection_inside.h"
 #include "proto/clock.h"
 
-void connection_rest(struct connection *connection)
+#include <assert.h>
+
+void connection_rest(struct connection *connection, unsigned seconds)
 {
+    assert(seconds > 0 && seconds <= REST_S_MAX);
     if (!connection->rests) {
         connection->rests = true;
-        roster_join(&connection->home->resting, &connection->rest, RESTS, clock_ms());
+        roster_join(&connection->home->resting, &connection->rest, RESTS + seconds - 1, clock_ms());
     }
 }
 
@@ -26,6 +29,9 @@ static void rested(struct roster_member *member)
     struct connection *connection = (struct connection *)((char *)member - offsetof(struct connection, rest));
 
     rest_end(connection);
+    if (connection->member.state == IDLE) {
+        roster_enter(&connection->home->roster, &connection->member, IDLE, clock_ms()); /* its client comes when it was told to */
+    }
     connection_feed(connection);
 }
 

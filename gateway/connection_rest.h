@@ -1,7 +1,8 @@
-/* connection_rest: a connection whose request was turned away for want of processor time is not heard again for PACE_REST_MS.
+/* connection_rest: a connection is not heard until its client may come back, when its request was turned away for want of time.
  *
- * Its client has been told to come back after as long (Retry-After). One that asks again at once would be turned away again, and
- * each time cost a part of what a request costs: its next request waits unread, so that its own window closes.
+ * It has been told when (Retry-After). One that asks again at once would be turned away again, and each time cost a part of what
+ * a request costs: its next request waits unread, so that its own window closes. A connection that rests is not idle: its client
+ * would come back to one that is closed, and another costs more than the request.
  *
  * Thread: the loop's. Of connection.c and connection_set.c.
  */

@@ -78,6 +78,15 @@ bool connection_is_full(const struct connection *connection, size_t more)
     return unsent_bytes > high_bytes / 2 && unsent_bytes + more > high_bytes;
 }
 
+bool connection_has_unread(const struct connection *connection)
+{
+    uv_os_fd_t descriptor;
+    char byte;
+
+    return connection->ahead.count > 0 || (uv_fileno((const uv_handle_t *)&connection->socket, &descriptor) == 0 &&
+                                           recv(descriptor, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 1);
+}
+
 void connection_hold(struct connection *connection)
 {
     assert((enum connection_state)connection->member.state == BODY);
@@ -160,7 +169,9 @@ enum status connection_set_open(struct connection_set **out, uv_loop_t *loop, co
     roster_init(&set->hungry);
     lingering_open(&set->lingering, metrics);
     roster_init(&set->resting);
-    set->resting.limit_ms[RESTS] = PACE_REST_MS;
+    for (unsigned seconds = 1; seconds <= REST_S_MAX; seconds++) {
+        set->resting.limit_ms[RESTS + seconds - 1] = seconds * 1000;
+    }
     connection_set_use_limits(set);
     write_date(set);
     *out = set;
@@ -289,7 +300,11 @@ static void expired(struct roster_member *member)
         connection_refuse(connection, REFUSAL_BODY_TIME);
         break;
     case IDLE:
-        connection_close(connection, BY_IDLE, false);
+        if (connection->rests || connection_has_unread(connection)) {
+            roster_enter(&connection->home->roster, &connection->member, IDLE, clock_ms());
+        } else {
+            connection_close(connection, BY_IDLE, false);
+        }
         break;
     case HALF:
         connection_probe(connection);

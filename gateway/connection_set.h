@@ -34,7 +34,7 @@ void connection_set_close(struct connection_set **set);
 MUST_CHECK enum status connection_set_accept(struct connection_set *set, int socket, enum request_refusal refusal);
 
 /* Another one wants a place: closes the connection that has been idle for longest, or else one that has said nothing for
- * SILENT_MS. False when there is neither. */
+ * SILENT_MS. False when there is neither, or CLOSE_IDLE_LOOKS of those that seem to be idle have sent a request. */
 bool connection_set_close_idle(struct connection_set *set);
 
 /* At the end of a loop turn, after its sockets: writes, tells what drained, begins pipelined requests. Whoever asks for it in

@@ -216,13 +216,21 @@ static bool has_short_body(const struct request_head *head)
     return head->body_bytes > 0 && head->body_bytes <= TURNED_AWAY_BODY_BYTES_MAX && !head->wants_continue;
 }
 
+/* As long as its client was told to stay away, and no longer than the gateway tells anybody for want of time. */
+static unsigned rest_s(unsigned retry_after_s)
+{
+    unsigned seconds = retry_after_s == 0 ? RETRY_AFTER_S : retry_after_s;
+
+    return seconds < REST_S_MAX ? seconds : REST_S_MAX;
+}
+
 /* The connection of one for which there is no time is not heard for a while. */
 static enum step turn_away(struct exchange *exchange)
 {
     exchange->turned_away = true;
     exchange_leave(exchange);
     if (has_no_time(exchange->home)) {
-        connection_rest(exchange->connection);
+        connection_rest(exchange->connection, rest_s(exchange->retry_after_s));
     }
     return has_short_body(exchange->head) ? STEP_WAIT : STEP_REFUSE; /* for the connection's `complete` */
 }

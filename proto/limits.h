@@ -174,6 +174,7 @@ enum {
     DESCRIPTORS_OWN = 128,               /* listeners, loops, files, the log */
     SPARE_CONNECTIONS = 64,              /* above limits.connections: each hears why it is refused */
     ADDRESS_SPARE_CONNECTIONS = 8,       /* above limits.connections_per_address: may linger, so that the answer surely arrives */
+    CLOSE_IDLE_LOOKS = 8,                /* so many are asked whether they are idle before a new connection hears 503 */
     SILENT_MS = 1000,                    /* a connection that said nothing for so long may give way to another */
     UNSENT_SPARED_PART = 8,              /* of limits.stream_budget is left to heads, errors and ends of answers */
     STANDING_MS = 1000,                  /* an answer of which nothing was taken for so long is cut before others */
@@ -193,12 +194,12 @@ enum {
     PACE_STANDING_MS = 100,              /* somebody waits, for so long: the processor is full */
     PACE_SLEEP_PART = 2,                 /* a loop that refuses sleeps as much of its time as a half, or it is full */
     PACE_SHARE_PART = 2,                 /* while requests wait, who has more than a fair share has a half of in_flight */
-    PACE_REST_MS = 1000,                 /* then a connection whose request was turned away is not heard: RETRY_AFTER_S */
     PACE_ACCEPTS = 8,                    /* and a loop takes so many connections in each ACCEPT_PAUSE_MS */
     CONNECTIONS_OF_TEN_DESCRIPTORS = 4,  /* the others are for upstreams, moderators and ourselves */
     ACCEPT_TURN_MAX = 64,                /* connections that one turn of a loop takes */
     ACCEPT_PAUSE_MS = 100,               /* after PACE_ACCEPTS, or an accept that failed for want of descriptors */
     RETRY_AFTER_S = 1,                   /* with every 503, and where an address or a key has too much at once */
+    REST_S_MAX = 4,                      /* a connection whose request was turned away is not heard for longer */
     RETRY_AFTER_S_MAX = 24 * 60 * 60,    /* of an upstream's, to be passed on with an error of ours: a day */
     CREDENTIAL_BYTES_MAX = 512,          /* a longer one is no key of a caller; one of `prismguard-gateway key` has 67 */
     KEYS_COUNTED_MAX = 128,              /* keys with series of their own; the others are counted together */
@@ -397,8 +398,8 @@ enum {
     HISTORY_DRAIN_MS = 5000, /* at the end of the process */
 };
 
+_Static_assert(REST_S_MAX == RETRY_AFTER_S + OVERLOAD_RETRY_SPREAD_S - 1, "who comes when told to does not wait");
 _Static_assert(TURN_BYTES % JSON_SLICE_BYTES == 0, "a turn is whole slices");
-_Static_assert(PACE_REST_MS == 1000 * RETRY_AFTER_S, "who comes when told to does not wait");
 _Static_assert(LOOP_TICK_MS < POOL_TURN_MS && POOL_TURN_MS < THREAD_ALIVE_MS && THREAD_ALIVE_MS < THREAD_STUCK_MS,
                "liveness fails before the process ends itself, and not while a thread only sleeps");
 _Static_assert(MSGPACK_ITEMS_MAX >= 2 * SEGMENTS_MAX + 64, "a full TASK passes the checker");

@@ -2,6 +2,7 @@
 #include "gateway/connection_pressure.h"
 
 #include "gateway/connection_inside.h"
+#include "gateway/connection_rest.h"
 #include "support/client_world.h"
 
 #define GET "GET /a HTTP/1.1\r\nHost: t\r\n\r\n"
@@ -50,6 +51,67 @@ static void a_silent_connection_gives_way_after_a_second_and_a_busy_one_never(vo
     turn_until(world->completes == 1);
     clock_freeze(100000);
     assert_false(connection_set_close_idle(world->set));
+}
+
+static void keep_and_rest(struct world *world)
+{
+    connection_rest(world->connection, 1);
+    send_answer(world, "ok");
+}
+
+/* A close over bytes that nobody has read is a reset, which takes the client's request, and may take the answer before it. */
+static void who_has_sent_a_request_is_not_closed_as_idle(void **state)
+{
+    struct world *world = *state;
+
+    world->limits.keep_alive_ms = 1000;
+    clock_freeze(1000);
+    connection_set_tick(world->set);
+    world->complete = keep_and_rest;
+    connect_client(world);
+    say(world, GET);
+    assert_hears("ok");
+    say(world, GET); /* while it rests */
+    turn_a_while(world);
+    assert_false(connection_set_close_idle(world->set));
+    rest_end(world->connection); /* and before the loop has looked at it again, */
+    clock_freeze(2000);
+    connection_set_tick(world->set); /* its idle time is over */
+    world->complete = NULL;
+    world->answer = "ok";
+    connection_feed(world->connection);
+    assert_hears("ok");
+    assert_true(connection_set_close_idle(world->set));
+    assert_int_equal(0, hear_end(world));
+    turn_until(world->closed == 1);
+}
+
+static void so_many_that_have_sent_a_request_are_passed_over(void **state)
+{
+    struct world *world = *state;
+    int clients[CLOSE_IDLE_LOOKS + 1];
+
+    clock_freeze(1000);
+    world->behind_proxy = true;
+    world->complete = keep_and_rest;
+    for (int index = 0; index <= CLOSE_IDLE_LOOKS; index++) {
+        connect_client(world);
+        clients[index] = world->client;
+        say(world, GET);
+        assert_hears("ok");
+        if (index < CLOSE_IDLE_LOOKS) {
+            say(world, GET);
+        }
+    }
+    turn_a_while(world);
+    assert_false(connection_set_close_idle(world->set));
+    assert_true(connection_set_close_idle(world->set)); /* it is the first now */
+    assert_int_equal(0, hear_end(world));
+    turn_until(world->closed == 1);
+    for (int index = 0; index <= CLOSE_IDLE_LOOKS; index++) {
+        assert_int_equal(0, close(clients[index]));
+    }
+    world->client = -1;
 }
 
 /* A client that asks and then takes nothing, with so many bytes unsent. */
@@ -239,6 +301,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         with_world(idle_connections_are_kept_shorter_from_85_to_80_percent),
         with_world(a_silent_connection_gives_way_after_a_second_and_a_busy_one_never),
+        with_world(who_has_sent_a_request_is_not_closed_as_idle),
+        with_world(so_many_that_have_sent_a_request_are_passed_over),
         with_world(the_answer_that_holds_most_is_cut_when_little_is_left),
         with_world(an_answer_that_stands_still_is_cut_before_a_larger_one_that_moves),
         with_world(overload_cuts_the_largest_that_stands_still_once_a_sample),
