@@ -22,8 +22,9 @@ struct pace {
     size_t waiting;
     size_t begun;          /* in this turn */
     uint64_t standing_ms;  /* since when there was somebody at the end of each turn; 0 = there was nobody */
-    bool is_crowded;       /* since the last tick a request was one too many; */
-    bool is_busy;          /* in the tick before there was one, and little sleep */
+    bool has_stood;        /* since the last tick somebody was in line at the end of a turn; */
+    bool is_crowded;       /* or a request was one too many; */
+    bool is_busy;          /* in the tick before it was so, and there was little sleep; or texts wait for moderators */
     struct series *gauge;
     unsigned char key[SECRET_TABLE_KEY_BYTES];
     struct pace_queue queues[PACE_QUEUES];
@@ -153,7 +154,10 @@ void pace_turn(struct pace *pace, uint64_t now_ms)
     pace->begun = 0;
     if (pace->waiting == 0) {
         pace->standing_ms = 0;
-    } else if (pace->standing_ms == 0) {
+        return;
+    }
+    pace->has_stood = true;
+    if (pace->standing_ms == 0) {
         pace->standing_ms = now_ms;
     }
 }
@@ -163,10 +167,14 @@ void pace_crowd(struct pace *pace)
     pace->is_crowded = true;
 }
 
-void pace_tick(struct pace *pace, uint64_t slept_ns, uint64_t all_ns)
+void pace_tick(struct pace *pace, uint64_t slept_ns, uint64_t all_ns, uint64_t queued_ms)
 {
-    pace->is_busy = pace->is_crowded && slept_ns < all_ns / PACE_SLEEP_PART;
+    const uint64_t little_ns = all_ns / PACE_PAUSE_PART;
+
+    pace->is_busy = (pace->is_crowded && slept_ns < all_ns / PACE_SLEEP_PART) || (pace->has_stood && slept_ns < little_ns) ||
+                    (queued_ms >= PACE_STANDING_MS && slept_ns < all_ns - little_ns);
     pace->is_crowded = false;
+    pace->has_stood = false;
 }
 
 bool pace_is_held(const struct pace *pace)

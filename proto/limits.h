@@ -193,6 +193,7 @@ enum {
     PACE_WAIT_MAX_MS = 1000,             /* who has waited so long is refused */
     PACE_STANDING_MS = 100,              /* somebody waits, for so long: the processor is full */
     PACE_SLEEP_PART = 2,                 /* a loop that refuses sleeps as much of its time as a half, or it is full */
+    PACE_PAUSE_PART = 8,                 /* and one in which somebody waits, as much as this part */
     PACE_SHARE_PART = 2,                 /* while requests wait, who has more than a fair share has a half of in_flight */
     PACE_ACCEPTS = 8,                    /* and a loop takes so many connections in each ACCEPT_PAUSE_MS */
     CONNECTIONS_OF_TEN_DESCRIPTORS = 4,  /* the others are for upstreams, moderators and ourselves */
