@@ -234,6 +234,118 @@ static void the_line_of_a_full_loop_is_short(void **state)
     assert_int_equal(1, waiting_after(PACE_STANDING_MS));
 }
 
+/* A stream of which the client takes nothing, until some of it waits in the gateway. */
+static void stall_stream(const struct town *town, int upstream)
+{
+    struct series *unsent = metrics_series(town->metrics, METRIC_GAUGE, "prismguard_gateway_unsent_bytes", "", NULL, 0);
+    char comment[KIB];
+
+    memset(comment, ':', sizeof comment);
+    town_say(upstream, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n");
+    while (series_value(unsent) == 0) {
+        struct pollfd item = {.fd = upstream, .events = POLLOUT};
+
+        if (poll(&item, 1, 1) == 1) {
+            (void)!send(upstream, comment, sizeof comment, MSG_DONTWAIT | MSG_NOSIGNAL);
+        }
+    }
+}
+
+static int64_t overloaded(const struct town *town)
+{
+    return series_value(metrics_series(town->metrics, METRIC_COUNTER, "prismguard_gateway_errors_total", "",
+                                       &(struct metric_label){"error", "overloaded"}, 1));
+}
+
+/* The answer to one that was turned away. */
+static void assert_told(int client)
+{
+    char *room = town_room();
+    const char *field;
+
+    assert_true(town_hear(client, room, "overloaded\"}}"));
+    town_holds(room, "HTTP/1.1 503 ");
+    town_holds(room, "the gateway is overloaded");
+    field = strstr(room, "\r\nRetry-After: ");
+    assert_non_null(field);
+    assert_in_range(strtoul(field + strlen("\r\nRetry-After: "), NULL, 10), 1, RETRY_AFTER_S + OVERLOAD_RETRY_SPREAD_S - 1);
+    free(room);
+}
+
+/* Of what comes in a turn it begins PACE_BEGINS, and as many at its end; so does the next at its end, and a few are left that have
+ * waited for so long when the loop looks at its line. */
+static void assert_refused_after(uint64_t waited_ms, int refused)
+{
+    enum { LEFT = 4, COUNT = 3 * PACE_BEGINS + LEFT };
+    const uint64_t now_ms = clock_ms();
+    int clients[COUNT];
+    struct town town;
+
+    open_crowd(&town, clients, COUNT, 4 * COUNT);
+    clock_freeze(now_ms);
+    close_gate();
+    for (int index = 0; index < COUNT; index++) {
+        say_from(clients[index], "/plain/x", "192.0.2.1");
+    }
+    let_turn();
+    assert_int_equal(LEFT, paced(&town) - PACE_BEGINS);
+    clock_freeze(now_ms + waited_ms);
+    (void)poll(NULL, 0, 2 * LOOP_TICK_MS); /* the look is due, and comes after what the turn begins */
+    let_turn();
+    assert_int_equal(LEFT - refused, paced(&town));
+    open_gate();
+    while (paced(&town) > 0) {
+        (void)poll(NULL, 0, 1);
+    }
+    for (int index = COUNT - refused; index < COUNT; index++) {
+        assert_told(clients[index]);
+    }
+    assert_int_equal(refused, overloaded(&town));
+    assert_int_equal(COUNT - refused, admit_in_flight(town.admit));
+    clock_freeze(0);
+    for (int index = 0; index < COUNT; index++) {
+        (void)close(clients[index]);
+    }
+    town_close(&town);
+}
+
+static void who_has_waited_in_line_for_a_second_is_refused(void **state)
+{
+    (void)state;
+    assert_refused_after(PACE_WAIT_MAX_MS - 1, 0);
+    assert_refused_after(PACE_WAIT_MAX_MS, 4);
+}
+
+/* It holds its place in flight for as long as its client likes, and none of what a turn begins at once and at its end. */
+static void a_stream_that_stalls_makes_nobody_wait(void **state)
+{
+    enum { COUNT = 1 + 2 * PACE_BEGINS };
+    int clients[COUNT], upstream;
+    char *room = town_room();
+    struct town town;
+
+    (void)state;
+    open_crowd(&town, clients, COUNT, 4 * COUNT);
+    say_from(clients[0], "/plain/stream", "192.0.2.1");
+    upstream = town_upstream(&town);
+    assert_true(town_hear(upstream, room, "\r\n\r\n"));
+    stall_stream(&town, upstream);
+    close_gate();
+    for (int index = 1; index < COUNT; index++) {
+        say_from(clients[index], "/plain/x", "192.0.2.1");
+    }
+    let_turn();
+    assert_int_equal(0, paced(&town));
+    assert_int_equal(COUNT, admit_in_flight(town.admit));
+    open_gate();
+    for (int index = 0; index < COUNT; index++) {
+        (void)close(clients[index]);
+    }
+    (void)close(upstream);
+    free(room);
+    town_close(&town);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -241,6 +353,8 @@ int main(void)
         cmocka_unit_test(a_burst_leaves_places_to_others),
         cmocka_unit_test(who_is_turned_away_for_want_of_time_rests),
         cmocka_unit_test(the_line_of_a_full_loop_is_short),
+        cmocka_unit_test(who_has_waited_in_line_for_a_second_is_refused),
+        cmocka_unit_test(a_stream_that_stalls_makes_nobody_wait),
     };
     return cmocka_run_group_tests(tests, town_set_up, NULL);
 }

@@ -1,6 +1,8 @@
 /* pool_answers: garbage, strangers and peers out of turn are dropped and counted, and cost a job no time. */
 #include "support/desk.h"
 
+#include <poll.h>
+
 static const struct profile_settings plain = {.name = "default"};
 
 /* Waits until so many messages have been dropped for that reason. */
@@ -67,6 +69,41 @@ static void a_message_in_other_parts_is_dropped_whole(void **state)
     assert_int_equal(5, zmq_send(dealer, "alone", 5, 0));
     expect_bad(&desk, BAD_PARTS, 1);
     assert_int_equal(0, zmq_close(dealer));
+    assert_int_equal(0, zmq_ctx_term(context));
+    desk_close(&desk);
+}
+
+/* More than one turn takes, from more peers than one pipe holds messages; until one turn has met its bound. */
+static void a_turn_takes_so_many_messages_and_says_that_there_are_more(void **state)
+{
+    enum { PEERS = 16, EACH = 2 * POOL_TURN_FRAMES / PEERS };
+    struct desk desk;
+    void *context = zmq_ctx_new();
+    void *dealers[PEERS];
+    int linger_ms = 0;
+    bool more = false;
+
+    (void)state;
+    desk_open(&desk);
+    for (size_t index = 0; index < PEERS; index++) {
+        dealers[index] = zmq_socket(context, ZMQ_DEALER);
+        assert_int_equal(0, zmq_setsockopt(dealers[index], ZMQ_LINGER, &linger_ms, sizeof linger_ms));
+        assert_int_equal(0, zmq_connect(dealers[index], wire_endpoint(desk.wire)));
+    }
+    for (uint64_t end_ms = clock_ms() + SCRIPT_WAIT_MS; !more && clock_ms() < end_ms;) {
+        int64_t before = desk_bad(&desk, BAD_PARTS);
+
+        for (size_t index = 0; index < PEERS * EACH; index++) {
+            (void)zmq_send(dealers[index % PEERS], "alone", 5, ZMQ_DONTWAIT);
+        }
+        (void)poll(NULL, 0, 5); /* what is late comes in the next round */
+        more = pool_dispatch_receive(desk.dispatch, desk.now_ms);
+        assert_in_range(desk_bad(&desk, BAD_PARTS) - before, more ? POOL_TURN_FRAMES : 0, POOL_TURN_FRAMES);
+    }
+    assert_true(more);
+    for (size_t index = 0; index < PEERS; index++) {
+        assert_int_equal(0, zmq_close(dealers[index]));
+    }
     assert_int_equal(0, zmq_ctx_term(context));
     desk_close(&desk);
 }
@@ -318,6 +355,7 @@ int main(void)
         cmocka_unit_test(garbage_from_a_stranger_is_counted_and_nothing_else),
         cmocka_unit_test(messages_of_other_versions_and_types_are_counted_as_such),
         cmocka_unit_test(a_message_in_other_parts_is_dropped_whole),
+        cmocka_unit_test(a_turn_takes_so_many_messages_and_says_that_there_are_more),
         cmocka_unit_test(a_bad_answer_ends_the_attempt_at_once_and_frees_the_slot),
         cmocka_unit_test(the_third_bad_message_is_the_last),
         cmocka_unit_test(busy_says_why_there_is_no_verdict),
