@@ -1,6 +1,8 @@
 /* job: the buffer a request's text is packed into, once. */
 #include "gateway/job.h"
 
+#include "proto/secret.h"
+
 #include <assert.h>
 #include <math.h>
 #include <stdlib.h>
@@ -24,6 +26,7 @@ enum status job_open(struct job **out, size_t loop_index, void *owner, const str
     job->result.score = NAN;
     atomic_init(&job->abandoned, false);
     buffer_init(&job->body, text_bytes_max + TASK_OVERHEAD_BYTES_MAX);
+    buffer_init(&job->names, RECALL_NAMES_MAX * TABLE_HASH_BYTES);
     buffer_init(&job->unsure, UNSURE_BYTES_MAX);
     status = message_body_open(&job->packing, &job->body, key, bytes_of(profile->name));
     if (status != STATUS_OK) {
@@ -45,6 +48,7 @@ void job_close(struct job **job)
         account_release((*job)->account, (*job)->charged_bytes);
     }
     buffer_free(&(*job)->body);
+    buffer_free(&(*job)->names);
     buffer_free(&(*job)->unsure);
     snapshot_release(&(*job)->snapshot);
     free(*job);
@@ -74,6 +78,21 @@ enum status job_charge(struct job *job, struct account *account)
         job->account = account;
         job->charged_bytes = job->body.room;
     }
+    return status;
+}
+
+enum status job_charge_more(struct job *job, size_t bytes)
+{
+    enum status status;
+
+    if (job->account == NULL) {
+        return STATUS_OK;
+    }
+    if (!account_has_room(job->account, bytes)) {
+        return STATUS_FULL; /* nobody is refused anything: it is not counted */
+    }
+    status = account_charge(job->account, bytes);
+    job->charged_bytes += status == STATUS_OK ? bytes : 0;
     return status;
 }
 

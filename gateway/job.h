@@ -59,6 +59,7 @@ struct job {
     /* The pool's. */
     struct buffer body;          /* packed profile and segments */
     struct message_body packing; /* open until pool_submit */
+    struct buffer names;         /* of its longer texts, in their order (gateway/pool_recall); empty: they are sent each time */
     size_t text_bytes;           /* of all segments */
     size_t text_bytes_max;
     bool is_long; /* its text is longer than LONG_TEXT_BYTES; known from pool_submit on */
@@ -92,6 +93,9 @@ MUST_CHECK enum status job_add(struct job *job, const struct segment *segment);
 /* Charges the packed text to `account` (borrowed) until job_close, whoever calls that. STATUS_FULL: nothing is charged. Before
  * pool_submit. */
 MUST_CHECK enum status job_charge(struct job *job, struct account *account);
+
+/* The same for so many bytes more, where it is charged to an account. */
+MUST_CHECK enum status job_charge_more(struct job *job, size_t bytes);
 
 /* Names whose job it is: a key's name or a client's address. Before pool_submit. */
 void job_set_caller(struct job *job, struct bytes name);

@@ -2,6 +2,7 @@
 #include "gateway/memory_bound.h"
 
 #include "proto/limits.h"
+#include "proto/prints.h"
 
 #include <unistd.h>
 
@@ -82,6 +83,7 @@ void memory_bound_reckon(const struct settings *settings, struct memory_bound *o
     memory_bound_add(out, "texts sent to moderators, until they answer", "moderation.queue.bytes",
                      settings->moderation.queue_bytes +
                          2 * (limits->moderated_text_bytes + TASK_OVERHEAD_BYTES_MAX)); /* the one being written, for a review */
+    memory_bound_add(out, "which of them moderators have", NULL, prints_bytes(RECALL_TEXTS_MAX));
     memory_bound_add_each(out, "moderators' slots", "moderation.peers", settings->moderation.peers, MEMORY_PEER_BYTES);
     memory_bound_add(out, "log and metrics", NULL, LOG_QUEUE_BYTES_MAX + MEMORY_METRICS_BYTES);
 }

@@ -304,6 +304,7 @@ enum status pool_submit(struct pool *pool, struct job *job)
         return STATUS_FULL;
     }
     message_body_end(&job->packing);
+    pool_dispatch_name(pool->dispatch, job);
     job->submitted_us = clock_us();
     status = ring_push(side->submitted, job);
     assert(status == STATUS_OK); /* no more jobs are out than the ring holds */

@@ -99,6 +99,9 @@ static void take_verdict(struct pool_dispatch *dispatch, struct slot *slot, stru
     series_observe(dispatch->counts.hop,
                    passed_us > verdict.worker_us ? (double)(passed_us - verdict.worker_us) / 1e6 : 0);
     job_take_verdict(job, slot->kind, &verdict, slot->worker);
+    if (slot->kind == SLOT_LOCAL && verdict.outcome == OUTCOME_ALLOW) {
+        pool_recall_learn(dispatch->recall, job, slot->worker);
+    }
     *(slot->kind == SLOT_LOCAL ? &job->result.judge_us : &job->result.review_us) = (uint32_t)passed_us;
     if (slot->kind == SLOT_REVIEW && verdict.outcome == OUTCOME_UNSURE) {
         series_add(dispatch->counts.unreviewed[UNREVIEWED_NO_VERDICT], 1);
@@ -108,6 +111,14 @@ static void take_verdict(struct pool_dispatch *dispatch, struct slot *slot, stru
     } else {
         dispatch_finish(dispatch, job, STATUS_OK);
     }
+}
+
+/* Whether what the slot could not judge is a RECALL, which it may know more of when it gets the texts: it does not know one that
+ * was left out, or it is of a version that has no RECALL. */
+static bool wants_texts(const struct slot *slot, struct job *job, enum busy_reason reason)
+{
+    return slot->kind == SLOT_LOCAL && job->names.count > 0 && !dispatch_is_abandoned(job) &&
+           (reason == BUSY_UNKNOWN_TEXT || reason == BUSY_UNSUPPORTED);
 }
 
 static void take_busy(struct pool_dispatch *dispatch, struct slot *slot, struct bytes frame, uint64_t now_ms)
@@ -124,8 +135,10 @@ static void take_busy(struct pool_dispatch *dispatch, struct slot *slot, struct 
         busy.sequence = slot->sequence;
     }
     job = take_answer(dispatch, slot, busy.nonce, busy.sequence, now_ms);
-    if (job != NULL) {
-        log_event_limited_each(busy.reason, BUSY_FAILED + 1, LOG_WARN, "moderator_busy", LOG_NUMBER("reason", busy.reason));
+    if (job != NULL && wants_texts(slot, job, busy.reason)) {
+        dispatch_send_whole(dispatch, slot, job, now_ms);
+    } else if (job != NULL) {
+        log_event_limited_each(busy.reason, BUSY_UNKNOWN_TEXT + 1, LOG_WARN, "moderator_busy", LOG_NUMBER("reason", busy.reason));
         dispatch_fail(dispatch, slot->kind, job, busy.reason == BUSY_EXPIRED ? END_TIMEOUT : END_BUSY, now_ms);
     }
 }

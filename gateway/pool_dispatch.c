@@ -37,6 +37,9 @@ enum status pool_dispatch_open(struct pool_dispatch **out, const struct pool_opt
     pool_poison_init(&dispatch->poison);
     status = pool_queue_open(&dispatch->queue, options->settings, options->metrics);
     if (status == STATUS_OK) {
+        status = pool_recall_open(&dispatch->recall, options->metrics);
+    }
+    if (status == STATUS_OK) {
         status = pool_slots_open(&dispatch->slots, options->settings, options->metrics);
     }
     if (status != STATUS_OK) {
@@ -55,10 +58,16 @@ void pool_dispatch_close(struct pool_dispatch **dispatch)
     }
     pool_queue_close(&(*dispatch)->queue);
     pool_slots_close(&(*dispatch)->slots);
+    pool_recall_close(&(*dispatch)->recall);
     buffer_free(&(*dispatch)->frame);
     buffer_free(&(*dispatch)->body);
     free(*dispatch);
     *dispatch = NULL;
+}
+
+void pool_dispatch_name(const struct pool_dispatch *dispatch, struct job *job)
+{
+    pool_recall_name(dispatch->recall, job);
 }
 
 bool dispatch_is_abandoned(struct job *job)
@@ -117,6 +126,21 @@ static uint64_t attempt_ms(const struct pool_dispatch *dispatch, enum slot_kind 
     return whole_ms < left_ms ? whole_ms : left_ms;
 }
 
+/* Writes the message into the frame. A job whose texts have names is told to a local slot by them. */
+static enum status write_task(struct pool_dispatch *dispatch, const struct slot *slot, const struct job *job,
+                              const struct message_task_head *head, struct bytes body)
+{
+    enum status status;
+
+    buffer_clear(&dispatch->frame);
+    if (slot->kind != SLOT_LOCAL || job->names.count == 0) {
+        return message_write_task(head, body, &dispatch->frame);
+    }
+    buffer_clear(&dispatch->body);
+    status = pool_recall_body(dispatch->recall, job, slot->worker, &dispatch->body);
+    return status == STATUS_OK ? message_write_recall(head, buffer_view(&dispatch->body), &dispatch->frame) : status;
+}
+
 /* STATUS_OK: the slot has the job. STATUS_CLOSED: the slot was gone and is forgotten. STATUS_FULL: slots that hang hold as many
  * tasks as there may be. STATUS_NO_MEMORY. */
 static enum status send_task(struct pool_dispatch *dispatch, struct slot *slot, struct job *job,
@@ -130,11 +154,10 @@ static enum status send_task(struct pool_dispatch *dispatch, struct slot *slot, 
     head->sequence = ++dispatch->sequence;
     head->kind = slot->kind;
     head->remaining_ms = (uint32_t)time_ms;
-    buffer_clear(&dispatch->frame);
     if (!pool_slots_has_room(dispatch->slots, body.count)) {
         return STATUS_FULL;
     }
-    status = message_write_task(head, body, &dispatch->frame);
+    status = write_task(dispatch, slot, job, head, body);
     if (status == STATUS_OK) {
         status = pool_slots_charge(dispatch->slots, slot, dispatch->frame.count);
     }
@@ -160,6 +183,16 @@ static enum status send_task(struct pool_dispatch *dispatch, struct slot *slot, 
         /* Gone; or its queue is full, which nobody's is that reads what it is sent: the credit is one frame. */
         dispatch_forget(dispatch, slot, END_GONE, "unreachable", now_ms);
         return STATUS_CLOSED;
+    }
+}
+
+void dispatch_send_whole(struct pool_dispatch *dispatch, struct slot *slot, struct job *job, uint64_t now_ms)
+{
+    struct message_task_head head = {.drawn = DRAWN_UNSURE, .score = NAN};
+
+    pool_recall_forget(dispatch->recall, job, slot->worker);
+    if (send_task(dispatch, slot, job, &head, buffer_view(&job->body), now_ms) != STATUS_OK) {
+        dispatch_fail(dispatch, SLOT_LOCAL, job, END_LEFT, now_ms);
     }
 }
 

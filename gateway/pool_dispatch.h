@@ -29,6 +29,9 @@ MUST_CHECK enum status pool_dispatch_open(struct pool_dispatch **out, const stru
 /* Holds no job any more: pool_dispatch_stop() came before, or none was submitted. */
 void pool_dispatch_close(struct pool_dispatch **dispatch);
 
+/* Gives the texts of a job their names, so that they need not be sent each time (gateway/pool_recall). Thread: the job's loop. */
+void pool_dispatch_name(const struct pool_dispatch *dispatch, struct job *job);
+
 /* Takes the job until it is finished, which may be at once. */
 void pool_dispatch_submit(struct pool_dispatch *dispatch, struct job *job, uint64_t now_ms);
 

@@ -10,6 +10,7 @@
 #include "gateway/pool_dispatch.h"
 #include "gateway/pool_poison.h"
 #include "gateway/pool_queue.h"
+#include "gateway/pool_recall.h"
 #include "gateway/pool_slots.h"
 
 struct pool_dispatch {
@@ -17,6 +18,7 @@ struct pool_dispatch {
     struct pool_slots *slots;
     struct pool_queue queue;
     struct pool_poison poison;
+    struct pool_recall *recall;
     uint64_t deadline_ms[SLOT_REVIEW + 1];
     uint64_t text_bytes_max;
     uint64_t ping_idle_ms;
@@ -27,7 +29,7 @@ struct pool_dispatch {
     uint64_t sequence;
     bool stopped;
     struct buffer frame; /* the message being sent */
-    struct buffer body;  /* what a review sees */
+    struct buffer body;  /* what a review sees, or a moderator that knows some of the texts */
     void (*finish)(void *context, struct job *job);
     void *context;
     struct pool_counts counts;
@@ -39,6 +41,9 @@ void dispatch_finish(struct pool_dispatch *dispatch, struct job *job, enum statu
 /* Sends the job to an idle slot of this kind, of another process than before: STATUS_OK. STATUS_AGAIN: there is none, or no room
  * for one more task. STATUS_NO_MEMORY. */
 MUST_CHECK enum status dispatch_send(struct pool_dispatch *dispatch, enum slot_kind kind, struct job *job, uint64_t now_ms);
+
+/* Sends the job once more to the same slot, which is idle again and knew not all texts that were left out. */
+void dispatch_send_whole(struct pool_dispatch *dispatch, struct slot *slot, struct job *job, uint64_t now_ms);
 
 /* A task will get no answer, and its job is off the slot: sends it to another moderator, or finishes it. */
 void dispatch_fail(struct pool_dispatch *dispatch, enum slot_kind kind, struct job *job, enum pool_end end, uint64_t now_ms);

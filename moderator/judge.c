@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { LOOK_AHEAD = 32 };
+
 /* What is the same for all tasks of a profile. */
 struct bench {
     size_t number; /* in `live` */
@@ -207,53 +209,98 @@ static bool is_drawn(const struct judge *judge, const struct hearing *hearing, s
            share_draws(share_of(rules_share(judge->rules), 0, text), hearing->wall_us, hearing->draw_rate);
 }
 
-/* A segment that has text. */
-static enum status hear(struct judge *judge, struct hearing *hearing, size_t index, struct bytes text)
+/* A segment, and what its text is looked for by. */
+struct piece {
+    struct bytes text;
+    struct bytes name; /* of the text, which may be left out then; empty: none */
+    bool has_print;
+    struct print print;
+};
+
+/* A segment that has text, or the name of one. */
+static enum status hear(struct judge *judge, struct hearing *hearing, size_t index, const struct piece *piece)
 {
     struct recent_basis *bases = hearing->bench->bases;
-    bool remembers = judge->recent != NULL && bases[RECENT_JUDGED].ttl_ms > 0;
-    struct recent_print print = {0};
     struct recent_finding finding;
     struct recent_finding review;
     struct hint hint = {.review = NULL};
     enum status status = STATUS_OK;
 
-    if (remembers) {
-        print = recent_print_of(judge->recent, text);
-        hint.known = recent_find(judge->recent, &bases[RECENT_JUDGED], &print, hearing->now_ms, &finding);
+    if (piece->has_print) {
+        hint.known = recent_find(judge->recent, &bases[RECENT_JUDGED], &piece->print, hearing->now_ms, &finding);
         if (ladder_has_review(hearing->profile) &&
-            recent_find(judge->recent, &bases[RECENT_REVIEWED], &print, hearing->now_ms, &review)) {
+            recent_find(judge->recent, &bases[RECENT_REVIEWED], &piece->print, hearing->now_ms, &review)) {
             hint.review = &review;
         }
     }
-    hint.drawn = !hint.known && hint.review == NULL && is_drawn(judge, hearing, text);
+    if (!hint.known && piece->text.count == 0) {
+        return STATUS_AGAIN;
+    }
+    hint.drawn = !hint.known && hint.review == NULL && is_drawn(judge, hearing, piece->text);
     if (!hint.known) {
-        status = look(judge, hearing, text, &finding);
+        status = look(judge, hearing, piece->text, &finding);
     }
     if (status != STATUS_OK) {
         return status;
     }
-    if (remembers && !hint.known && (!hint.drawn || finding.violation)) {
-        recent_keep(judge->recent, &bases[RECENT_JUDGED], &print, hearing->now_ms, &finding);
+    if (piece->has_print && !hint.known && (!hint.drawn || finding.violation)) {
+        recent_keep(judge->recent, &bases[RECENT_JUDGED], &piece->print, hearing->now_ms, &finding);
     }
     add(judge, hearing, index, &finding, &hint);
     return STATUS_OK;
 }
 
+/* The next LOOK_AHEAD segments, or those that are left: STATUS_NOT_FOUND. What is known of them lies anywhere in memory:
+ * while one is waited for the others are fetched. */
+static enum status read_pieces(struct judge *judge, const struct hearing *hearing, struct bytes *rest,
+                               struct piece pieces[LOOK_AHEAD], size_t *out_count)
+{
+    struct recent_basis *basis = &hearing->bench->bases[RECENT_JUDGED];
+    bool remembers = judge->recent != NULL && basis->ttl_ms > 0;
+    enum status status = STATUS_OK;
+    struct segment segment;
+    size_t count = 0;
+
+    while (count < LOOK_AHEAD && (status = message_next_named(rest, &segment, &pieces[count].name)) == STATUS_OK) {
+        pieces[count].text = segment.text;
+        if (remembers) {
+            recent_expect_name(judge->recent, pieces[count].name);
+        }
+        count++;
+    }
+    for (size_t index = 0; index < count; index++) {
+        struct piece *piece = &pieces[index];
+
+        piece->has_print = remembers && recent_print_named(judge->recent, piece->name, piece->text, &piece->print);
+        if (piece->has_print) {
+            recent_expect(judge->recent, basis, &piece->print);
+        }
+    }
+    *out_count = count;
+    return status;
+}
+
 /* All segments, or as many as it takes to know that the text is blocked. */
 static enum status hear_all(struct judge *judge, struct hearing *hearing, struct bytes rest)
 {
-    struct segment segment;
-    enum status status;
+    struct piece pieces[LOOK_AHEAD];
+    enum status status = STATUS_OK;
+    size_t first = 0;
+    size_t count;
 
     memset(judge->unsure, 0, sizeof judge->unsure);
     memset(judge->drawn, 0, sizeof judge->drawn);
-    for (size_t index = 0; (status = message_next_segment(&rest, &segment)) == STATUS_OK; index++) {
-        if (segment.text.count > 0) {
-            status = hear(judge, hearing, index, segment.text);
-        }
-        if (status != STATUS_OK || hearing->find != LADDER_NO_MODEL) {
-            return status;
+    for (; status == STATUS_OK; first += count) {
+        status = read_pieces(judge, hearing, &rest, pieces, &count);
+        for (size_t index = 0; index < count; index++) {
+            enum status heard = STATUS_OK;
+
+            if (pieces[index].text.count > 0 || pieces[index].name.count > 0) {
+                heard = hear(judge, hearing, first + index, &pieces[index]);
+            }
+            if (heard != STATUS_OK || hearing->find != LADDER_NO_MODEL) {
+                return heard;
+            }
         }
     }
     if (status != STATUS_NOT_FOUND) {
@@ -324,8 +371,10 @@ static bool tries(const struct judge *judge, const struct message_task *task, ui
     return share_tries(decision, version, part);
 }
 
-/* The live version, or the one on trial. Its version; 0 = no model. */
-static uint64_t choose_model(struct judge *judge, const struct message_task *task, struct hearing *hearing)
+/* The live version, or the one on trial. Its version; 0 = no model. STATUS_AGAIN: that is chosen by the texts, of which some were
+ * left out. */
+static enum status choose_model(struct judge *judge, const struct message_task *task, struct hearing *hearing,
+                                uint64_t *out_version)
 {
     const struct bench *bench = hearing->bench;
     double part = hearing->profile->training.canary;
@@ -334,12 +383,16 @@ static uint64_t choose_model(struct judge *judge, const struct message_task *tas
 
     if (hearing->profile->model_kind == MODEL_KIND_NONE) {
         live_view_refresh(judge->view);
-        return 0;
+        *out_version = 0;
+        return STATUS_OK;
     }
     live_view_use(judge->view, bench->number);
     if (part > 0) {
         live_view_await(judge->view, bench->trial);
         trial = live_view_model(judge->view, bench->trial, &version);
+    }
+    if (trial != NULL && task->left_out_count > 0) {
+        return STATUS_AGAIN;
     }
     if (trial != NULL && tries(judge, task, version, part)) {
         live_view_use(judge->view, bench->trial);
@@ -348,7 +401,8 @@ static uint64_t choose_model(struct judge *judge, const struct message_task *tas
     if (hearing->model == NULL) {
         hearing->model = live_view_model(judge->view, bench->number, &version);
     }
-    return version;
+    *out_version = version;
+    return STATUS_OK;
 }
 
 enum status judge_task(struct judge *judge, const struct message_task *task, struct message_verdict *out)
@@ -366,7 +420,10 @@ enum status judge_task(struct judge *judge, const struct message_task *task, str
     hearing.bench = &judge->benches[index];
     hearing.keywords = rules_keywords(judge->rules)[index];
     hearing.draw_rate = ladder_has_review(hearing.profile) ? hearing.profile->review.sample_rate : 0;
-    model_version = choose_model(judge, task, &hearing);
+    status = choose_model(judge, task, &hearing, &model_version);
+    if (status != STATUS_OK) {
+        return status;
+    }
     for (int kind = 0; kind < RECENT_KINDS; kind++) {
         hearing.bench->bases[kind].model_version = model_version;
     }

@@ -46,7 +46,9 @@ const struct profile_settings *judge_profile(const struct judge *judge, struct b
 /* Lets go of models that were replaced; judge_task does it too. For a thread that has long had no task. */
 void judge_rest(struct judge *judge);
 
-/* Fills all of `out` but worker_us; category and `unsure` are lent until the next judge_task.
+/* A text that was left out of a RECALL is judged by what is known of it; where nothing is, nothing is guessed: STATUS_AGAIN, the
+ * task is to be sent whole.
+ * Fills all of `out` but worker_us; category and `unsure` are lent until the next judge_task.
  * STATUS_NOT_FOUND when the profile is unknown, STATUS_MALFORMED when the segments are, STATUS_NO_MEMORY, STATUS_TOO_LARGE
  * (keywords_scan), STATUS_TIMEOUT when the pause said to stop. */
 MUST_CHECK enum status judge_task(struct judge *judge, const struct message_task *task, struct message_verdict *out);

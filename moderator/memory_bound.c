@@ -70,7 +70,7 @@ void memory_bound_reckon(const struct settings *settings, struct memory_bound *o
     memory_bound_add_each(out, "reviews", "profiles.*.review.concurrency", reviews * gateways, text_bytes + CALL_BYTES);
     memory_bound_add_each(out, "models, each twice while one is renewed", "moderator.live_models", 2 * models, MODEL_BYTES);
     memory_bound_add(out, "keywords, twice while they are renewed", NULL, 2 * keywords);
-    memory_bound_add(out, "what is known of texts", "profiles.*.cache.entries", recent);
+    memory_bound_add(out, "what is known of texts", "profiles.*.cache.entries", recent + prints_bytes(RECALL_TEXTS_MAX));
     memory_bound_add(out, "labels on their way to the database and from it", NULL,
                      settings->database.url[0] == '\0' ? 0 : 2 * (uint64_t)HISTORY_QUEUE_BYTES_MAX + LOOKUP_BYTES);
     memory_bound_add(out, "log and metrics", NULL, LOG_QUEUE_BYTES_MAX + MEMORY_METRICS_BYTES);

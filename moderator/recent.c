@@ -1,6 +1,7 @@
 /* recent: tables of sets, a few entries each, under locks that many sets share. */
 #include "moderator/recent.h"
 
+#include "moderator/recent_names.h"
 #include "proto/limits.h"
 #include "proto/secret_print.h"
 
@@ -42,12 +43,14 @@ struct lock {
 
 struct recent {
     struct live *live;
+    struct recent_names *names;
     struct secret_print_key text_key;
     unsigned char name_key[SECRET_TABLE_KEY_BYTES];
     struct series *results[RECENT_KINDS][RESULTS];
     struct series *entries;
     struct series *bytes;
     struct lock locks[RECENT_LOCKS];
+    _Atomic(const uint64_t *) marks[PROFILES_MAX]; /* of the tables: to be fetched without a lock, never read */
     _Atomic size_t set_counts[PROFILES_MAX]; /* of the tables: which lock a set has; 0 = there is no table */
     struct table *tables[PROFILES_MAX];      /* by number; read under any lock, changed under all */
 };
@@ -80,12 +83,18 @@ static void find_series(struct recent *recent, struct metrics *metrics)
 enum status recent_open(struct recent **out, struct live *live, struct metrics *metrics)
 {
     struct recent *recent = aligned_alloc(CACHE_LINE_BYTES, sizeof *recent); /* a multiple of its alignment */
+    enum status status;
 
     assert(out != NULL);
     if (recent == NULL) {
         return STATUS_NO_MEMORY;
     }
     memset(recent, 0, sizeof *recent);
+    status = recent_names_open(&recent->names);
+    if (status != STATUS_OK) {
+        free(recent);
+        return status;
+    }
     recent->live = live;
     secret_print_key_make(&recent->text_key);
     secret_random(recent->name_key, sizeof recent->name_key);
@@ -109,6 +118,7 @@ void recent_close(struct recent **recent)
     for (size_t index = 0; index < RECENT_LOCKS; index++) {
         (void)pthread_mutex_destroy(&(*recent)->locks[index].mutex);
     }
+    recent_names_close(&(*recent)->names);
     free(*recent);
     *recent = NULL;
 }
@@ -147,6 +157,7 @@ static struct table *exchange(struct recent *recent, size_t number, struct table
     }
     before = recent->tables[number];
     recent->tables[number] = table;
+    atomic_store_explicit(&recent->marks[number], table == NULL ? NULL : table->marks, memory_order_relaxed);
     atomic_store_explicit(&recent->set_counts[number], table == NULL ? 0 : table->set_count, memory_order_relaxed);
     for (size_t index = RECENT_LOCKS; index > 0; index--) {
         (void)pthread_mutex_unlock(&recent->locks[index - 1].mutex);
@@ -216,12 +227,30 @@ enum status recent_basis_of(const struct recent *recent, const struct rules *rul
     return status;
 }
 
-struct recent_print recent_print_of(const struct recent *recent, struct bytes text)
+struct print recent_print_of(const struct recent *recent, struct bytes text)
 {
-    struct recent_print print;
+    struct print print;
 
     secret_print(print.bytes, &recent->text_key, text);
     return print;
+}
+
+bool recent_print_named(const struct recent *recent, struct bytes name, struct bytes text, struct print *out)
+{
+    struct print named;
+
+    if (name.count == 0) {
+        *out = recent_print_of(recent, text);
+        return true;
+    }
+    assert(name.count == sizeof named.bytes);
+    memcpy(named.bytes, name.data, sizeof named.bytes);
+    if (text.count == 0) {
+        return recent_names_find(recent->names, &named, out);
+    }
+    *out = recent_print_of(recent, text);
+    recent_names_keep(recent->names, &named, out);
+    return true;
 }
 
 static void settle_ground(const struct recent *recent, struct recent_basis *basis)
@@ -240,7 +269,7 @@ static void settle_ground(const struct recent *recent, struct recent_basis *basi
 }
 
 /* Both are hashes by keys that nobody knows: that two pairs give one name is as rare as that two texts give one print. */
-static struct name name_of(const struct recent *recent, struct recent_basis *basis, const struct recent_print *print)
+static struct name name_of(const struct recent *recent, struct recent_basis *basis, const struct print *print)
 {
     struct name name;
 
@@ -251,6 +280,31 @@ static struct name name_of(const struct recent *recent, struct recent_basis *bas
         name.bytes[index] = print->bytes[index] ^ basis->ground[index];
     }
     return name;
+}
+
+void recent_expect_name(const struct recent *recent, struct bytes name)
+{
+    struct print named;
+
+    if (name.count == sizeof named.bytes) {
+        memcpy(named.bytes, name.data, sizeof named.bytes);
+        recent_names_expect(recent->names, &named);
+    }
+}
+
+void recent_expect(const struct recent *recent, struct recent_basis *basis, const struct print *print)
+{
+    const uint64_t *marks = atomic_load_explicit(&recent->marks[basis->profile], memory_order_relaxed);
+    size_t set_count = atomic_load_explicit(&recent->set_counts[basis->profile], memory_order_relaxed);
+    struct name name = name_of(recent, basis, print);
+    uint64_t half;
+
+    if (marks != NULL && set_count > 0) {
+        memcpy(&half, name.bytes, sizeof half);
+        marks += half % set_count * RECENT_WAYS; /* there, or near where sets have some more; nothing is read */
+        __builtin_prefetch(marks);
+        __builtin_prefetch(marks + RECENT_WAYS / 2);
+    }
 }
 
 /* A set with its lock held, until end_look. */
@@ -302,7 +356,7 @@ static void end_look(struct look *look)
     (void)pthread_mutex_unlock(&look->lock->mutex);
 }
 
-bool recent_find(struct recent *recent, struct recent_basis *basis, const struct recent_print *print, uint64_t now_ms,
+bool recent_find(struct recent *recent, struct recent_basis *basis, const struct print *print, uint64_t now_ms,
                  struct recent_finding *out)
 {
     struct name name = name_of(recent, basis, print);
@@ -344,7 +398,7 @@ static struct entry *choose(const struct look *look, uint64_t now_ms)
     return chosen;
 }
 
-void recent_keep(struct recent *recent, struct recent_basis *basis, const struct recent_print *print, uint64_t now_ms,
+void recent_keep(struct recent *recent, struct recent_basis *basis, const struct print *print, uint64_t now_ms,
                  const struct recent_finding *finding)
 {
     struct name name = name_of(recent, basis, print);

@@ -21,16 +21,11 @@
 #include "moderator/live.h"
 #include "moderator/rules.h"
 #include "proto/metrics.h"
-#include "proto/secret.h"
+#include "proto/prints.h"
 
 enum recent_kind { RECENT_JUDGED, RECENT_REVIEWED, RECENT_KINDS };
 
 struct recent;
-
-/* A text's keyed hash. */
-struct recent_print {
-    unsigned char bytes[TABLE_HASH_BYTES];
-};
 
 /* What the findings of one kind rest on, for one profile; model_version may be changed. It belongs to one thread. */
 struct recent_basis {
@@ -62,14 +57,24 @@ MUST_CHECK enum status recent_fit(struct recent *recent, const struct settings *
 MUST_CHECK enum status recent_basis_of(const struct recent *recent, const struct rules *rules, size_t index,
                                        enum recent_kind kind, struct recent_basis *out);
 
-struct recent_print recent_print_of(const struct recent *recent, struct bytes text);
+/* The keyed hash of a text. */
+struct print recent_print_of(const struct recent *recent, struct bytes text);
+
+/* The same of a text that has a name (recent_names; empty: none), and may be left out then: false when no text that came here has
+ * that name, or not any more. */
+bool recent_print_named(const struct recent *recent, struct bytes name, struct bytes text, struct print *out);
+
+/* Says that the text of this name, or of this print, is looked for soon, after others: what is looked into is fetched from memory
+ * meanwhile. */
+void recent_expect_name(const struct recent *recent, struct bytes name);
+void recent_expect(const struct recent *recent, struct recent_basis *basis, const struct print *print);
 
 /* False when nothing is known, or not any more. */
-bool recent_find(struct recent *recent, struct recent_basis *basis, const struct recent_print *print, uint64_t now_ms,
+bool recent_find(struct recent *recent, struct recent_basis *basis, const struct print *print, uint64_t now_ms,
                  struct recent_finding *out);
 
 /* For basis.ttl_ms. In the place of what was known of it, of what is too old, or of what was not used for longest. */
-void recent_keep(struct recent *recent, struct recent_basis *basis, const struct recent_print *print, uint64_t now_ms,
+void recent_keep(struct recent *recent, struct recent_basis *basis, const struct print *print, uint64_t now_ms,
                  const struct recent_finding *finding);
 
 /* What a table of so many entries holds, at most. */

@@ -28,7 +28,7 @@ size_t review_recent_ask(struct recent *recent, const struct review_profile *pro
         return task->segment_count;
     }
     for (size_t index = 0; message_next_segment(&rest, &segment) == STATUS_OK; index++) {
-        const struct recent_print print = recent_print_of(recent, segment.text);
+        const struct print print = recent_print_of(recent, segment.text);
         struct recent_finding finding;
 
         if (!recent_find(recent, &basis, &print, now_ms, &finding)) {
@@ -47,7 +47,7 @@ size_t review_recent_ask(struct recent *recent, const struct review_profile *pro
 static void keep(struct recent *recent, struct recent_basis *basis, struct bytes text, const struct review_answer *answer)
 {
     struct recent_finding finding = {.score = (double)NAN, .violation = answer->violation};
-    const struct recent_print print = recent_print_of(recent, text);
+    const struct print print = recent_print_of(recent, text);
 
     memcpy(finding.category, answer->category, sizeof finding.category);
     recent_keep(recent, basis, &print, clock_ms(), &finding);

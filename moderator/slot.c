@@ -192,16 +192,11 @@ static enum status read_frame(const struct slot *slot, struct bytes frame, struc
 {
     enum message_type type;
 
-    if (message_read_type(frame, &type) != STATUS_OK) {
-        return STATUS_UNSUPPORTED;
+    /* Read for what it mostly is: each reader walks the whole frame first. */
+    if (message_read_task(frame, out) == STATUS_OK) {
+        return out->head.kind == slot->ready.kind ? STATUS_OK : STATUS_UNSUPPORTED;
     }
-    if (type == MESSAGE_PING) {
-        return STATUS_AGAIN;
-    }
-    if (type != MESSAGE_TASK || message_read_task(frame, out) != STATUS_OK || out->head.kind != slot->ready.kind) {
-        return STATUS_UNSUPPORTED;
-    }
-    return STATUS_OK;
+    return message_read_type(frame, &type) == STATUS_OK && type == MESSAGE_PING ? STATUS_AGAIN : STATUS_UNSUPPORTED;
 }
 
 enum status slot_take(struct slot *slot, uint64_t now_ms, struct message_task *out)

@@ -15,7 +15,7 @@
 #include <unistd.h>
 #include <zmq.h>
 
-enum { OUTCOMES = OUTCOME_UNSURE + 1, SOURCES = SOURCE_UNDECIDED + 1, REASONS = BUSY_FAILED + 1 };
+enum { OUTCOMES = OUTCOME_UNSURE + 1, SOURCES = SOURCE_UNDECIDED + 1, REASONS = BUSY_UNKNOWN_TEXT + 1 };
 
 enum other { OTHER_STOP, OTHER_WATCH }; /* what ends a wait beside the slots */
 
@@ -135,8 +135,8 @@ static void count_verdict(struct thread *thread, struct bytes name, const struct
 static void refuse(struct thread *thread, struct slot *slot, const struct message_task *task, enum busy_reason reason)
 {
     series_add(thread->worker->tasks_refused[reason], 1);
-    log_event_limited_each(reason, REASONS, LOG_WARN, "task_refused", LOG_BYTES("profile", task->profile),
-                           LOG_NUMBER("reason", reason));
+    log_event_limited_each(reason, REASONS, reason == BUSY_UNKNOWN_TEXT ? LOG_DEBUG : LOG_WARN, "task_refused",
+                           LOG_BYTES("profile", task->profile), LOG_NUMBER("reason", reason));
     slot_busy(slot, clock_ms(), &task->head, reason);
 }
 
@@ -147,7 +147,16 @@ static bool is_long(const struct message_task *task)
 
 static enum busy_reason busy_reason_of(enum status status)
 {
-    return status == STATUS_TIMEOUT ? BUSY_EXPIRED : status == STATUS_NOT_FOUND ? BUSY_UNKNOWN_PROFILE : BUSY_FAILED;
+    switch (status) {
+    case STATUS_TIMEOUT:
+        return BUSY_EXPIRED;
+    case STATUS_NOT_FOUND:
+        return BUSY_UNKNOWN_PROFILE;
+    case STATUS_AGAIN:
+        return BUSY_UNKNOWN_TEXT;
+    default:
+        return BUSY_FAILED;
+    }
 }
 
 static void judge_one(struct thread *thread, struct judge *judge, struct slot *slot, const struct message_task *task)
@@ -356,6 +365,7 @@ static void find_series(struct worker *worker)
         [BUSY_UNKNOWN_PROFILE] = "unknown_profile",
         [BUSY_UNSUPPORTED] = "unsupported",
         [BUSY_FAILED] = "failed",
+        [BUSY_UNKNOWN_TEXT] = "unknown_text",
     };
 
     worker->judged_between = metrics_series(worker->parts.metrics, METRIC_COUNTER, "prismguard_moderator_judged_between_total",

@@ -38,6 +38,11 @@ enum {
 
     /* Text handed to the pool */
     SEGMENTS_MAX = 4096,      /* pieces of text in one TASK; more are refused with the request */
+    RECALL_TEXT_BYTES_MIN = 256, /* shorter texts are sent each time: a name costs 18 bytes and two look-ups */
+    RECALL_NAMES_MAX = 2048, /* texts of one task that have a name; the others are sent each time */
+    RECALL_TEXTS_MAX = 32 * KIB, /* a gateway knows of so many that a moderator had them, a moderator so many names: 1 MiB */
+    RECALL_LOCKS = 16,           /* of a moderator's names */
+    PRINTS_WAYS = 8,             /* prints of a set: of so many the least recently used one is pushed out */
     TASK_KEPT_BYTES = 128 * KIB, /* of the buffer that tasks are written into; a larger one goes with its task */
     LONG_TEXT_BYTES = 64 * KIB, /* more in one TASK is judged in steps, and has half of the slots; below, none takes 20 ms */
     UNSURE_BYTES_MAX = SEGMENTS_MAX / 8, /* names any of them to a review, a bit each */
@@ -403,8 +408,9 @@ _Static_assert(REST_S_MAX == RETRY_AFTER_S + OVERLOAD_RETRY_SPREAD_S - 1, "who c
 _Static_assert(TURN_BYTES % JSON_SLICE_BYTES == 0, "a turn is whole slices");
 _Static_assert(LOOP_TICK_MS < POOL_TURN_MS && POOL_TURN_MS < THREAD_ALIVE_MS && THREAD_ALIVE_MS < THREAD_STUCK_MS,
                "liveness fails before the process ends itself, and not while a thread only sleeps");
-_Static_assert(MSGPACK_ITEMS_MAX >= 2 * SEGMENTS_MAX + 64, "a full TASK passes the checker");
-_Static_assert(TASK_OVERHEAD_BYTES_MAX >= 16 * SEGMENTS_MAX + 1024, "headers of all segments fit beside the text");
+_Static_assert(MSGPACK_ITEMS_MAX >= 2 * SEGMENTS_MAX + RECALL_NAMES_MAX + 64, "a full TASK or RECALL passes the checker");
+_Static_assert(TASK_OVERHEAD_BYTES_MAX >= 16 * SEGMENTS_MAX + 18 * RECALL_NAMES_MAX + 1024,
+               "headers and names of all segments fit beside the text");
 _Static_assert(TASK_KEPT_BYTES >= 2 * LONG_TEXT_BYTES, "tasks of short texts share a buffer");
 _Static_assert(PROBES_MAX + 2 <= ZMQ_SLOT_HWM_MESSAGES, "probes never fill a slot's pipe");
 _Static_assert(GATEWAY_SILENCE_MS >= 2 * PING_IDLE_MS, "one lost PING rebuilds no socket");

@@ -166,7 +166,7 @@ enum status message_write_busy(const struct message_busy *busy, struct buffer *o
 {
     struct packer packer;
 
-    assert(busy->reason >= BUSY_EXPIRED && busy->reason <= BUSY_FAILED);
+    assert(busy->reason >= BUSY_EXPIRED && busy->reason <= BUSY_UNKNOWN_TEXT);
     pack_begin(&packer, out);
     pack_head(&packer, BUSY_ITEMS, MESSAGE_BUSY);
     pack_unsigned(&packer, busy->nonce);
@@ -186,7 +186,7 @@ enum status message_read_busy(struct bytes frame, struct message_busy *out)
     }
     busy.nonce = unpack_unsigned(&unpacker, UINT64_MAX);
     busy.sequence = unpack_unsigned(&unpacker, UINT64_MAX);
-    busy.reason = (enum busy_reason)unpack_unsigned(&unpacker, BUSY_FAILED);
+    busy.reason = (enum busy_reason)unpack_unsigned(&unpacker, BUSY_UNKNOWN_TEXT);
     status = unpack_end(&unpacker);
     if (status != STATUS_OK || busy.reason < BUSY_EXPIRED) {
         return STATUS_MALFORMED;

@@ -27,6 +27,7 @@ enum message_type {
     MESSAGE_BYE = 6,   /* moderator -> gateway: this slot will send no READY again */
     MESSAGE_BUSY = 7,  /* moderator -> gateway: not judged, and why; also the next READY */
     MESSAGE_MODEL = 8, /* trainer -> moderators (PUB): {epoch, change} */
+    MESSAGE_RECALL = 9, /* gateway -> moderator: a TASK whose texts have names; those that it knows are left out */
 };
 
 enum slot_kind { SLOT_LOCAL = 0, SLOT_REVIEW = 1 };
@@ -55,6 +56,7 @@ enum busy_reason {
     BUSY_UNKNOWN_PROFILE = 2, /* no such profile in this moderator's settings */
     BUSY_UNSUPPORTED = 3,     /* a version or type it does not know */
     BUSY_FAILED = 4,          /* an error of its own */
+    BUSY_UNKNOWN_TEXT = 5,    /* a text that was left out is not known any more */
 };
 
 /* One piece of text that is judged by itself, and whose words it is (enum scope_role of proto/settings.h). */
@@ -86,6 +88,7 @@ struct message_task {
     struct bytes caller; /* the name of the key that asked; empty where there are no keys */
     struct bytes profile;
     size_t segment_count;
+    size_t left_out_count; /* of them those with a name in the place of the text */
     struct bytes segments; /* the packed segments, read one by one with message_next_segment() */
 };
 
@@ -117,8 +120,9 @@ struct message_model {
 /* The body of a TASK (caller, profile and segments) is packed once by the loop that extracts the text and then sent as often as
  * needed: message_body_open, message_body_add..., message_body_end. `out` has the bound the caller gave it. */
 struct message_body {
-    struct buffer *out;   /* borrowed until message_body_end */
+    struct buffer *out;   /* borrowed as long as the body is used */
     size_t segment_count;
+    size_t name_count;
     size_t count_at;      /* where the number of segments is patched in */
 };
 /* `caller`: message_task's. STATUS_MALFORMED when `profile` is no name (empty, too long, a control character) or `caller` is
@@ -127,7 +131,14 @@ MUST_CHECK enum status message_body_open(struct message_body *body, struct buffe
                                          struct bytes profile);
 /* STATUS_FULL past SEGMENTS_MAX, STATUS_TOO_LARGE past the buffer's bound. */
 MUST_CHECK enum status message_body_add(struct message_body *body, const struct segment *segment);
+/* The same with the name of its text (TABLE_HASH_BYTES), for a RECALL; without text it is left out. STATUS_FULL past
+ * RECALL_NAMES_MAX too. */
+MUST_CHECK enum status message_body_add_named(struct message_body *body, const struct segment *segment, struct bytes name);
 void message_body_end(struct message_body *body);
+/* Begins with the caller and the profile of another body, which has been ended and whose buffer is still as it was. */
+MUST_CHECK enum status message_body_open_like(struct message_body *body, struct buffer *out, const struct message_body *other);
+/* Its segments, to be read as a task's; lent until its buffer changes. */
+struct bytes message_body_segments(const struct message_body *body);
 
 /* The segments that an unsure verdict names: segment n is bit n % 8 of byte n / 8, the lowest being bit 0. At most
  * UNSURE_BYTES_MAX; the last byte is not 0, so that one is named and each set of them has one form. */
@@ -143,8 +154,9 @@ MUST_CHECK enum status message_body_select(struct bytes body, struct bytes unsur
 /* The writers append to `out` and leave it as it was on failure: STATUS_TOO_LARGE past its bound, STATUS_NO_MEMORY, and
  * STATUS_MALFORMED for a READY or VERDICT that no reader would take (a category that is no name, a score above 1). */
 
-/* The whole TASK: head and body. */
+/* The whole TASK, or RECALL (of a local slot): head and body. */
 MUST_CHECK enum status message_write_task(const struct message_task_head *head, struct bytes body, struct buffer *out);
+MUST_CHECK enum status message_write_recall(const struct message_task_head *head, struct bytes body, struct buffer *out);
 MUST_CHECK enum status message_write_verdict(const struct message_verdict *verdict, struct buffer *out);
 MUST_CHECK enum status message_write_ready(const struct message_ready *ready, struct buffer *out);
 MUST_CHECK enum status message_write_busy(const struct message_busy *busy, struct buffer *out);
@@ -156,6 +168,7 @@ MUST_CHECK enum status message_write_plain(enum message_type type, struct buffer
  * STATUS_MALFORMED, STATUS_TOO_LARGE (more objects or deeper than the bounds), STATUS_UNSUPPORTED (version or type). */
 MUST_CHECK enum status message_read_type(struct bytes frame, enum message_type *out);
 MUST_CHECK enum status message_read_ready(struct bytes frame, struct message_ready *out);
+/* A TASK or a RECALL. */
 MUST_CHECK enum status message_read_task(struct bytes frame, struct message_task *out);
 MUST_CHECK enum status message_read_verdict(struct bytes frame, struct message_verdict *out);
 MUST_CHECK enum status message_read_busy(struct bytes frame, struct message_busy *out);
@@ -163,6 +176,8 @@ MUST_CHECK enum status message_read_model(struct bytes frame, struct message_mod
 
 /* The next segment of a task and forward; STATUS_NOT_FOUND after the last. `*rest` begins as task.segments. */
 MUST_CHECK enum status message_next_segment(struct bytes *rest, struct segment *out);
+/* The same with the name of its text; empty where it has none. A name without text: it is left out. */
+MUST_CHECK enum status message_next_named(struct bytes *rest, struct segment *out, struct bytes *out_name);
 
 /* "keyword", "model", ...; "allow", ...; "local", "review"; "unknown" for a number that is none. Static. */
 const char *verdict_source_name(enum verdict_source source);

@@ -1,7 +1,8 @@
-/* message_task: TASK, whose body (caller, profile and segments) is packed once and sent as often as needed. */
+/* message_task: TASK, whose body (caller, profile and segments) is packed once and sent as often as needed, and RECALL. */
 #include "proto/message_pack.h"
 
 #include "proto/message_check.h"
+#include "proto/secret.h"
 
 #include <assert.h>
 
@@ -28,30 +29,62 @@ enum status message_body_open(struct message_body *body, struct buffer *out, str
     if (pack_end(&packer) != STATUS_OK) {
         return packer.status;
     }
-    *body = (struct message_body){.out = out, .segment_count = 0, .count_at = out->count - ARRAY32_COUNT_BYTES};
+    *body = (struct message_body){.out = out, .count_at = out->count - ARRAY32_COUNT_BYTES};
     return STATUS_OK;
 }
 
-enum status message_body_add(struct message_body *body, const struct segment *segment)
+enum status message_body_open_like(struct message_body *body, struct buffer *out, const struct message_body *other)
 {
+    struct bytes head = bytes_first(buffer_view(other->out), other->count_at + ARRAY32_COUNT_BYTES);
+    enum status status = buffer_append(out, head);
+
+    if (status == STATUS_OK) {
+        *body = (struct message_body){.out = out, .count_at = out->count - ARRAY32_COUNT_BYTES};
+    }
+    return status;
+}
+
+struct bytes message_body_segments(const struct message_body *body)
+{
+    return bytes_from(buffer_view(body->out), body->count_at + ARRAY32_COUNT_BYTES);
+}
+
+static enum status add(struct message_body *body, const struct segment *segment, struct bytes name)
+{
+    size_t name_count = body->name_count + (name.count > 0);
     struct packer packer;
 
-    if (body->segment_count == SEGMENTS_MAX) {
+    if (body->segment_count == SEGMENTS_MAX || name_count > RECALL_NAMES_MAX) {
         return STATUS_FULL;
     }
     pack_begin(&packer, body->out);
     pack_unsigned(&packer, segment->role);
+    if (name.count > 0) {
+        pack_binary(&packer, name);
+    }
     pack_text(&packer, segment->text);
     if (pack_end(&packer) != STATUS_OK) {
         return packer.status;
     }
     body->segment_count++;
+    body->name_count = name_count;
     return STATUS_OK;
+}
+
+enum status message_body_add(struct message_body *body, const struct segment *segment)
+{
+    return add(body, segment, (struct bytes){NULL, 0});
+}
+
+enum status message_body_add_named(struct message_body *body, const struct segment *segment, struct bytes name)
+{
+    assert(name.count == TABLE_HASH_BYTES);
+    return add(body, segment, name);
 }
 
 void message_body_end(struct message_body *body)
 {
-    size_t items = SEGMENT_ITEMS * body->segment_count;
+    size_t items = SEGMENT_ITEMS * body->segment_count + body->name_count;
     char *at = body->out->data + body->count_at;
 
     assert(body->count_at + ARRAY32_COUNT_BYTES <= body->out->count);
@@ -62,44 +95,74 @@ void message_body_end(struct message_body *body)
 }
 
 /* Caller, profile and segments of a task, every segment looked at; nothing may stand behind them. */
-static enum status read_body(struct unpacker *unpacker, struct message_task *task)
+static enum status read_body(struct unpacker *unpacker, size_t names_max, struct message_task *task)
 {
     struct segment segment;
+    struct bytes name;
     struct bytes rest;
     size_t items;
     size_t count = 0;
+    size_t names = 0;
     enum status status;
 
     task->caller = unpack_text(unpacker, CALLER_NAME_BYTES_MAX);
     task->profile = unpack_text(unpacker, PROFILE_NAME_BYTES_MAX);
-    items = unpack_array(unpacker, SEGMENT_ITEMS * SEGMENTS_MAX);
+    items = unpack_array(unpacker, SEGMENT_ITEMS * SEGMENTS_MAX + names_max);
     if (unpacker->bad || !profile_is_sound(task->profile)) {
         return STATUS_MALFORMED;
     }
     task->segments = unpacker->rest;
     rest = unpacker->rest;
-    while ((status = message_next_segment(&rest, &segment)) == STATUS_OK) {
+    task->left_out_count = 0;
+    while ((status = message_next_named(&rest, &segment, &name)) == STATUS_OK) {
         count++;
+        names += name.count > 0;
+        task->left_out_count += name.count > 0 && segment.text.count == 0;
     }
     task->segment_count = count;
-    return status == STATUS_NOT_FOUND && SEGMENT_ITEMS * count == items ? STATUS_OK : STATUS_MALFORMED;
+    return status == STATUS_NOT_FOUND && count <= SEGMENTS_MAX && names <= names_max && SEGMENT_ITEMS * count + names == items
+               ? STATUS_OK
+               : STATUS_MALFORMED;
+}
+
+/* Nothing where there is none. As it is always written: each set of names has one form. */
+static struct bytes take_name(struct bytes *rest)
+{
+    static const char head[] = {'\xc4', TABLE_HASH_BYTES};
+    struct bytes name = {NULL, 0};
+
+    if (bytes_starts_with(*rest, (struct bytes){head, sizeof head}) && rest->count >= sizeof head + TABLE_HASH_BYTES) {
+        name = bytes_first(bytes_from(*rest, sizeof head), TABLE_HASH_BYTES);
+        *rest = bytes_from(*rest, sizeof head + TABLE_HASH_BYTES);
+    }
+    return name;
 }
 
 enum status message_next_segment(struct bytes *rest, struct segment *out)
 {
+    struct bytes name;
+
+    return message_next_named(rest, out, &name);
+}
+
+enum status message_next_named(struct bytes *rest, struct segment *out, struct bytes *out_name)
+{
     struct unpacker unpacker = {.rest = *rest};
     struct segment segment;
+    struct bytes name;
 
     if (rest->count == 0) {
         return STATUS_NOT_FOUND;
     }
     segment.role = (uint8_t)unpack_unsigned(&unpacker, UINT8_MAX);
+    name = take_name(&unpacker.rest);
     segment.text = unpack_text(&unpacker, unpacker.rest.count);
     if (unpacker.bad) {
         return STATUS_MALFORMED;
     }
     *rest = unpacker.rest;
     *out = segment;
+    *out_name = name;
     return STATUS_OK;
 }
 
@@ -110,7 +173,7 @@ enum status message_body_select(struct bytes body, struct bytes unsure, struct b
     struct message_task task;
     struct segment segment;
     size_t start = out->count;
-    enum status status = read_body(&unpacker, &task);
+    enum status status = read_body(&unpacker, 0, &task);
 
     if (status != STATUS_OK) {
         return status;
@@ -137,13 +200,14 @@ static bool task_head_is_sound(const struct message_task_head *head)
     return (unsigned)head->kind <= SLOT_REVIEW && (unsigned)head->drawn <= DRAWN_RANDOM && score_is_sound(head->score);
 }
 
-enum status message_write_task(const struct message_task_head *head, struct bytes body, struct buffer *out)
+static enum status write_message(enum message_type type, const struct message_task_head *head, struct bytes body,
+                                 struct buffer *out)
 {
     struct packer packer;
 
     assert(task_head_is_sound(head));
     pack_begin(&packer, out);
-    pack_head(&packer, TASK_ITEMS, MESSAGE_TASK);
+    pack_head(&packer, TASK_ITEMS, type);
     pack_unsigned(&packer, head->nonce);
     pack_unsigned(&packer, head->sequence);
     pack_unsigned(&packer, head->kind);
@@ -155,14 +219,30 @@ enum status message_write_task(const struct message_task_head *head, struct byte
     return pack_end(&packer);
 }
 
+enum status message_write_task(const struct message_task_head *head, struct bytes body, struct buffer *out)
+{
+    return write_message(MESSAGE_TASK, head, body, out);
+}
+
+enum status message_write_recall(const struct message_task_head *head, struct bytes body, struct buffer *out)
+{
+    assert(head->kind == SLOT_LOCAL);
+    return write_message(MESSAGE_RECALL, head, body, out);
+}
+
 enum status message_read_task(struct bytes frame, struct message_task *out)
 {
     struct unpacker unpacker;
     struct message_task task;
-    enum status status = unpack_begin(&unpacker, frame, MESSAGE_TASK, TASK_ITEMS);
+    enum message_type type;
+    size_t items;
+    enum status status = unpack_head(&unpacker, frame, &items, &type);
 
     if (status != STATUS_OK) {
         return status;
+    }
+    if (items != TASK_ITEMS || (type != MESSAGE_TASK && type != MESSAGE_RECALL)) {
+        return STATUS_MALFORMED;
     }
     task.head.nonce = unpack_unsigned(&unpacker, UINT64_MAX);
     task.head.sequence = unpack_unsigned(&unpacker, UINT64_MAX);
@@ -171,9 +251,9 @@ enum status message_read_task(struct bytes frame, struct message_task *out)
     task.head.drawn = (enum drawn)unpack_unsigned(&unpacker, DRAWN_RANDOM);
     task.head.score = unpack_score(&unpacker);
     task.head.model_version = unpack_unsigned(&unpacker, UINT64_MAX);
-    status = read_body(&unpacker, &task);
-    if (status != STATUS_OK) {
-        return status;
+    status = read_body(&unpacker, type == MESSAGE_RECALL ? RECALL_NAMES_MAX : 0, &task);
+    if (status != STATUS_OK || (type == MESSAGE_RECALL && task.head.kind != SLOT_LOCAL)) {
+        return status == STATUS_OK ? STATUS_MALFORMED : status;
     }
     *out = task;
     return STATUS_OK;

@@ -23,19 +23,23 @@ static void read_task(struct bytes frame)
     struct message_body body;
     struct segment segment;
     struct buffer packed;
+    struct bytes name;
     size_t count = 0;
+    size_t left_out_count = 0;
 
     if (message_read_task(frame, &task) != STATUS_OK) {
         return;
     }
     buffer_init(&packed, 16 * MIB);
     fuzz_hold(message_body_open(&body, &packed, task.caller, task.profile) == STATUS_OK);
-    for (struct bytes rest = task.segments; message_next_segment(&rest, &segment) == STATUS_OK; count++) {
-        fuzz_hold(message_body_add(&body, &segment) == STATUS_OK);
+    for (struct bytes rest = task.segments; message_next_named(&rest, &segment, &name) == STATUS_OK; count++) {
+        fuzz_hold((name.count > 0 ? message_body_add_named(&body, &segment, name) : message_body_add(&body, &segment)) == STATUS_OK);
+        left_out_count += name.count > 0 && segment.text.count == 0;
     }
     message_body_end(&body);
     fuzz_hold(count == task.segment_count && count <= SEGMENTS_MAX);
-    frame = written(message_write_task(&task.head, buffer_view(&packed), &frame_out));
+    fuzz_hold(left_out_count == task.left_out_count);
+    frame = written((body.name_count > 0 ? message_write_recall : message_write_task)(&task.head, buffer_view(&packed), &frame_out));
     fuzz_hold(message_read_task(frame, &again) == STATUS_OK);
     fuzz_hold(again.head.nonce == task.head.nonce && again.head.sequence == task.head.sequence);
     fuzz_hold(again.head.kind == task.head.kind && again.head.remaining_ms == task.head.remaining_ms);
@@ -102,7 +106,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     enum message_type type = 0;
     enum status status = message_read_type(frame, &type);
 
-    fuzz_hold(status != STATUS_OK || (type >= MESSAGE_READY && type <= MESSAGE_MODEL));
+    fuzz_hold(status != STATUS_OK || (type >= MESSAGE_READY && type <= MESSAGE_RECALL));
     buffer_init(&frame_out, 16 * MIB);
     read_task(frame);
     buffer_clear(&frame_out);

@@ -119,6 +119,7 @@ static inline struct job *desk_submit(struct desk *desk, const struct profile_se
     struct job *job = scripted_job(profile, 0, text);
 
     message_body_end(&job->packing);
+    pool_dispatch_name(desk->dispatch, job);
     job->submitted_us = clock_us();
     pool_dispatch_submit(desk->dispatch, job, desk->now_ms);
     return job;

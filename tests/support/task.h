@@ -28,7 +28,24 @@ static inline void task_pack(struct buffer *out, const struct message_task_head 
     buffer_free(&raw);
 }
 
-/* The same, read back; its views are lent by `packed`. */
+/* A RECALL with one user segment of that name (TABLE_HASH_BYTES; empty for none); without text it is left out. */
+static inline void task_pack_recall(struct buffer *out, const struct message_task_head *head, const char *profile,
+                                    struct bytes name, struct bytes text)
+{
+    const struct segment segment = {.role = SCOPE_USER, .text = text};
+    struct message_body body;
+    struct buffer raw;
+
+    buffer_init(&raw, 8 * MIB);
+    buffer_init(out, 8 * MIB);
+    assert_status(STATUS_OK, message_body_open(&body, &raw, BYTES("team-a"), bytes_of(profile)));
+    assert_status(STATUS_OK, name.count == 0 ? message_body_add(&body, &segment) : message_body_add_named(&body, &segment, name));
+    message_body_end(&body);
+    assert_status(STATUS_OK, message_write_recall(head, buffer_view(&raw), out));
+    buffer_free(&raw);
+}
+
+/* The task of task_pack, read back; its views are lent by `packed`. */
 static inline struct message_task task_make(struct buffer *packed, const struct message_task_head *head, const char *profile,
                                             const struct bytes *texts, size_t count)
 {

@@ -44,6 +44,60 @@ def test_of_each_turn_only_the_new_message_is_judged(upstream, tmp_path):
     stack.close()
 
 
+def named(text):
+    """Long enough to have a name, by which a moderator is told of it once it has seen it."""
+    return text + ", and so on" * 50
+
+
+def recalls(stack):
+    return (stack.gateway.metric("prismguard_gateway_pool_texts_recalled_total"),
+            stack.gateway.metric("prismguard_gateway_pool_recalls_missed_total"))
+
+
+def test_a_moderator_is_sent_each_message_of_a_conversation_once(upstream, tmp_path):
+    stack = Stack(tmp_path, upstream, review=False)
+    texts = []
+    for turn in range(TURNS):
+        texts += [named(f"question {turn}"), f"answer {turn}"]
+        assert is_allowed(talk(stack, texts[:-1]))
+        assert recent(stack, "judged", "miss") == turn + 1
+        assert recalls(stack) == (turn * (turn + 1) / 2, 0)
+    assert recent(stack, "judged", "hit") == TURNS * (TURNS - 1) / 2
+    texts[2] = named("a forbidden-keyword")
+    assert not is_allowed(talk(stack, texts))
+    stack.moderators[0].kill()
+    stack.start_moderator()
+    wait_until(lambda: stack.gateway.metric("prismguard_gateway_pool_slots", kind="local") == 4, what="the new one's slots alone")
+    texts[2] = named("question 1")
+    before = recalls(stack)
+    assert is_allowed(talk(stack, texts)), "it knows nothing and is sent everything"
+    assert recalls(stack) == before
+    stack.close()
+
+
+def test_a_moderator_with_new_keywords_is_sent_again_what_it_was_named(upstream, tmp_path):
+    stack = Stack(tmp_path, upstream, review=False, moderators=2)
+    texts = [named("this is a text"), "answer", named("question")]
+
+    def talks():
+        return [is_allowed(talk(stack, texts)) for _ in range(16)]  # both have eight slots, asked in turn
+
+    assert all(talks()) and recalls(stack)[0] > 0
+    first, second = stack.moderators
+    allowed = [moderator.metric("prismguard_moderator_judged_total", outcome="allow") for moderator in stack.moderators]
+    (tmp_path / "profiles/default/keywords.txt").write_text("this is a text\n")
+    assert reload(first)["event"] == "config_reloaded"
+    answers = talks()
+    assert True in answers and False in answers
+    assert first.metric("prismguard_moderator_judged_total", outcome="allow") == allowed[0], "it knows the new keyword"
+    assert second.metric("prismguard_moderator_judged_total", outcome="allow") == allowed[1] + answers.count(True)
+    assert recalls(stack)[1] == 1, "then it is known to be blocked"
+    assert first.metric("prismguard_moderator_tasks_refused_total", reason="unknown_text") == 1
+    assert reload(second)["event"] == "config_reloaded"
+    assert not any(talks())
+    stack.close()
+
+
 def test_a_reload_of_keywords_counts_at_once_for_texts_that_are_known(upstream, tmp_path):
     stack = Stack(tmp_path, upstream, review=False)
     keywords = tmp_path / "profiles/default/keywords.txt"

@@ -108,7 +108,7 @@ static void add_review(struct place *place, double sample_rate)
 /* As the review thread does when a reviewer has said so. */
 static void settle(struct place *place, const char *text, const char *category, uint64_t model_version)
 {
-    const struct recent_print print = recent_print_of(place->recent, bytes_of(text));
+    const struct print print = recent_print_of(place->recent, bytes_of(text));
     struct recent_finding finding = {.score = (double)NAN, .violation = category != NULL};
     struct recent_basis basis;
 
@@ -331,6 +331,118 @@ static void without_entries_every_text_is_judged_anew(void **state)
     assert_int_equal(0, counted(place, "judged", "miss"));
 }
 
+#define NAME "name-of-16-bytes"
+
+/* A text by its name, with it or (text NULL) without. */
+static enum status recall(struct place *place, const char *name, const char *text, struct message_verdict *out)
+{
+    const struct message_task_head head = {.nonce = 5, .sequence = 6, .kind = SLOT_LOCAL, .remaining_ms = 800, .score = (float)NAN};
+    struct message_task task;
+
+    buffer_free(&place->packed);
+    task_pack_recall(&place->packed, &head, "default", bytes_of(name), text == NULL ? BYTES("") : bytes_of(text));
+    assert_status(STATUS_OK, message_read_task(buffer_view(&place->packed), &task));
+    return judge_task(place->judge, &task, out);
+}
+
+static struct message_verdict recalled(struct place *place, const char *name, const char *text)
+{
+    struct message_verdict verdict;
+
+    assert_status(STATUS_OK, recall(place, name, text, &verdict));
+    return verdict;
+}
+
+static void assert_not_known(struct place *place, const char *name)
+{
+    struct message_verdict verdict;
+
+    assert_status(STATUS_AGAIN, recall(place, name, NULL, &verdict));
+}
+
+static void a_text_that_is_left_out_is_judged_as_it_was_known(void **state)
+{
+    struct place *place = *state;
+    struct message_verdict verdict;
+
+    use_model(place, 0.1, 3);
+    assert_verdict(OUTCOME_ALLOW, SOURCE_MODEL, "", recalled(place, NAME, "a text"));
+    verdict = recalled(place, NAME, NULL);
+    assert_verdict(OUTCOME_ALLOW, SOURCE_CACHE, "", verdict);
+    assert_int_equal(3, verdict.model_version);
+    assert_true(fabs((double)verdict.score - 0.1) < 0.001);
+    assert_verdict(OUTCOME_BLOCK, SOURCE_KEYWORD, "keyword", recalled(place, "another-name-16b", "it is FORBIDDEN"));
+    assert_verdict(OUTCOME_BLOCK, SOURCE_CACHE, "keyword", recalled(place, "another-name-16b", NULL));
+    /* What is known of a text is known whatever a gateway calls it, once it has come with that name. */
+    assert_verdict(OUTCOME_ALLOW, SOURCE_CACHE, "", recalled(place, "third-name-16byt", "a text"));
+    assert_verdict(OUTCOME_ALLOW, SOURCE_CACHE, "", recalled(place, "third-name-16byt", NULL));
+}
+
+static void of_a_text_that_is_left_out_and_not_known_nothing_is_guessed(void **state)
+{
+    struct place *place = *state;
+
+    use_model(place, 0.1, 3);
+    assert_not_known(place, NAME);
+    assert_verdict(OUTCOME_ALLOW, SOURCE_MODEL, "", judge_one(place, "a text")); /* without the name */
+    assert_not_known(place, NAME);
+    assert_verdict(OUTCOME_ALLOW, SOURCE_CACHE, "", recalled(place, NAME, "a text"));
+    clock_freeze(NOW_MS + TTL_MS);
+    assert_not_known(place, NAME); /* too old */
+    assert_verdict(OUTCOME_ALLOW, SOURCE_MODEL, "", recalled(place, NAME, "a text"));
+    place->profile.cache.entries = 0;
+    open_judge(place);
+    assert_not_known(place, NAME);
+}
+
+/* What it was found by has changed: the text has to be looked at again. */
+static void new_keywords_and_models_count_for_texts_that_are_left_out(void **state)
+{
+    struct place *place = *state;
+
+    use_model(place, 0.1, 3);
+    assert_verdict(OUTCOME_ALLOW, SOURCE_MODEL, "", recalled(place, NAME, "a text"));
+    folder_write(&folder, "keywords.txt", BYTES("forbidden\na text\n"));
+    open_judge(place);
+    assert_not_known(place, NAME);
+    assert_verdict(OUTCOME_BLOCK, SOURCE_KEYWORD, "keyword", recalled(place, NAME, "a text"));
+    folder_write(&folder, "keywords.txt", BYTES("forbidden\n"));
+    open_judge(place);
+    assert_verdict(OUTCOME_ALLOW, SOURCE_CACHE, "", recalled(place, NAME, NULL)); /* as it was */
+    use_model(place, 0.9, 4);
+    assert_not_known(place, NAME);
+    assert_verdict(OUTCOME_BLOCK, SOURCE_MODEL, "violation", recalled(place, NAME, "a text"));
+}
+
+static void what_a_review_said_counts_for_a_text_that_is_left_out(void **state)
+{
+    struct place *place = *state;
+
+    add_review(place, 0);
+    use_model(place, 0.1, 3);
+    assert_verdict(OUTCOME_ALLOW, SOURCE_MODEL, "", recalled(place, NAME, "a text"));
+    settle(place, "a text", "violence", 3);
+    assert_verdict(OUTCOME_BLOCK, SOURCE_CACHE, "violence", recalled(place, NAME, NULL));
+}
+
+/* Which tasks a version on trial decides hangs on their texts. */
+static void with_a_version_on_trial_every_text_is_wanted(void **state)
+{
+    struct place *place = *state;
+    size_t trial = live_trial_of(place->live, 0);
+
+    use_model(place, 0.1, 3);
+    place->profile.training.canary = 0.5;
+    open_judge(place);
+    assert_verdict(OUTCOME_ALLOW, SOURCE_MODEL, "", recalled(place, NAME, "a text"));
+    assert_verdict(OUTCOME_ALLOW, SOURCE_CACHE, "", recalled(place, NAME, NULL));
+    assert_status(STATUS_OK, live_put(place->live, trial, model_make(model_bias(0.1), 0), 4));
+    assert_not_known(place, NAME);
+    assert_int_equal(OUTCOME_ALLOW, recalled(place, NAME, "a text").outcome);
+    live_drop(place->live, trial);
+    assert_verdict(OUTCOME_ALLOW, SOURCE_CACHE, "", recalled(place, NAME, NULL));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -346,6 +458,11 @@ int main(void)
         JUDGE_TEST(a_sampled_text_is_sampled_until_it_is_settled),
         JUDGE_TEST(the_sample_rate_is_the_share_of_texts_that_are_judged_anew),
         JUDGE_TEST(without_entries_every_text_is_judged_anew),
+        JUDGE_TEST(a_text_that_is_left_out_is_judged_as_it_was_known),
+        JUDGE_TEST(of_a_text_that_is_left_out_and_not_known_nothing_is_guessed),
+        JUDGE_TEST(new_keywords_and_models_count_for_texts_that_are_left_out),
+        JUDGE_TEST(what_a_review_said_counts_for_a_text_that_is_left_out),
+        JUDGE_TEST(with_a_version_on_trial_every_text_is_wanted),
     };
 
     return cmocka_run_group_tests(tests, make_folder, remove_folder);

@@ -69,7 +69,7 @@ static struct recent_basis basis_of(const struct place *place, size_t index, enu
 
 static void keep(struct place *place, struct recent_basis *basis, const char *text, double score, uint64_t now_ms)
 {
-    const struct recent_print print = recent_print_of(place->recent, bytes_of(text));
+    const struct print print = recent_print_of(place->recent, bytes_of(text));
     const struct recent_finding finding = {.score = score};
 
     recent_keep(place->recent, basis, &print, now_ms, &finding);
@@ -77,7 +77,7 @@ static void keep(struct place *place, struct recent_basis *basis, const char *te
 
 static bool knows(struct place *place, struct recent_basis *basis, const char *text, uint64_t now_ms)
 {
-    const struct recent_print print = recent_print_of(place->recent, bytes_of(text));
+    const struct print print = recent_print_of(place->recent, bytes_of(text));
     struct recent_finding ignored;
 
     return recent_find(place->recent, basis, &print, now_ms, &ignored);
@@ -99,7 +99,7 @@ static void a_finding_is_known_until_its_time_is_over(void **state)
 {
     struct recent_finding kept = {.score = 0.25, .violation = true, .category = "hate"};
     struct recent_finding found = {0};
-    struct recent_print print;
+    struct print print;
     struct recent_basis basis;
     struct place place;
 
@@ -306,7 +306,7 @@ static void ten_thousand_profile_names_hold_no_more_than_one(void **state)
 
 static void two_processes_have_other_keys(void **state)
 {
-    struct recent_print prints[2];
+    struct print prints[2];
     struct place places[2];
 
     (void)state;
@@ -333,7 +333,7 @@ static void *use(void *context)
 
     for (size_t round = 0; round < MANY; round++) {
         struct recent_finding found = {.score = (double)(round % 300)};
-        struct recent_print print;
+        struct print print;
         char words[32];
 
         (void)snprintf(words, sizeof words, "text %zu", round % 300);

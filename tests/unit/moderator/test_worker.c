@@ -188,6 +188,33 @@ static void no_gateway_that_sends_no_message_hides_another(void **state)
     close_place(&place);
 }
 
+static void a_text_that_was_left_out_and_is_not_known_is_asked_for(void **state)
+{
+    const struct message_task_head head = {
+        .nonce = 3, .sequence = 4, .kind = SLOT_LOCAL, .remaining_ms = 800, .score = (float)NAN};
+    struct message_busy busy;
+    struct buffer packed;
+    struct place place;
+
+    (void)state;
+    open_place(&place, 1, 1, 1);
+    clock_freeze(clock_ms());
+    (void)gateway_expect(&place.gateway, MESSAGE_READY);
+    task_pack_recall(&packed, &head, "default", BYTES("name-of-16-bytes"), BYTES(""));
+    gateway_send(&place.gateway, buffer_view(&packed));
+    busy = gateway_busy(&place.gateway);
+    assert_int_equal(BUSY_UNKNOWN_TEXT, busy.reason);
+    assert_int_equal(3, busy.nonce);
+    assert_int_equal(4, busy.sequence);
+    assert_int_equal(1, counted(&place, "prismguard_moderator_tasks_refused_total", "reason", "unknown_text"));
+    buffer_free(&packed);
+    task_pack_recall(&packed, &head, "default", BYTES("name-of-16-bytes"), BYTES("this is Forbidden"));
+    gateway_send(&place.gateway, buffer_view(&packed));
+    assert_int_equal(OUTCOME_BLOCK, gateway_verdict(&place.gateway).outcome);
+    buffer_free(&packed);
+    close_place(&place);
+}
+
 static size_t metrics_bytes(const struct place *place)
 {
     struct buffer text;
@@ -436,6 +463,7 @@ int main(void)
         cmocka_unit_test(a_task_is_judged_and_the_slot_goes_on),
         cmocka_unit_test(what_cannot_be_judged_is_answered_with_busy),
         cmocka_unit_test(no_gateway_that_sends_no_message_hides_another),
+        cmocka_unit_test(a_text_that_was_left_out_and_is_not_known_is_asked_for),
         cmocka_unit_test(names_of_profiles_in_tasks_leave_nothing_behind),
         cmocka_unit_test(new_rules_judge_the_next_task_and_know_new_profiles),
         cmocka_unit_test(every_thread_holds_its_slots_at_every_gateway),

@@ -227,7 +227,7 @@ static void busy_and_model_come_back_as_they_were(void **state)
     assert_int_equal(9, busy.nonce);
     assert_int_equal(10, busy.sequence);
     assert_int_equal(BUSY_FAILED, busy.reason);
-    out.data[out.count - 1] = BUSY_FAILED + 1;
+    out.data[out.count - 1] = BUSY_UNKNOWN_TEXT + 1;
     assert_status(STATUS_MALFORMED, message_read_busy(buffer_view(&out), &busy));
     out.data[out.count - 1] = BUSY_EXPIRED - 1;
     assert_status(STATUS_MALFORMED, message_read_busy(buffer_view(&out), &busy));
@@ -267,7 +267,7 @@ static void other_versions_and_types_are_unsupported(void **state)
     assert_status(STATUS_UNSUPPORTED, message_read_type((struct bytes){"\x92\x00\x04", 3}, &type));
     assert_status(STATUS_UNSUPPORTED, message_read_type(BYTES("\x93\x02\xa1z\x81\x01\x02"), &type));
     assert_status(STATUS_UNSUPPORTED, message_read_busy(BYTES("\x92\x02\x04"), &busy));
-    assert_status(STATUS_UNSUPPORTED, message_read_type(BYTES("\x92\x01\x09"), &type));
+    assert_status(STATUS_UNSUPPORTED, message_read_type(BYTES("\x92\x01\x0a"), &type));
     assert_status(STATUS_UNSUPPORTED, message_read_type((struct bytes){"\x92\x01\x00", 3}, &type));
     assert_status(STATUS_MALFORMED, message_read_type(BYTES("\x92\xff\x04"), &type)); /* -1 is no version */
     assert_status(STATUS_MALFORMED, message_read_type(BYTES("\x91\x01"), &type));
@@ -393,6 +393,13 @@ static void the_examples_of_the_protocol_are_what_is_written(void **state)
     assert_status(STATUS_OK, message_body_add(&packing, &(struct segment){2, BYTES("hello")}));
     message_body_end(&packing);
     assert_status(STATUS_OK, message_write_task(&head, buffer_view(&body), &out));
+    assert_documented(document, &out);
+    buffer_clear(&body);
+    assert_status(STATUS_OK, message_body_open(&packing, &body, BYTES("team-a"), BYTES("default")));
+    assert_status(STATUS_OK, message_body_add_named(&packing, &(struct segment){2, BYTES("hello")}, BYTES("0123456789abcdef")));
+    assert_status(STATUS_OK, message_body_add_named(&packing, &(struct segment){2, BYTES("")}, BYTES("fedcba9876543210")));
+    message_body_end(&packing);
+    assert_status(STATUS_OK, message_write_recall(&head, buffer_view(&body), &out));
     assert_documented(document, &out);
     assert_status(STATUS_OK, message_write_verdict(&block, &out));
     assert_documented(document, &out);

@@ -65,32 +65,175 @@ static void a_task_comes_back_as_it_was(void **state)
     buffer_free(&out);
 }
 
-static void no_prefix_of_a_task_is_a_task(void **state)
+static const struct message_task_head local_head = {
+    .nonce = 0x1122334455667788, .sequence = 7, .kind = SLOT_LOCAL, .remaining_ms = 800, .score = (float)NAN};
+
+#define NAME "0123456789abcdef"
+
+/* Of three segments: without a name, with one, and with one alone. */
+static void make_recall(struct buffer *out)
 {
+    struct message_body body;
+    struct buffer packed;
+
+    buffer_init(&packed, KIB);
+    assert_status(STATUS_OK, message_body_open(&body, &packed, BYTES("team-a"), BYTES("default")));
+    assert_status(STATUS_OK, message_body_add(&body, &(struct segment){1, BYTES("be kind")}));
+    assert_status(STATUS_OK, message_body_add_named(&body, &(struct segment){2, BYTES("hello")}, BYTES(NAME)));
+    assert_status(STATUS_OK, message_body_add_named(&body, &(struct segment){2, BYTES("")}, BYTES("fedcba9876543210")));
+    message_body_end(&body);
+    assert_status(STATUS_OK, message_write_recall(&local_head, buffer_view(&packed), out));
+    buffer_free(&packed);
+}
+
+static void a_recall_comes_back_with_its_names(void **state)
+{
+    struct buffer out;
+    struct message_task task;
+    struct segment segment;
+    struct bytes name;
+
+    (void)state;
+    buffer_init(&out, KIB);
+    make_recall(&out);
+    assert_status(STATUS_OK, message_read_task(buffer_view(&out), &task));
+    assert_int_equal(7, task.head.sequence);
+    assert_bytes("team-a", task.caller);
+    assert_int_equal(3, task.segment_count);
+    assert_int_equal(1, task.left_out_count);
+    assert_status(STATUS_OK, message_next_named(&task.segments, &segment, &name));
+    assert_bytes("be kind", segment.text);
+    assert_bytes("", name);
+    assert_status(STATUS_OK, message_next_named(&task.segments, &segment, &name));
+    assert_int_equal(2, segment.role);
+    assert_bytes("hello", segment.text);
+    assert_bytes(NAME, name);
+    assert_status(STATUS_OK, message_next_named(&task.segments, &segment, &name));
+    assert_bytes("", segment.text);
+    assert_bytes("fedcba9876543210", name);
+    assert_status(STATUS_NOT_FOUND, message_next_named(&task.segments, &segment, &name));
+    buffer_free(&out);
+}
+
+/* Names stand in a RECALL of a local slot only: what reads a TASK never meets a text that is not there. */
+static void names_stand_in_a_recall_only(void **state)
+{
+    enum { TYPE_AT = 2, KIND_AT = 13 };
     struct buffer out;
     struct message_task task;
 
     (void)state;
     buffer_init(&out, KIB);
-    make_task(&out);
-    for (size_t count = 0; count < out.count; count++) {
-        char *exact = malloc(count + 1); /* its own block, so that the sanitizer sees a read past its end */
+    make_recall(&out);
+    assert_int_equal(MESSAGE_RECALL, out.data[TYPE_AT]);
+    out.data[TYPE_AT] = MESSAGE_TASK;
+    assert_status(STATUS_MALFORMED, message_read_task(buffer_view(&out), &task));
+    out.data[TYPE_AT] = MESSAGE_RECALL;
+    assert_int_equal(SLOT_LOCAL, out.data[KIND_AT]);
+    out.data[KIND_AT] = SLOT_REVIEW;
+    assert_status(STATUS_MALFORMED, message_read_task(buffer_view(&out), &task));
+    out.data[KIND_AT] = SLOT_LOCAL;
+    assert_status(STATUS_OK, message_read_task(buffer_view(&out), &task));
+    buffer_free(&out);
+}
 
-        memcpy(exact, out.data, count);
-        assert_status(STATUS_MALFORMED, message_read_task((struct bytes){exact, count}, &task));
-        free(exact);
+static void the_number_of_names_is_bounded_exactly(void **state)
+{
+    struct buffer body;
+    struct buffer out;
+    struct message_body packing;
+    struct message_task task;
+    const struct segment segment = {2, BYTES("x")};
+
+    (void)state;
+    buffer_init(&body, MIB);
+    buffer_init(&out, MIB);
+    assert_status(STATUS_OK, message_body_open(&packing, &body, BYTES(""), BYTES("p")));
+    for (unsigned index = 0; index < RECALL_NAMES_MAX; index++) {
+        assert_status(STATUS_OK, message_body_add_named(&packing, &segment, BYTES(NAME)));
+    }
+    assert_status(STATUS_FULL, message_body_add_named(&packing, &segment, BYTES(NAME)));
+    while (packing.segment_count < SEGMENTS_MAX) {
+        assert_status(STATUS_OK, message_body_add(&packing, &segment));
+    }
+    message_body_end(&packing);
+    assert_status(STATUS_OK, message_write_recall(&local_head, buffer_view(&body), &out));
+    assert_status(STATUS_OK, message_read_task(buffer_view(&out), &task));
+    assert_int_equal(SEGMENTS_MAX, task.segment_count);
+
+    /* One name for the last segment too, as only a stranger would send it. */
+    body.count -= sizeof "\x02\xa1x" - 1;
+    packing.name_count++;
+    message_body_end(&packing);
+    assert_status(STATUS_OK, buffer_append(&body, BYTES("\x02\xc4\x10" NAME "\xa1x")));
+    buffer_clear(&out);
+    assert_status(STATUS_OK, message_write_recall(&local_head, buffer_view(&body), &out));
+    assert_status(STATUS_MALFORMED, message_read_task(buffer_view(&out), &task));
+    buffer_free(&body);
+    buffer_free(&out);
+}
+
+static void a_body_like_another_has_its_caller_and_profile(void **state)
+{
+    struct buffer first;
+    struct buffer second;
+    struct buffer out;
+    struct message_body body;
+    struct message_body like;
+    struct message_task task;
+
+    (void)state;
+    buffer_init(&first, KIB);
+    buffer_init(&second, KIB);
+    buffer_init(&out, KIB);
+    assert_status(STATUS_OK, message_body_open(&body, &first, BYTES("team-a"), BYTES("default")));
+    assert_status(STATUS_OK, message_body_add(&body, &(struct segment){1, BYTES("first")}));
+    message_body_end(&body);
+    assert_status(STATUS_OK, message_body_open_like(&like, &second, &body));
+    assert_status(STATUS_OK, message_body_add(&like, &(struct segment){1, BYTES("second")}));
+    assert_status(STATUS_OK, message_body_add(&like, &(struct segment){1, BYTES("third")}));
+    message_body_end(&like);
+    assert_int_equal(2 + sizeof "first" - 1, message_body_segments(&body).count);
+    assert_status(STATUS_OK, message_write_task(&local_head, buffer_view(&second), &out));
+    assert_status(STATUS_OK, message_read_task(buffer_view(&out), &task));
+    assert_bytes("team-a", task.caller);
+    assert_bytes("default", task.profile);
+    assert_int_equal(2, task.segment_count);
+    assert_int_equal(0, task.left_out_count);
+    buffer_free(&first);
+    buffer_free(&second);
+    buffer_free(&out);
+}
+
+static void no_prefix_of_a_task_is_a_task(void **state)
+{
+    void (*const make[])(struct buffer *out) = {make_task, make_recall};
+    struct buffer out;
+    struct message_task task;
+
+    (void)state;
+    buffer_init(&out, KIB);
+    for (size_t which = 0; which < sizeof make / sizeof make[0]; which++) {
+        buffer_clear(&out);
+        make[which](&out);
+        for (size_t count = 0; count < out.count; count++) {
+            char *exact = malloc(count + 1); /* its own block, so that the sanitizer sees a read past its end */
+
+            memcpy(exact, out.data, count);
+            assert_status(STATUS_MALFORMED, message_read_task((struct bytes){exact, count}, &task));
+            free(exact);
+        }
     }
     buffer_free(&out);
 }
 
 /* Whatever one byte is changed to, a task that is taken can be walked to its end. */
-static void a_damaged_task_is_refused_or_can_be_walked(void **state)
+static void walk_damaged(void (*make)(struct buffer *out))
 {
     struct buffer out;
 
-    (void)state;
     buffer_init(&out, KIB);
-    make_task(&out);
+    make(&out);
     for (size_t at = 0; at < out.count; at++) {
         char kept = out.data[at];
 
@@ -112,6 +255,13 @@ static void a_damaged_task_is_refused_or_can_be_walked(void **state)
         out.data[at] = kept;
     }
     buffer_free(&out);
+}
+
+static void a_damaged_task_is_refused_or_can_be_walked(void **state)
+{
+    (void)state;
+    walk_damaged(make_task);
+    walk_damaged(make_recall);
 }
 
 static void the_number_of_segments_is_bounded_exactly(void **state)
@@ -231,6 +381,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_task_comes_back_as_it_was),
+        cmocka_unit_test(a_recall_comes_back_with_its_names),
+        cmocka_unit_test(names_stand_in_a_recall_only),
+        cmocka_unit_test(the_number_of_names_is_bounded_exactly),
+        cmocka_unit_test(a_body_like_another_has_its_caller_and_profile),
         cmocka_unit_test(no_prefix_of_a_task_is_a_task),
         cmocka_unit_test(a_damaged_task_is_refused_or_can_be_walked),
         cmocka_unit_test(the_number_of_segments_is_bounded_exactly),
