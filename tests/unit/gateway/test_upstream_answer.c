@@ -497,7 +497,7 @@ static void send_folded_second(struct server_connection *connection, void *conte
     if (server_read_request(connection) &&
         server_write_text(connection, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Last: of the first answer\r\n\r\n{}") &&
         server_read_request(connection)) {
-        (void)server_write_text(connection, "HTTP/1.1 200 OK\r\n folded\r\nContent-Length: 2\r\n\r\n{}");
+        (void)server_write_text(connection, "HTTP/1.1 200 OK\r\n X-Folded: a\r\nContent-Length: 2\r\n\r\n{}");
     }
 }
 
