@@ -41,9 +41,9 @@ static bool run(struct job *job, FILE *errors)
         return false;
     }
     progress_begin(&progress, errors, isatty(fileno(errors)) == 1, "train");
-    while (join_within(thread, LOOK_MS) != STATUS_OK) {
+    do { /* also of one that is over before the first look */
         progress_tell(&progress, training_progress_share(&job->progress), atomic_load(&job->progress.rows), "rows");
-    }
+    } while (join_within(thread, LOOK_MS) != STATUS_OK);
     progress_end(&progress);
     return true;
 }
