@@ -135,7 +135,7 @@ static void a_row_ranks_by_its_weight(void **state)
     assert_status(STATUS_OK, compare_rows(repeated, count, &other));
     assert_true(fabs(one.one_auc - other.one_auc) < 1e-12 && fabs(one.other_auc - other.other_auc) < 1e-12);
     assert_true(one.error > 1.2 * other.error);
-    assert_true(one.effective[0] < one.count - one.violations && one.effective[1] < one.violations);
+    assert_true(one.effective[0] < (double)(one.count - one.violations) && one.effective[1] < (double)one.violations);
     assert_true(fabs(other.effective[0] + other.effective[1] - (double)count) < 1e-9);
 }
 
