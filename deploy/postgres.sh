@@ -1,10 +1,10 @@
 # postgres: a private PostgreSQL cluster in a folder, on a unix socket only, run by an unprivileged user. Sourced by deploy/local;
 # the system tests use the same functions.
 #
-#   postgres_start FOLDER      makes the cluster when there is none, starts it, makes the database `prismguard`
-#   postgres_stop FOLDER       stops it (fast mode)
+#   postgres_start FOLDER [NICE]   makes the cluster when there is none, starts it, makes the database `prismguard`
+#   postgres_stop FOLDER           stops it (fast mode)
 #   postgres_running FOLDER
-#   postgres_url FOLDER        the connection URL, for database.url
+#   postgres_url FOLDER            the connection URL, for database.url
 
 postgres_programs() {
     local folder
@@ -58,14 +58,20 @@ postgres_make() {
         printf \"listen_addresses = ''\nunix_socket_directories = '%s'\nfsync = on\nlog_min_messages = warning\n\" '$home' >>'$home/data/postgresql.conf'"
 }
 
+# Where the kernel weighs sessions (sched(7), autogroup) being nice inside of its own means nothing to others.
+postgres_give_way() {
+    as_postgres sh -c "echo $2 >/proc/\$(head -n 1 '$1/data/postmaster.pid')/autogroup" 2>/dev/null || true
+}
+
 postgres_start() {
-    local folder=$1 home programs
+    local folder=$1 nice=${2:-0} home programs
     programs=$(postgres_programs) || return 1
     home=$(postgres_home "$folder") || return 1
     [ -e "$home/data/PG_VERSION" ] || postgres_make "$home" "$programs" || return 1
     if ! postgres_running "$folder"; then
-        as_postgres "$programs/pg_ctl" -D "$home/data" -l "$home/postgres.log" -w -t 60 start >/dev/null ||
+        as_postgres nice -n "$nice" "$programs/pg_ctl" -D "$home/data" -l "$home/postgres.log" -w -t 60 start >/dev/null ||
             { echo "postgres: did not start; see $home/postgres.log" >&2; return 1; }
+        [ "$nice" = 0 ] || postgres_give_way "$home" "$nice"
     fi
     if [ "$(as_postgres "$programs/psql" -h "$home" -d postgres -Atc "select 1 from pg_database where datname = 'prismguard'")" != 1 ]; then
         as_postgres "$programs/psql" -q -h "$home" -d postgres -c "create role prismguard login" \
