@@ -114,8 +114,7 @@ static void tell_tick(struct loop *loop)
     uint64_t now_ns = uv_hrtime();
     uint64_t slept_ns = uv_metrics_idle_time(&loop->uv);
 
-    pace_tick(loop->pace, slept_ns - loop->slept_ns, now_ns - loop->tick_ns,
-              loop->pool == NULL ? 0 : pool_waited_ms(loop->pool));
+    pace_tick(loop->pace, slept_ns - loop->slept_ns, now_ns - loop->tick_ns);
     loop->tick_ns = now_ns;
     loop->slept_ns = slept_ns;
 }

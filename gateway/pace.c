@@ -24,7 +24,7 @@ struct pace {
     uint64_t standing_ms;  /* since when there was somebody at the end of each turn; 0 = there was nobody */
     bool has_stood;        /* since the last tick somebody was in line at the end of a turn; */
     bool is_crowded;       /* or a request was one too many; */
-    bool is_busy;          /* in the tick before it was so, and there was little sleep; or texts wait for moderators */
+    bool is_busy;          /* in the tick before it was so, and there was little sleep */
     struct series *gauge;
     unsigned char key[SECRET_TABLE_KEY_BYTES];
     struct pace_queue queues[PACE_QUEUES];
@@ -167,12 +167,10 @@ void pace_crowd(struct pace *pace)
     pace->is_crowded = true;
 }
 
-void pace_tick(struct pace *pace, uint64_t slept_ns, uint64_t all_ns, uint64_t queued_ms)
+void pace_tick(struct pace *pace, uint64_t slept_ns, uint64_t all_ns)
 {
-    const uint64_t little_ns = all_ns / PACE_PAUSE_PART;
-
-    pace->is_busy = (pace->is_crowded && slept_ns < all_ns / PACE_SLEEP_PART) || (pace->has_stood && slept_ns < little_ns) ||
-                    (queued_ms >= PACE_STANDING_MS && slept_ns < all_ns - little_ns);
+    pace->is_busy = (pace->is_crowded && slept_ns < all_ns / PACE_SLEEP_PART) ||
+                    (pace->has_stood && slept_ns < all_ns / PACE_PAUSE_PART);
     pace->is_crowded = false;
     pace->has_stood = false;
 }

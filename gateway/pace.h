@@ -14,11 +14,10 @@
  *   PACE_WAIT_MAX_MS   a request that has waited so long is refused
  *
  * A short line comes to its end again and again where the loop has no time all the same: it is full, too, where it slept less
- * than an eighth of a tick (PACE_PAUSE_PART) in which somebody waited. Requests that wait elsewhere fill limits.in_flight:
- * refusing the others may take no more than a part of the loop's time, so that it is full where it slept less than a half of a
- * tick in which there were such. Where a text has waited for a moderator for PACE_STANDING_MS it is the pool's thread that may
- * have no time: then the loop is full unless it slept for all but an eighth. A full loop accepts few connections, and lets those
- * rest whose requests it turns away.
+ * than an eighth of a tick (PACE_PAUSE_PART) in which somebody waited. Requests that wait elsewhere (for moderators, for
+ * upstreams) fill limits.in_flight too; refusing the others may take no more than a part of the loop's time: where it slept less
+ * than a half of a tick in which there were such, it is full as well. A full loop accepts few connections, and lets those rest
+ * whose requests it turns away.
  *
  * Two callers may share a queue, and then have one caller's turns together: nobody can choose with whom. Thread: the loop's.
  */
@@ -71,9 +70,8 @@ void pace_turn(struct pace *pace, uint64_t now_ms);
 /* A request found no place in limits.in_flight. */
 void pace_crowd(struct pace *pace);
 
-/* Every LOOP_TICK_MS: how much of the time since the last one the loop has slept, and for how long the text has waited for a
- * moderator that waits longest. */
-void pace_tick(struct pace *pace, uint64_t slept_ns, uint64_t all_ns, uint64_t queued_ms);
+/* Every LOOP_TICK_MS: how much of the time since the last one the loop has slept. */
+void pace_tick(struct pace *pace, uint64_t slept_ns, uint64_t all_ns);
 
 /* Whether anybody waits. */
 bool pace_is_held(const struct pace *pace);

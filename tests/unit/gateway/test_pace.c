@@ -175,17 +175,17 @@ static void a_crowd_makes_a_loop_full_that_hardly_sleeps(void **state)
 {
     struct pace *pace = ((struct fixture *)*state)->pace;
 
-    pace_tick(pace, 0, 100, 0);
+    pace_tick(pace, 0, 100);
     assert_false(pace_is_full(pace, 1000)); /* busy, but nobody is refused */
     pace_crowd(pace);
     assert_int_equal(PACE_ACCEPTS, pace_accepts(pace, 1000));
     assert_false(pace_is_full(pace, 1000));
-    pace_tick(pace, 100 / PACE_SLEEP_PART, 100, 0);
+    pace_tick(pace, 100 / PACE_SLEEP_PART, 100);
     assert_false(pace_is_full(pace, 1000));
     pace_crowd(pace);
-    pace_tick(pace, 100 / PACE_SLEEP_PART - 1, 100, 0);
+    pace_tick(pace, 100 / PACE_SLEEP_PART - 1, 100);
     assert_true(pace_is_full(pace, 1000));
-    pace_tick(pace, 0, 100, 0);
+    pace_tick(pace, 0, 100);
     assert_false(pace_is_full(pace, 1000));
 }
 
@@ -200,30 +200,17 @@ static void a_line_makes_a_loop_full_that_has_not_slept(void **state)
     pace_leave(pace, &member);
     pace_turn(pace, 1000);
     assert_false(pace_is_full(pace, 1000));
-    pace_tick(pace, 800 / PACE_PAUSE_PART, 800, 0);
+    pace_tick(pace, 800 / PACE_PAUSE_PART, 800);
     assert_false(pace_is_full(pace, 1000));
     pace_stand(pace, &member, BYTES("a"), 1000);
     pace_turn(pace, 1000);
     pace_leave(pace, &member);
     pace_turn(pace, 1000);
-    pace_tick(pace, 800 / PACE_PAUSE_PART - 1, 800, 0);
+    pace_tick(pace, 800 / PACE_PAUSE_PART - 1, 800);
     assert_true(pace_is_full(pace, 1000));
     assert_int_equal(PACE_ACCEPTS, pace_accepts(pace, 1000));
     pace_turn(pace, 1000);
-    pace_tick(pace, 0, 800, 0); /* busy, and nobody waits */
-    assert_false(pace_is_full(pace, 1000));
-}
-
-static void a_queue_of_the_pool_that_stands_makes_the_loop_full(void **state)
-{
-    struct pace *pace = ((struct fixture *)*state)->pace;
-    const uint64_t mostly = 800 - 800 / PACE_PAUSE_PART;
-
-    pace_tick(pace, mostly - 1, 800, PACE_STANDING_MS - 1);
-    assert_false(pace_is_full(pace, 1000));
-    pace_tick(pace, mostly - 1, 800, PACE_STANDING_MS);
-    assert_true(pace_is_full(pace, 1000));
-    pace_tick(pace, mostly, 800, PACE_STANDING_MS); /* it is the moderators that have no time */
+    pace_tick(pace, 0, 800); /* busy, and nobody waits */
     assert_false(pace_is_full(pace, 1000));
 }
 
@@ -255,7 +242,6 @@ int main(void)
         with_pace(who_has_waited_too_long_is_found_in_any_queue),
         with_pace(a_line_that_stands_makes_the_loop_full),
         with_pace(a_line_makes_a_loop_full_that_has_not_slept),
-        with_pace(a_queue_of_the_pool_that_stands_makes_the_loop_full),
         with_pace(a_full_loop_has_a_short_line),
         with_pace(a_crowd_makes_a_loop_full_that_hardly_sleeps),
     };

@@ -279,7 +279,7 @@ static void a_full_loop_takes_few_connections_at_a_time(void **state)
     int clients[PACE_ACCEPTS + 1];
 
     pace_crowd(fixture->pace);
-    pace_tick(fixture->pace, 0, 100, 0); /* it did not sleep */
+    pace_tick(fixture->pace, 0, 100); /* it did not sleep */
     clock_freeze(1000);
     fixture->world->answer = NULL;
     for (int index = 0; index < PACE_ACCEPTS + 1; index++) {
