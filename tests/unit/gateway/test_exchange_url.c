@@ -185,7 +185,7 @@ static void the_forms_are_no_paths_of_ours_when_they_are_off(void **state)
 {
     struct town town;
     int client;
-    char room[4 * KIB] = "";
+    char room[TOWN_TEXT_BYTES_MAX] = "";
 
     (void)state;
     town_open(&town);
