@@ -220,8 +220,10 @@ static enum status read_rows(struct store *store, const char *from, const struct
     if (status == STATUS_OK) {
         status = read_slices(store, &slice);
     }
-    if (status == STATUS_OK) {
-        status = db_script(store->db, "rollback");
+    if (db_alive(store->db)) { /* also after a failure: the next statement is not to meet its transaction */
+        enum status ended = db_script(store->db, "rollback");
+
+        status = status == STATUS_OK ? ended : status;
     }
     return status == STATUS_OK ? slice.status : status;
 }

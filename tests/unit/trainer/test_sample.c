@@ -482,6 +482,34 @@ static void the_server_is_asked_for_a_little_at_a_time(void **state)
     db_close(&db);
 }
 
+static enum status count_row(void *context, const struct store_sample *sample)
+{
+    (void)sample;
+    ++*(int64_t *)context;
+    return STATUS_OK;
+}
+
+/* A transaction that failed refuses every statement. */
+static void a_draw_that_fails_leaves_no_transaction_behind(void **state)
+{
+    const struct store_place place = {.profile_id = little_id, .label = 0};
+    struct store *store = NULL;
+    struct db *db = NULL;
+    int64_t rows = 0;
+    const struct store_reader reader = {count_row, &rows};
+
+    (void)state;
+    assert_status(STATUS_OK, db_open(&db, &settings, "test"));
+    assert_status(STATUS_OK, store_open(&store, &settings, NULL));
+    assert_status(STATUS_OK, db_script(db, "alter table samples rename to samples_away"));
+    assert_int_not_equal(STATUS_OK, store_read_hashes(store, place, BYTES(""), LITTLE, &reader));
+    assert_status(STATUS_OK, db_script(db, "alter table samples_away rename to samples"));
+    assert_status(STATUS_OK, store_read_hashes(store, place, BYTES(""), LITTLE, &reader));
+    assert_int_equal(LITTLE, rows);
+    store_close(&store);
+    db_close(&db);
+}
+
 /* The server writes the plan of every statement of this database into its log (auto_explain). */
 static void the_servers_own_plans_show_samples_scans_and_no_sequential_one(void **state)
 {
@@ -557,6 +585,7 @@ int main(void)
         cmocka_unit_test(rows_of_people_come_first_up_to_half),
         cmocka_unit_test(a_taker_that_refuses_ends_the_draw),
         cmocka_unit_test(the_server_is_asked_for_a_little_at_a_time),
+        cmocka_unit_test(a_draw_that_fails_leaves_no_transaction_behind),
         cmocka_unit_test(the_servers_own_plans_show_samples_scans_and_no_sequential_one),
         cmocka_unit_test(a_text_that_is_none_is_broken),
         cmocka_unit_test(a_row_stands_for_the_texts_that_were_not_reviewed_up_to_the_bound),
