@@ -4,6 +4,10 @@
 #include <assert.h>
 #include <stdlib.h>
 
+/* Before it a handle keeps a pointer to the last field of its last answer, which is freed when the next one begins; an answer
+ * whose first line is folded is written there (curl/curl#11101). */
+enum { LIBCURL_SOUND_VERSION = 0x080101 };
+
 void upstream_collect(struct upstream *upstream)
 {
     const CURLMsg *message;
@@ -98,6 +102,7 @@ enum status upstream_open(struct upstream **out, uv_loop_t *loop, const struct g
     upstream->all_hosts = part->hosts;
     upstream->idle_max = hosts_share(settings->limits.upstream_idle, part->index, part->loops);
     upstream->private_hosts = &settings->allow_private_upstreams;
+    upstream->handles_answer_once = curl_version_info(CURLVERSION_NOW)->version_num < LIBCURL_SOUND_VERSION;
     TAILQ_INIT(&upstream->active);
     TAILQ_INIT(&upstream->spares);
     TAILQ_INIT(&upstream->turn);

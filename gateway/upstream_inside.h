@@ -124,6 +124,7 @@ struct upstream {
     struct hosts *all_hosts;
     uint64_t idle_max; /* connections that may wait for a request, for each host of this loop: its share */
     const struct private_hosts *private_hosts;
+    bool handles_answer_once; /* of this libcurl: upstream_open */
     CURLM *multi;
     CURLSH *share; /* TLS sessions: each transfer may resume those of all, and holds no list of its own */
     struct resolver *resolver;

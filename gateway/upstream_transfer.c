@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LIBCURL_SOUND_VERSION = 0x080101 };
-
 const char *transfer_failure_name(enum transfer_failure failure)
 {
     static const char *const names[] = {
@@ -166,19 +164,12 @@ void transfer_free(struct transfer *transfer)
     uv_close((uv_handle_t *)&transfer->timer, on_transfer_closed);
 }
 
-/* Before 8.1.1 a handle keeps a pointer to the last field of its last answer, which is freed when the next one begins; an answer
- * whose first line is folded is written there (curl/curl#11101). Such a handle answers once. */
-static bool may_answer_again(void)
-{
-    return curl_version_info(CURLVERSION_NOW)->version_num >= LIBCURL_SOUND_VERSION;
-}
-
 /* What a transfer needs for its next request: the fields empty, and a handle of libcurl. */
 static enum status renew(struct transfer *transfer)
 {
     enum status status = fields_renew(&transfer->fields, UPSTREAM_FIELDS_MAX, UPSTREAM_FIELDS_BYTES_MAX);
 
-    if (!may_answer_again()) {
+    if (transfer->upstream->handles_answer_once) {
         curl_easy_cleanup(transfer->easy); /* takes NULL */
         transfer->easy = NULL;
     }
