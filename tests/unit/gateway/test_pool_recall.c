@@ -52,6 +52,18 @@ static void assert_task(struct scripted *slot, const char *text, size_t name_byt
     assert_int_equal(name_bytes, name.count);
 }
 
+static void open_with_slot(struct desk *desk, struct scripted *slot)
+{
+    desk_open(desk);
+    desk_add_slot(desk, slot, SLOT_LOCAL, "");
+}
+
+static void close_with_slot(struct desk *desk, struct scripted *slot)
+{
+    scripted_close(slot);
+    desk_close(desk);
+}
+
 static void finish(struct desk *desk, size_t count)
 {
     desk_until(desk, desk->finished_count == count);
@@ -71,8 +83,7 @@ static void what_a_moderator_has_allowed_is_named_the_next_time(void **state)
     struct scripted slot;
 
     (void)state;
-    desk_open(&desk);
-    desk_add_slot(&desk, &slot, SLOT_LOCAL, "");
+    open_with_slot(&desk, &slot);
     (void)desk_submit(&desk, &cached, long_text);
     assert_task(&slot, long_text, TABLE_HASH_BYTES);
     allow(&desk, &slot, 1);
@@ -88,8 +99,7 @@ static void what_a_moderator_has_allowed_is_named_the_next_time(void **state)
     assert_task(&slot, long_text, TABLE_HASH_BYTES);
     long_text[0] = 'x';
     assert_int_equal(0, missed(&desk));
-    scripted_close(&slot);
-    desk_close(&desk);
+    close_with_slot(&desk, &slot);
 }
 
 static void short_texts_and_profiles_without_a_cache_have_no_names(void **state)
@@ -99,8 +109,7 @@ static void short_texts_and_profiles_without_a_cache_have_no_names(void **state)
     size_t finished = 0;
 
     (void)state;
-    desk_open(&desk);
-    desk_add_slot(&desk, &slot, SLOT_LOCAL, "");
+    open_with_slot(&desk, &slot);
     for (int turn = 0; turn < 2; turn++) {
         (void)desk_submit(&desk, &cached, long_text + 1);
         assert_task(&slot, long_text + 1, 0);
@@ -110,8 +119,7 @@ static void short_texts_and_profiles_without_a_cache_have_no_names(void **state)
         allow(&desk, &slot, ++finished);
     }
     assert_int_equal(0, recalled(&desk));
-    scripted_close(&slot);
-    desk_close(&desk);
+    close_with_slot(&desk, &slot);
 }
 
 /* The next turn may come to another process, which has never seen the text. */
@@ -141,8 +149,7 @@ static void what_was_blocked_or_unsure_is_sent_again(void **state)
     struct scripted slot;
 
     (void)state;
-    desk_open(&desk);
-    desk_add_slot(&desk, &slot, SLOT_LOCAL, "");
+    open_with_slot(&desk, &slot);
     (void)desk_submit(&desk, &cached, long_text);
     assert_task(&slot, long_text, TABLE_HASH_BYTES);
     scripted_answer(&slot, OUTCOME_BLOCK);
@@ -154,8 +161,7 @@ static void what_was_blocked_or_unsure_is_sent_again(void **state)
     (void)desk_submit(&desk, &cached, long_text);
     assert_task(&slot, long_text, TABLE_HASH_BYTES);
     allow(&desk, &slot, 3);
-    scripted_close(&slot);
-    desk_close(&desk);
+    close_with_slot(&desk, &slot);
 }
 
 static void a_review_sees_the_text_that_a_local_slot_was_only_named(void **state)
@@ -230,8 +236,7 @@ static void a_task_that_was_sent_whole_is_not_sent_so_again(void **state)
     struct scripted slot;
 
     (void)state;
-    desk_open(&desk);
-    desk_add_slot(&desk, &slot, SLOT_LOCAL, "");
+    open_with_slot(&desk, &slot);
     (void)desk_submit(&desk, &cached, long_text);
     assert_task(&slot, long_text, TABLE_HASH_BYTES);
     scripted_busy(&slot, BUSY_UNKNOWN_TEXT);
@@ -241,8 +246,7 @@ static void a_task_that_was_sent_whole_is_not_sent_so_again(void **state)
     desk_until(&desk, desk.finished_count == 1);
     assert_status(STATUS_UNAVAILABLE, desk.finished[0]->result.status);
     assert_int_equal(1, missed(&desk));
-    scripted_close(&slot);
-    desk_close(&desk);
+    close_with_slot(&desk, &slot);
 }
 
 static void a_job_that_nobody_waits_for_is_not_sent_whole(void **state)
@@ -252,8 +256,7 @@ static void a_job_that_nobody_waits_for_is_not_sent_whole(void **state)
     struct job *job;
 
     (void)state;
-    desk_open(&desk);
-    desk_add_slot(&desk, &slot, SLOT_LOCAL, "");
+    open_with_slot(&desk, &slot);
     job = desk_submit(&desk, &cached, long_text);
     scripted_task(&slot);
     atomic_store(&job->abandoned, true);
@@ -261,8 +264,7 @@ static void a_job_that_nobody_waits_for_is_not_sent_whole(void **state)
     desk_until(&desk, desk.finished_count == 1);
     assert_status(STATUS_CLOSED, job->result.status);
     assert_int_equal(0, missed(&desk));
-    scripted_close(&slot);
-    desk_close(&desk);
+    close_with_slot(&desk, &slot);
 }
 
 /* A job of so many texts that are long enough, and its names. */
