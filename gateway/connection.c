@@ -33,14 +33,6 @@ void connection_want_turn(struct connection *connection)
     roster_want_turn(&home->roster, &connection->member);
 }
 
-void connection_unwatch(struct connection *connection)
-{
-    if (connection->watched) {
-        roster_leave(&connection->home->stalls, &connection->watch);
-        connection->watched = false;
-    }
-}
-
 static void on_closed(uv_handle_t *handle)
 {
     struct connection *connection = (struct connection *)handle;
@@ -162,6 +154,7 @@ static void consume(struct connection *connection, struct bytes in)
         }
         progress = request_read(connection->request, in, &used);
         in = bytes_from(in, used);
+        connection->in_hand_bytes = in.count;
         if (state_of(connection) == IDLE && request_begun(connection->request)) {
             enter(connection, HEAD);
         }
@@ -177,6 +170,7 @@ static void consume(struct connection *connection, struct bytes in)
             return;
         }
     }
+    connection->in_hand_bytes = 0;
     if (!is_over(connection) && buffer_append(&connection->ahead, in) != STATUS_OK) {
         mark_lost(connection, BY_CLIENT); /* no memory for what comes before its time */
     }
@@ -203,7 +197,7 @@ static void end_of_input(struct connection *connection, bool broken)
 {
     connection->ended = true;
     if (state_of(connection) == SENDING && !broken) {
-        connection->after = connection->after == AFTER_KEEP ? AFTER_CLOSE : connection->after;
+        connection->after = connection->after == AFTER_KEEP && connection->ahead.count == 0 ? AFTER_CLOSE : connection->after;
         connection_want_turn(connection);
     } else if (!broken && can_be_probed(connection)) {
         enter(connection, HALF);
@@ -287,6 +281,17 @@ void connection_update_reading(struct connection *connection)
     }
 }
 
+/* What was kept ahead of a client that has ended its side has been read: it waits for an answer, or has sent no whole request. */
+static void meet_end(struct connection *connection)
+{
+    bool waits = connection->held || connection->is_hungry || connection->rests;
+    bool is_asking = state_of(connection) == BUSY && !connection->answering;
+
+    if (connection->ended && !waits && (is_reading_request(connection) || is_asking)) {
+        end_of_input(connection, false);
+    }
+}
+
 void connection_feed(struct connection *connection)
 {
     struct buffer ahead = connection->ahead;
@@ -296,6 +301,7 @@ void connection_feed(struct connection *connection)
         consume(connection, buffer_view(&ahead));
         buffer_free(&ahead);
     }
+    meet_end(connection);
     connection_update_reading(connection);
 }
 
@@ -351,19 +357,6 @@ static void after_answer(struct connection *connection)
     }
 }
 
-/* While bytes are unsent somebody looks at whether they move. */
-static void watch_stall(struct connection *connection)
-{
-    if (out_unsent(&connection->out) == 0) {
-        connection_unwatch(connection);
-    } else if (!connection->watched) {
-        (void)out_moved(&connection->out);
-        connection->moved_ms = clock_ms();
-        connection->watched = true;
-        roster_join(&connection->home->stalls, &connection->watch, WATCH_STALL, connection->moved_ms);
-    }
-}
-
 void connection_settle(struct roster_member *member)
 {
     struct connection *connection = connection_of(member);
@@ -379,7 +372,10 @@ void connection_settle(struct roster_member *member)
     if (state_of(connection) == BODY && !connection->held && !connection->is_hungry) {
         connection_feed(connection);
     }
-    watch_stall(connection);
+    if (state_of(connection) == CLOSING) {
+        return;
+    }
+    connection_watch_stall(connection);
     if (drained != NULL && out_unsent(&connection->out) <= connection->low_bytes) {
         connection->drained = NULL;
         drained(connection->drained_context);

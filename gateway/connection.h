@@ -15,7 +15,8 @@
  *
  * HALF is BUSY with a client that has ended its side before a byte of its answer was written: it waits for that answer (RFC 9112
  * section 9.6), or has left. The two look the same, so that it is sent an interim 100 each HALF_CLOSED_PROBE_MS, which the kernel
- * of one that left refuses. A client that ends its side later, or speaks HTTP/1.0, has left.
+ * of one that left refuses. A client that ends its side later, or speaks HTTP/1.0, has left. What it pipelined before is answered
+ * too.
  *
  * Writing collects small pieces until the end of the turn (connection_out). Nothing that the connection tells is told from
  * inside connection_write, connection_answer_done, connection_finish or connection_break: events come from a callback of the

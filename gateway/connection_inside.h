@@ -68,6 +68,7 @@ struct connection {
     uint64_t moved_ms; /* the socket took bytes, or nothing was unsent */
     uint64_t lingered_bytes;
     struct buffer ahead; /* bytes of the next request, or of a body that is held or waits; charged with the connection */
+    size_t in_hand_bytes; /* of what is being read, those behind the request at hand */
     uint32_t place;      /* of its address */
     bool has_place;
     size_t leaving_bytes; /* what it held when it was closed */
@@ -113,7 +114,8 @@ void connection_update_reading(struct connection *connection);
 /* The end of a turn for one that asked for it. */
 void connection_settle(struct roster_member *member);
 
-/* Nobody looks at its unsent bytes any more. */
+/* While bytes are unsent somebody looks at whether they move; and nobody does any more. */
+void connection_watch_stall(struct connection *connection);
 void connection_unwatch(struct connection *connection);
 
 /* Goes on with what was kept ahead. */

@@ -95,7 +95,9 @@ void connection_hold(struct connection *connection)
 
 bool connection_may_keep(const struct connection *connection)
 {
-    return request_is_complete(connection->request) && request_head(connection->request)->keep_alive && !connection->ended &&
+    bool may_ask = !connection->ended || connection->ahead.count + connection->in_hand_bytes > 0;
+
+    return request_is_complete(connection->request) && request_head(connection->request)->keep_alive && may_ask &&
            connection->home->life == SET_SERVES && connection->requests < connection->home->limits->connection_requests;
 }
 
@@ -260,6 +262,26 @@ enum status connection_set_accept(struct connection_set *set, int socket, enum r
 static struct connection *watched_connection(const struct roster_member *member)
 {
     return (struct connection *)((uintptr_t)member - offsetof(struct connection, watch));
+}
+
+void connection_unwatch(struct connection *connection)
+{
+    if (connection->watched) {
+        roster_leave(&connection->home->stalls, &connection->watch);
+        connection->watched = false;
+    }
+}
+
+void connection_watch_stall(struct connection *connection)
+{
+    if (out_unsent(&connection->out) == 0) {
+        connection_unwatch(connection);
+    } else if (!connection->watched) {
+        (void)out_moved(&connection->out);
+        connection->moved_ms = clock_ms();
+        connection->watched = true;
+        roster_join(&connection->home->stalls, &connection->watch, WATCH_STALL, connection->moved_ms);
+    }
 }
 
 /* For all members of the set's list of unsent ones, a few times in each write_stall. */

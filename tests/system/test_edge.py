@@ -119,3 +119,15 @@ def test_a_request_is_rebuilt_from_checked_values(edge, upstream):
     assert exchange.field("X-A") == ["a b"] and exchange.field("content-length") == ["5"]
     names = {name.lower() for name, _ in exchange.fields}
     assert not names & {"x-b", "transfer-encoding", "te", "trailer", "x-t", "x-forwarded-for", "forwarded", "x-real-ip", "connection"}
+
+
+def test_requests_before_the_end_of_a_client_s_side_are_all_answered(edge, upstream):
+    request = b"POST /plain/%d HTTP/1.1\r\nHost: gateway\r\nContent-Length: 2\r\n\r\n{}"
+    data = b""
+    with edge.connect() as connection:
+        connection.sendall(b"".join(request % number for number in range(3)) + b"GET /plain/unfinished HTTP/1.1\r\nHost: ga")
+        connection.shutdown(socket.SHUT_WR)
+        while more := connection.recv(65536):
+            data += more
+    assert data.count(b"HTTP/1.1 200") == 3
+    assert [exchange.path for exchange in upstream.exchanges] == ["/0", "/1", "/2"]

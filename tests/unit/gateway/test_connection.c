@@ -150,6 +150,125 @@ static void a_client_that_ends_its_side_after_its_request_is_answered_and_closed
     turn_until(world->closed == 1);
 }
 
+static void what_was_pipelined_before_a_client_ended_its_side_is_answered_too(void **state)
+{
+    struct world *world = *state;
+
+    connect_client(world);
+    say(world, GET POST "abcd" GET);
+    assert_int_equal(0, shutdown(world->client, SHUT_WR));
+    turn_until(world->completes == 1);
+    turn_a_while(world);
+    send_answer(world, "1");
+    turn_until(world->completes == 2);
+    assert_bytes("abcd", buffer_view(&world->body));
+    assert_hears("1");
+    turn_a_while(world);
+    assert_true(connection_may_keep(world->connection)); /* the last one is still to come */
+    send_answer(world, "2");
+    turn_until(world->completes == 3);
+    assert_false(connection_may_keep(world->connection));
+    send_answer(world, "3");
+    assert_hears("23");
+    assert_int_equal(0, hear_end(world)); /* no reset */
+    assert_int_equal(0, world->gone);
+    turn_until(world->closed == 1);
+}
+
+static void what_was_pipelined_is_answered_too_where_answers_come_at_once(void **state)
+{
+    struct world *world = *state;
+
+    connect_client(world);
+    say(world, GET GET GET GET);
+    assert_int_equal(0, shutdown(world->client, SHUT_WR));
+    turn_until(world->completes == 1);
+    turn_a_while(world);
+    world->answer = "ok";
+    send_answer(world, "1");
+    assert_hears("1okokok");
+    assert_int_equal(0, hear_end(world));
+    assert_int_equal(4, world->completes);
+    turn_until(world->closed == 1);
+}
+
+static void a_client_that_left_behind_what_it_pipelined_is_found_out(void **state)
+{
+    struct world *world = *state;
+
+    clock_freeze(1000);
+    connect_client(world);
+    say(world, GET GET GET);
+    assert_int_equal(0, shutdown(world->client, SHUT_WR));
+    turn_until(world->completes == 1);
+    turn_a_while(world);
+    send_answer(world, "1");
+    assert_hears("1");
+    turn_until(world->completes == 2);
+    assert_int_equal(0, close(world->client));
+    world->client = -1;
+    for (int probe = 1; probe <= 2; probe++) {
+        turn_a_while(world);
+        assert_int_equal(0, world->gone);
+        clock_freeze(1000 + (uint64_t)probe * HALF_CLOSED_PROBE_MS);
+        connection_set_tick(world->set);
+    }
+    turn_until(world->gone == 1);
+    turn_until(world->closed == 1);
+    assert_int_equal(2, world->completes); /* the third is not asked for any more */
+}
+
+/* As if it had come alone: nobody hears of a head that has no end, and a body's is missed. */
+static void what_was_pipelined_without_its_end_ends_the_connection(void **state)
+{
+    struct world *world = *state;
+    static const char *const parts[] = {"\r\n", "GET /a HT", "GET /a HTTP/1.1\r\nHost: t\r\n", POST, POST "abc"};
+
+    for (size_t index = 0; index < sizeof parts / sizeof parts[0]; index++) {
+        bool misses_body = index >= 3;
+
+        world->completes = 0;
+        world->refusal = REFUSAL_NONE;
+        connect_client(world);
+        say(world, GET);
+        say(world, parts[index]);
+        assert_int_equal(0, shutdown(world->client, SHUT_WR));
+        turn_until(world->completes == 1);
+        turn_a_while(world);
+        send_answer(world, "1");
+        assert_hears(misses_body ? "1refused" : "1");
+        assert_int_equal(0, hear_end(world));
+        turn_until(world->closed == (int)index + 1);
+        assert_int_equal(misses_body ? REFUSAL_INCOMPLETE : REFUSAL_NONE, world->refusal);
+        assert_int_equal(1, world->completes);
+        assert_int_equal(0, close(world->client));
+        world->client = -1;
+    }
+}
+
+static void a_pipelined_body_that_is_held_is_read_when_it_may_though_its_client_ended(void **state)
+{
+    struct world *world = *state;
+
+    connect_client(world);
+    say(world, GET POST "abcd");
+    assert_int_equal(0, shutdown(world->client, SHUT_WR));
+    turn_until(world->completes == 1);
+    turn_a_while(world);
+    world->hold = true;
+    send_answer(world, "1");
+    turn_until(world->heads == 2);
+    turn_a_while(world);
+    assert_int_equal(1, world->completes);
+    assert_int_equal(REFUSAL_NONE, world->refusal);
+    connection_go_on(world->connection);
+    turn_until(world->completes == 2);
+    assert_bytes("abcd", buffer_view(&world->body));
+    send_answer(world, "2");
+    assert_hears("12");
+    assert_int_equal(0, hear_end(world));
+}
+
 static void a_client_that_left_before_its_answer_is_found_out(void **state)
 {
     struct world *world = *state;
@@ -786,6 +905,11 @@ int main(void)
         in_world(a_client_that_leaves_is_told_in_the_turn_that_sees_it),
         in_world(a_client_that_breaks_off_before_its_answer_is_told_in_the_turn_that_sees_it),
         in_world(a_client_that_ends_its_side_after_its_request_is_answered_and_closed),
+        in_world(what_was_pipelined_before_a_client_ended_its_side_is_answered_too),
+        in_world(what_was_pipelined_is_answered_too_where_answers_come_at_once),
+        in_world(a_client_that_left_behind_what_it_pipelined_is_found_out),
+        in_world(what_was_pipelined_without_its_end_ends_the_connection),
+        in_world(a_pipelined_body_that_is_held_is_read_when_it_may_though_its_client_ended),
         in_world(a_client_that_left_before_its_answer_is_found_out),
         in_world(a_client_of_http_1_0_that_ends_its_side_has_left),
         in_world(a_drain_that_is_over_ends_who_waits_with_one_side),
