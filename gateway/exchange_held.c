@@ -169,6 +169,16 @@ static enum step unreadable(struct exchange *exchange, enum status status)
     return exchange_problem(exchange, ERROR_BAD_GATEWAY, 0, "the upstream's answer cannot be judged");
 }
 
+/* Of a key that the answer's object has twice the last one counts (spec/wire-formats.md section 0). A client might take another:
+ * the last one alone is judged and sent. */
+static enum step keep_the_last(struct exchange *exchange, struct json *json)
+{
+    job_close(&exchange->job);
+    held_cut_repeats(exchange->held, json);
+    exchange_slices_again(exchange);
+    return STEP_WEIGH;
+}
+
 enum step exchange_weigh(struct exchange *exchange)
 {
     struct exchanges *home = exchange->home;
@@ -189,6 +199,9 @@ enum step exchange_weigh(struct exchange *exchange)
         return exchange_problem(exchange, ERROR_OVERLOADED, 0, "the gateway is out of memory");
     }
     status = pack_answer(exchange, json, &extracted);
+    if (status == STATUS_DUPLICATE && json->has_repeats) {
+        return keep_the_last(exchange, json);
+    }
     bytes = exchange->job->body.room;
     if (status == STATUS_OK && extracted.segment_count > 0) {
         status = job_charge(exchange->job, admit_bodies(home->admit)) == STATUS_OK ? STATUS_OK : STATUS_AGAIN;

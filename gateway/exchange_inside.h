@@ -266,6 +266,8 @@ struct exchanges {
 MUST_CHECK enum status exchange_read_json(struct exchange *exchange, struct json **out);
 void exchange_slices_turn(struct exchanges *exchanges);
 void exchange_slices_forget(struct exchange *exchange);
+/* The document that was lent is another now: it is read once more. */
+void exchange_slices_again(struct exchange *exchange);
 void exchange_slices_series(struct exchange_metrics *series, struct metrics *metrics);
 
 /* exchange_spare.c: one that is empty but for room in its lists, or NULL; keeps one that has ended, or frees it; frees those that

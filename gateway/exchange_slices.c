@@ -113,6 +113,15 @@ void exchange_slices_turn(struct exchanges *exchanges)
     }
 }
 
+void exchange_slices_again(struct exchange *exchange)
+{
+    struct slices *slices = &exchange->home->slices;
+
+    if (slices->ended == exchange) {
+        slices->ended = NULL;
+    }
+}
+
 void exchange_slices_forget(struct exchange *exchange)
 {
     struct slices *slices = &exchange->home->slices;

@@ -134,6 +134,12 @@ struct bytes held_body(const struct held *held)
     return buffer_view(&held->body);
 }
 
+void held_cut_repeats(struct held *held, struct json *json)
+{
+    assert(held->ended && held->sent_bytes == 0);
+    held->body.count = json_cut_repeats(json, held->body.data);
+}
+
 enum status held_send(struct held *held, struct reply *reply)
 {
     enum status status = STATUS_OK;

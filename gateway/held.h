@@ -15,6 +15,7 @@
 #include "gateway/reply.h"
 #include "gateway/upstream.h"
 #include "proto/account.h"
+#include "proto/json.h"
 #include "proto/settings.h"
 #include "proto/status.h"
 
@@ -43,6 +44,10 @@ const struct relay_result *held_so_far(const struct held *held);
 
 /* After RELAY_COMPLETE. Lends until held_close. */
 struct bytes held_body(const struct held *held);
+
+/* After RELAY_COMPLETE: takes out of the body what its later members override. `json` is the document that was read of it, and is
+ * empty then. Not between two calls of held_send. */
+void held_cut_repeats(struct held *held, struct json *json);
 
 /* After RELAY_COMPLETE: writes as much as the client may have unsent. STATUS_OK: all of it, the end included. STATUS_AGAIN: call
  * it again once the client has taken half of that (connection_when_drained). Else statuses of reply_head and reply_body: the

@@ -258,10 +258,14 @@ static const unsigned char *close_container(struct json_reader *reader, const un
 
     container->end = (uint32_t)(at + 1 - reader->start);
     container->next = (uint32_t)json->token_count;
-    if (container->type == JSON_OBJECT && container->count > 1 && reader->duplicates == JSON_REFUSE_DUPLICATES) {
+    if (container->type == JSON_OBJECT && container->count > 1 && reader->duplicates != JSON_LAST_DUPLICATE_WINS) {
         const struct json_token *repeated = container;
         enum status status = json_keys_check(json, container, &repeated);
 
+        if (status == STATUS_DUPLICATE && reader->duplicates == JSON_MARK_DUPLICATES && !reader->is_passing) {
+            json->has_repeats = true;
+            status = json_keys_mark(json, container);
+        }
         if (status != STATUS_OK) {
             return fail(reader, reader->start + repeated->start, status);
         }
@@ -391,7 +395,7 @@ void json_reader_begin(struct json_reader *reader, struct json *json, struct byt
     json->source = source;
     json->token_count = 0;
     json->error_at = 0;
-    json->is_read = false;
+    json->is_read = json->has_repeats = false;
     if (source.count == 0 || source.count > UINT32_MAX - 1) {
         reader->status = source.count == 0 ? STATUS_MALFORMED : STATUS_TOO_LARGE;
         return;
@@ -417,6 +421,7 @@ static enum status end(struct json_reader *reader, const unsigned char *at)
     }
     if (at == NULL && reader->status != STATUS_AGAIN) {
         reader->json->token_count = 0; /* nobody walks half a document */
+        reader->json->has_repeats = false;
     }
     return reader->status;
 }

@@ -2,8 +2,8 @@
  *
  * The reader is one pass without recursion: UTF-8 without BOM, one document, no comment, no trailing comma, no raw
  * control byte, depth <= JSON_DEPTH_MAX, tokens <= JSON_TOKENS_MAX, numbers <= JSON_NUMBER_BYTES_MAX bytes, U+0000
- * refused even as an escape, no key twice in one object (escaped spellings count as the same). Lone surrogate escapes
- * are accepted and marked.
+ * refused even as an escape, no key twice in one object (escaped spellings count as the same) unless its caller lets that in.
+ * Lone surrogate escapes are accepted and marked.
  *
  *   {"a":[1,"x"]}      index  type    start  end  next
  *                      0      OBJECT  0      13   5
@@ -32,6 +32,7 @@ enum json_type { JSON_NULL, JSON_FALSE, JSON_TRUE, JSON_NUMBER, JSON_STRING, JSO
 enum json_flag {
     JSON_ESCAPED = 1 << 0,        /* the string holds at least one escape */
     JSON_LONE_SURROGATE = 1 << 1, /* one of them is half of a pair */
+    JSON_OVERRIDDEN = 1 << 2,     /* a key that comes once more in its object (JSON_MARK_DUPLICATES) */
 };
 
 struct json_token {
@@ -51,9 +52,11 @@ struct json {
     size_t error_at;    /* byte offset of the first thing wrong, after a failure */
     uint64_t random[2]; /* of the duplicate check (proto/json_keys.h); 0 = not drawn yet */
     bool is_read;       /* by a reader, which its owner says: the next json_read of this source has nothing left to do */
+    bool has_repeats;   /* of a document that was read: keys are marked as overridden */
 };
 
-enum json_duplicates { JSON_REFUSE_DUPLICATES, JSON_LAST_DUPLICATE_WINS /* upstream answers */ };
+/* What becomes of a key that an object has twice. Marked: so that json_cut_repeats can take all but the last one out. */
+enum json_duplicates { JSON_REFUSE_DUPLICATES, JSON_LAST_DUPLICATE_WINS, JSON_MARK_DUPLICATES };
 
 /* Values that nobody will look at: each step is the key of a member, or NULL for every item of an array.
  *   {"choices", NULL, "logprobs"}      the logprobs of all choices */
@@ -97,9 +100,14 @@ MUST_CHECK enum status json_read(struct json *json, struct bytes source, enum js
 void json_reader_begin(struct json_reader *reader, struct json *json, struct bytes source, enum json_duplicates duplicates);
 MUST_CHECK enum status json_reader_go_on(struct json_reader *reader, size_t bytes);
 
-/* Before the first slice: arrays and objects at `path` (borrowed) are read as strictly as all others, but have no tokens except
- * their own, with a count of 0. JSON_TOKENS_MAX bounds what is kept of them at once: an object's members, for its check. */
+/* Before the first slice: arrays and objects at `path` (borrowed) are read as strictly as all others, and keys that come twice
+ * are refused in them, but have no tokens except their own, with a count of 0. JSON_TOKENS_MAX bounds what is kept of them at
+ * once: an object's members, for its check. */
 void json_reader_pass_over(struct json_reader *reader, const struct json_path *path);
+
+/* Takes every member that a later one of its object overrides out of `text`, which is the source, in its place; what is left is
+ * sound JSON that says the same to all readers. Returns its bytes. The document is empty then. */
+size_t json_cut_repeats(struct json *json, char *text);
 
 /* Token 0 is the root. The value of a key of an object, or NULL. Keys compare decoded. */
 const struct json_token *json_member(const struct json *json, const struct json_token *object, const char *key);

@@ -59,6 +59,18 @@ static enum status draw_random(uint64_t random[2])
     return STATUS_OK;
 }
 
+static enum status take_repeated(struct json *json, const struct key *earlier, const struct key *later,
+                                 const struct json_token **repeated)
+{
+    if (repeated != NULL) {
+        *repeated = later->token;
+        return STATUS_DUPLICATE;
+    }
+    json->tokens[earlier->token - json->tokens].flags |= JSON_OVERRIDDEN;
+    return STATUS_OK;
+}
+
+/* NULL for `repeated`: the earlier ones are marked instead. */
 static enum status find_repeated(struct json *json, struct key *keys, size_t count, const struct json_token **repeated)
 {
     enum status status = draw_random(json->random);
@@ -83,8 +95,7 @@ static enum status find_repeated(struct json *json, struct key *keys, size_t cou
         place = &table[key->hash & (places - 1)];
         for (uint32_t at = *place; at != 0; at = keys[at - 1].chain) {
             if (keys[at - 1].hash == key->hash && bytes_equal(keys[at - 1].name, key->name)) {
-                *repeated = key->token;
-                status = STATUS_DUPLICATE;
+                status = take_repeated(json, &keys[at - 1], key, repeated);
                 break;
             }
         }
@@ -166,4 +177,10 @@ enum status json_keys_check(struct json *json, const struct json_token *object, 
         few[count++] = key;
     }
     return STATUS_OK;
+}
+
+enum status json_keys_mark(struct json *json, const struct json_token *object)
+{
+    assert(object->type == JSON_OBJECT && object->count > 1);
+    return check_many(json, object, NULL);
 }

@@ -16,4 +16,7 @@
 MUST_CHECK enum status json_keys_check(struct json *json, const struct json_token *object,
                                        const struct json_token **repeated);
 
+/* Marks all but the last of equal keys as overridden. STATUS_NO_MEMORY, STATUS_UNAVAILABLE. */
+MUST_CHECK enum status json_keys_mark(struct json *json, const struct json_token *object);
+
 #endif

@@ -45,3 +45,30 @@ const struct json_token *json_member(const struct json *json, const struct json_
     }
     return found;
 }
+
+size_t json_cut_repeats(struct json *json, char *text)
+{
+    size_t kept = 0;
+    size_t from = 0; /* what is before it stands where it belongs, or goes */
+    size_t index = 0;
+
+    assert(text == json->source.data);
+    while (index < json->token_count) {
+        const struct json_token *key = &json->tokens[index];
+
+        if ((key->flags & JSON_OVERRIDDEN) == 0) {
+            index++;
+            continue;
+        }
+        memmove(text + kept, text + from, key->start - 1 - from);
+        kept += key->start - 1 - from;
+        index = json_value(json, key)->next; /* another key: the last one is never overridden */
+        from = json->tokens[index].start - 1;
+    }
+    memmove(text + kept, text + from, json->source.count - from);
+    kept += json->source.count - from;
+    json->source = (struct bytes){NULL, 0};
+    json->token_count = 0;
+    json->has_repeats = false;
+    return kept;
+}

@@ -25,7 +25,7 @@ static const struct json_path logprobs[DIALECT_COUNT] = {
 void answer_reader_begin(enum dialect dialect, struct json_reader *reader, struct json *json, struct bytes source)
 {
     assert(dialect < DIALECT_COUNT);
-    json_reader_begin(reader, json, source, JSON_REFUSE_DUPLICATES);
+    json_reader_begin(reader, json, source, JSON_MARK_DUPLICATES);
     if (logprobs[dialect].steps != NULL) {
         json_reader_pass_over(reader, &logprobs[dialect]);
     }
@@ -57,8 +57,8 @@ enum status answer_read(enum dialect dialect, struct json *json, struct bytes so
 
     assert(dialect < DIALECT_COUNT);
     status = read_json(dialect, json, source);
-    if (status != STATUS_OK) {
-        return status;
+    if (status != STATUS_OK || json->has_repeats) {
+        return status == STATUS_OK ? STATUS_DUPLICATE : status;
     }
     json->is_read = true; /* for the walk, which would read it whole */
     status = body_walk(walks[dialect], json, source, UNKNOWN_SCAN, extract, &body, &problem);

@@ -21,8 +21,9 @@
 void answer_reader_begin(enum dialect dialect, struct json_reader *reader, struct json *json, struct bytes source);
 
 /* Reads `source` into `json` (the caller's; it borrows `source` from then on), unless that says that it is read, and gives every
- * piece of text to `extract`, which is fresh. STATUS_MALFORMED, STATUS_DUPLICATE, STATUS_UNSUPPORTED (media that `images`
- * refuses), STATUS_TOO_LARGE, STATUS_FULL, STATUS_NO_MEMORY, STATUS_UNAVAILABLE, as body_read. */
+ * piece of text to `extract`, which is fresh. STATUS_MALFORMED, STATUS_UNSUPPORTED (media that `images` refuses),
+ * STATUS_DUPLICATE (keys come twice; where json->has_repeats, what json_cut_repeats leaves can be read), STATUS_TOO_LARGE,
+ * STATUS_FULL, STATUS_NO_MEMORY, STATUS_UNAVAILABLE, as body_read. */
 MUST_CHECK enum status answer_read(enum dialect dialect, struct json *json, struct bytes source, struct extract *extract,
                                    struct extract_result *out);
 

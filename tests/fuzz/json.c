@@ -196,6 +196,29 @@ static void hold_passed_over(struct bytes source, enum status expected, size_t e
     json_free(&json);
 }
 
+/* What is left of members with the same key is as sound, and has none. */
+static void hold_cut(struct bytes source, enum status lax)
+{
+    char *text = malloc(source.count + 1);
+    struct json json;
+    enum status status;
+
+    fuzz_hold(text != NULL);
+    json_init(&json);
+    fuzz_hold(bytes_copy(source, text, source.count + 1) == STATUS_OK);
+    status = json_read(&json, (struct bytes){text, source.count}, JSON_MARK_DUPLICATES);
+    fuzz_hold(status == lax);
+    if (status == STATUS_OK) {
+        bool repeats = json.has_repeats;
+        size_t left = json_cut_repeats(&json, text);
+
+        fuzz_hold(repeats == (left < source.count));
+        fuzz_hold(json_read(&json, (struct bytes){text, left}, JSON_REFUSE_DUPLICATES) == STATUS_OK);
+    }
+    json_free(&json);
+    free(text);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct bytes source = fuzz_bytes(data, size);
@@ -207,6 +230,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     strict = json_read(&json, source, JSON_REFUSE_DUPLICATES);
     fuzz_hold(strict == lax || strict == STATUS_DUPLICATE);
     fuzz_hold(strict == STATUS_OK ? json.token_count > 0 : json.token_count == 0 && json.error_at <= size);
+    hold_cut(source, lax);
     hold_passed_over(source, strict, json.error_at);
     judge(&json, strict, source);
     if (strict == STATUS_OK) {

@@ -187,6 +187,40 @@ static void a_large_answer_is_read_over_turns(void **state)
     close_town(&town, &slot);
 }
 
+static void of_a_key_that_comes_twice_the_last_is_judged_and_sent(void **state)
+{
+    static const char begin[] = "{\"choices\":[7],\"usage\":\"";
+    static const char end[] = "\",\"choices\":[{\"message\":{\"role\":\"assistant\",\"content\":\"hidden\",\"c\\u006fntent\":\"said\"}}],\"usage\":0}";
+    static const char left[] = "{\"choices\":[{\"message\":{\"role\":\"assistant\",\"c\\u006fntent\":\"said\"}}],\"usage\":0}";
+    static const size_t bytes[] = {KIB, MIB}; /* read at once, and over turns */
+    struct scripted slot;
+    struct town town;
+    char *body = malloc(MIB), *answer;
+    int client, upstream;
+
+    (void)state;
+    assert_non_null(body);
+    open_town(&town, &slot);
+    for (size_t index = 0; index < 2; index++) {
+        memset(body, 'a', bytes[index]);
+        memcpy(body, begin, sizeof begin - 1);
+        memcpy(body + bytes[index] - sizeof end, end, sizeof end);
+        upstream = allowed(&town, &slot, JUDGED_BODY, &client);
+        say_answer(upstream, PLAIN, body);
+        scripted_task(&slot);
+        assert_true(task_says(&slot, "said") && !task_says(&slot, "hidden"));
+        scripted_answer(&slot, OUTCOME_ALLOW);
+        answer = judged_hear(client);
+        assert_memory_equal("HTTP/1.1 200 ", answer, 13);
+        assert_string_equal(left, strstr(answer, "\r\n\r\n") + 4);
+        free(answer);
+    }
+    judged_rest(&town);
+    assert_int_equal(2, fates(&town, "allowed"));
+    free(body);
+    close_town(&town, &slot);
+}
+
 static void an_error_of_the_upstream_and_an_answer_without_text_pass(void **state)
 {
     static const struct {
@@ -508,6 +542,7 @@ int main(void)
         cmocka_unit_test(a_blocked_answer_is_an_error_and_nothing_of_it_is_seen),
         cmocka_unit_test(what_cannot_be_read_is_a_bad_gateway),
         cmocka_unit_test(a_large_answer_is_read_over_turns),
+        cmocka_unit_test(of_a_key_that_comes_twice_the_last_is_judged_and_sent),
         cmocka_unit_test(an_error_of_the_upstream_and_an_answer_without_text_pass),
         cmocka_unit_test(an_answer_of_the_bound_is_judged_and_a_longer_one_is_not),
         cmocka_unit_test(more_text_than_may_be_judged_is_a_bad_gateway),
