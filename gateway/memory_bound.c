@@ -50,6 +50,8 @@ static void add_clients(const struct limit_settings *limits, struct memory_bound
                          least(limits->decoders, DECODERS_BROTLI_MAX) * DECODER_BROTLI_BYTES_MAX);
     memory_bound_add(out, "unsent bytes of answers", "gateway.limits.stream_budget",
                      least(limits->stream_budget_bytes, connections * unsent));
+    memory_bound_add_each(out, "answers that wait in the kernel for their clients", "gateway.limits.connections", connections,
+                          SOCKET_UNSENT_BYTES);
 }
 
 static void add_upstreams(const struct settings *settings, struct memory_bound *out)

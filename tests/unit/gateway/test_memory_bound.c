@@ -57,6 +57,20 @@ static void few_connections_cannot_have_the_whole_stream_budget_unsent(void **st
                 bound_of("gateway: { limits: { connections: 1, in_flight: 1, stream_budget: 20480MiB } }\n"));
 }
 
+/* A container is charged for it: of every connection, beside what the gateway itself holds for one. */
+static void what_the_kernel_keeps_for_a_client_counts(void **state)
+{
+    uint64_t one = bound_of("gateway: { limits: { connections: 1025, stream_budget: 1MiB } }\n") -
+                   bound_of("gateway: { limits: { connections: 1024, stream_budget: 1MiB } }\n");
+    struct reading reading;
+
+    (void)state;
+    assert_read(&reading, "");
+    assert_in_range(one, (memory_bound_connection_bytes(&reading.settings->gateway.limits) + SOCKET_UNSENT_BYTES) / 4 * 5 - 1,
+                    (memory_bound_connection_bytes(&reading.settings->gateway.limits) + SOCKET_UNSENT_BYTES) / 4 * 5 + 2);
+    reading_end(&reading);
+}
+
 static void the_limit_is_the_setting_or_the_containers(void **state)
 {
     struct memory_bound bound = {0};
@@ -83,6 +97,7 @@ int main(void)
         cmocka_unit_test(a_body_budget_counts_once_and_a_quarter),
         cmocka_unit_test(every_setting_that_holds_memory_counts),
         cmocka_unit_test(few_connections_cannot_have_the_whole_stream_budget_unsent),
+        cmocka_unit_test(what_the_kernel_keeps_for_a_client_counts),
         cmocka_unit_test(the_limit_is_the_setting_or_the_containers),
     };
 
