@@ -120,7 +120,7 @@ class Service:
 
     def lines(self):
         found = []
-        for line in self.log_file.read_text(errors="replace").splitlines():
+        for line in self.log_file.read_text(errors="replace").split("\n")[:-1]:  # what is behind the last is being written
             if line.startswith("{"):
                 found.append(json.loads(line))
         return found

@@ -579,17 +579,29 @@ static void a_client_that_does_not_read_is_cut_and_one_that_reads_slowly_is_not(
     free(room);
 }
 
+/* How much a socket takes is the kernel's: of one of these clients, each with more before it, a part of the last write. */
 static void what_the_socket_did_not_take_is_all_that_is_held(void **state)
 {
     struct world *world = *state;
-    size_t unsent;
+    char first[16 * KIB] = {0};
+    size_t unsent = 0;
 
-    connect_client(world);
-    say(world, GET);
-    turn_until(world->completes == 1);
-    fill(world);
-    unsent = connection_unsent(world->connection);
-    assert_in_range(unsent, 1, 64 * KIB - OUT_FIT_BYTES); /* it took a part */
+    for (int clients = 1; unsent == 0 || unsent > 64 * KIB - OUT_FIT_BYTES; clients++) {
+        assert_true(clients <= 4);
+        if (world->client >= 0) {
+            assert_int_equal(0, close(world->client));
+            turn_until(world->closed == clients - 1);
+        }
+        connect_client(world);
+        say(world, GET);
+        turn_until(world->completes == clients);
+        for (int more = 1; more < clients; more++) {
+            assert_status(STATUS_OK, connection_write(world->connection, (struct bytes){first, sizeof first}));
+            turn_until(connection_unsent(world->connection) == 0);
+        }
+        fill(world);
+        unsent = connection_unsent(world->connection);
+    }
     assert_in_range(account_bytes(admit_unsent(world->admit)), unsent, unsent + OUT_FIT_BYTES);
 }
 

@@ -21,7 +21,7 @@ static void begin(struct world *world)
     say(world, HEAD_OF_A_BODY);
     turn_until(world->heads == 1);
     assert_int_equal(BODY_BYTES, send(world->client, body, BODY_BYTES, MSG_NOSIGNAL));
-    turn_a_while(world);
+    turn_until(world->connection->is_hungry);
     test_free(body);
 }
 
@@ -91,9 +91,7 @@ static void a_small_body_that_came_with_its_head_waits_too(void **state)
     world->answer = "ok";
     connect_client(world);
     say(world, "POST /a HTTP/1.1\r\nHost: t\r\nContent-Length: 4\r\n\r\nbodyGET /a HTTP/1.1\r\nHost: t\r\n\r\n");
-    turn_until(world->heads == 1);
-    turn_a_while(world);
-    assert_true(world->connection->is_hungry);
+    turn_until(world->heads == 1 && world->connection->is_hungry);
     world->room = STATUS_OK;
     connection_set_tick(world->set);
     assert_hears("okok");
