@@ -66,7 +66,7 @@ struct job {
     _Atomic bool abandoned;
     uint64_t submitted_us;
     uint64_t sent_us;                     /* the attempt under way */
-    uint64_t give_up_ms;                  /* the deadline of its kind, over all attempts */
+    uint64_t give_up_ms;                  /* the deadline of its kind, over all attempts; 0: not sent yet */
     unsigned attempts;                    /* of the kind under way: local, then review */
     unsigned crashes;                     /* moderators that ended while they had it */
     unsigned char tried[WORKER_ID_BYTES]; /* the moderator process of the attempt before */
@@ -76,6 +76,7 @@ struct job {
     uint64_t queued_ms; /* when it began to wait; the queue's */
     struct job *next;   /* the queue's: of its caller, or among those that wait for a second attempt */
     struct job *previous;
+    struct job *beside; /* at a slot: the next one of the same message */
     struct job *older; /* the queue's: by age, over all callers */
     struct job *newer;
 };

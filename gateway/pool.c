@@ -89,17 +89,18 @@ static bool take_jobs(struct pool *pool, uint64_t *now_ms)
     bool more = false;
 
     for (size_t index = 0; index < pool->loop_count; index++) {
-        struct job *job = NULL;
+        size_t count = ring_count(pool->sides[index].submitted);
 
-        for (unsigned count = 0; count < POOL_TURN_JOBS; count++) {
-            job = ring_pop(pool->sides[index].submitted);
-            if (job == NULL) {
-                break;
-            }
+        count = count < POOL_TURN_JOBS ? count : POOL_TURN_JOBS;
+        pool_dispatch_expect(pool->dispatch, count);
+        for (; count > 0; count--) {
+            struct job *job = ring_pop(pool->sides[index].submitted);
+
+            assert(job != NULL); /* nobody else takes them */
             *now_ms = job->submitted_us / 1000 > *now_ms ? job->submitted_us / 1000 : *now_ms;
             pool_dispatch_submit(pool->dispatch, job, *now_ms);
         }
-        more = more || job != NULL;
+        more = more || ring_count(pool->sides[index].submitted) > 0;
     }
     return more;
 }

@@ -9,6 +9,9 @@
  * fallback. A moderator that gives no verdict costs one more attempt, at another one. Every job comes back exactly once:
  * judged, or with the reason why not (gateway/job.h).
  *
+ * Where more short texts wait than slots are idle, a slot gets its share of them in one message (TASKS), up to BATCH_TASKS_MAX
+ * and BATCH_BYTES_MAX; what is asked once more is asked alone.
+ *
  * A long text (LONG_TEXT_BYTES) goes to a slot only while others have less than half of the slots; until then it waits, and the
  * short ones behind it do not.
  *
@@ -48,6 +51,7 @@ struct pool_options {
     uint64_t ping_idle_ms;
     uint64_t silence_ms;
     uint64_t probe_busy_ms;
+    size_t batch_tasks_max;
 };
 
 /* Binds settings->bind and starts the thread; wire_start() and secret_start() come first. STATUS_DENIED (an endpoint beyond

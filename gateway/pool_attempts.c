@@ -70,28 +70,64 @@ void dispatch_fail(struct pool_dispatch *dispatch, enum slot_kind kind, struct j
     }
 }
 
+struct job *dispatch_next(struct job **jobs)
+{
+    struct job *job = *jobs;
+
+    if (job != NULL) {
+        *jobs = job->beside;
+        job->beside = NULL;
+    }
+    return job;
+}
+
+void dispatch_fail_all(struct pool_dispatch *dispatch, enum slot_kind kind, struct job *jobs, enum pool_end end, uint64_t now_ms)
+{
+    struct job *job;
+
+    while ((job = dispatch_next(&jobs)) != NULL) {
+        dispatch_fail(dispatch, kind, job, end, now_ms);
+    }
+}
+
+void dispatch_again(struct pool_dispatch *dispatch, struct job *job, uint64_t now_ms)
+{
+    (void)dispatch_attempt_ms(dispatch, SLOT_LOCAL, job, now_ms); /* its deadline runs */
+    job->attempts = 0;
+    job->failure = STATUS_UNAVAILABLE;
+    pool_queue_push_retry(&dispatch->queue, job, now_ms);
+}
+
+/* Whether there is a moderator that may be asked about a job that waits to be sent once more. */
+static bool may_come(const struct pool_dispatch *dispatch, const struct job *job)
+{
+    return job->attempts > 0 ? pool_slots_has_other(dispatch->slots, SLOT_LOCAL, job->tried)
+                             : pool_slots_count(dispatch->slots, SLOT_LOCAL) > 0;
+}
+
 void dispatch_retry(struct pool_dispatch *dispatch, uint64_t now_ms)
 {
     struct job *job = dispatch->queue.retries;
 
     while (job != NULL) {
         struct job *next = job->next;
+        bool is_retry = job->attempts > 0;
         enum status status = STATUS_AGAIN;
 
         if (dispatch_is_abandoned(job)) {
             status = STATUS_CLOSED;
         } else if (now_ms >= job->give_up_ms) {
             status = STATUS_TIMEOUT;
-        } else if (dispatch->stopped || !pool_slots_has_other(dispatch->slots, SLOT_LOCAL, job->tried)) {
+        } else if (dispatch->stopped || !may_come(dispatch, job)) {
             status = job->failure;
         } else {
             status = dispatch_send(dispatch, SLOT_LOCAL, job, now_ms);
         }
         if (status != STATUS_AGAIN) {
             pool_queue_take_retry(&dispatch->queue, job, now_ms);
-            if (status == STATUS_OK) {
+            if (status == STATUS_OK && is_retry) {
                 count_retry(dispatch, job);
-            } else {
+            } else if (status != STATUS_OK) {
                 dispatch_finish(dispatch, job, status == STATUS_NO_MEMORY ? STATUS_UNAVAILABLE : status);
             }
         }

@@ -58,6 +58,10 @@ void pool_counts_init(struct pool_counts *counts, struct metrics *metrics)
                                          "Texts blocked unasked because moderators had ended while they had them.", NULL, 0);
     counts->late = metrics_series(metrics, METRIC_COUNTER, "prismguard_gateway_pool_late_verdicts_total",
                                   "Answers that came when nobody waited for them any more.", NULL, 0);
+    counts->batches = metrics_series(metrics, METRIC_COUNTER, "prismguard_gateway_pool_batches_total",
+                                     "Messages with several tasks that were sent to moderators.", NULL, 0);
+    counts->batched = metrics_series(metrics, METRIC_COUNTER, "prismguard_gateway_pool_batched_tasks_total",
+                                     "Tasks in those messages.", NULL, 0);
     counts->held = metrics_series(metrics, METRIC_COUNTER, "prismguard_gateway_pool_long_held_total",
                                   "Long texts that waited because others had their share of the slots.", NULL, 0);
     counts->hop = metrics_series(metrics, METRIC_HISTOGRAM, "prismguard_gateway_pool_hop_seconds",

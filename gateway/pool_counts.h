@@ -47,6 +47,8 @@ struct pool_counts {
     struct series *results[6];
     struct series *bad[BAD_REASONS];
     struct series *late;
+    struct series *batches; /* messages of several tasks */
+    struct series *batched; /* and those tasks */
     struct series *held; /* long texts that waited for one another */
     struct series *hop;
 };

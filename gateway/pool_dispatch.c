@@ -28,6 +28,7 @@ enum status pool_dispatch_open(struct pool_dispatch **out, const struct pool_opt
         .silence_ms = options->silence_ms != 0 ? options->silence_ms : GATEWAY_SILENCE_MS,
         .probe_busy_ms = options->probe_busy_ms != 0 ? options->probe_busy_ms : PROBE_BUSY_MS,
         .nonce = secret_random_u64(),
+        .batch_tasks_max = options->batch_tasks_max != 0 ? options->batch_tasks_max : BATCH_TASKS_MAX,
         .finish = finish,
         .context = context,
     };
@@ -88,7 +89,7 @@ void dispatch_finish(struct pool_dispatch *dispatch, struct job *job, enum statu
     dispatch->finish(dispatch->context, job);
 }
 
-/* Takes the job off its slot, which is to be moved or forgotten next. */
+/* Takes the job off its slot, with those beside it. */
 struct job *dispatch_release(struct slot *slot)
 {
     struct job *job = slot->job;
@@ -101,13 +102,11 @@ struct job *dispatch_release(struct slot *slot)
 void dispatch_forget(struct pool_dispatch *dispatch, struct slot *slot, enum pool_end end, const char *why, uint64_t now_ms)
 {
     enum slot_kind kind = slot->kind;
-    struct job *job = dispatch_release(slot);
+    struct job *jobs = dispatch_release(slot);
 
     log_event_limited(LOG_DEBUG, "slot_gone", LOG_TEXT("why", why), LOG_TEXT("kind", slot_kind_name(kind)));
     pool_slots_remove(dispatch->slots, slot);
-    if (job != NULL) {
-        dispatch_fail(dispatch, kind, job, end, now_ms);
-    }
+    dispatch_fail_all(dispatch, kind, jobs, end, now_ms);
     if (kind == SLOT_LOCAL && pool_slots_count(dispatch->slots, SLOT_LOCAL) == 0) {
         log_event_limited(LOG_WARN, "moderators_gone", LOG_TEXT("why", why), LOG_NUMBER("waiting", dispatch->queue.count));
     }
@@ -115,11 +114,13 @@ void dispatch_forget(struct pool_dispatch *dispatch, struct slot *slot, enum poo
 
 /* How long this attempt may take. A local one takes at most half of the deadline where there is another moderator to ask
  * afterwards; a review has all of it, as a second one would be late by the same LLM. */
-static uint64_t attempt_ms(const struct pool_dispatch *dispatch, enum slot_kind kind, const struct job *job, uint64_t now_ms)
+uint64_t dispatch_attempt_ms(const struct pool_dispatch *dispatch, enum slot_kind kind, struct job *job, uint64_t now_ms)
 {
     uint64_t whole_ms = dispatch->deadline_ms[kind];
-    uint64_t left_ms = job->give_up_ms > now_ms ? job->give_up_ms - now_ms : 0;
+    uint64_t left_ms;
 
+    job->give_up_ms = job->give_up_ms == 0 ? now_ms + whole_ms : job->give_up_ms;
+    left_ms = job->give_up_ms > now_ms ? job->give_up_ms - now_ms : 0;
     if (kind == SLOT_LOCAL && pool_slots_processes(dispatch->slots, kind) > 1) {
         whole_ms = (whole_ms + 1) / 2;
     }
@@ -141,38 +142,32 @@ static enum status write_task(struct pool_dispatch *dispatch, const struct slot 
     return status == STATUS_OK ? message_write_recall(head, buffer_view(&dispatch->body), &dispatch->frame) : status;
 }
 
-/* STATUS_OK: the slot has the job. STATUS_CLOSED: the slot was gone and is forgotten. STATUS_FULL: slots that hang hold as many
- * tasks as there may be. STATUS_NO_MEMORY. */
-static enum status send_task(struct pool_dispatch *dispatch, struct slot *slot, struct job *job,
-                             struct message_task_head *head, struct bytes body, uint64_t now_ms)
+enum status dispatch_post(struct pool_dispatch *dispatch, struct slot *slot, struct job *jobs, uint64_t time_ms, uint64_t now_ms)
 {
     struct bytes identity = {slot->identity, slot->identity_bytes};
-    uint64_t time_ms = attempt_ms(dispatch, slot->kind, job, now_ms);
-    enum status status;
+    enum status status = pool_slots_charge(dispatch->slots, slot, dispatch->frame.count);
+    uint64_t now_us;
 
-    head->nonce = dispatch->nonce;
-    head->sequence = ++dispatch->sequence;
-    head->kind = slot->kind;
-    head->remaining_ms = (uint32_t)time_ms;
-    if (!pool_slots_has_room(dispatch->slots, body.count)) {
-        return STATUS_FULL;
-    }
-    status = write_task(dispatch, slot, job, head, body);
-    if (status == STATUS_OK) {
-        status = pool_slots_charge(dispatch->slots, slot, dispatch->frame.count);
-    }
     if (status == STATUS_OK) {
         status = wire_send_to(dispatch->wire, identity, buffer_view(&dispatch->frame));
     }
     switch (status) {
     case STATUS_OK:
-        slot->job = job;
-        slot->is_long = job->is_long;
-        slot->sequence = head->sequence;
+        slot->job = jobs;
+        slot->is_long = jobs->is_long;
+        slot->sequence = dispatch->sequence;
         slot->due_ms = now_ms + time_ms;
+        slot->task_count = 0;
         pool_slots_move(dispatch->slots, slot, SLOT_BUSY, now_ms);
-        memcpy(job->tried, slot->worker, WORKER_ID_BYTES);
-        job->sent_us = clock_us();
+        now_us = clock_us();
+        for (struct job *job = jobs; job != NULL; job = job->beside) {
+            slot->task_count++;
+            memcpy(job->tried, slot->worker, WORKER_ID_BYTES);
+            job->sent_us = now_us;
+            if (slot->kind == SLOT_LOCAL && job->result.queue_us == 0) {
+                job->result.queue_us = (uint32_t)(now_us - job->submitted_us);
+            }
+        }
         return STATUS_OK;
     case STATUS_FULL:
         return STATUS_FULL;
@@ -184,6 +179,24 @@ static enum status send_task(struct pool_dispatch *dispatch, struct slot *slot, 
         dispatch_forget(dispatch, slot, END_GONE, "unreachable", now_ms);
         return STATUS_CLOSED;
     }
+}
+
+/* One job to one slot: statuses of dispatch_post. */
+static enum status send_task(struct pool_dispatch *dispatch, struct slot *slot, struct job *job,
+                             struct message_task_head *head, struct bytes body, uint64_t now_ms)
+{
+    uint64_t time_ms = dispatch_attempt_ms(dispatch, slot->kind, job, now_ms);
+    enum status status;
+
+    head->nonce = dispatch->nonce;
+    head->sequence = ++dispatch->sequence;
+    head->kind = slot->kind;
+    head->remaining_ms = (uint32_t)time_ms;
+    if (!pool_slots_has_room(dispatch->slots, body.count)) {
+        return STATUS_FULL;
+    }
+    status = write_task(dispatch, slot, job, head, body);
+    return status == STATUS_OK ? dispatch_post(dispatch, slot, job, time_ms, now_ms) : STATUS_NO_MEMORY;
 }
 
 void dispatch_send_whole(struct pool_dispatch *dispatch, struct slot *slot, struct job *job, uint64_t now_ms)
@@ -201,6 +214,7 @@ static enum status send_to_idle(struct pool_dispatch *dispatch, enum slot_kind k
     struct message_task_head head = {.drawn = DRAWN_UNSURE, .score = NAN};
     struct bytes body = buffer_view(&job->body);
     const unsigned char *avoided = job->attempts > 0 ? job->tried : NULL;
+    bool was_sent = job->give_up_ms != 0;
     enum status status = STATUS_OK;
     struct slot *slot;
 
@@ -213,9 +227,6 @@ static enum status send_to_idle(struct pool_dispatch *dispatch, enum slot_kind k
         status = message_body_select(body, buffer_view(&job->unsure), &dispatch->body);
         body = buffer_view(&dispatch->body);
     }
-    if (job->attempts == 0) {
-        job->give_up_ms = now_ms + dispatch->deadline_ms[kind];
-    }
     while (status == STATUS_OK && (slot = pool_slots_idle(dispatch->slots, kind, job->profile->name, avoided)) != NULL) {
         status = send_task(dispatch, slot, job, &head, body, now_ms);
         if (status == STATUS_OK) {
@@ -224,6 +235,7 @@ static enum status send_to_idle(struct pool_dispatch *dispatch, enum slot_kind k
         }
         status = status == STATUS_CLOSED ? STATUS_OK : status;
     }
+    job->give_up_ms = was_sent ? job->give_up_ms : 0; /* its deadline runs from its first sending on */
     return status == STATUS_OK || status == STATUS_FULL ? STATUS_AGAIN : status;
 }
 
@@ -236,21 +248,23 @@ enum status dispatch_send(struct pool_dispatch *dispatch, enum slot_kind kind, s
     return status;
 }
 
-/* As dispatch_send, and STATUS_DENIED: moderators have died of this text before. */
-static enum status send_local(struct pool_dispatch *dispatch, struct job *job, uint64_t now_ms)
+enum status dispatch_may_send(const struct pool_dispatch *dispatch, struct job *job, uint64_t now_ms)
 {
-    enum status status = pool_poison_has(&dispatch->poison, dispatch_text(job), now_ms)
-                             ? STATUS_DENIED
-                             : dispatch_send(dispatch, SLOT_LOCAL, job, now_ms);
-
-    if (status == STATUS_OK) {
-        job->result.queue_us = (uint32_t)(job->sent_us - job->submitted_us);
+    if (dispatch_is_abandoned(job)) {
+        return STATUS_CLOSED;
     }
-    return status;
+    return pool_poison_has(&dispatch->poison, dispatch_text(job), now_ms) ? STATUS_DENIED : STATUS_OK;
 }
 
-/* The end of a job that no moderator was asked about. */
-static void finish_unsent(struct pool_dispatch *dispatch, struct job *job, enum status status)
+/* Statuses of dispatch_may_send and dispatch_send. */
+static enum status send_local(struct pool_dispatch *dispatch, struct job *job, uint64_t now_ms)
+{
+    enum status status = dispatch_may_send(dispatch, job, now_ms);
+
+    return status == STATUS_OK ? dispatch_send(dispatch, SLOT_LOCAL, job, now_ms) : status;
+}
+
+void dispatch_finish_unsent(struct pool_dispatch *dispatch, struct job *job, enum status status)
 {
     if (status == STATUS_DENIED) {
         series_add(dispatch->counts.quarantined, 1);
@@ -262,21 +276,36 @@ static void finish_unsent(struct pool_dispatch *dispatch, struct job *job, enum 
     dispatch_finish(dispatch, job, status);
 }
 
+/* Gives the next job in the queue to an idle slot, alone. STATUS_AGAIN: it waits on. */
+static enum status give_one(struct pool_dispatch *dispatch, struct job *job, uint64_t now_ms)
+{
+    enum status status = send_local(dispatch, job, now_ms);
+
+    if (status == STATUS_AGAIN) {
+        return STATUS_AGAIN;
+    }
+    (void)pool_queue_take(&dispatch->queue, job, now_ms);
+    if (status != STATUS_OK) {
+        dispatch_finish_unsent(dispatch, job, status);
+    }
+    return STATUS_OK;
+}
+
 /* Gives idle slots the jobs that wait; with no slot left to wait for, none waits. */
 void dispatch_give(struct pool_dispatch *dispatch, uint64_t now_ms)
 {
+    enum status status = STATUS_OK;
     struct job *job;
 
     dispatch_retry(dispatch, now_ms);
-    while ((job = pool_queue_peek(&dispatch->queue, pool_slots_long_room(dispatch->slots))) != NULL) {
-        enum status status = dispatch_is_abandoned(job) ? STATUS_CLOSED : send_local(dispatch, job, now_ms);
+    while (status != STATUS_AGAIN &&
+           (job = pool_queue_peek(&dispatch->queue, pool_slots_long_room(dispatch->slots))) != NULL) {
+        size_t share = dispatch_share(dispatch);
 
-        if (status == STATUS_AGAIN) {
-            break;
-        }
-        (void)pool_queue_take(&dispatch->queue, job, now_ms);
-        if (status != STATUS_OK) {
-            finish_unsent(dispatch, job, status);
+        status = share > 1 ? dispatch_send_batch(dispatch, share, now_ms) : STATUS_NOT_FOUND;
+        if (status == STATUS_NOT_FOUND) {
+            job = pool_queue_peek(&dispatch->queue, pool_slots_long_room(dispatch->slots));
+            status = job == NULL ? STATUS_OK : give_one(dispatch, job, now_ms);
         }
     }
     while (pool_slots_count(dispatch->slots, SLOT_LOCAL) == 0 &&
@@ -288,9 +317,15 @@ void dispatch_give(struct pool_dispatch *dispatch, uint64_t now_ms)
 /* Whoever has most of a full queue makes room. STATUS_FULL: that is this job's own caller. */
 static enum status queue_job(struct pool_dispatch *dispatch, struct job *job, uint64_t now_ms)
 {
-    enum status status;
+    enum status status = pool_queue_push(&dispatch->queue, job, now_ms);
     struct job *greedy;
 
+    if (status == STATUS_OK) {
+        return STATUS_OK;
+    }
+    if (pool_slots_in(dispatch->slots, SLOT_LOCAL, SLOT_IDLE) > 0) {
+        dispatch_give(dispatch, now_ms); /* some may wait only for others of this turn to share a slot with */
+    }
     while ((status = pool_queue_push(&dispatch->queue, job, now_ms)) == STATUS_FULL &&
            (greedy = pool_queue_pop_greediest(&dispatch->queue, job, now_ms)) != NULL) {
         dispatch_finish(dispatch, greedy, STATUS_FULL);
@@ -298,7 +333,15 @@ static enum status queue_job(struct pool_dispatch *dispatch, struct job *job, ui
     return status;
 }
 
-void pool_dispatch_submit(struct pool_dispatch *dispatch, struct job *job, uint64_t now_ms)
+/* Whether the job goes to a slot at once. Nobody is passed: whatever frees a slot gives it to the queue before it returns; an
+ * idle one has no room for its first. Where more jobs come in this turn than slots are idle, they share them. */
+static bool goes_at_once(const struct pool_dispatch *dispatch)
+{
+    return pool_queue_peek(&dispatch->queue, pool_slots_long_room(dispatch->slots)) == NULL &&
+           (dispatch->coming_count == 0 || dispatch->coming_count < pool_slots_in(dispatch->slots, SLOT_LOCAL, SLOT_IDLE));
+}
+
+static void submit(struct pool_dispatch *dispatch, struct job *job, uint64_t now_ms)
 {
     enum status status;
 
@@ -311,16 +354,29 @@ void pool_dispatch_submit(struct pool_dispatch *dispatch, struct job *job, uint6
         dispatch_finish(dispatch, job, STATUS_CLOSED);
         return;
     }
-    /* Nobody is passed: whatever frees a slot gives it to the queue before it returns; an idle one has no room for its first. */
-    status = pool_queue_peek(&dispatch->queue, pool_slots_long_room(dispatch->slots)) != NULL
-                 ? STATUS_AGAIN
-                 : send_local(dispatch, job, now_ms);
+    status = goes_at_once(dispatch) ? send_local(dispatch, job, now_ms) : STATUS_AGAIN;
     if (status == STATUS_AGAIN && pool_slots_count(dispatch->slots, SLOT_LOCAL) > 0) {
         status = queue_job(dispatch, job, now_ms);
         series_add(dispatch->counts.held, job->is_long && !pool_slots_long_room(dispatch->slots) ? 1 : 0);
     }
     if (status != STATUS_OK) {
-        finish_unsent(dispatch, job, status);
+        dispatch_finish_unsent(dispatch, job, status);
+    }
+}
+
+void pool_dispatch_expect(struct pool_dispatch *dispatch, size_t count)
+{
+    dispatch->coming_count = count;
+}
+
+void pool_dispatch_submit(struct pool_dispatch *dispatch, struct job *job, uint64_t now_ms)
+{
+    bool was_last = dispatch->coming_count == 1;
+
+    dispatch->coming_count -= dispatch->coming_count > 0;
+    submit(dispatch, job, now_ms);
+    if (was_last) {
+        dispatch_give(dispatch, now_ms);
     }
 }
 
@@ -335,6 +391,7 @@ void dispatch_review(struct pool_dispatch *dispatch, struct job *job, const stru
         return;
     }
     job->attempts = 0;
+    job->give_up_ms = 0;
     job->review = (struct message_task_head){
         .drawn = verdict->drawn, .score = verdict->score, .model_version = verdict->model_version};
     if (buffer_append(&job->unsure, verdict->unsure) == STATUS_OK &&
@@ -369,9 +426,12 @@ void pool_dispatch_stop(struct pool_dispatch *dispatch, uint64_t now_ms)
         struct slot *slot;
 
         while ((slot = pool_slots_first(dispatch->slots, (enum slot_kind)kind, SLOT_BUSY)) != NULL) {
-            job = dispatch_release(slot);
+            struct job *jobs = dispatch_release(slot);
+
             pool_slots_move(dispatch->slots, slot, SLOT_QUARANTINED, now_ms);
-            dispatch_finish(dispatch, job, STATUS_UNAVAILABLE);
+            while ((job = dispatch_next(&jobs)) != NULL) {
+                dispatch_finish(dispatch, job, STATUS_UNAVAILABLE);
+            }
         }
     }
     dispatch_retry(dispatch, now_ms);

@@ -32,6 +32,9 @@ void pool_dispatch_close(struct pool_dispatch **dispatch);
 /* Gives the texts of a job their names, so that they need not be sent each time (gateway/pool_recall). Thread: the job's loop. */
 void pool_dispatch_name(const struct pool_dispatch *dispatch, struct job *job);
 
+/* So many jobs are submitted next, with nothing between them: they share idle slots when they are more than those. */
+void pool_dispatch_expect(struct pool_dispatch *dispatch, size_t count);
+
 /* Takes the job until it is finished, which may be at once. */
 void pool_dispatch_submit(struct pool_dispatch *dispatch, struct job *job, uint64_t now_ms);
 

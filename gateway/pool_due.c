@@ -33,13 +33,13 @@ static void end_attempts(struct pool_dispatch *dispatch, size_t kind, uint64_t n
     struct slot *slot;
 
     while ((slot = pool_slots_first(dispatch->slots, (enum slot_kind)kind, SLOT_BUSY)) != NULL && slot->due_ms <= now_ms) {
-        struct job *job = dispatch_release(slot);
+        struct job *jobs = dispatch_release(slot);
 
         pool_slots_move(dispatch->slots, slot, SLOT_QUARANTINED, now_ms);
         if (kind == SLOT_LOCAL) { /* a late review says something of its LLM only */
             dispatch_suspect(dispatch, slot->worker, now_ms);
         }
-        dispatch_fail(dispatch, slot->kind, job, END_TIMEOUT, now_ms);
+        dispatch_fail_all(dispatch, (enum slot_kind)kind, jobs, END_TIMEOUT, now_ms);
     }
 }
 

@@ -1,7 +1,8 @@
-/* pool_inside: what the four files of the pool's dispatch share: pool_dispatch.c (jobs), pool_attempts.c (those without a
- * verdict), pool_answers.c (messages of the slots) and pool_due.c (what time brings). For them alone.
+/* pool_inside: what the five files of the pool's dispatch share: pool_dispatch.c (jobs), pool_batch.c (several in one message),
+ * pool_attempts.c (those without a verdict), pool_answers.c (messages of the slots) and pool_due.c (what time brings). For them
+ * alone.
  *
- * Every job in here is in exactly one place: in the queue, or at one busy slot. Thread: the pool's.
+ * Every job in here is in exactly one place: in the queue, or at one busy slot, with those `beside` it. Thread: the pool's.
  */
 #ifndef GATEWAY_POOL_INSIDE_H
 #define GATEWAY_POOL_INSIDE_H
@@ -27,6 +28,8 @@ struct pool_dispatch {
     uint64_t probe_at_ms; /* not before */
     uint64_t nonce;
     uint64_t sequence;
+    size_t batch_tasks_max;
+    size_t coming_count; /* jobs that are submitted next, in the same turn */
     bool stopped;
     struct buffer frame; /* the message being sent */
     struct buffer body;  /* what a review sees, or a moderator that knows some of the texts */
@@ -38,6 +41,33 @@ struct pool_dispatch {
 /* The end of every job: gives it back. */
 void dispatch_finish(struct pool_dispatch *dispatch, struct job *job, enum status status);
 
+/* Whether the job is still to be sent: STATUS_OK; STATUS_CLOSED: nobody waits for it; STATUS_DENIED: moderators have died of
+ * this text before. */
+MUST_CHECK enum status dispatch_may_send(const struct pool_dispatch *dispatch, struct job *job, uint64_t now_ms);
+
+/* The end of a job that no moderator was asked about. */
+void dispatch_finish_unsent(struct pool_dispatch *dispatch, struct job *job, enum status status);
+
+/* How long its next attempt may take; from the first one on its deadline runs. */
+uint64_t dispatch_attempt_ms(const struct pool_dispatch *dispatch, enum slot_kind kind, struct job *job, uint64_t now_ms);
+
+/* The frame, with the sequence drawn last, goes to this idle slot: STATUS_OK: it has these jobs (`beside` one another).
+ * STATUS_CLOSED: it was gone and is forgotten. STATUS_FULL: slots that hang hold as many tasks as there may be.
+ * STATUS_NO_MEMORY. */
+MUST_CHECK enum status dispatch_post(struct pool_dispatch *dispatch, struct slot *slot, struct job *jobs, uint64_t time_ms,
+                                     uint64_t now_ms);
+
+/* How many of the waiting jobs the next idle slot is to have: 1 as long as there is a slot for each. */
+size_t dispatch_share(const struct pool_dispatch *dispatch);
+
+/* Takes up to `share` short jobs from the queue to one idle slot, which there is; where that fails they wait to be sent alone.
+ * STATUS_NOT_FOUND: none was taken, the next one has to go alone. */
+MUST_CHECK enum status dispatch_send_batch(struct pool_dispatch *dispatch, size_t share, uint64_t now_ms);
+
+/* A job that was in a batch and got no answer there, which is nobody's fault: waits to be sent alone, first of all; it is no
+ * attempt. */
+void dispatch_again(struct pool_dispatch *dispatch, struct job *job, uint64_t now_ms);
+
 /* Sends the job to an idle slot of this kind, of another process than before: STATUS_OK. STATUS_AGAIN: there is none, or no room
  * for one more task. STATUS_NO_MEMORY. */
 MUST_CHECK enum status dispatch_send(struct pool_dispatch *dispatch, enum slot_kind kind, struct job *job, uint64_t now_ms);
@@ -47,6 +77,12 @@ void dispatch_send_whole(struct pool_dispatch *dispatch, struct slot *slot, stru
 
 /* A task will get no answer, and its job is off the slot: sends it to another moderator, or finishes it. */
 void dispatch_fail(struct pool_dispatch *dispatch, enum slot_kind kind, struct job *job, enum pool_end end, uint64_t now_ms);
+
+/* The same for all of a message (`beside` one another); NULL for none. Each is sent alone. */
+void dispatch_fail_all(struct pool_dispatch *dispatch, enum slot_kind kind, struct job *jobs, enum pool_end end, uint64_t now_ms);
+
+/* The next one of a message, which is then on its own: takes `*job` off those beside it. NULL behind the last. */
+struct job *dispatch_next(struct job **jobs);
 
 /* Gives idle slots of another moderator the jobs that wait for one; finishes those that wait in vain. */
 void dispatch_retry(struct pool_dispatch *dispatch, uint64_t now_ms);
@@ -62,7 +98,7 @@ bool dispatch_is_abandoned(struct job *job);
 /* What moderators read of the job: roles and texts, whoever sends them under whatever profile. Lends from the job. */
 struct bytes dispatch_text(const struct job *job);
 
-/* Takes the job off its slot, which is to be moved or forgotten next; NULL when it has none. */
+/* Takes the job, and those beside it, off its slot, which is to be moved or forgotten next; NULL when it has none. */
 struct job *dispatch_release(struct slot *slot);
 
 /* The slot is gone, or not trusted any more: its task fails now, not at its deadline. `why` is for the log. */

@@ -143,6 +143,7 @@ enum status pool_queue_push(struct pool_queue *queue, struct job *job, uint64_t 
     job->older = line->newest;
     *(line->newest == NULL ? &line->oldest : &line->newest->newer) = job;
     line->newest = job;
+    line->count++;
     job->queued_ms = now_ms;
     queue->count++;
     queue->bytes += job->body.count;
@@ -164,6 +165,7 @@ static struct job *take_out(struct pool_queue *queue, struct job *job, uint64_t 
     *(job->next == NULL ? &caller->jobs[job->is_long].last : &job->next->previous) = job->previous;
     *(job->older == NULL ? &line->oldest : &job->older->newer) = job->newer;
     *(job->newer == NULL ? &line->newest : &job->newer->older) = job->older;
+    line->count--;
     caller->count--;
     caller->bytes -= job->body.count;
     if (caller->count == 0) {

@@ -30,6 +30,7 @@ struct queue_caller;
 struct queue_line {
     struct job *oldest;
     struct job *newest;
+    size_t count;
 };
 
 enum { QUEUE_SHORT, QUEUE_LONG, QUEUE_LINES }; /* by job->is_long */

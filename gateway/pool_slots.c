@@ -23,6 +23,7 @@ struct pool_slots {
     struct series *gauges[KINDS][SLOT_STATES];
     struct series *process_gauges[KINDS];
     size_t process_counts[KINDS];
+    size_t state_counts[KINDS][SLOT_STATES];
     size_t long_count; /* local slots with a long text */
     struct series *long_gauge;
     _Atomic size_t counts[KINDS];
@@ -171,29 +172,36 @@ static void enter(struct pool_slots *slots, struct slot *slot, enum slot_state s
         before = before->previous; /* few: only a second attempt may be shorter than those begun before it */
     }
     list_insert(list, before, slot);
+    slots->state_counts[slot->kind][state]++;
     series_add(slots->gauges[slot->kind][state], 1);
 }
 
 static void leave(struct pool_slots *slots, struct slot *slot)
 {
     list_remove(&slots->lists[slot->kind][slot->state], slot);
+    slots->state_counts[slot->kind][slot->state]--;
     series_add(slots->gauges[slot->kind][slot->state], -1);
     if (slot->state == SLOT_BUSY || slot->state == SLOT_QUARANTINED) { /* of any other the flag is the next task's */
         count_long(slots, slot, -1);
     }
 }
 
-/* Whether a slot of this kind and process is in one of the lists. */
-static bool process_is_known(const struct pool_slots *slots, enum slot_kind kind, const unsigned char *worker)
+/* A slot of this kind and process that is in one of the lists; NULL when there is none. */
+static const struct slot *any_of(const struct pool_slots *slots, enum slot_kind kind, const unsigned char *worker)
 {
     for (size_t state = 0; state < SLOT_STATES; state++) {
         for (const struct slot *slot = slots->lists[kind][state].first; slot != NULL; slot = slot->next) {
             if (memcmp(slot->worker, worker, WORKER_ID_BYTES) == 0) {
-                return true;
+                return slot;
             }
         }
     }
-    return false;
+    return NULL;
+}
+
+static bool process_is_known(const struct pool_slots *slots, enum slot_kind kind, const unsigned char *worker)
+{
+    return any_of(slots, kind, worker) != NULL;
 }
 
 static void count_process(struct pool_slots *slots, enum slot_kind kind, int more)
@@ -207,6 +215,7 @@ enum status pool_slots_add(struct pool_slots *slots, struct bytes identity, cons
 {
     struct slot **bucket = bucket_of(slots, identity);
     struct slot *slot = slots->unused;
+    const struct slot *other;
     enum status status;
 
     assert(pool_slots_find(slots, identity) == NULL);
@@ -224,8 +233,11 @@ enum status pool_slots_add(struct pool_slots *slots, struct bytes identity, cons
     memcpy(slot->worker, ready->worker.data, WORKER_ID_BYTES);
     status = bytes_copy(ready->profile, slot->profile, sizeof slot->profile);
     assert(status == STATUS_OK); /* message_read_ready bounds it */
-    if (!process_is_known(slots, slot->kind, slot->worker)) {
+    other = any_of(slots, slot->kind, slot->worker);
+    if (other == NULL) {
         count_process(slots, slot->kind, 1);
+    } else {
+        slot->takes_one = other->takes_one;
     }
     enter(slots, slot, SLOT_IDLE, now_ms);
     atomic_fetch_add_explicit(&slots->counts[slot->kind], 1, memory_order_relaxed);
@@ -309,6 +321,20 @@ bool pool_slots_long_room(const struct pool_slots *slots)
     size_t room = pool_slots_count(slots, SLOT_LOCAL) / 2;
 
     return slots->long_count < (room == 0 ? 1 : room);
+}
+
+size_t pool_slots_in(const struct pool_slots *slots, enum slot_kind kind, enum slot_state state)
+{
+    return slots->state_counts[kind][state];
+}
+
+void pool_slots_take_one(struct pool_slots *slots, const unsigned char worker[WORKER_ID_BYTES])
+{
+    for (size_t state = 0; state < SLOT_STATES; state++) {
+        for (struct slot *slot = slots->lists[SLOT_LOCAL][state].first; slot != NULL; slot = slot->next) {
+            slot->takes_one = slot->takes_one || memcmp(slot->worker, worker, WORKER_ID_BYTES) == 0;
+        }
+    }
 }
 
 size_t pool_slots_processes(const struct pool_slots *slots, enum slot_kind kind)

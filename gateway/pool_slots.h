@@ -33,7 +33,9 @@ struct slot {
     uint64_t since_ms;    /* in this state */
     uint64_t due_ms;      /* busy: when its attempt is over; set before pool_slots_move */
     uint64_t sequence;    /* busy, quarantined: of its task */
-    struct job *job;      /* busy: borrowed; NULL in every other state */
+    struct job *job;      /* busy: borrowed, and those `beside` it; NULL in every other state */
+    size_t task_count;    /* busy, quarantined: of its message */
+    bool takes_one;       /* its process knows no message of several tasks */
     bool is_long;         /* busy, quarantined: its task's text; set before pool_slots_move */
     size_t task_bytes;    /* busy, quarantined: of the task that it may not have read yet; else 0 */
     unsigned probe_count; /* since it became busy */
@@ -83,6 +85,12 @@ struct slot *pool_slots_idle(const struct pool_slots *slots, enum slot_kind kind
 /* Whether one more local slot may have a long text: at most half of them do, and one where there is but one, so that there are
  * always slots for short ones. */
 bool pool_slots_long_room(const struct pool_slots *slots);
+
+/* Slots of a kind that are in that state. */
+size_t pool_slots_in(const struct pool_slots *slots, enum slot_kind kind, enum slot_state state);
+
+/* This process knows no message of several tasks: its slots, and those that it adds, take one task a message. */
+void pool_slots_take_one(struct pool_slots *slots, const unsigned char worker[WORKER_ID_BYTES]);
 
 /* Moderator processes that have a slot of this kind, in any state. */
 size_t pool_slots_processes(const struct pool_slots *slots, enum slot_kind kind);

@@ -135,8 +135,7 @@ enum status slot_turn(struct slot *slot, uint64_t now_ms)
     return STATUS_OK;
 }
 
-/* Sends what `written` says was written into `out`. */
-static void reply(struct slot *slot, uint64_t now_ms, enum status written, const struct buffer *out)
+void slot_reply(struct slot *slot, uint64_t now_ms, enum status written, const struct buffer *out)
 {
     assert(written == STATUS_OK); /* our own message, of our own making, into a buffer that fits the longest */
     if (wire_send(slot->wire, buffer_view(out)) == STATUS_OK) {
@@ -146,23 +145,19 @@ static void reply(struct slot *slot, uint64_t now_ms, enum status written, const
     }
 }
 
-#define REPLY_BUFFER(name)                                                                                             \
-    char name##_bytes[REPLY_BYTES_MAX];                                                                                \
-    struct buffer name = {.data = name##_bytes, .room = sizeof name##_bytes, .max = sizeof name##_bytes}
-
 void slot_join(struct slot *slot, uint64_t now_ms)
 {
     REPLY_BUFFER(out);
 
     assert(slot->state == SLOT_JOINING);
-    reply(slot, now_ms, message_write_ready(&slot->ready, &out), &out);
+    slot_reply(slot, now_ms, message_write_ready(&slot->ready, &out), &out);
 }
 
 static void answer_ping(struct slot *slot, uint64_t now_ms)
 {
     REPLY_BUFFER(out);
 
-    reply(slot, now_ms, message_write_plain(slot->leaving ? MESSAGE_BYE : MESSAGE_PONG, &out), &out);
+    slot_reply(slot, now_ms, message_write_plain(slot->leaving ? MESSAGE_BYE : MESSAGE_PONG, &out), &out);
     if (slot->leaving && slot->state == SLOT_WAITING) {
         /* The socket stays open for a moment, so that the BYE leaves it. */
         slot->state = SLOT_GONE;
@@ -175,7 +170,7 @@ void slot_verdict(struct slot *slot, uint64_t now_ms, const struct message_verdi
     REPLY_BUFFER(out);
 
     assert(slot->state == SLOT_WORKING);
-    reply(slot, now_ms, message_write_verdict(verdict, &out), &out);
+    slot_reply(slot, now_ms, message_write_verdict(verdict, &out), &out);
 }
 
 void slot_busy(struct slot *slot, uint64_t now_ms, const struct message_task_head *head, enum busy_reason reason)
@@ -184,30 +179,30 @@ void slot_busy(struct slot *slot, uint64_t now_ms, const struct message_task_hea
     REPLY_BUFFER(out);
 
     assert(slot->state == SLOT_WORKING);
-    reply(slot, now_ms, message_write_busy(&busy, &out), &out);
+    slot_reply(slot, now_ms, message_write_busy(&busy, &out), &out);
 }
 
-/* What the frame is: STATUS_OK a task for this slot, STATUS_AGAIN a PING, STATUS_UNSUPPORTED anything else. */
-static enum status read_frame(const struct slot *slot, struct bytes frame, struct message_task *out)
+/* What the frame is: STATUS_OK what this slot does, STATUS_AGAIN a PING, STATUS_UNSUPPORTED anything else. */
+static enum status read_frame(const struct slot *slot, struct bytes frame, struct message_tasks *out)
 {
     enum message_type type;
 
     /* Read for what it mostly is: each reader walks the whole frame first. */
-    if (message_read_task(frame, out) == STATUS_OK) {
-        return out->head.kind == slot->ready.kind ? STATUS_OK : STATUS_UNSUPPORTED;
+    if (message_read_tasks(frame, out) == STATUS_OK) {
+        return out->tasks[0].head.kind == slot->ready.kind ? STATUS_OK : STATUS_UNSUPPORTED;
     }
+    out->count = 0;
     return message_read_type(frame, &type) == STATUS_OK && type == MESSAGE_PING ? STATUS_AGAIN : STATUS_UNSUPPORTED;
 }
 
-enum status slot_take(struct slot *slot, uint64_t now_ms, struct message_task *out)
+/* The next frame, and with it the turn to answer. STATUS_AGAIN: there is none. STATUS_MALFORMED: it is no frame. */
+static enum status take_frame(struct slot *slot, uint64_t now_ms, struct bytes *out)
 {
-    struct message_task task = {0};
     struct bytes identity;
-    struct bytes frame;
     enum status status;
 
     assert(slot->state == SLOT_WAITING);
-    status = wire_take(slot->wire, &identity, &frame);
+    status = wire_take(slot->wire, &identity, out);
     if (status == STATUS_AGAIN) {
         return status;
     }
@@ -219,14 +214,40 @@ enum status slot_take(struct slot *slot, uint64_t now_ms, struct message_task *o
     slot->rebuilds = 0;
     slot->state = SLOT_WORKING; /* nothing is due while the gateway waits for us */
     slot->due_ms = UINT64_MAX;
-    status = status == STATUS_OK ? read_frame(slot, frame, &task) : STATUS_UNSUPPORTED;
+    return status;
+}
+
+enum status slot_take_tasks(struct slot *slot, uint64_t now_ms, struct message_tasks *out)
+{
+    static const struct message_task_head none; /* zeroes name no attempt */
+    struct bytes frame;
+    enum status status = take_frame(slot, now_ms, &frame);
+
+    if (status == STATUS_AGAIN) {
+        return status;
+    }
+    out->count = 0;
+    status = status == STATUS_OK ? read_frame(slot, frame, out) : STATUS_UNSUPPORTED;
     if (status == STATUS_AGAIN) {
         answer_ping(slot, now_ms);
     } else if (status == STATUS_UNSUPPORTED) {
-        /* Lock-step wants an answer. The head of a frame that is no task was never read: zeroes name no attempt. */
-        slot_busy(slot, now_ms, &task.head, BUSY_UNSUPPORTED);
-    } else {
-        *out = task;
+        /* Lock-step wants an answer. */
+        slot_busy(slot, now_ms, out->count > 0 ? &out->tasks[0].head : &none, BUSY_UNSUPPORTED);
+    }
+    return status;
+}
+
+enum status slot_take(struct slot *slot, uint64_t now_ms, struct message_task *out)
+{
+    struct message_tasks tasks;
+    enum status status = slot_take_tasks(slot, now_ms, &tasks);
+
+    if (status == STATUS_OK && tasks.is_batch) {
+        slot_busy(slot, now_ms, &tasks.tasks[0].head, BUSY_UNSUPPORTED);
+        return STATUS_UNSUPPORTED;
+    }
+    if (status == STATUS_OK) {
+        *out = tasks.tasks[0];
     }
     return status;
 }

@@ -63,14 +63,26 @@ MUST_CHECK enum status slot_turn(struct slot *slot, uint64_t now_ms);
 /* The socket takes output: sends READY. */
 void slot_join(struct slot *slot, uint64_t now_ms);
 
-/* The socket has input. STATUS_OK: a task of the slot's kind, and the slot is WORKING until slot_verdict or slot_busy; its views
- * are lent until then. STATUS_AGAIN: nothing, or a PING that was answered. STATUS_UNSUPPORTED: something that is no task for
- * this slot was answered with BUSY. */
+/* The socket has input. STATUS_OK: a task of the slot's kind, or several, and the slot is WORKING until slot_verdict, slot_busy
+ * or slot_reply; views are lent until then. STATUS_AGAIN: nothing, or a PING that was answered. STATUS_UNSUPPORTED: something
+ * that is no task for this slot was answered with BUSY. `out` may be filled in any case, and means something with STATUS_OK
+ * only. */
+MUST_CHECK enum status slot_take_tasks(struct slot *slot, uint64_t now_ms, struct message_tasks *out);
+
+/* The same for who takes one task at a time: a TASKS is nothing for it. `out` is untouched on failure. */
 MUST_CHECK enum status slot_take(struct slot *slot, uint64_t now_ms, struct message_task *out);
 
 /* The answer to the task, and the next READY. */
 void slot_verdict(struct slot *slot, uint64_t now_ms, const struct message_verdict *verdict);
 void slot_busy(struct slot *slot, uint64_t now_ms, const struct message_task_head *head, enum busy_reason reason);
+
+/* A message that the owner has written into `out`, as `written` says: READY, or the VERDICTS that a TASKS asks for. */
+void slot_reply(struct slot *slot, uint64_t now_ms, enum status written, const struct buffer *out);
+
+/* Room on the stack for whatever a slot answers. */
+#define REPLY_BUFFER(name)                                                                                             \
+    char name##_bytes[REPLY_BYTES_MAX];                                                                                \
+    struct buffer name = {.data = name##_bytes, .room = sizeof name##_bytes, .max = sizeof name##_bytes}
 
 /* From now on the next PING gets a BYE; a slot that never joined is GONE at once. */
 void slot_leave(struct slot *slot);

@@ -1,6 +1,7 @@
 /* worker: polls the local slots of each thread, judges their tasks and counts what came of them. */
 #include "moderator/worker.h"
 
+#include "moderator/outfit.h"
 #include "moderator/worker_slots.h"
 #include "proto/clock.h"
 #include "proto/limits.h"
@@ -15,16 +16,9 @@
 #include <unistd.h>
 #include <zmq.h>
 
-enum { OUTCOMES = OUTCOME_UNSURE + 1, SOURCES = SOURCE_UNDECIDED + 1, REASONS = BUSY_UNKNOWN_TEXT + 1 };
+enum { REASONS = BUSY_LATER + 1 };
 
 enum other { OTHER_STOP, OTHER_WATCH }; /* what ends a wait beside the slots */
-
-/* What a thread judges with, made anew for new rules. */
-struct outfit {
-    struct judge *judge;
-    struct judge *second; /* for short texts, between two steps of a long one */
-    struct series *judged[]; /* [profile of the judge][outcome][source], looked up when first needed */
-};
 
 /* A long task that waits until the one before it is judged; its slot lends its views. */
 struct held {
@@ -67,40 +61,6 @@ uint64_t worker_heard_ms(const struct worker *worker)
     return atomic_load_explicit(&worker->heard_ms, memory_order_relaxed);
 }
 
-/* `pause` is what happens between two steps of a long text. */
-static enum status outfit_open(struct outfit **out, const struct judge_parts *base, struct pause pause)
-{
-    struct judge_parts parts = *base;
-    size_t series_count = rules_settings(parts.rules)->profile_count * OUTCOMES * SOURCES;
-    struct outfit *outfit = calloc(1, sizeof *outfit + series_count * sizeof *outfit->judged);
-    enum status status;
-
-    if (outfit == NULL) {
-        return STATUS_NO_MEMORY;
-    }
-    status = judge_open(&outfit->second, &parts);
-    parts.pause = pause;
-    if (status == STATUS_OK) {
-        status = judge_open(&outfit->judge, &parts);
-    }
-    if (status != STATUS_OK) {
-        judge_close(&outfit->second);
-        free(outfit);
-        return status;
-    }
-    *out = outfit;
-    return STATUS_OK;
-}
-
-static void outfit_close(struct outfit *outfit)
-{
-    if (outfit != NULL) {
-        judge_close(&outfit->judge);
-        judge_close(&outfit->second);
-        free(outfit);
-    }
-}
-
 /* Between two tasks. */
 static void change_outfit(struct thread *thread)
 {
@@ -112,31 +72,18 @@ static void change_outfit(struct thread *thread)
     }
 }
 
-static void count_verdict(struct thread *thread, struct bytes name, const struct message_verdict *verdict)
+static void count_refusal(struct thread *thread, const struct message_task *task, enum busy_reason reason)
 {
-    struct outfit *outfit = thread->outfit;
-    size_t place = 0;
-    const struct profile_settings *profile = judge_profile(outfit->judge, name, &place);
-    size_t index = (place * OUTCOMES + verdict->outcome) * SOURCES + verdict->source;
+    bool is_usual = reason == BUSY_UNKNOWN_TEXT || reason == BUSY_LATER;
 
-    if (outfit->judged[index] == NULL) {
-        const struct metric_label labels[] = {
-            {"profile", profile->name},
-            {"outcome", outcome_name(verdict->outcome)},
-            {"source", verdict_source_name(verdict->source)},
-        };
-
-        outfit->judged[index] = metrics_series(thread->worker->parts.metrics, METRIC_COUNTER, "prismguard_moderator_judged_total",
-                                               "Texts judged by keywords and the local model", labels, 3);
-    }
-    series_add(outfit->judged[index], 1);
+    series_add(thread->worker->tasks_refused[reason], 1);
+    log_event_limited_each(reason, REASONS, is_usual ? LOG_DEBUG : LOG_WARN, "task_refused", LOG_BYTES("profile", task->profile),
+                           LOG_NUMBER("reason", reason));
 }
 
 static void refuse(struct thread *thread, struct slot *slot, const struct message_task *task, enum busy_reason reason)
 {
-    series_add(thread->worker->tasks_refused[reason], 1);
-    log_event_limited_each(reason, REASONS, reason == BUSY_UNKNOWN_TEXT ? LOG_DEBUG : LOG_WARN, "task_refused",
-                           LOG_BYTES("profile", task->profile), LOG_NUMBER("reason", reason));
+    count_refusal(thread, task, reason);
     slot_busy(slot, clock_ms(), &task->head, reason);
 }
 
@@ -159,23 +106,75 @@ static enum busy_reason busy_reason_of(enum status status)
     }
 }
 
-static void judge_one(struct thread *thread, struct judge *judge, struct slot *slot, const struct message_task *task)
+/* BUSY_NONE: there is a verdict, and it is counted. `*now_us` is when it begins, and then when it has ended. */
+static enum busy_reason judge_one(struct thread *thread, struct judge *judge, const struct message_task *task,
+                                  struct message_verdict *out, uint64_t *now_us)
 {
-    uint64_t started_us = clock_us();
-    struct message_verdict verdict;
-    enum status status = judge_task(judge, task, &verdict);
-    uint64_t took_us = clock_us() - started_us;
+    uint64_t started_us = *now_us;
+    enum status status = judge_task(judge, task, out);
+    uint64_t took_us;
 
-    /* Counted before it is answered: a failed answer closes the socket that lends the task. */
-    if (status == STATUS_OK) {
-        verdict.worker_us = took_us < UINT32_MAX ? (uint32_t)took_us : UINT32_MAX;
-        series_observe(thread->worker->judge_seconds, (double)took_us / 1e6);
-        count_verdict(thread, task->profile, &verdict);
-        slot_verdict(slot, clock_ms(), &verdict);
-        return;
+    *now_us = clock_us();
+    took_us = *now_us - started_us;
+    if (status != STATUS_OK) {
+        series_add(thread->worker->given_up, status == STATUS_TIMEOUT);
+        return busy_reason_of(status);
     }
-    series_add(thread->worker->given_up, status == STATUS_TIMEOUT);
-    refuse(thread, slot, task, busy_reason_of(status));
+    out->worker_us = took_us < UINT32_MAX ? (uint32_t)took_us : UINT32_MAX;
+    series_observe(thread->worker->judge_seconds, (double)took_us / 1e6);
+    outfit_count(thread->outfit, task->profile, out);
+    return BUSY_NONE;
+}
+
+/* Counted before it is answered: a failed answer closes the socket that lends the task. */
+static void answer_one(struct thread *thread, struct judge *judge, struct slot *slot, const struct message_task *task)
+{
+    uint64_t now_us = clock_us();
+    struct message_verdict verdict;
+    enum busy_reason reason = judge_one(thread, judge, task, &verdict, &now_us);
+
+    if (reason == BUSY_NONE) {
+        slot_verdict(slot, now_us / 1000, &verdict);
+    } else {
+        refuse(thread, slot, task, reason);
+    }
+}
+
+/* Of a batch, what may still be begun; the first one always is, unless its time is over. */
+static enum busy_reason may_begin(const struct message_task *task, size_t index, uint64_t seen_ms, uint64_t began_us,
+                                  uint64_t now_us)
+{
+    if (now_us / 1000 - seen_ms >= task->head.remaining_ms) {
+        return BUSY_EXPIRED;
+    }
+    return index > 0 && now_us - began_us >= BATCH_JUDGE_US ? BUSY_LATER : BUSY_NONE;
+}
+
+/* Each answer is written at once: the next task takes the judge's views. */
+static void answer_batch(struct thread *thread, struct slot *slot, const struct message_tasks *tasks, uint64_t seen_ms)
+{
+    struct judge *judge = thread->has_long ? thread->outfit->second : thread->outfit->judge;
+    uint64_t began_us = clock_us();
+    uint64_t now_us = began_us;
+    REPLY_BUFFER(out);
+    enum status status = message_write_verdicts(&tasks->tasks[0].head, tasks->count, &out);
+
+    for (size_t index = 0; index < tasks->count && status == STATUS_OK; index++) {
+        const struct message_task *task = &tasks->tasks[index];
+        enum busy_reason reason = may_begin(task, index, seen_ms, began_us, now_us);
+        struct message_verdict verdict;
+
+        if (reason == BUSY_NONE) {
+            reason = judge_one(thread, judge, task, &verdict, &now_us);
+        }
+        if (reason == BUSY_NONE) {
+            status = message_write_verdicts_next(&verdict, &out);
+        } else {
+            count_refusal(thread, task, reason);
+            status = message_write_verdicts_busy(reason, &out);
+        }
+    }
+    slot_reply(slot, now_us / 1000, status, &out);
 }
 
 /* `seen_ms`: when the poll said that the task was there; it has waited at least since then, behind other tasks. */
@@ -186,13 +185,13 @@ static void judge_in_time(struct thread *thread, struct slot *slot, const struct
         return;
     }
     if (thread->has_long) {
-        judge_one(thread, thread->outfit->second, slot, task);
+        answer_one(thread, thread->outfit->second, slot, task);
         return;
     }
     thread->has_long = is_long(task);
     thread->looked_us = thread->has_long ? clock_us() : 0;
     thread->give_up_ms = seen_ms + task->head.remaining_ms;
-    judge_one(thread, thread->outfit->judge, slot, task);
+    answer_one(thread, thread->outfit->judge, slot, task);
     thread->has_long = false;
 }
 
@@ -200,8 +199,8 @@ static void serve(struct thread *thread, size_t place, uint64_t seen_ms)
 {
     struct slot *slot = &thread->set.slots[place];
     uint64_t now_ms = clock_ms();
-    struct message_task task;
-    enum status status = slot_take(slot, now_ms, &task);
+    struct message_tasks tasks;
+    enum status status = slot_take_tasks(slot, now_ms, &tasks);
 
     if (slot->heard_ms == now_ms) {
         atomic_store_explicit(&thread->worker->heard_ms, now_ms, memory_order_relaxed);
@@ -214,12 +213,17 @@ static void serve(struct thread *thread, size_t place, uint64_t seen_ms)
     if (status != STATUS_OK) {
         return;
     }
-    if (is_long(&task) && (thread->has_long || thread->held_count > 0)) { /* in the order in which they came */
-        thread->held[thread->held_count++] = (struct held){slot, task, seen_ms};
+    if (tasks.is_batch) {
+        series_add(thread->worker->judged_between, thread->has_long ? (int64_t)tasks.count : 0);
+        answer_batch(thread, slot, &tasks, seen_ms);
+        return;
+    }
+    if (is_long(&tasks.tasks[0]) && (thread->has_long || thread->held_count > 0)) { /* in the order in which they came */
+        thread->held[thread->held_count++] = (struct held){slot, tasks.tasks[0], seen_ms};
         return;
     }
     series_add(thread->worker->judged_between, thread->has_long);
-    judge_in_time(thread, slot, &task, seen_ms);
+    judge_in_time(thread, slot, &tasks.tasks[0], seen_ms);
 }
 
 /* What the slots have. */
@@ -336,7 +340,8 @@ static enum status thread_open(struct thread *thread, struct worker *worker)
         status = worker_slots_other(&thread->set, OTHER_WATCH, lookup_watch_fd(thread->watch));
     }
     if (status == STATUS_OK) {
-        status = outfit_open(&thread->outfit, &worker->parts.judge, (struct pause){look_aside, thread});
+        status = outfit_open(&thread->outfit, &worker->parts.judge, (struct pause){look_aside, thread},
+                             worker->parts.metrics);
     }
     if (status != STATUS_OK) {
         return status;
@@ -366,6 +371,7 @@ static void find_series(struct worker *worker)
         [BUSY_UNSUPPORTED] = "unsupported",
         [BUSY_FAILED] = "failed",
         [BUSY_UNKNOWN_TEXT] = "unknown_text",
+        [BUSY_LATER] = "later",
     };
 
     worker->judged_between = metrics_series(worker->parts.metrics, METRIC_COUNTER, "prismguard_moderator_judged_between_total",
@@ -434,7 +440,8 @@ enum status worker_use_rules(struct worker *worker, struct rules *rules)
     enum status status = outfits == NULL ? STATUS_NO_MEMORY : STATUS_OK;
 
     for (size_t index = 0; status == STATUS_OK && index < worker->thread_count; index++) {
-        status = outfit_open(&outfits[index], &parts, (struct pause){look_aside, &worker->threads[index]});
+        status = outfit_open(&outfits[index], &parts, (struct pause){look_aside, &worker->threads[index]},
+                             worker->parts.metrics);
     }
     /* Handed over when all are there; what no thread took, or what is too few, is closed here. */
     for (size_t index = 0; outfits != NULL && index < worker->thread_count; index++) {

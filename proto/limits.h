@@ -46,6 +46,10 @@ enum {
     TASK_KEPT_BYTES = 128 * KIB, /* of the buffer that tasks are written into; a larger one goes with its task */
     LONG_TEXT_BYTES = 64 * KIB, /* more in one TASK is judged in steps, and has half of the slots; below, none takes 20 ms */
     UNSURE_BYTES_MAX = SEGMENTS_MAX / 8, /* names any of them to a review, a bit each */
+    BATCH_TASKS_MAX = 16, /* short tasks in one TASKS: a sixteenth of a message each is little beside judging */
+    BATCH_BYTES_MAX = 32 * KIB, /* of their bodies: judged in a fraction of a millisecond, so that the first does not wait long */
+    BATCH_SEGMENTS_MAX = 64, /* pieces of text in one of them: its verdict is short; a task with more goes alone */
+    BATCH_UNSURE_BYTES = BATCH_SEGMENTS_MAX / 8,
 
     /* ZeroMQ (spec/zeromq.md) */
     ROUTER_MESSAGE_BYTES_MAX = 2 * KIB,   /* what a moderator may send; a VERDICT has some 30 bytes */
@@ -377,7 +381,8 @@ enum {
     FOLD_MARKS_MAX = 30,         /* on one letter, folded together (UAX 15, Stream-Safe): putting n in order takes n * n steps */
 
     /* A moderator's slots and timers */
-    REPLY_BYTES_MAX = KIB,   /* READY, VERDICT, BUSY as written; far below what the ROUTER takes */
+    REPLY_BYTES_MAX = 1792,  /* READY, VERDICT, VERDICTS, BUSY as written; below what the ROUTER takes */
+    BATCH_JUDGE_US = 5000,   /* a TASKS that took so long is answered; what it has not begun comes again */
     JUDGE_STEP_US = 1000,    /* of a long text: so often other slots are looked at */
     SLOT_LEAVE_MS = 1500,    /* at the end: an idle slot waits so long for the PING that it answers with BYE */
     SLOT_FLUSH_MS = 20,      /* the last replies reach the kernel before their sockets are closed without linger */
@@ -419,6 +424,12 @@ _Static_assert(ADDRESSES_MAX >= ENDPOINTS_MAX, "every address that can be writte
 _Static_assert(SLOT_JOIN_MS > ZMQ_HANDSHAKE_MS, "a slow handshake may end");
 _Static_assert(SLOT_LEAVE_MS > PING_IDLE_MS, "an idle slot hears a PING before it leaves");
 _Static_assert(REPLY_BYTES_MAX >= CATEGORY_BYTES_MAX + UNSURE_BYTES_MAX + 128, "the longest VERDICT fits");
+_Static_assert(REPLY_BYTES_MAX >= BATCH_TASKS_MAX * (CATEGORY_BYTES_MAX + BATCH_SEGMENTS_MAX / 8 + 32) + 32,
+               "so does the longest VERDICTS");
+_Static_assert(BATCH_BYTES_MAX <= LONG_TEXT_BYTES, "nothing in a TASKS is judged in steps");
+_Static_assert(MSGPACK_ITEMS_MAX >= BATCH_TASKS_MAX * (3 * BATCH_SEGMENTS_MAX + 4) + 8, "a full TASKS passes the checker");
+_Static_assert(BATCH_BYTES_MAX + BATCH_TASKS_MAX * (18 * BATCH_SEGMENTS_MAX + 8) + 64 <= TASK_OVERHEAD_BYTES_MAX,
+               "a slot takes a full TASKS, whatever text it takes");
 _Static_assert(ZMQ_POOL_HWM_MESSAGES * ROUTER_MESSAGE_BYTES_MAX <= MEMORY_PEER_BYTES / 2, "so much may lie there from a slot");
 _Static_assert((int)REPLY_BYTES_MAX < (int)ROUTER_MESSAGE_BYTES_MAX, "the gateway takes every reply");
 _Static_assert(DB_ARRAY_BYTES_MAX / SAMPLE_BATCH_MAX > SAMPLE_TEXT_BYTES_MAX, "a full batch of the longest texts fits");

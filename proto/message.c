@@ -1,4 +1,4 @@
-/* message: the messages without text: READY, VERDICT, BUSY, MODEL, PING, PONG, BYE, field by field as in PROTOCOL.md. */
+/* message: the messages without text: READY, VERDICT, VERDICTS, BUSY, MODEL, PING, PONG, BYE, field by field (PROTOCOL.md). */
 #include "proto/message.h"
 
 #include "proto/message_pack.h"
@@ -6,7 +6,16 @@
 #include <assert.h>
 
 /* Objects in each message's array, version and type included. */
-enum { PLAIN_ITEMS = 2, READY_ITEMS = 6, VERDICT_ITEMS = 13, BUSY_ITEMS = 5, MODEL_ITEMS = 4 };
+enum {
+    PLAIN_ITEMS = 2,
+    READY_ITEMS = 6,
+    DECISION_ITEMS = 9, /* what a VERDICT says behind nonce and sequence, and one answer of a VERDICTS */
+    VERDICT_ITEMS = 4 + DECISION_ITEMS,
+    VERDICTS_ITEMS = 5,
+    REFUSAL_ITEMS = 1, /* the other kind of answer: why there is no verdict */
+    BUSY_ITEMS = 5,
+    MODEL_ITEMS = 4
+};
 
 /* A local slot serves every profile and names none; a review slot serves one. */
 static bool ready_is_sound(const struct message_ready *ready)
@@ -96,6 +105,19 @@ static bool verdict_is_sound(const struct message_verdict *verdict)
            (verdict->source == SOURCE_MODEL || verdict->source == SOURCE_UNDECIDED);
 }
 
+static void pack_decision(struct packer *packer, const struct message_verdict *verdict)
+{
+    pack_unsigned(packer, verdict->outcome);
+    pack_unsigned(packer, verdict->fallback);
+    pack_unsigned(packer, verdict->drawn);
+    pack_unsigned(packer, verdict->source);
+    pack_text(packer, verdict->category);
+    pack_real(packer, verdict->score);
+    pack_unsigned(packer, verdict->model_version);
+    pack_unsigned(packer, verdict->worker_us);
+    pack_binary(packer, verdict->unsure);
+}
+
 enum status message_write_verdict(const struct message_verdict *verdict, struct buffer *out)
 {
     struct packer packer;
@@ -107,16 +129,58 @@ enum status message_write_verdict(const struct message_verdict *verdict, struct 
     pack_head(&packer, VERDICT_ITEMS, MESSAGE_VERDICT);
     pack_unsigned(&packer, verdict->nonce);
     pack_unsigned(&packer, verdict->sequence);
-    pack_unsigned(&packer, verdict->outcome);
-    pack_unsigned(&packer, verdict->fallback);
-    pack_unsigned(&packer, verdict->drawn);
-    pack_unsigned(&packer, verdict->source);
-    pack_text(&packer, verdict->category);
-    pack_real(&packer, verdict->score);
-    pack_unsigned(&packer, verdict->model_version);
-    pack_unsigned(&packer, verdict->worker_us);
-    pack_binary(&packer, verdict->unsure);
+    pack_decision(&packer, verdict);
     return pack_end(&packer);
+}
+
+enum status message_write_verdicts(const struct message_task_head *head, size_t count, struct buffer *out)
+{
+    struct packer packer;
+
+    assert(count > 0 && count <= BATCH_TASKS_MAX);
+    pack_begin(&packer, out);
+    pack_head(&packer, VERDICTS_ITEMS, MESSAGE_VERDICTS);
+    pack_unsigned(&packer, head->nonce);
+    pack_unsigned(&packer, head->sequence);
+    pack_array(&packer, count);
+    return pack_end(&packer);
+}
+
+enum status message_write_verdicts_next(const struct message_verdict *verdict, struct buffer *out)
+{
+    struct packer packer;
+
+    if (!verdict_is_sound(verdict) || verdict->unsure.count > BATCH_UNSURE_BYTES) {
+        return STATUS_MALFORMED;
+    }
+    pack_begin(&packer, out);
+    pack_array(&packer, DECISION_ITEMS);
+    pack_decision(&packer, verdict);
+    return pack_end(&packer);
+}
+
+enum status message_write_verdicts_busy(enum busy_reason reason, struct buffer *out)
+{
+    struct packer packer;
+
+    assert(reason >= BUSY_EXPIRED && reason <= BUSY_LATER);
+    pack_begin(&packer, out);
+    pack_array(&packer, REFUSAL_ITEMS);
+    pack_unsigned(&packer, reason);
+    return pack_end(&packer);
+}
+
+static void unpack_decision(struct unpacker *unpacker, size_t unsure_bytes_max, struct message_verdict *out)
+{
+    out->outcome = (enum outcome)unpack_unsigned(unpacker, OUTCOME_UNSURE);
+    out->fallback = (enum outcome)unpack_unsigned(unpacker, OUTCOME_BLOCK);
+    out->drawn = (enum drawn)unpack_unsigned(unpacker, DRAWN_RANDOM);
+    out->source = (enum verdict_source)unpack_unsigned(unpacker, SOURCE_UNDECIDED);
+    out->category = unpack_text(unpacker, CATEGORY_BYTES_MAX);
+    out->score = unpack_score(unpacker);
+    out->model_version = unpack_unsigned(unpacker, UINT64_MAX);
+    out->worker_us = (uint32_t)unpack_unsigned(unpacker, UINT32_MAX);
+    out->unsure = unpack_binary(unpacker, 0, unsure_bytes_max);
 }
 
 enum status message_read_verdict(struct bytes frame, struct message_verdict *out)
@@ -130,20 +194,55 @@ enum status message_read_verdict(struct bytes frame, struct message_verdict *out
     }
     verdict.nonce = unpack_unsigned(&unpacker, UINT64_MAX);
     verdict.sequence = unpack_unsigned(&unpacker, UINT64_MAX);
-    verdict.outcome = (enum outcome)unpack_unsigned(&unpacker, OUTCOME_UNSURE);
-    verdict.fallback = (enum outcome)unpack_unsigned(&unpacker, OUTCOME_BLOCK);
-    verdict.drawn = (enum drawn)unpack_unsigned(&unpacker, DRAWN_RANDOM);
-    verdict.source = (enum verdict_source)unpack_unsigned(&unpacker, SOURCE_UNDECIDED);
-    verdict.category = unpack_text(&unpacker, CATEGORY_BYTES_MAX);
-    verdict.score = unpack_score(&unpacker);
-    verdict.model_version = unpack_unsigned(&unpacker, UINT64_MAX);
-    verdict.worker_us = (uint32_t)unpack_unsigned(&unpacker, UINT32_MAX);
-    verdict.unsure = unpack_binary(&unpacker, 0, UNSURE_BYTES_MAX);
+    unpack_decision(&unpacker, UNSURE_BYTES_MAX, &verdict);
     status = unpack_end(&unpacker);
     if (status != STATUS_OK || !verdict_is_sound(&verdict)) {
         return STATUS_MALFORMED;
     }
     *out = verdict;
+    return STATUS_OK;
+}
+
+/* One answer of a VERDICTS: its length says which kind it is. */
+static void unpack_answer(struct unpacker *unpacker, struct message_answer *answer)
+{
+    size_t items = unpack_array(unpacker, DECISION_ITEMS);
+
+    if (items == DECISION_ITEMS) {
+        answer->busy = BUSY_NONE;
+        unpack_decision(unpacker, BATCH_UNSURE_BYTES, &answer->verdict);
+        unpacker->bad = unpacker->bad || !verdict_is_sound(&answer->verdict);
+        return;
+    }
+    answer->busy = (enum busy_reason)unpack_unsigned(unpacker, BUSY_LATER);
+    unpacker->bad = unpacker->bad || items != REFUSAL_ITEMS || answer->busy == BUSY_NONE;
+}
+
+enum status message_read_verdicts(struct bytes frame, struct message_verdicts *out)
+{
+    struct unpacker unpacker;
+    enum status status = unpack_begin(&unpacker, frame, MESSAGE_VERDICTS, VERDICTS_ITEMS);
+    uint64_t nonce;
+    uint64_t sequence;
+    size_t count;
+
+    if (status != STATUS_OK) {
+        return status;
+    }
+    nonce = unpack_unsigned(&unpacker, UINT64_MAX);
+    sequence = unpack_unsigned(&unpacker, UINT64_MAX);
+    count = unpack_array(&unpacker, BATCH_TASKS_MAX);
+    for (size_t index = 0; index < count && !unpacker.bad; index++) {
+        unpack_answer(&unpacker, &out->answers[index]);
+        out->answers[index].verdict.nonce = nonce;
+        out->answers[index].verdict.sequence = sequence;
+    }
+    if (unpack_end(&unpacker) != STATUS_OK || count == 0) {
+        return STATUS_MALFORMED;
+    }
+    out->nonce = nonce;
+    out->sequence = sequence;
+    out->count = count;
     return STATUS_OK;
 }
 

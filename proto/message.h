@@ -1,4 +1,4 @@
-/* message: TASK, VERDICT, READY, PING, PONG, BYE, BUSY, MODEL as msgpack arrays; PROTOCOL.md is the law.
+/* message: TASK, TASKS, VERDICT, VERDICTS, READY, PING, PONG, BYE, BUSY, MODEL as msgpack arrays; PROTOCOL.md is the law.
  *
  * One message is one msgpack array in one ZeroMQ frame: [version, type, ...]. Every reader walks the bytes with the bounded
  * checker first (depth, items, no count taken on trust), then unpacks; a message that is not exactly of its schema is
@@ -28,6 +28,8 @@ enum message_type {
     MESSAGE_BUSY = 7,  /* moderator -> gateway: not judged, and why; also the next READY */
     MESSAGE_MODEL = 8, /* trainer -> moderators (PUB): {epoch, change} */
     MESSAGE_RECALL = 9, /* gateway -> moderator: a TASK whose texts have names; those that it knows are left out */
+    MESSAGE_TASKS = 10, /* gateway -> moderator: judge these */
+    MESSAGE_VERDICTS = 11, /* moderator -> gateway: the answers, one each; also the next READY */
 };
 
 enum slot_kind { SLOT_LOCAL = 0, SLOT_REVIEW = 1 };
@@ -52,11 +54,13 @@ enum drawn { DRAWN_UNSURE = 0, DRAWN_RANDOM = 1 };
 #define CATEGORY_UNDECIDED "undecided"
 
 enum busy_reason {
+    BUSY_NONE = 0,            /* it was judged */
     BUSY_EXPIRED = 1,         /* no time was left when it was read */
     BUSY_UNKNOWN_PROFILE = 2, /* no such profile in this moderator's settings */
     BUSY_UNSUPPORTED = 3,     /* a version or type it does not know */
     BUSY_FAILED = 4,          /* an error of its own */
     BUSY_UNKNOWN_TEXT = 5,    /* a text that was left out is not known any more */
+    BUSY_LATER = 6,           /* of a TASKS: others of it took so long that this one was not begun */
 };
 
 /* One piece of text that is judged by itself, and whose words it is (enum scope_role of proto/settings.h). */
@@ -88,7 +92,8 @@ struct message_task {
     struct bytes caller; /* the name of the key that asked; empty where there are no keys */
     struct bytes profile;
     size_t segment_count;
-    size_t left_out_count; /* of them those with a name in the place of the text */
+    size_t name_count;     /* of them those with a name */
+    size_t left_out_count; /* and those with a name in the place of the text */
     struct bytes segments; /* the packed segments, read one by one with message_next_segment() */
 };
 
@@ -110,6 +115,26 @@ struct message_busy {
     uint64_t nonce;
     uint64_t sequence;
     enum busy_reason reason;
+};
+
+/* A TASK, a RECALL or a TASKS. Of a TASKS every task has the head of the message. */
+struct message_tasks {
+    bool is_batch; /* a TASKS: to be answered by VERDICTS, however many they are */
+    size_t count;
+    struct message_task tasks[BATCH_TASKS_MAX];
+};
+
+struct message_answer {
+    enum busy_reason busy;          /* BUSY_NONE: there is a verdict */
+    struct message_verdict verdict; /* nonce and sequence are the message's */
+};
+
+/* The answers to a TASKS, in its order. */
+struct message_verdicts {
+    uint64_t nonce;
+    uint64_t sequence;
+    size_t count;
+    struct message_answer answers[BATCH_TASKS_MAX];
 };
 
 struct message_model {
@@ -157,7 +182,16 @@ MUST_CHECK enum status message_body_select(struct bytes body, struct bytes unsur
 /* The whole TASK, or RECALL (of a local slot): head and body. */
 MUST_CHECK enum status message_write_task(const struct message_task_head *head, struct bytes body, struct buffer *out);
 MUST_CHECK enum status message_write_recall(const struct message_task_head *head, struct bytes body, struct buffer *out);
+/* A TASKS is its head (of a local slot; of it nonce, sequence and time), and then `count` bodies, which may have names: each is
+ * announced by message_write_tasks_next and appended behind it. */
+MUST_CHECK enum status message_write_tasks(const struct message_task_head *head, size_t count, struct buffer *out);
+MUST_CHECK enum status message_write_tasks_next(struct buffer *out);
 MUST_CHECK enum status message_write_verdict(const struct message_verdict *verdict, struct buffer *out);
+/* A VERDICTS is the head of its TASKS, and then `count` answers: a verdict (nonce and sequence are not looked at; `unsure` names
+ * no segment from BATCH_SEGMENTS_MAX on) or a reason. */
+MUST_CHECK enum status message_write_verdicts(const struct message_task_head *head, size_t count, struct buffer *out);
+MUST_CHECK enum status message_write_verdicts_next(const struct message_verdict *verdict, struct buffer *out);
+MUST_CHECK enum status message_write_verdicts_busy(enum busy_reason reason, struct buffer *out);
 MUST_CHECK enum status message_write_ready(const struct message_ready *ready, struct buffer *out);
 MUST_CHECK enum status message_write_busy(const struct message_busy *busy, struct buffer *out);
 MUST_CHECK enum status message_write_model(const struct message_model *model, struct buffer *out);
@@ -170,6 +204,9 @@ MUST_CHECK enum status message_read_type(struct bytes frame, enum message_type *
 MUST_CHECK enum status message_read_ready(struct bytes frame, struct message_ready *out);
 /* A TASK or a RECALL. */
 MUST_CHECK enum status message_read_task(struct bytes frame, struct message_task *out);
+/* Those, or a TASKS. These two are large: `out` is filled as the frame is read, and means something with STATUS_OK only. */
+MUST_CHECK enum status message_read_tasks(struct bytes frame, struct message_tasks *out);
+MUST_CHECK enum status message_read_verdicts(struct bytes frame, struct message_verdicts *out);
 MUST_CHECK enum status message_read_verdict(struct bytes frame, struct message_verdict *out);
 MUST_CHECK enum status message_read_busy(struct bytes frame, struct message_busy *out);
 MUST_CHECK enum status message_read_model(struct bytes frame, struct message_model *out);

@@ -90,7 +90,7 @@ enum status unpack_head(struct unpacker *unpacker, struct bytes frame, size_t *o
     if (unpacker->bad) {
         return STATUS_MALFORMED;
     }
-    if (type < MESSAGE_READY || type > MESSAGE_RECALL) {
+    if (type < MESSAGE_READY || type > MESSAGE_VERDICTS) {
         return STATUS_UNSUPPORTED;
     }
     *out_count = count;

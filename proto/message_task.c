@@ -1,13 +1,16 @@
-/* message_task: TASK, whose body (caller, profile and segments) is packed once and sent as often as needed, and RECALL. */
+/* message_task: TASK, whose body (caller, profile and segments) is packed once and sent as often as needed, RECALL and TASKS. */
 #include "proto/message_pack.h"
 
 #include "proto/message_check.h"
 #include "proto/secret.h"
 
 #include <assert.h>
+#include <math.h>
 
 enum {
     TASK_ITEMS = 12,
+    TASKS_ITEMS = 6,
+    BODY_ITEMS = 3, /* caller, profile, segments: of a TASKS an array of its own */
     SEGMENT_ITEMS = 2,      /* role and text, side by side in one flat array */
     ARRAY32_HEAD_BYTES = 5, /* the byte 0xdd and the count, most significant byte first */
     ARRAY32_COUNT_BYTES = 4,
@@ -94,35 +97,49 @@ void message_body_end(struct message_body *body)
     }
 }
 
-/* Caller, profile and segments of a task, every segment looked at; nothing may stand behind them. */
-static enum status read_body(struct unpacker *unpacker, size_t names_max, struct message_task *task)
+/* The segments of so many objects, every one looked at. */
+static enum status read_segments(struct unpacker *unpacker, size_t items, struct message_task *task)
 {
-    struct segment segment;
-    struct bytes name;
-    struct bytes rest;
+    struct bytes rest = unpacker->rest;
+    size_t name_count = 0;
+
+    task->segment_count = 0;
+    task->left_out_count = 0;
+    while (items > 0) {
+        struct segment segment;
+        struct bytes name;
+        size_t taken;
+
+        if (message_next_named(&rest, &segment, &name) != STATUS_OK) {
+            return STATUS_MALFORMED;
+        }
+        taken = SEGMENT_ITEMS + (name.count > 0);
+        if (taken > items) {
+            return STATUS_MALFORMED;
+        }
+        items -= taken;
+        name_count += name.count > 0;
+        task->segment_count++;
+        task->left_out_count += name.count > 0 && segment.text.count == 0;
+    }
+    task->name_count = name_count;
+    task->segments = bytes_first(unpacker->rest, unpacker->rest.count - rest.count);
+    unpacker->rest = rest;
+    return STATUS_OK;
+}
+
+/* Caller, profile and segments of a task. */
+static enum status read_body(struct unpacker *unpacker, size_t segments_max, size_t names_max, struct message_task *task)
+{
     size_t items;
-    size_t count = 0;
-    size_t names = 0;
-    enum status status;
 
     task->caller = unpack_text(unpacker, CALLER_NAME_BYTES_MAX);
     task->profile = unpack_text(unpacker, PROFILE_NAME_BYTES_MAX);
-    items = unpack_array(unpacker, SEGMENT_ITEMS * SEGMENTS_MAX + names_max);
-    if (unpacker->bad || !profile_is_sound(task->profile)) {
+    items = unpack_array(unpacker, SEGMENT_ITEMS * segments_max + names_max);
+    if (unpacker->bad || !profile_is_sound(task->profile) || read_segments(unpacker, items, task) != STATUS_OK) {
         return STATUS_MALFORMED;
     }
-    task->segments = unpacker->rest;
-    rest = unpacker->rest;
-    task->left_out_count = 0;
-    while ((status = message_next_named(&rest, &segment, &name)) == STATUS_OK) {
-        count++;
-        names += name.count > 0;
-        task->left_out_count += name.count > 0 && segment.text.count == 0;
-    }
-    task->segment_count = count;
-    return status == STATUS_NOT_FOUND && count <= SEGMENTS_MAX && names <= names_max && SEGMENT_ITEMS * count + names == items
-               ? STATUS_OK
-               : STATUS_MALFORMED;
+    return task->segment_count <= segments_max && task->name_count <= names_max ? STATUS_OK : STATUS_MALFORMED;
 }
 
 /* Nothing where there is none. As it is always written: each set of names has one form. */
@@ -173,10 +190,10 @@ enum status message_body_select(struct bytes body, struct bytes unsure, struct b
     struct message_task task;
     struct segment segment;
     size_t start = out->count;
-    enum status status = read_body(&unpacker, 0, &task);
+    enum status status = read_body(&unpacker, SEGMENTS_MAX, 0, &task);
 
-    if (status != STATUS_OK) {
-        return status;
+    if (status != STATUS_OK || unpack_end(&unpacker) != STATUS_OK) {
+        return STATUS_MALFORMED;
     }
     if (message_unsure_end(unsure) > task.segment_count) {
         return STATUS_NOT_FOUND;
@@ -230,6 +247,88 @@ enum status message_write_recall(const struct message_task_head *head, struct by
     return write_message(MESSAGE_RECALL, head, body, out);
 }
 
+enum status message_write_tasks(const struct message_task_head *head, size_t count, struct buffer *out)
+{
+    struct packer packer;
+
+    assert(head->kind == SLOT_LOCAL && count > 0 && count <= BATCH_TASKS_MAX);
+    pack_begin(&packer, out);
+    pack_head(&packer, TASKS_ITEMS, MESSAGE_TASKS);
+    pack_unsigned(&packer, head->nonce);
+    pack_unsigned(&packer, head->sequence);
+    pack_unsigned(&packer, head->remaining_ms);
+    pack_array(&packer, count);
+    return pack_end(&packer);
+}
+
+enum status message_write_tasks_next(struct buffer *out)
+{
+    struct packer packer;
+
+    pack_begin(&packer, out);
+    pack_array(&packer, BODY_ITEMS);
+    return pack_end(&packer);
+}
+
+/* What stands behind version and type of a TASK or a RECALL. */
+static enum status read_one(struct unpacker *unpacker, enum message_type type, struct message_task *task)
+{
+    enum status status;
+
+    task->head.nonce = unpack_unsigned(unpacker, UINT64_MAX);
+    task->head.sequence = unpack_unsigned(unpacker, UINT64_MAX);
+    task->head.kind = (enum slot_kind)unpack_unsigned(unpacker, SLOT_REVIEW);
+    task->head.remaining_ms = (uint32_t)unpack_unsigned(unpacker, UINT32_MAX);
+    task->head.drawn = (enum drawn)unpack_unsigned(unpacker, DRAWN_RANDOM);
+    task->head.score = unpack_score(unpacker);
+    task->head.model_version = unpack_unsigned(unpacker, UINT64_MAX);
+    status = read_body(unpacker, SEGMENTS_MAX, type == MESSAGE_RECALL ? RECALL_NAMES_MAX : 0, task);
+    return status == STATUS_OK && type == MESSAGE_RECALL && task->head.kind != SLOT_LOCAL ? STATUS_MALFORMED : status;
+}
+
+/* The same of a TASKS. */
+static enum status read_several(struct unpacker *unpacker, struct message_tasks *out)
+{
+    struct message_task_head head = {.kind = SLOT_LOCAL, .drawn = DRAWN_UNSURE, .score = NAN};
+    size_t count;
+
+    head.nonce = unpack_unsigned(unpacker, UINT64_MAX);
+    head.sequence = unpack_unsigned(unpacker, UINT64_MAX);
+    head.remaining_ms = (uint32_t)unpack_unsigned(unpacker, UINT32_MAX);
+    count = unpack_array(unpacker, BATCH_TASKS_MAX);
+    for (size_t index = 0; index < count; index++) {
+        out->tasks[index].head = head;
+        if (unpack_array(unpacker, BODY_ITEMS) != BODY_ITEMS ||
+            read_body(unpacker, BATCH_SEGMENTS_MAX, BATCH_SEGMENTS_MAX, &out->tasks[index]) != STATUS_OK) {
+            return STATUS_MALFORMED;
+        }
+    }
+    out->count = count;
+    return count > 0 ? STATUS_OK : STATUS_MALFORMED;
+}
+
+enum status message_read_tasks(struct bytes frame, struct message_tasks *out)
+{
+    struct unpacker unpacker;
+    enum message_type type;
+    size_t items;
+    enum status status = unpack_head(&unpacker, frame, &items, &type);
+
+    if (status != STATUS_OK) {
+        return status;
+    }
+    out->is_batch = type == MESSAGE_TASKS;
+    if (items == TASKS_ITEMS && type == MESSAGE_TASKS) {
+        status = read_several(&unpacker, out);
+    } else if (items == TASK_ITEMS && (type == MESSAGE_TASK || type == MESSAGE_RECALL)) {
+        out->count = 1;
+        status = read_one(&unpacker, type, &out->tasks[0]);
+    } else {
+        status = STATUS_MALFORMED;
+    }
+    return status == STATUS_OK ? unpack_end(&unpacker) : status;
+}
+
 enum status message_read_task(struct bytes frame, struct message_task *out)
 {
     struct unpacker unpacker;
@@ -244,18 +343,10 @@ enum status message_read_task(struct bytes frame, struct message_task *out)
     if (items != TASK_ITEMS || (type != MESSAGE_TASK && type != MESSAGE_RECALL)) {
         return STATUS_MALFORMED;
     }
-    task.head.nonce = unpack_unsigned(&unpacker, UINT64_MAX);
-    task.head.sequence = unpack_unsigned(&unpacker, UINT64_MAX);
-    task.head.kind = (enum slot_kind)unpack_unsigned(&unpacker, SLOT_REVIEW);
-    task.head.remaining_ms = (uint32_t)unpack_unsigned(&unpacker, UINT32_MAX);
-    task.head.drawn = (enum drawn)unpack_unsigned(&unpacker, DRAWN_RANDOM);
-    task.head.score = unpack_score(&unpacker);
-    task.head.model_version = unpack_unsigned(&unpacker, UINT64_MAX);
-    status = read_body(&unpacker, type == MESSAGE_RECALL ? RECALL_NAMES_MAX : 0, &task);
-    if (status != STATUS_OK || (type == MESSAGE_RECALL && task.head.kind != SLOT_LOCAL)) {
-        return status == STATUS_OK ? STATUS_MALFORMED : status;
+    status = read_one(&unpacker, type, &task);
+    if (status != STATUS_OK || unpack_end(&unpacker) != STATUS_OK) {
+        return STATUS_MALFORMED;
     }
     *out = task;
     return STATUS_OK;
 }
-

@@ -70,6 +70,60 @@ static void read_verdict(struct bytes frame)
     fuzz_hold(bytes_equal(again.unsure, verdict.unsure));
 }
 
+/* Each of them is a task as it stands, and written so it is read again. */
+static void read_tasks(struct bytes frame)
+{
+    struct message_tasks tasks, again;
+
+    if (message_read_tasks(frame, &tasks) != STATUS_OK || !tasks.is_batch) {
+        return;
+    }
+    fuzz_hold(tasks.count > 0 && tasks.count <= BATCH_TASKS_MAX);
+    fuzz_hold(message_write_tasks(&tasks.tasks[0].head, tasks.count, &frame_out) == STATUS_OK);
+    for (size_t index = 0; index < tasks.count; index++) {
+        struct bytes rest = tasks.tasks[index].segments;
+        struct message_body body;
+        struct segment segment;
+        struct bytes name;
+
+        fuzz_hold(message_write_tasks_next(&frame_out) == STATUS_OK);
+        fuzz_hold(message_body_open(&body, &frame_out, tasks.tasks[index].caller, tasks.tasks[index].profile) == STATUS_OK);
+        while (message_next_named(&rest, &segment, &name) == STATUS_OK) {
+            fuzz_hold((name.count > 0 ? message_body_add_named(&body, &segment, name) : message_body_add(&body, &segment)) ==
+                      STATUS_OK);
+        }
+        fuzz_hold(rest.count == 0 && body.segment_count == tasks.tasks[index].segment_count);
+        fuzz_hold(body.segment_count <= BATCH_SEGMENTS_MAX && body.name_count == tasks.tasks[index].name_count);
+        message_body_end(&body);
+    }
+    fuzz_hold(message_read_tasks(buffer_view(&frame_out), &again) == STATUS_OK);
+    fuzz_hold(again.is_batch && again.count == tasks.count);
+    fuzz_hold(again.tasks[0].head.sequence == tasks.tasks[0].head.sequence);
+}
+
+static void read_verdicts(struct bytes frame)
+{
+    struct message_verdicts verdicts, again;
+
+    if (message_read_verdicts(frame, &verdicts) != STATUS_OK) {
+        return;
+    }
+    fuzz_hold(verdicts.count > 0 && verdicts.count <= BATCH_TASKS_MAX);
+    const struct message_task_head head = {.nonce = verdicts.nonce, .sequence = verdicts.sequence};
+    fuzz_hold(message_write_verdicts(&head, verdicts.count, &frame_out) == STATUS_OK);
+    for (size_t index = 0; index < verdicts.count; index++) {
+        const struct message_answer *answer = &verdicts.answers[index];
+
+        fuzz_hold((answer->busy == BUSY_NONE ? message_write_verdicts_next(&answer->verdict, &frame_out)
+                                             : message_write_verdicts_busy(answer->busy, &frame_out)) == STATUS_OK);
+    }
+    fuzz_hold(message_read_verdicts(buffer_view(&frame_out), &again) == STATUS_OK);
+    fuzz_hold(again.nonce == verdicts.nonce && again.count == verdicts.count);
+    for (size_t index = 0; index < verdicts.count; index++) {
+        fuzz_hold(again.answers[index].busy == verdicts.answers[index].busy);
+    }
+}
+
 static void read_ready(struct bytes frame)
 {
     struct message_ready ready, again;
@@ -106,11 +160,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     enum message_type type = 0;
     enum status status = message_read_type(frame, &type);
 
-    fuzz_hold(status != STATUS_OK || (type >= MESSAGE_READY && type <= MESSAGE_RECALL));
+    fuzz_hold(status != STATUS_OK || (type >= MESSAGE_READY && type <= MESSAGE_VERDICTS));
     buffer_init(&frame_out, 16 * MIB);
     read_task(frame);
     buffer_clear(&frame_out);
     read_verdict(frame);
+    buffer_clear(&frame_out);
+    read_tasks(frame);
+    buffer_clear(&frame_out);
+    read_verdicts(frame);
     buffer_clear(&frame_out);
     read_ready(frame);
     buffer_clear(&frame_out);

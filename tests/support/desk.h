@@ -7,13 +7,14 @@
 #include "gateway/pool_inside.h"
 #include "proto/secret.h"
 
-enum { DESK_JOBS_MAX = 64 };
+enum { DESK_JOBS_MAX = 128 };
 
 struct desk {
     struct pool_settings settings;
     struct metrics *metrics;
     struct wire *wire;
     struct pool_dispatch *dispatch;
+    size_t batch_tasks_max; /* 1: a message has one task */
     uint64_t now_ms;
     struct job *finished[DESK_JOBS_MAX]; /* in the order they came back */
     size_t finished_count;
@@ -36,12 +37,14 @@ static inline void desk_init(struct desk *desk)
                                        .deadline_local_ms = 800,
                                        .deadline_review_ms = 10000,
                                        .peers = 8},
+                          .batch_tasks_max = 1,
                           .now_ms = 1000000};
 }
 
 static inline void desk_start(struct desk *desk)
 {
-    struct pool_options options = {.settings = &desk->settings, .text_bytes_max = SCRIPT_TEXT_BYTES_MAX};
+    struct pool_options options = {
+        .settings = &desk->settings, .text_bytes_max = SCRIPT_TEXT_BYTES_MAX, .batch_tasks_max = desk->batch_tasks_max};
 
     assert_status(STATUS_OK, metrics_open(&desk->metrics));
     options.metrics = desk->metrics;
@@ -114,15 +117,37 @@ static inline void desk_pass_ms(struct desk *desk, uint64_t ms)
     pool_dispatch_tick(desk->dispatch, desk->now_ms);
 }
 
-static inline struct job *desk_submit(struct desk *desk, const struct profile_settings *profile, const char *text)
+static inline void desk_submit_job(struct desk *desk, struct job *job)
 {
-    struct job *job = scripted_job(profile, 0, text);
-
     message_body_end(&job->packing);
     pool_dispatch_name(desk->dispatch, job);
     job->submitted_us = clock_us();
     pool_dispatch_submit(desk->dispatch, job, desk->now_ms);
+}
+
+static inline struct job *desk_submit(struct desk *desk, const struct profile_settings *profile, const char *text)
+{
+    struct job *job = scripted_job(profile, 0, text);
+
+    desk_submit_job(desk, job);
     return job;
+}
+
+/* Kills the process of a slot and lets the pool find out: libzmq learns of it when it learns of it. */
+static inline void desk_kill_slot(struct desk *desk, struct scripted *slot, size_t left)
+{
+    uint64_t end_ms = clock_ms() + SCRIPT_WAIT_MS;
+
+    scripted_close(slot);
+    desk->now_ms += PROBE_BUSY_MS;
+    while (pool_dispatch_slot_count(desk->dispatch) > left && clock_ms() < end_ms) {
+        zmq_pollitem_t item = {wire_handle(desk->wire), 0, ZMQ_POLLIN, 0};
+
+        (void)zmq_poll(&item, 1, 1);
+        desk->dispatch->probe_at_ms = desk->now_ms;
+        pool_dispatch_tick(desk->dispatch, desk->now_ms);
+    }
+    assert_int_equal(left, pool_dispatch_slot_count(desk->dispatch));
 }
 
 static inline int64_t desk_bad(const struct desk *desk, enum pool_bad why)

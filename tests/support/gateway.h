@@ -95,6 +95,14 @@ static inline struct message_verdict gateway_verdict(struct gateway *gateway)
     return verdict;
 }
 
+static inline struct message_verdicts gateway_verdicts(struct gateway *gateway)
+{
+    struct message_verdicts verdicts;
+
+    assert_status(STATUS_OK, message_read_verdicts(gateway_expect(gateway, MESSAGE_VERDICTS), &verdicts));
+    return verdicts;
+}
+
 static inline struct message_busy gateway_busy(struct gateway *gateway)
 {
     struct message_busy busy;

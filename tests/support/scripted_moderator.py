@@ -1,4 +1,5 @@
-"""A moderator by hand: slots that judge nothing and answer, die, wait or babble as a test says (proto/PROTOCOL.md)."""
+"""A moderator by hand: slots that judge nothing and answer, die, wait or babble as a test says (proto/PROTOCOL.md). It is one of
+before TASKS were known: it says so to each, and is sent their tasks one by one."""
 import contextlib
 import secrets
 import socket
@@ -7,8 +8,9 @@ import threading
 
 from zmtp import Closed, Peer
 
-TASK, PING = 2, 4
+TASK, PING, TASKS = 2, 4, 10
 PONG = b"\x92\x01\x05"
+UNSUPPORTED = b"\x95\x01\x07\x00\x00\x03"
 PROBE = b"ping"
 TEXT_BYTES_MAX = 4 << 20
 
@@ -50,7 +52,7 @@ class ScriptedModerator:
                 kind = frames[1][2]
                 if kind == TASK:
                     self.tasks += 1
-                answer = PONG if kind == PING else self.react(frames[1])
+                answer = PONG if kind == PING else UNSUPPORTED if kind == TASKS else self.react(frames[1])
                 if answer is None:
                     break
                 peer.send(b"", answer)

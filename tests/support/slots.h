@@ -18,7 +18,8 @@ struct scripted {
     struct wire *wire;
     struct buffer out;
     const char *worker;       /* of READY, 16 characters; NULL = that of all others */
-    struct message_task task; /* the last one; its views live until the next frame */
+    struct message_tasks tasks; /* the last ones; their views live until the next frame */
+    struct message_task task; /* the first of them */
     unsigned pings;           /* answered on the way */
 };
 
@@ -100,7 +101,7 @@ static inline enum status scripted_take(struct scripted *slot, struct bytes *fra
     return status;
 }
 
-/* The next TASK; PINGs before it are answered. STATUS_AGAIN when none came in time. */
+/* The next TASK, RECALL or TASKS; PINGs before it are answered. STATUS_AGAIN when none came in time. */
 static inline enum status scripted_try_task(struct scripted *slot, uint64_t wait_ms)
 {
     uint64_t end_ms = clock_ms() + wait_ms;
@@ -115,7 +116,8 @@ static inline enum status scripted_try_task(struct scripted *slot, uint64_t wait
         }
         assert_status(STATUS_OK, message_read_type(frame, &type));
         if (type != MESSAGE_PING) {
-            assert_status(STATUS_OK, message_read_task(frame, &slot->task));
+            assert_status(STATUS_OK, message_read_tasks(frame, &slot->tasks));
+            slot->task = slot->tasks.tasks[0];
             return STATUS_OK;
         }
         slot->pings++;
@@ -175,6 +177,46 @@ static inline void scripted_busy(struct scripted *slot, enum busy_reason reason)
     struct message_busy busy = {slot->task.head.nonce, slot->task.head.sequence, reason};
 
     assert_status(STATUS_OK, message_write_busy(&busy, &slot->out));
+    scripted_flush(slot);
+}
+
+/* The next TASKS. How many they are. */
+static inline size_t scripted_batch(struct scripted *slot)
+{
+    scripted_task(slot);
+    assert_true(slot->tasks.is_batch);
+    return slot->tasks.count;
+}
+
+/* The last TASKS are answered by so many answers, which follow, and scripted_flush. */
+static inline void scripted_begin(struct scripted *slot, size_t count)
+{
+    assert_status(STATUS_OK, message_write_verdicts(&slot->task.head, count, &slot->out));
+}
+
+static inline void scripted_next(struct scripted *slot, enum outcome outcome)
+{
+    struct message_verdict verdict = scripted_verdict(slot, outcome);
+
+    assert_status(STATUS_OK, message_write_verdicts_next(&verdict, &slot->out));
+}
+
+static inline void scripted_next_busy(struct scripted *slot, enum busy_reason reason)
+{
+    assert_status(STATUS_OK, message_write_verdicts_busy(reason, &slot->out));
+}
+
+/* The same for all that there are, one or several. */
+static inline void scripted_answer_all(struct scripted *slot, enum outcome outcome)
+{
+    if (!slot->tasks.is_batch) {
+        scripted_answer(slot, outcome);
+        return;
+    }
+    scripted_begin(slot, slot->tasks.count);
+    for (size_t index = 0; index < slot->tasks.count; index++) {
+        scripted_next(slot, outcome);
+    }
     scripted_flush(slot);
 }
 

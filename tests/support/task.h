@@ -45,6 +45,23 @@ static inline void task_pack_recall(struct buffer *out, const struct message_tas
     buffer_free(&raw);
 }
 
+/* A TASKS of so many tasks of these profiles with one user segment each. */
+static inline void task_pack_several(struct buffer *out, const struct message_task_head *head, const char *const *profiles,
+                                     const struct bytes *texts, size_t count)
+{
+    buffer_init(out, 8 * MIB);
+    assert_status(STATUS_OK, message_write_tasks(head, count, out));
+    for (size_t index = 0; index < count; index++) {
+        const struct segment segment = {.role = SCOPE_USER, .text = texts[index]};
+        struct message_body body;
+
+        assert_status(STATUS_OK, message_write_tasks_next(out));
+        assert_status(STATUS_OK, message_body_open(&body, out, BYTES("team-a"), bytes_of(profiles[index])));
+        assert_status(STATUS_OK, message_body_add(&body, &segment));
+        message_body_end(&body);
+    }
+}
+
 /* The task of task_pack, read back; its views are lent by `packed`. */
 static inline struct message_task task_make(struct buffer *packed, const struct message_task_head *head, const char *profile,
                                             const struct bytes *texts, size_t count)

@@ -136,6 +136,7 @@ static inline void town_start(struct town *town)
                                          .loop_count = 1,
                                          .loop_jobs_max = 1024,
                                          .metrics = town->metrics,
+                                         .batch_tasks_max = 1, /* a slot has one task at a time: tests tell by slots how many are out */
                                          .wake = town_wake,
                                          .context = town};
     assert_status(STATUS_OK, pool_open(&town->pool, &pool_options));

@@ -29,23 +29,6 @@ static void pair_close(struct pair *pair)
     desk_close(&pair->desk);
 }
 
-/* Kills the process and lets the pool find out: libzmq learns of it when it learns of it. */
-static void kill_slot(struct desk *desk, struct scripted *slot, size_t left)
-{
-    uint64_t end_ms = clock_ms() + SCRIPT_WAIT_MS;
-
-    scripted_close(slot);
-    desk->now_ms += PROBE_BUSY_MS;
-    while (pool_dispatch_slot_count(desk->dispatch) > left && clock_ms() < end_ms) {
-        zmq_pollitem_t item = {wire_handle(desk->wire), 0, ZMQ_POLLIN, 0};
-
-        (void)zmq_poll(&item, 1, 1);
-        desk->dispatch->probe_at_ms = desk->now_ms;
-        pool_dispatch_tick(desk->dispatch, desk->now_ms);
-    }
-    assert_int_equal(left, pool_dispatch_slot_count(desk->dispatch));
-}
-
 static int64_t ends(const struct desk *desk, enum pool_end end)
 {
     return series_value(desk->dispatch->counts.ends[end]);
@@ -65,7 +48,7 @@ static void a_text_of_a_killed_moderator_goes_to_another(void **state)
     (void)desk_submit(&pair.desk, &plain, "hello");
     scripted_task(&pair.first);
     assert_int_equal(400, pair.first.task.head.remaining_ms); /* at most half of the deadline */
-    kill_slot(&pair.desk, &pair.first, 1);
+    desk_kill_slot(&pair.desk, &pair.first, 1);
     scripted_task(&pair.second);
     assert_int_equal(700, pair.second.task.head.remaining_ms); /* there is no third attempt to keep time for */
     assert_int_equal(0, pair.desk.finished_count);
@@ -173,9 +156,9 @@ static void a_text_that_two_moderators_die_of_is_blocked(void **state)
     desk_add_slot_of(&pair.desk, &third, SLOT_LOCAL, "", third_process);
     (void)desk_submit(&pair.desk, &open, "poison");
     scripted_task(&pair.first);
-    kill_slot(&pair.desk, &pair.first, 2);
+    desk_kill_slot(&pair.desk, &pair.first, 2);
     scripted_task(&pair.second);
-    kill_slot(&pair.desk, &pair.second, 1);
+    desk_kill_slot(&pair.desk, &pair.second, 1);
     assert_int_equal(1, pair.desk.finished_count);
     assert_status(STATUS_OK, pair.desk.finished[0]->result.status);
     assert_int_equal(OUTCOME_BLOCK, pair.desk.finished[0]->result.outcome);
@@ -206,10 +189,10 @@ static void a_text_that_killed_is_not_asked_about_again(void **state)
     scripted_answer(&pair.second, OUTCOME_ALLOW); /* of the one that waited: it is not poison yet */
     desk_until(&pair.desk, pair.desk.finished_count == 2);
     assert_ptr_equal(waiting, pair.desk.finished[1]);
-    kill_slot(&pair.desk, &pair.first, 1);
+    desk_kill_slot(&pair.desk, &pair.first, 1);
     scripted_task(&pair.second);
     desk_add_slot_of(&pair.desk, &third, SLOT_LOCAL, "", third_process);
-    kill_slot(&pair.desk, &pair.second, 1);
+    desk_kill_slot(&pair.desk, &pair.second, 1);
     assert_int_equal(3, pair.desk.finished_count);
     assert_int_equal(0, series_value(pair.desk.dispatch->counts.quarantined));
     (void)desk_submit(&pair.desk, &open, "poison");

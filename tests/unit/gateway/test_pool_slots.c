@@ -169,6 +169,50 @@ static void take_back(struct fixture *fixture, struct slot *slot, enum slot_stat
     pool_slots_move(fixture->slots, slot, state, NOW_MS);
 }
 
+static void slots_are_counted_by_what_they_do(void **state)
+{
+    struct fixture fixture;
+    struct slot *slots[3];
+    char name[8];
+
+    (void)state;
+    open_fixture(&fixture, PEERS);
+    for (unsigned index = 0; index < 3; index++) {
+        assert_int_equal(index, pool_slots_in(fixture.slots, SLOT_LOCAL, SLOT_IDLE));
+        slots[index] = add(&fixture, name_of(name, index).data, &local);
+    }
+    assert_int_equal(0, pool_slots_in(fixture.slots, SLOT_REVIEW, SLOT_IDLE));
+    pool_slots_move(fixture.slots, slots[1], SLOT_PINGED, NOW_MS);
+    assert_int_equal(2, pool_slots_in(fixture.slots, SLOT_LOCAL, SLOT_IDLE));
+    assert_int_equal(1, pool_slots_in(fixture.slots, SLOT_LOCAL, SLOT_PINGED));
+    pool_slots_remove(fixture.slots, slots[0]);
+    assert_int_equal(1, pool_slots_in(fixture.slots, SLOT_LOCAL, SLOT_IDLE));
+    close_fixture(&fixture);
+}
+
+/* Of one process, now and later; and of no other. */
+static void a_process_takes_one_task_a_message_with_all_its_slots(void **state)
+{
+    const struct message_ready stranger = {{"fedcba9876543210", WORKER_ID_BYTES}, SLOT_LOCAL, {"", 0}, KIB};
+    struct fixture fixture;
+    struct slot *first;
+    struct slot *second;
+    struct slot *other;
+
+    (void)state;
+    open_fixture(&fixture, PEERS);
+    first = add(&fixture, "first", &local);
+    second = add(&fixture, "second", &local);
+    other = add(&fixture, "other", &stranger);
+    pool_slots_move(fixture.slots, second, SLOT_PINGED, NOW_MS);
+    pool_slots_take_one(fixture.slots, first->worker);
+    assert_true(first->takes_one && second->takes_one);
+    assert_false(other->takes_one);
+    assert_true(add(&fixture, "third", &local)->takes_one);
+    assert_false(add(&fixture, "fourth", &stranger)->takes_one);
+    close_fixture(&fixture);
+}
+
 static void half_of_the_local_slots_have_room_for_long_texts_and_one_where_there_is_but_one(void **state)
 {
     const struct message_ready review = {{"0123456789abcdef", WORKER_ID_BYTES}, SLOT_REVIEW, {"strict", 6}, KIB};
@@ -273,6 +317,8 @@ int main(void)
         cmocka_unit_test(identities_that_share_a_bucket_are_told_apart),
         cmocka_unit_test(an_identity_is_as_long_as_zeromq_makes_it),
         cmocka_unit_test(the_idle_slot_longest_unused_comes_first),
+        cmocka_unit_test(slots_are_counted_by_what_they_do),
+        cmocka_unit_test(a_process_takes_one_task_a_message_with_all_its_slots),
         cmocka_unit_test(half_of_the_local_slots_have_room_for_long_texts_and_one_where_there_is_but_one),
         cmocka_unit_test(a_review_slot_serves_its_profile_alone),
         cmocka_unit_test(a_task_is_charged_until_its_slot_answers_or_is_gone),

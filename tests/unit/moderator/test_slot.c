@@ -353,6 +353,65 @@ static void a_leaving_slot_still_answers_a_task(void **state)
     assert_int_equal(SLOT_GONE, pair->slot.state);
 }
 
+static void send_several(struct pair *pair)
+{
+    static const char *const profiles[] = {"default", "default"};
+    const struct bytes texts[] = {BYTES("one"), BYTES("two")};
+    const struct message_task_head several = {.nonce = 11, .sequence = 22, .kind = SLOT_LOCAL, .remaining_ms = 800};
+    struct buffer packed;
+
+    task_pack_several(&packed, &several, profiles, texts, 2);
+    gateway_send(&pair->gateway, buffer_view(&packed));
+    buffer_free(&packed);
+}
+
+static void several_tasks_are_lent_and_answered_by_one_message(void **state)
+{
+    const struct message_verdict verdict = {.score = (float)NAN};
+    struct pair *pair = *state;
+    struct message_tasks tasks;
+    struct message_verdicts verdicts;
+    enum status status;
+    REPLY_BUFFER(out);
+
+    (void)join(pair, NOW_MS);
+    send_several(pair);
+    await(&pair->slot);
+    assert_status(STATUS_OK, slot_take_tasks(&pair->slot, NOW_MS, &tasks));
+    assert_int_equal(SLOT_WORKING, pair->slot.state);
+    assert_true(tasks.is_batch);
+    assert_int_equal(2, tasks.count);
+    status = message_write_verdicts(&tasks.tasks[0].head, 2, &out);
+    assert_status(STATUS_OK, status);
+    assert_status(STATUS_OK, message_write_verdicts_next(&verdict, &out));
+    assert_status(STATUS_OK, message_write_verdicts_busy(BUSY_LATER, &out));
+    slot_reply(&pair->slot, NOW_MS, status, &out);
+    assert_int_equal(SLOT_WAITING, pair->slot.state);
+    verdicts = gateway_verdicts(&pair->gateway);
+    assert_int_equal(22, verdicts.sequence);
+    assert_int_equal(BUSY_LATER, verdicts.answers[1].busy);
+    send_task(pair, &head, "one alone");
+    await(&pair->slot);
+    assert_status(STATUS_OK, slot_take_tasks(&pair->slot, NOW_MS, &tasks));
+    assert_false(tasks.is_batch);
+    assert_int_equal(1, tasks.count);
+}
+
+static void who_takes_one_task_at_a_time_says_so_to_several(void **state)
+{
+    struct pair *pair = *state;
+    struct message_task task;
+    struct message_busy busy;
+
+    (void)join(pair, NOW_MS);
+    send_several(pair);
+    assert_status(STATUS_UNSUPPORTED, take(pair, &task));
+    assert_int_equal(SLOT_WAITING, pair->slot.state);
+    busy = gateway_busy(&pair->gateway);
+    assert_int_equal(BUSY_UNSUPPORTED, busy.reason);
+    assert_int_equal(22, busy.sequence);
+}
+
 static void a_slot_that_never_joined_leaves_at_once(void **state)
 {
     struct pair *pair = *state;
@@ -451,6 +510,8 @@ int main(void)
         SLOT_TEST(the_back_off_doubles_with_jitter_up_to_its_bound_and_a_frame_ends_it),
         SLOT_TEST(a_leaving_slot_answers_the_next_ping_with_bye),
         SLOT_TEST(a_leaving_slot_still_answers_a_task),
+        SLOT_TEST(several_tasks_are_lent_and_answered_by_one_message),
+        SLOT_TEST(who_takes_one_task_at_a_time_says_so_to_several),
         SLOT_TEST(a_slot_that_never_joined_leaves_at_once),
         SLOT_TEST(a_leaving_slot_that_hears_nothing_is_gone_after_the_silence),
         cmocka_unit_test(an_address_that_may_not_be_used_is_told_and_tried_again_later),

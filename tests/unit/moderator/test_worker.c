@@ -1,6 +1,7 @@
 /* test_worker: real worker threads against a real ROUTER: joining, judging, refusing, silence, leaving. */
 #include "support/folder.h"
 #include "support/gateway.h"
+#include "support/model.h"
 #include "support/task.h"
 #include "support/unit.h"
 
@@ -44,9 +45,9 @@ struct place {
     struct worker *worker;
 };
 
-static void open_place(struct place *place, uint64_t threads, uint64_t slots, size_t gateways)
+static void open_place_of(struct place *place, uint64_t threads, uint64_t slots, size_t gateways, enum model_kind kind)
 {
-    *place = (struct place){.profiles = {{.name = "default", .model_kind = MODEL_KIND_NONE, .low = 0.2, .high = 0.8}}};
+    *place = (struct place){.profiles = {{.name = "default", .model_kind = kind, .low = 0.2, .high = 0.8}}};
     place->settings.profiles = place->profiles;
     place->settings.profile_count = 1;
     place->settings.gateway.limits.moderated_text_bytes = TEXT_BYTES_MAX;
@@ -76,6 +77,11 @@ static void open_place(struct place *place, uint64_t threads, uint64_t slots, si
     assert_status(STATUS_OK, worker_open(&place->worker, &parts));
 }
 
+static void open_place(struct place *place, uint64_t threads, uint64_t slots, size_t gateways)
+{
+    open_place_of(place, threads, slots, gateways, MODEL_KIND_NONE);
+}
+
 static void close_place(struct place *place)
 {
     clock_freeze(0);
@@ -97,6 +103,18 @@ static void send_task(struct gateway *gateway, const char *profile, const char *
     struct buffer packed;
 
     task_pack(&packed, &head, profile, texts, 1);
+    gateway_send(gateway, buffer_view(&packed));
+    buffer_free(&packed);
+}
+
+/* So many tasks in one message. */
+static void send_several(struct gateway *gateway, const char *const *profiles, const struct bytes *texts, size_t count,
+                         uint32_t remaining_ms)
+{
+    const struct message_task_head head = {.nonce = 3, .sequence = 4, .kind = SLOT_LOCAL, .remaining_ms = remaining_ms};
+    struct buffer packed;
+
+    task_pack_several(&packed, &head, profiles, texts, count);
     gateway_send(gateway, buffer_view(&packed));
     buffer_free(&packed);
 }
@@ -163,6 +181,88 @@ static void what_cannot_be_judged_is_answered_with_busy(void **state)
     assert_int_equal(1, counted(&place, name, "reason", "unsupported"));
     assert_int_equal(0, counted(&place, name, "reason", "failed"));
     assert_int_equal(suppressed, log_suppressed()); /* each reason is told, though all came within a second */
+    close_place(&place);
+}
+
+static const char *const four_profiles[] = {"default", "nobody", "default", "default"};
+
+static void tasks_of_one_message_are_answered_in_one(void **state)
+{
+    const struct bytes texts[] = {BYTES("this is Forbidden"), BYTES("a text"), BYTES("this is fine"), BYTES("forbidden too")};
+    struct message_verdicts verdicts;
+    struct place place;
+
+    (void)state;
+    open_place(&place, 1, 1, 1);
+    clock_freeze(clock_ms());
+    (void)gateway_expect(&place.gateway, MESSAGE_READY);
+    for (int round = 1; round <= 3; round++) {
+        send_several(&place.gateway, four_profiles, texts, 4, 800);
+        verdicts = gateway_verdicts(&place.gateway);
+        assert_int_equal(3, verdicts.nonce);
+        assert_int_equal(4, verdicts.sequence);
+        assert_int_equal(4, verdicts.count);
+        assert_int_equal(OUTCOME_BLOCK, verdicts.answers[0].verdict.outcome);
+        assert_bytes("keyword", verdicts.answers[0].verdict.category);
+        assert_int_equal(BUSY_UNKNOWN_PROFILE, verdicts.answers[1].busy);
+        assert_int_equal(BUSY_NONE, verdicts.answers[2].busy);
+        assert_int_equal(OUTCOME_ALLOW, verdicts.answers[2].verdict.outcome);
+        assert_int_equal(OUTCOME_BLOCK, verdicts.answers[3].verdict.outcome);
+        assert_int_equal(round, counted(&place, "prismguard_moderator_tasks_refused_total", "reason", "unknown_profile"));
+    }
+    const struct metric_label labels[] = {{"profile", "default"}, {"outcome", "block"}, {"source", "keyword"}};
+    assert_int_equal(6, series_value(metrics_series(place.metrics, METRIC_COUNTER, "prismguard_moderator_judged_total", "",
+                                                    labels, 3)));
+    send_several(&place.gateway, four_profiles, texts, 1, 0); /* no time */
+    assert_int_equal(BUSY_EXPIRED, gateway_verdicts(&place.gateway).answers[0].busy);
+    gateway_ping(&place.gateway);
+    (void)gateway_expect(&place.gateway, MESSAGE_PONG);
+    close_place(&place);
+}
+
+/* Its model is away: the first task waits for it, and those behind it in the message do not wait for that. */
+static void what_a_slow_task_holds_back_comes_again(void **state)
+{
+    const struct bytes texts[] = {BYTES("first"), BYTES("second"), BYTES("third")};
+    static const char *const profiles[] = {"default", "default", "default"};
+    struct message_verdicts verdicts;
+    struct place place;
+
+    (void)state;
+    open_place_of(&place, 1, 1, 1, MODEL_KIND_HASHLINEAR);
+    live_limit(place.live, 1, place.metrics);
+    assert_status(STATUS_OK, live_put(place.live, live_trial_of(place.live, 0), model_make(0, 0), 1));
+    struct model *no_room = model_make(0, 0);
+    assert_status(STATUS_FULL, live_put(place.live, 0, no_room, 2));
+    model_close(&no_room);
+    assert_true(live_is_away(place.live, 0));
+    (void)gateway_expect(&place.gateway, MESSAGE_READY);
+    send_several(&place.gateway, profiles, texts, 3, 60000);
+    verdicts = gateway_verdicts(&place.gateway);
+    assert_int_equal(3, verdicts.count);
+    assert_int_equal(BUSY_NONE, verdicts.answers[0].busy);
+    assert_true(verdicts.answers[0].verdict.worker_us >= BATCH_JUDGE_US);
+    assert_int_equal(BUSY_LATER, verdicts.answers[1].busy);
+    assert_int_equal(BUSY_LATER, verdicts.answers[2].busy);
+    assert_int_equal(2, counted(&place, "prismguard_moderator_tasks_refused_total", "reason", "later"));
+    close_place(&place);
+}
+
+static void leaving_answers_the_batch_in_hand(void **state)
+{
+    const struct bytes texts[] = {BYTES("forbidden"), BYTES("fine")};
+    static const char *const profiles[] = {"default", "default"};
+    struct place place;
+
+    (void)state;
+    open_place(&place, 1, 1, 1);
+    clock_freeze(clock_ms());
+    (void)gateway_expect(&place.gateway, MESSAGE_READY);
+    worker_leave(place.worker);
+    send_several(&place.gateway, profiles, texts, 2, 800);
+    assert_int_equal(OUTCOME_BLOCK, gateway_verdicts(&place.gateway).answers[0].verdict.outcome);
+    gateway_ping(&place.gateway);
+    (void)gateway_expect(&place.gateway, MESSAGE_BYE);
     close_place(&place);
 }
 
@@ -433,6 +533,38 @@ static void a_short_text_does_not_wait_for_a_long_one(void **state)
     close_place(&place);
 }
 
+/* A batch does not wait for one either. */
+static void a_batch_does_not_wait_for_a_long_one(void **state)
+{
+    static char text[MIB + 1];
+    const struct bytes texts[] = {BYTES("forbidden"), BYTES("fine")};
+    static const char *const profiles[] = {"default", "default"};
+    struct gateway peers[2];
+    struct place place;
+
+    (void)state;
+    for (size_t at = 0; at + 1 < sizeof text; at += 2) {
+        memcpy(text + at, "\xCC\x81", 2);
+    }
+    open_place(&place, 1, 2, 1);
+    for (size_t slot = 0; slot < 2; slot++) {
+        (void)gateway_expect(&place.gateway, MESSAGE_READY);
+        peers[slot] = place.gateway;
+    }
+    send_task(&peers[0], "default", text, 60000);
+    while (series_value(between_of(&place)) == 0) {
+        struct message_verdicts verdicts;
+
+        send_several(&peers[1], profiles, texts, 2, 60000);
+        verdicts = gateway_verdicts(&place.gateway);
+        assert_int_equal(OUTCOME_BLOCK, verdicts.answers[0].verdict.outcome);
+        assert_int_equal(OUTCOME_ALLOW, verdicts.answers[1].verdict.outcome);
+    }
+    assert_int_equal(2, series_value(between_of(&place)));
+    assert_int_equal(OUTCOME_ALLOW, gateway_verdict(&place.gateway).outcome);
+    close_place(&place);
+}
+
 /* A short text between two of its steps says that it has begun. */
 static void a_long_text_is_given_up_when_its_deadline_has_passed(void **state)
 {
@@ -463,8 +595,12 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_short_text_does_not_wait_for_a_long_one),
+        cmocka_unit_test(a_batch_does_not_wait_for_a_long_one),
         cmocka_unit_test(a_task_is_judged_and_the_slot_goes_on),
         cmocka_unit_test(what_cannot_be_judged_is_answered_with_busy),
+        cmocka_unit_test(tasks_of_one_message_are_answered_in_one),
+        cmocka_unit_test(what_a_slow_task_holds_back_comes_again),
+        cmocka_unit_test(leaving_answers_the_batch_in_hand),
         cmocka_unit_test(no_gateway_that_sends_no_message_hides_another),
         cmocka_unit_test(a_text_that_was_left_out_and_is_not_known_is_asked_for),
         cmocka_unit_test(names_of_profiles_in_tasks_leave_nothing_behind),

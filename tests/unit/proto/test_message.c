@@ -65,6 +65,7 @@ static unsigned readers_that_take(struct bytes frame)
     struct message_ready ready;
     struct message_task task;
     struct message_verdict verdict;
+    struct message_verdicts verdicts;
     struct message_busy busy;
     struct message_model model;
     unsigned count = 0;
@@ -72,6 +73,7 @@ static unsigned readers_that_take(struct bytes frame)
     count += message_read_ready(frame, &ready) == STATUS_OK;
     count += message_read_task(frame, &task) == STATUS_OK;
     count += message_read_verdict(frame, &verdict) == STATUS_OK;
+    count += message_read_verdicts(frame, &verdicts) == STATUS_OK;
     count += message_read_busy(frame, &busy) == STATUS_OK;
     count += message_read_model(frame, &model) == STATUS_OK;
     return count;
@@ -267,7 +269,7 @@ static void other_versions_and_types_are_unsupported(void **state)
     assert_status(STATUS_UNSUPPORTED, message_read_type((struct bytes){"\x92\x00\x04", 3}, &type));
     assert_status(STATUS_UNSUPPORTED, message_read_type(BYTES("\x93\x02\xa1z\x81\x01\x02"), &type));
     assert_status(STATUS_UNSUPPORTED, message_read_busy(BYTES("\x92\x02\x04"), &busy));
-    assert_status(STATUS_UNSUPPORTED, message_read_type(BYTES("\x92\x01\x0a"), &type));
+    assert_status(STATUS_UNSUPPORTED, message_read_type(BYTES("\x92\x01\x0c"), &type));
     assert_status(STATUS_UNSUPPORTED, message_read_type((struct bytes){"\x92\x01\x00", 3}, &type));
     assert_status(STATUS_MALFORMED, message_read_type(BYTES("\x92\xff\x04"), &type)); /* -1 is no version */
     assert_status(STATUS_MALFORMED, message_read_type(BYTES("\x91\x01"), &type));
@@ -401,6 +403,20 @@ static void the_examples_of_the_protocol_are_what_is_written(void **state)
     message_body_end(&packing);
     assert_status(STATUS_OK, message_write_recall(&head, buffer_view(&body), &out));
     assert_documented(document, &out);
+    assert_status(STATUS_OK, message_write_tasks(&head, 2, &out));
+    assert_status(STATUS_OK, message_write_tasks_next(&out));
+    assert_status(STATUS_OK, message_body_open(&packing, &out, BYTES("team-a"), BYTES("default")));
+    assert_status(STATUS_OK, message_body_add(&packing, &(struct segment){2, BYTES("hello")}));
+    message_body_end(&packing);
+    assert_status(STATUS_OK, message_write_tasks_next(&out));
+    assert_status(STATUS_OK, message_body_open(&packing, &out, BYTES(""), BYTES("other")));
+    assert_status(STATUS_OK, message_body_add(&packing, &(struct segment){2, BYTES("hi")}));
+    message_body_end(&packing);
+    assert_documented(document, &out);
+    assert_status(STATUS_OK, message_write_verdicts(&head, 2, &out));
+    assert_status(STATUS_OK, message_write_verdicts_next(&block, &out));
+    assert_status(STATUS_OK, message_write_verdicts_busy(BUSY_LATER, &out));
+    assert_documented(document, &out);
     assert_status(STATUS_OK, message_write_verdict(&block, &out));
     assert_documented(document, &out);
     assert_status(STATUS_OK, message_write_verdict(&unsure, &out));
@@ -431,6 +447,152 @@ static void sources_outcomes_and_kinds_have_names(void **state)
     assert_string_equal("unknown", slot_kind_name((enum slot_kind)2));
 }
 
+static const struct message_task_head batch_head = {.nonce = UINT64_MAX, .sequence = 7, .kind = SLOT_LOCAL};
+
+static const struct message_verdict allowed = {.outcome = OUTCOME_ALLOW, .source = SOURCE_MODEL, .score = 0.125f, .model_version = 12,
+                                               .worker_us = 5};
+
+/* A verdict, a refusal and an unsure one. */
+static void write_verdicts(struct buffer *out)
+{
+    const struct message_verdict unsure = {.outcome = OUTCOME_UNSURE, .source = SOURCE_MODEL, .score = 0.5f, .unsure = BYTES("\x02")};
+
+    assert_status(STATUS_OK, message_write_verdicts(&batch_head, 3, out));
+    assert_status(STATUS_OK, message_write_verdicts_next(&allowed, out));
+    assert_status(STATUS_OK, message_write_verdicts_busy(BUSY_LATER, out));
+    assert_status(STATUS_OK, message_write_verdicts_next(&unsure, out));
+}
+
+static void verdicts_come_back_in_their_order(void **state)
+{
+    struct message_verdicts verdicts;
+    struct buffer out;
+
+    (void)state;
+    buffer_init(&out, KIB);
+    write_verdicts(&out);
+    assert_status(STATUS_OK, message_read_verdicts(buffer_view(&out), &verdicts));
+    assert_true(verdicts.nonce == UINT64_MAX);
+    assert_int_equal(7, verdicts.sequence);
+    assert_int_equal(3, verdicts.count);
+    assert_int_equal(BUSY_NONE, verdicts.answers[0].busy);
+    assert_int_equal(OUTCOME_ALLOW, verdicts.answers[0].verdict.outcome);
+    assert_int_equal(7, verdicts.answers[0].verdict.sequence);
+    assert_true(verdicts.answers[0].verdict.score == 0.125f);
+    assert_int_equal(12, verdicts.answers[0].verdict.model_version);
+    assert_int_equal(5, verdicts.answers[0].verdict.worker_us);
+    assert_int_equal(BUSY_LATER, verdicts.answers[1].busy);
+    assert_int_equal(BUSY_NONE, verdicts.answers[2].busy);
+    assert_bytes("\x02", verdicts.answers[2].verdict.unsure);
+    assert_int_equal(1, readers_that_take(buffer_view(&out)));
+    buffer_free(&out);
+}
+
+static void no_prefix_of_verdicts_is_a_message(void **state)
+{
+    struct buffer out;
+
+    (void)state;
+    buffer_init(&out, KIB);
+    write_verdicts(&out);
+    for (size_t count = 0; count < out.count; count++) {
+        char *exact = malloc(count + 1);
+
+        memcpy(exact, out.data, count);
+        assert_int_equal(0, readers_that_take((struct bytes){exact, count}));
+        free(exact);
+    }
+    buffer_free(&out);
+}
+
+/* What is taken is in range, and would be written again. */
+static void damaged_verdicts_are_refused_or_sound(void **state)
+{
+    struct message_verdicts verdicts;
+    struct buffer out;
+    struct buffer again;
+
+    (void)state;
+    buffer_init(&out, KIB);
+    buffer_init(&again, KIB);
+    write_verdicts(&out);
+    for (size_t at = 0; at < out.count; at++) {
+        char kept = out.data[at];
+
+        for (unsigned value = 0; value < 256; value++) {
+            out.data[at] = (char)value;
+            if (message_read_verdicts(buffer_view(&out), &verdicts) != STATUS_OK) {
+                continue;
+            }
+            assert_int_equal(3, verdicts.count);
+            for (size_t index = 0; index < verdicts.count; index++) {
+                buffer_clear(&again);
+                assert_in_range(verdicts.answers[index].busy, BUSY_NONE, BUSY_LATER);
+                assert_status(STATUS_OK, verdicts.answers[index].busy == BUSY_NONE
+                                             ? message_write_verdicts_next(&verdicts.answers[index].verdict, &again)
+                                             : message_write_verdicts_busy(verdicts.answers[index].busy, &again));
+            }
+        }
+        out.data[at] = kept;
+    }
+    buffer_free(&out);
+    buffer_free(&again);
+}
+
+/* The greatest of each field, as often as there may be tasks: a slot's buffer fits, and a ROUTER takes it. One more is refused. */
+static void the_greatest_verdicts_fit_and_one_more_is_none(void **state)
+{
+    static char category[CATEGORY_BYTES_MAX];
+    static const char names_last[BATCH_UNSURE_BYTES] = {[BATCH_UNSURE_BYTES - 1] = '\xff'};
+    const struct message_verdict greatest = {.outcome = OUTCOME_UNSURE, .fallback = OUTCOME_BLOCK, .drawn = DRAWN_RANDOM,
+                                             .source = SOURCE_UNDECIDED, .category = {category, sizeof category}, .score = 1,
+                                             .model_version = UINT64_MAX, .worker_us = UINT32_MAX,
+                                             .unsure = {names_last, sizeof names_last}};
+    const struct message_task_head head = {.nonce = UINT64_MAX, .sequence = UINT64_MAX, .kind = SLOT_LOCAL};
+    struct message_verdicts verdicts;
+    struct buffer out;
+
+    (void)state;
+    memset(category, 'c', sizeof category);
+    buffer_init(&out, REPLY_BYTES_MAX);
+    assert_status(STATUS_OK, message_write_verdicts(&head, BATCH_TASKS_MAX, &out));
+    for (size_t index = 0; index < BATCH_TASKS_MAX; index++) {
+        assert_status(STATUS_OK, message_write_verdicts_next(&greatest, &out));
+    }
+    assert_status(STATUS_OK, message_read_verdicts(buffer_view(&out), &verdicts));
+    assert_int_equal(BATCH_TASKS_MAX, verdicts.count);
+    assert_int_equal(BATCH_UNSURE_BYTES, verdicts.answers[BATCH_TASKS_MAX - 1].verdict.unsure.count);
+    buffer_free(&out);
+
+    buffer_init(&out, ROUTER_MESSAGE_BYTES_MAX);
+    assert_status(STATUS_OK, message_write_verdicts(&head, 1, &out));
+    out.data[out.count - 1] = '\x90'; /* an array of none */
+    assert_status(STATUS_MALFORMED, message_read_verdicts(buffer_view(&out), &verdicts));
+    out.count--;
+    assert_status(STATUS_OK, buffer_append(&out, (struct bytes){"\xdc\x00\x11", 3})); /* of seventeen */
+    for (size_t index = 0; index < BATCH_TASKS_MAX + 1; index++) {
+        assert_status(STATUS_OK, message_write_verdicts_next(&allowed, &out));
+    }
+    assert_status(STATUS_MALFORMED, message_read_verdicts(buffer_view(&out), &verdicts));
+    buffer_free(&out);
+}
+
+/* A task of a batch has so many segments at most, and a verdict on it names no other. */
+static void a_verdict_of_several_names_few_segments(void **state)
+{
+    static const char names_next[BATCH_UNSURE_BYTES + 1] = {[BATCH_UNSURE_BYTES] = 1};
+    const struct message_verdict unsure = {.outcome = OUTCOME_UNSURE, .source = SOURCE_MODEL, .score = 0.5f,
+                                           .unsure = {names_next, sizeof names_next}};
+    struct buffer out;
+
+    (void)state;
+    buffer_init(&out, KIB);
+    assert_status(STATUS_MALFORMED, message_write_verdicts_next(&unsure, &out));
+    assert_int_equal(0, out.count);
+    assert_status(STATUS_OK, message_write_verdict(&unsure, &out));
+    buffer_free(&out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -448,6 +610,11 @@ int main(void)
         cmocka_unit_test(outputs_are_untouched_when_a_message_is_refused),
         cmocka_unit_test(the_examples_of_the_protocol_are_what_is_written),
         cmocka_unit_test(sources_outcomes_and_kinds_have_names),
+        cmocka_unit_test(verdicts_come_back_in_their_order),
+        cmocka_unit_test(no_prefix_of_verdicts_is_a_message),
+        cmocka_unit_test(damaged_verdicts_are_refused_or_sound),
+        cmocka_unit_test(the_greatest_verdicts_fit_and_one_more_is_none),
+        cmocka_unit_test(a_verdict_of_several_names_few_segments),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

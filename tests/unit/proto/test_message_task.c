@@ -377,6 +377,171 @@ static void a_selection_that_does_not_fit_leaves_nothing_behind(void **state)
     buffer_free(&chosen);
 }
 
+/* Two tasks, the second one with a name and a text that is left out. */
+static void make_tasks(struct buffer *out)
+{
+    const struct message_task_head head = {.nonce = 3, .sequence = 7, .kind = SLOT_LOCAL, .remaining_ms = 800};
+    struct message_body body;
+
+    assert_status(STATUS_OK, message_write_tasks(&head, 2, out));
+    assert_status(STATUS_OK, message_write_tasks_next(out));
+    make_body(out);
+    assert_status(STATUS_OK, message_write_tasks_next(out));
+    assert_status(STATUS_OK, message_body_open(&body, out, BYTES(""), BYTES("other")));
+    assert_status(STATUS_OK, message_body_add_named(&body, &(struct segment){2, BYTES("hello")}, BYTES(NAME)));
+    assert_status(STATUS_OK, message_body_add_named(&body, &(struct segment){2, BYTES("")}, BYTES("fedcba9876543210")));
+    message_body_end(&body);
+}
+
+static void several_tasks_come_back_as_they_were(void **state)
+{
+    struct message_tasks tasks;
+    struct segment segment;
+    struct bytes name;
+    struct buffer out;
+
+    (void)state;
+    buffer_init(&out, KIB);
+    make_tasks(&out);
+    assert_status(STATUS_OK, message_read_tasks(buffer_view(&out), &tasks));
+    assert_true(tasks.is_batch);
+    assert_int_equal(2, tasks.count);
+    for (size_t index = 0; index < 2; index++) {
+        assert_int_equal(3, tasks.tasks[index].head.nonce);
+        assert_int_equal(7, tasks.tasks[index].head.sequence);
+        assert_int_equal(SLOT_LOCAL, tasks.tasks[index].head.kind);
+        assert_int_equal(800, tasks.tasks[index].head.remaining_ms);
+        assert_true(isnan(tasks.tasks[index].head.score));
+    }
+    assert_bytes("team-a", tasks.tasks[0].caller);
+    assert_bytes("default", tasks.tasks[0].profile);
+    assert_int_equal(3, tasks.tasks[0].segment_count);
+    assert_int_equal(0, tasks.tasks[0].left_out_count);
+    for (size_t index = 0; index < 3; index++) {
+        assert_status(STATUS_OK, message_next_segment(&tasks.tasks[0].segments, &segment));
+    }
+    assert_status(STATUS_NOT_FOUND, message_next_segment(&tasks.tasks[0].segments, &segment)); /* the next task is not its own */
+    assert_bytes("other", tasks.tasks[1].profile);
+    assert_int_equal(2, tasks.tasks[1].name_count);
+    assert_int_equal(1, tasks.tasks[1].left_out_count);
+    assert_status(STATUS_OK, message_next_named(&tasks.tasks[1].segments, &segment, &name));
+    assert_bytes("hello", segment.text);
+    assert_bytes(NAME, name);
+    buffer_free(&out);
+}
+
+static void one_task_and_a_recall_are_read_as_several_too(void **state)
+{
+    struct message_tasks tasks;
+    struct buffer out;
+
+    (void)state;
+    buffer_init(&out, KIB);
+    make_task(&out);
+    assert_status(STATUS_OK, message_read_tasks(buffer_view(&out), &tasks));
+    assert_false(tasks.is_batch);
+    assert_int_equal(1, tasks.count);
+    assert_int_equal(SLOT_REVIEW, tasks.tasks[0].head.kind);
+    buffer_clear(&out);
+    make_recall(&out);
+    assert_status(STATUS_OK, message_read_tasks(buffer_view(&out), &tasks));
+    assert_false(tasks.is_batch);
+    assert_int_equal(1, tasks.tasks[0].left_out_count);
+    buffer_clear(&out);
+    make_tasks(&out);
+    assert_status(STATUS_MALFORMED, message_read_task(buffer_view(&out), &tasks.tasks[0])); /* who reads one takes one */
+    buffer_free(&out);
+}
+
+static void no_prefix_of_several_tasks_is_a_message(void **state)
+{
+    struct message_tasks tasks;
+    struct buffer out;
+
+    (void)state;
+    buffer_init(&out, KIB);
+    make_tasks(&out);
+    for (size_t count = 0; count < out.count; count++) {
+        char *exact = malloc(count + 1);
+
+        memcpy(exact, out.data, count);
+        assert_status(STATUS_MALFORMED, message_read_tasks((struct bytes){exact, count}, &tasks));
+        free(exact);
+    }
+    buffer_free(&out);
+}
+
+static void damaged_tasks_are_refused_or_can_be_walked(void **state)
+{
+    struct message_tasks tasks;
+    struct segment segment;
+    struct buffer out;
+
+    (void)state;
+    buffer_init(&out, KIB);
+    make_tasks(&out);
+    for (size_t at = 0; at < out.count; at++) {
+        char kept = out.data[at];
+
+        for (unsigned value = 0; value < 256; value++) {
+            out.data[at] = (char)value;
+            if (message_read_tasks(buffer_view(&out), &tasks) != STATUS_OK) {
+                continue;
+            }
+            assert_int_equal(2, tasks.count);
+            for (size_t index = 0; index < tasks.count; index++) {
+                struct bytes rest = tasks.tasks[index].segments;
+                size_t count = 0;
+
+                while (message_next_segment(&rest, &segment) == STATUS_OK) {
+                    count++;
+                }
+                assert_int_equal(0, rest.count);
+                assert_int_equal(tasks.tasks[index].segment_count, count);
+            }
+        }
+        out.data[at] = kept;
+    }
+    buffer_free(&out);
+}
+
+/* So many tasks of so many named segments are taken, and one more of either is not. */
+static enum status read_batch_of(size_t task_count, size_t segment_count)
+{
+    const struct message_task_head head = {.nonce = 3, .sequence = 7, .kind = SLOT_LOCAL, .remaining_ms = 800};
+    struct message_tasks tasks;
+    struct message_body body;
+    struct buffer out;
+    enum status status;
+
+    buffer_init(&out, MIB);
+    assert_status(STATUS_OK, message_write_tasks(&head, 1, &out));
+    out.count--; /* the count is written by hand, as only a stranger would */
+    assert_true(task_count < 256);
+    assert_status(STATUS_OK, buffer_append(&out, (struct bytes){(const char[]){'\xdc', 0, (char)task_count}, 3}));
+    for (size_t task = 0; task < task_count; task++) {
+        assert_status(STATUS_OK, message_write_tasks_next(&out));
+        assert_status(STATUS_OK, message_body_open(&body, &out, BYTES(""), BYTES("p")));
+        for (size_t index = 0; index < segment_count; index++) {
+            assert_status(STATUS_OK, message_body_add_named(&body, &(struct segment){1, BYTES("x")}, BYTES(NAME)));
+        }
+        message_body_end(&body);
+    }
+    status = message_read_tasks(buffer_view(&out), &tasks);
+    buffer_free(&out);
+    return status;
+}
+
+static void tasks_of_a_message_and_their_segments_are_bounded_exactly(void **state)
+{
+    (void)state;
+    assert_status(STATUS_OK, read_batch_of(1, 1));
+    assert_status(STATUS_OK, read_batch_of(BATCH_TASKS_MAX, BATCH_SEGMENTS_MAX));
+    assert_status(STATUS_MALFORMED, read_batch_of(BATCH_TASKS_MAX + 1, 1));
+    assert_status(STATUS_MALFORMED, read_batch_of(1, BATCH_SEGMENTS_MAX + 1));
+    assert_status(STATUS_MALFORMED, read_batch_of(0, 0));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -392,6 +557,11 @@ int main(void)
         cmocka_unit_test(a_profile_and_a_caller_have_names_of_bounded_length),
         cmocka_unit_test(a_selection_has_the_named_segments_in_their_order),
         cmocka_unit_test(a_selection_that_does_not_fit_leaves_nothing_behind),
+        cmocka_unit_test(several_tasks_come_back_as_they_were),
+        cmocka_unit_test(one_task_and_a_recall_are_read_as_several_too),
+        cmocka_unit_test(no_prefix_of_several_tasks_is_a_message),
+        cmocka_unit_test(damaged_tasks_are_refused_or_can_be_walked),
+        cmocka_unit_test(tasks_of_a_message_and_their_segments_are_bounded_exactly),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
