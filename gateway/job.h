@@ -68,7 +68,8 @@ struct job {
     uint64_t sent_us;                     /* the attempt under way */
     uint64_t give_up_ms;                  /* the deadline of its kind, over all attempts; 0: not sent yet */
     unsigned attempts;                    /* of the kind under way: local, then review */
-    unsigned crashes;                     /* moderators that ended while they had it */
+    unsigned crashes;                     /* moderators that ended while they had it; above 0 it is a suspect */
+    bool is_sole;                         /* no other suspect was with the moderator that has it, or had it last */
     unsigned char tried[WORKER_ID_BYTES]; /* the moderator process of the attempt before */
     enum status failure;                  /* of that attempt */
     struct message_task_head review;      /* what a review is told of the local verdict */

@@ -28,15 +28,85 @@ static void give_up(struct pool_dispatch *dispatch, enum slot_kind kind, struct 
     }
 }
 
-/* The text is taken for the cause: it is blocked, whatever `when_unavailable` says, or it would be a way past the judges. */
-static void block_poison(struct pool_dispatch *dispatch, struct job *job, uint64_t now_ms)
+/* Blocked, whatever `when_unavailable` says, or the text would be a way past the judges. */
+static void block_suspect(struct pool_dispatch *dispatch, struct job *job)
 {
     series_add(dispatch->counts.poisons, 1);
     log_event_limited(LOG_ERROR, "moderators_lost_to_a_text", LOG_TEXT("profile", job->profile->name),
                       LOG_NUMBER("text_bytes", job->text_bytes));
-    pool_poison_add(&dispatch->poison, dispatch_text(job), now_ms);
     job_block_undecided(job);
     dispatch_finish(dispatch, job, STATUS_OK);
+}
+
+/* Another text than this one, and one that a moderator has ended with. */
+static bool is_other_suspect(const struct job *job, const struct job *other)
+{
+    return other->crashes > 0 && !bytes_equal(dispatch_text(job), dispatch_text(other));
+}
+
+/* The next busy slot of the same process that has another suspect than `job`, from `slot` on. */
+static struct slot *find_suspect(struct slot *slot, const unsigned char *worker, const struct job *job)
+{
+    while (slot != NULL && (memcmp(slot->worker, worker, WORKER_ID_BYTES) != 0 || !is_other_suspect(job, slot->job))) {
+        slot = slot->next;
+    }
+    return slot;
+}
+
+/* Whether this process has a suspect, and that one or `job` has to be the only one there. */
+static bool is_crowded(const struct pool_dispatch *dispatch, const unsigned char *worker, const struct job *job)
+{
+    for (size_t kind = 0; kind <= SLOT_REVIEW; kind++) {
+        struct slot *slot = find_suspect(pool_slots_first(dispatch->slots, (enum slot_kind)kind, SLOT_BUSY), worker, job);
+
+        while (slot != NULL && job->crashes < CRASHES_MAX && slot->job->crashes < CRASHES_MAX) {
+            slot = find_suspect(slot->next, worker, job);
+        }
+        if (slot != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+struct slot *dispatch_idle_for_suspect(const struct pool_dispatch *dispatch, const struct job *job)
+{
+    struct slot *slot = pool_slots_first(dispatch->slots, SLOT_LOCAL, SLOT_IDLE);
+
+    while (slot != NULL &&
+           (memcmp(slot->worker, job->tried, WORKER_ID_BYTES) == 0 || is_crowded(dispatch, slot->worker, job))) {
+        slot = slot->next;
+    }
+    return slot;
+}
+
+void dispatch_mark_sole(const struct pool_dispatch *dispatch, const struct slot *slot)
+{
+    struct job *job = slot->job;
+
+    job->is_sole = true;
+    for (size_t kind = 0; job->crashes > 0 && kind <= SLOT_REVIEW; kind++) {
+        struct slot *other = find_suspect(pool_slots_first(dispatch->slots, (enum slot_kind)kind, SLOT_BUSY), slot->worker, job);
+
+        while (other != NULL) {
+            job->is_sole = other->job->is_sole = false;
+            other = find_suspect(other->next, slot->worker, job);
+        }
+    }
+}
+
+/* Two moderators have ended with the text. It is taken for the cause where it was the only suspect with the second one. Else one
+ * of them was, and nobody is blamed for having been beside it: each is asked about once more, as the only one. */
+static void fail_suspect(struct pool_dispatch *dispatch, enum slot_kind kind, struct job *job, enum pool_end end, uint64_t now_ms)
+{
+    if (end == END_GONE && job->is_sole) {
+        pool_poison_add(&dispatch->poison, dispatch_text(job), now_ms);
+    } else if (end == END_GONE && kind == SLOT_LOCAL && job->crashes == CRASHES_MAX && !dispatch->stopped &&
+               now_ms < job->give_up_ms && pool_slots_has_other(dispatch->slots, kind, job->tried)) {
+        pool_queue_push_retry(&dispatch->queue, job, now_ms);
+        return;
+    }
+    block_suspect(dispatch, job);
 }
 
 static void count_retry(struct pool_dispatch *dispatch, struct job *job)
@@ -53,7 +123,7 @@ void dispatch_fail(struct pool_dispatch *dispatch, enum slot_kind kind, struct j
     job->failure = end == END_TIMEOUT ? STATUS_TIMEOUT : STATUS_UNAVAILABLE;
     job->crashes += end == END_GONE;
     if (job->crashes >= CRASHES_MAX) {
-        block_poison(dispatch, job, now_ms);
+        fail_suspect(dispatch, kind, job, end, now_ms);
         return;
     }
     if (!may_retry(dispatch, kind, job, end, now_ms)) {
@@ -127,6 +197,8 @@ void dispatch_retry(struct pool_dispatch *dispatch, uint64_t now_ms)
             pool_queue_take_retry(&dispatch->queue, job, now_ms);
             if (status == STATUS_OK && is_retry) {
                 count_retry(dispatch, job);
+            } else if (status != STATUS_OK && status != STATUS_CLOSED && job->crashes >= CRASHES_MAX) {
+                block_suspect(dispatch, job);
             } else if (status != STATUS_OK) {
                 dispatch_finish(dispatch, job, status == STATUS_NO_MEMORY ? STATUS_UNAVAILABLE : status);
             }

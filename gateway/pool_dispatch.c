@@ -168,6 +168,7 @@ enum status dispatch_post(struct pool_dispatch *dispatch, struct slot *slot, str
                 job->result.queue_us = (uint32_t)(now_us - job->submitted_us);
             }
         }
+        dispatch_mark_sole(dispatch, slot);
         return STATUS_OK;
     case STATUS_FULL:
         return STATUS_FULL;
@@ -209,11 +210,18 @@ void dispatch_send_whole(struct pool_dispatch *dispatch, struct slot *slot, stru
     }
 }
 
+static struct slot *idle_slot(const struct pool_dispatch *dispatch, enum slot_kind kind, const struct job *job)
+{
+    if (kind == SLOT_LOCAL && job->crashes > 0) {
+        return dispatch_idle_for_suspect(dispatch, job);
+    }
+    return pool_slots_idle(dispatch->slots, kind, job->profile->name, job->attempts > 0 ? job->tried : NULL);
+}
+
 static enum status send_to_idle(struct pool_dispatch *dispatch, enum slot_kind kind, struct job *job, uint64_t now_ms)
 {
     struct message_task_head head = {.drawn = DRAWN_UNSURE, .score = NAN};
     struct bytes body = buffer_view(&job->body);
-    const unsigned char *avoided = job->attempts > 0 ? job->tried : NULL;
     bool was_sent = job->give_up_ms != 0;
     enum status status = STATUS_OK;
     struct slot *slot;
@@ -227,7 +235,7 @@ static enum status send_to_idle(struct pool_dispatch *dispatch, enum slot_kind k
         status = message_body_select(body, buffer_view(&job->unsure), &dispatch->body);
         body = buffer_view(&dispatch->body);
     }
-    while (status == STATUS_OK && (slot = pool_slots_idle(dispatch->slots, kind, job->profile->name, avoided)) != NULL) {
+    while (status == STATUS_OK && (slot = idle_slot(dispatch, kind, job)) != NULL) {
         status = send_task(dispatch, slot, job, &head, body, now_ms);
         if (status == STATUS_OK) {
             job->attempts++;

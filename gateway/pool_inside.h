@@ -64,6 +64,14 @@ size_t dispatch_share(const struct pool_dispatch *dispatch);
  * STATUS_NOT_FOUND: none was taken, the next one has to go alone. */
 MUST_CHECK enum status dispatch_send_batch(struct pool_dispatch *dispatch, size_t share, uint64_t now_ms);
 
+/* An idle local slot for a suspect (job->crashes), of another process than before; NULL when there is none now. A suspect that
+ * has to be the only one gets a process without others, and keeps them off it. */
+struct slot *dispatch_idle_for_suspect(const struct pool_dispatch *dispatch, const struct job *job);
+
+/* The slot has got its job: whether that is the only suspect with its process; of others there it is known then that they are
+ * not. */
+void dispatch_mark_sole(const struct pool_dispatch *dispatch, const struct slot *slot);
+
 /* A job that was in a batch and got no answer there, which is nobody's fault: waits to be sent alone, first of all; it is no
  * attempt. */
 void dispatch_again(struct pool_dispatch *dispatch, struct job *job, uint64_t now_ms);

@@ -444,6 +444,139 @@ static void only_the_text_that_kills_again_is_blocked(void **state)
     close_desk(&desk, &third);
 }
 
+/* Two slots of one process have each a text that a moderator has ended with, "3" among them, when it ends too. */
+static void open_suspects(struct desk *desk, struct scripted others[2], struct job **jobs)
+{
+    struct scripted slot;
+    bool has_killer = false;
+
+    open_batch(desk, &slot, &plain, jobs);
+    desk_add_slot_of(desk, &others[0], SLOT_LOCAL, "", other_process);
+    desk_add_slot_of(desk, &others[1], SLOT_LOCAL, "", other_process);
+    desk_kill_slot(desk, &slot, 2);
+    scripted_task(&others[0]);
+    scripted_task(&others[1]);
+    while (!has_killer) { /* the others go by */
+        size_t finished = desk->finished_count;
+        size_t which = bytes_equal(second_text(&others[0].task), BYTES("3")) ? 1 : 0;
+
+        has_killer = which == 1 || bytes_equal(second_text(&others[1].task), BYTES("3"));
+        if (!has_killer) {
+            scripted_answer(&others[0], OUTCOME_ALLOW);
+            desk_until(desk, desk->finished_count > finished);
+            scripted_task(&others[0]);
+        }
+    }
+}
+
+static bool is_killer(const struct scripted *slot)
+{
+    return bytes_equal(second_text(&slot->task), BYTES("3"));
+}
+
+/* The second moderator had two of them: neither is taken for the cause before a third one had it alone. */
+static void of_two_suspects_that_were_together_only_the_one_that_kills_alone_is_blocked(void **state)
+{
+    struct desk desk;
+    struct scripted others[2];
+    struct scripted thirds[2];
+    struct job *jobs[WAITING];
+    size_t blocked = 0;
+
+    (void)state;
+    open_suspects(&desk, others, jobs);
+    scripted_open_as(&thirds[0], wire_endpoint(desk.wire), SLOT_LOCAL, "", third_process);
+    desk_until(&desk, pool_dispatch_slot_count(desk.dispatch) == 3);
+    while (desk.finished_count < WAITING - 1) { /* what waited behind them */
+        size_t finished = desk.finished_count;
+
+        scripted_task(&thirds[0]);
+        scripted_answer(&thirds[0], OUTCOME_ALLOW);
+        desk_until(&desk, desk.finished_count > finished);
+    }
+    desk_add_slot_of(&desk, &thirds[1], SLOT_LOCAL, "", third_process);
+    scripted_close(&others[0]);
+    desk_kill_slot(&desk, &others[1], 2);
+    assert_int_equal(WAITING - 1, desk.finished_count);
+    assert_int_equal(1, desk_slots(&desk, SLOT_LOCAL, SLOT_BUSY)); /* one at a time */
+    for (size_t which = 0; which < 2; which++) {
+        struct scripted *has = scripted_try_task(&thirds[0], 100) == STATUS_OK ? &thirds[0] : &thirds[1];
+
+        if (has == &thirds[1]) {
+            scripted_task(has);
+        }
+        if (is_killer(has)) {
+            break;
+        }
+        scripted_answer(has, OUTCOME_ALLOW);
+        desk_until(&desk, desk.finished_count == WAITING + which);
+    }
+    scripted_close(&thirds[0]);
+    desk_kill_slot(&desk, &thirds[1], 0);
+    desk_until(&desk, desk.finished_count == 1 + WAITING);
+    for (size_t index = 0; index < WAITING; index++) {
+        assert_status(STATUS_OK, jobs[index]->result.status);
+        blocked += jobs[index]->result.outcome == OUTCOME_BLOCK;
+        assert_int_equal(index == 3, pool_poison_has(&desk.dispatch->poison, dispatch_text(jobs[index]), desk.now_ms));
+    }
+    assert_int_equal(OUTCOME_BLOCK, jobs[3]->result.outcome);
+    assert_in_range(blocked, 1, 2); /* the other one too, if it was still to be asked about and nobody was left */
+    desk_close(&desk);
+}
+
+/* Whoever cannot be told from the cause is blocked where nobody is left to ask, and is asked about when it comes again. */
+static void suspects_that_nobody_can_be_asked_about_are_blocked_but_not_remembered(void **state)
+{
+    struct desk desk;
+    struct scripted others[2];
+    struct job *jobs[WAITING];
+    size_t blocked = 0;
+
+    (void)state;
+    open_suspects(&desk, others, jobs);
+    scripted_close(&others[0]);
+    desk_kill_slot(&desk, &others[1], 0);
+    assert_int_equal(1 + WAITING, desk.finished_count);
+    for (size_t index = 0; index < WAITING; index++) {
+        blocked += jobs[index]->result.status == STATUS_OK && jobs[index]->result.outcome == OUTCOME_BLOCK;
+        assert_false(pool_poison_has(&desk.dispatch->poison, dispatch_text(jobs[index]), desk.now_ms));
+    }
+    assert_int_equal(OUTCOME_BLOCK, jobs[3]->result.outcome);
+    assert_int_equal(2, blocked);
+    desk_close(&desk);
+}
+
+/* Two copies of a text are one suspect: together they hide nothing. */
+static void copies_of_a_text_do_not_hide_it(void **state)
+{
+    struct desk desk;
+    struct scripted slots[2];
+    struct scripted others[2];
+    struct job *jobs[2];
+
+    (void)state;
+    open_desk(&desk);
+    desk_add_slot(&desk, &slots[0], SLOT_LOCAL, "");
+    desk_add_slot(&desk, &slots[1], SLOT_LOCAL, "");
+    for (size_t index = 0; index < 2; index++) {
+        jobs[index] = desk_submit(&desk, &plain, "poison");
+        scripted_task(&slots[index]);
+    }
+    desk_add_slot_of(&desk, &others[0], SLOT_LOCAL, "", other_process);
+    desk_add_slot_of(&desk, &others[1], SLOT_LOCAL, "", other_process);
+    scripted_close(&slots[0]);
+    desk_kill_slot(&desk, &slots[1], 2);
+    scripted_task(&others[0]);
+    scripted_task(&others[1]);
+    scripted_close(&others[0]);
+    desk_kill_slot(&desk, &others[1], 0);
+    assert_int_equal(2, desk.finished_count);
+    assert_int_equal(OUTCOME_BLOCK, jobs[0]->result.outcome);
+    assert_int_equal(OUTCOME_BLOCK, jobs[1]->result.outcome);
+    assert_true(pool_poison_has(&desk.dispatch->poison, dispatch_text(jobs[0]), desk.now_ms));
+    desk_close(&desk);
+}
+
 static void a_late_batch_is_asked_about_elsewhere_and_its_verdicts_are_dropped(void **state)
 {
     struct desk desk;
@@ -801,6 +934,9 @@ int main(void)
         cmocka_unit_test(an_unsure_one_is_reviewed_and_holds_nobody),
         cmocka_unit_test(the_tasks_of_a_killed_moderator_are_asked_about_once_more_each_alone),
         cmocka_unit_test(only_the_text_that_kills_again_is_blocked),
+        cmocka_unit_test(of_two_suspects_that_were_together_only_the_one_that_kills_alone_is_blocked),
+        cmocka_unit_test(suspects_that_nobody_can_be_asked_about_are_blocked_but_not_remembered),
+        cmocka_unit_test(copies_of_a_text_do_not_hide_it),
         cmocka_unit_test(a_late_batch_is_asked_about_elsewhere_and_its_verdicts_are_dropped),
         cmocka_unit_test(an_answer_that_is_none_costs_each_one_attempt_and_gives_nobody_a_verdict),
         cmocka_unit_test(verdicts_on_one_task_are_no_answer),
