@@ -93,6 +93,18 @@ static void pause_writer(void)
     the_log.pauses = false;
 }
 
+/* A piece has been written. The little that came meanwhile goes to where an empty queue begins: only pages that lines have waited
+ * in are ever touched, though under load there is always one. Called with the lock. */
+static void give_back(size_t count)
+{
+    the_log.count -= count;
+    the_log.head = (the_log.head + count) % LOG_QUEUE_BYTES_MAX;
+    if (the_log.count <= LOG_WRITE_BYTES_MAX && the_log.head + the_log.count <= LOG_QUEUE_BYTES_MAX) {
+        memmove(the_log.queue, the_log.queue + the_log.head, the_log.count);
+        the_log.head = 0;
+    }
+}
+
 /* The writer's thread: waits, takes a piece, writes it, gives its room back. */
 static void *write_queued(void *unused)
 {
@@ -130,9 +142,7 @@ static void *write_queued(void *unused)
         write_all(piece, count);
         between_lines = count == 0 || piece[count - 1] == '\n';
         pthread_mutex_lock(&the_log.lock);
-        the_log.count -= count;
-        /* An empty queue begins anew: only pages that lines have waited in are ever touched. */
-        the_log.head = the_log.count == 0 ? 0 : (the_log.head + count) % LOG_QUEUE_BYTES_MAX;
+        give_back(count);
         pause_writer();
     }
     free(the_log.queue);

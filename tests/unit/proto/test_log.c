@@ -283,6 +283,61 @@ static void a_full_queue_drops_debug_first_then_info_then_all_and_never_waits(vo
     free(text);
 }
 
+static size_t resident_bytes(void)
+{
+    int statm = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+    char text[128] = "";
+    const char *space;
+
+    assert_true(statm >= 0 && read(statm, text, sizeof text - 1) > 0);
+    close(statm);
+    space = strchr(text, ' ');
+    assert_non_null(space);
+    return strtoul(space, NULL, 10) * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+/* How many lines end in the next bytes of the pipe. */
+static size_t take_lines(const struct capture *capture)
+{
+    static char room[8 * KIB]; /* little, so that the pipe stays full */
+    ssize_t count = read(capture->reading, room, sizeof room);
+    size_t lines = 0;
+
+    assert_true(count > 0);
+    for (ssize_t at = 0; at < count; at++) {
+        lines += room[at] == '\n' ? 1 : 0;
+    }
+    return lines;
+}
+
+/* The pipe is full whenever the writer comes to it, and some lines wait behind: the queue is never empty, and never holds many. */
+static void lines_that_come_faster_than_they_are_written_keep_to_the_front_of_the_queue(void **state)
+{
+    enum { LINE_BYTES = 6 * KIB, LINES = 2 * LOG_QUEUE_BYTES_MAX / LINE_BYTES, LINES_AHEAD = LOG_WRITE_BYTES_MAX / LINE_BYTES + 8 };
+    struct capture capture;
+    size_t heard = 0;
+    size_t before, after;
+
+    (void)state;
+    capture_begin(&capture);
+    assert_status(STATUS_OK, log_open("gateway", &json_from_debug));
+    before = resident_bytes();
+    for (size_t written = 1; written <= LINES; written++) {
+        assert_true(write_long(LOG_ERROR));
+        while (heard + LINES_AHEAD < written) {
+            heard += take_lines(&capture);
+        }
+    }
+    after = resident_bytes();
+    while (heard < LINES) {
+        heard += take_lines(&capture);
+    }
+    log_close();
+    capture_end(&capture);
+    close(capture.reading);
+    assert_in_range(after, 1, before + LOG_QUEUE_BYTES_MAX / 4);
+}
+
 /* In a process of its own: the writer is left behind in its write. */
 static void closing_does_not_wait_for_a_reader_that_never_reads(void **state)
 {
@@ -430,6 +485,7 @@ int main(void)
         cmocka_unit_test(lines_below_the_level_and_outside_open_and_close_go_nowhere),
         cmocka_unit_test(lines_of_many_threads_are_whole_and_none_is_lost),
         cmocka_unit_test(lines_that_follow_another_are_written_together),
+        cmocka_unit_test(lines_that_come_faster_than_they_are_written_keep_to_the_front_of_the_queue),
         cmocka_unit_test(a_full_queue_drops_debug_first_then_info_then_all_and_never_waits),
         cmocka_unit_test(a_non_blocking_standard_error_loses_nothing),
         cmocka_unit_test(a_limiter_passes_once_a_second_and_counts_the_rest),
