@@ -271,6 +271,8 @@ enum {
     SAMPLE_TEXT_BYTES_MAX = MIB,
     TRAIN_BYTES_MAX = 256 * MIB,     /* texts of one training run; half of it a label */
     TRAIN_RUN_MS = 30 * 60 * 1000,   /* a run that takes longer is given up */
+    TRAIN_TURN_US = 30,              /* of a run's computation, before whoever waits for its processor comes first */
+    TRAIN_AWAY_US = 5000,            /* longer than a tick: a run that was away for so long has a turn as long */
     TRAIN_PERSON_WEIGHT = 4,         /* a row that a person labelled counts as so many of the reviewer's */
     TRAIN_STANDS_FOR_MAX = 100,      /* a row that was drawn with a smaller probability stands for so many texts and no more */
     TRAIN_TELL_MS = 10000,           /* the log says so often how far a run is, and at each step */
@@ -319,8 +321,9 @@ enum {
     /* The database (spec/postgres.md) */
     SCHEMA_VERSION = 8,              /* files in trainer/schema; who meets another version writes nothing */
     SAMPLE_BATCH_MAX = 256,
-    SAMPLE_SLICE_ROWS = 64,          /* of a draw that the server is asked for at once: some 100 us of its work */
-    SAMPLE_SLICE_BYTES = 32 * KIB,   /* of their texts, about; a longer text comes alone */
+    SAMPLE_SLICE_ROWS = 16,          /* of a draw that the server is asked for at once: some 40 us of its work */
+    SAMPLE_SLICE_BYTES = 8 * KIB,    /* of their texts, about; a longer text comes alone */
+    SAMPLE_REST_US = 20,             /* between two slices, and up to 50 more that the kernel adds to any sleep */
     HISTORY_QUEUE_BYTES_MAX = 8 * MIB,
     DB_CONNECT_S = 5,
     DB_STATEMENT_MS = 60000,

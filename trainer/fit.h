@@ -14,6 +14,7 @@
 #include "proto/bytes.h"
 #include "proto/model.h"
 #include "proto/status.h"
+#include "trainer/turn.h"
 
 #include <stdatomic.h>
 #include <stdint.h>
@@ -27,7 +28,7 @@ struct fit_options {
     uint64_t seed;
     unsigned table_bits;        /* 0 = FIT_TABLE_BITS */
     enum model_storage storage; /* 0 = MODEL_FLOAT32 */
-    const atomic_bool *cancelled; /* borrowed until fit_close: fit_finish ends soon after it is true; NULL = never */
+    struct turn *turn; /* borrowed until fit_close: what fit_finish computes in, and soon ends when cancelled; NULL = none */
     _Atomic int *fits; /* borrowed as well: counts the fits that are done, up to TRAIN_FOLDS + 1; NULL = nobody looks */
 };
 

@@ -123,7 +123,7 @@ static enum status open(struct solver **out, struct rows *rows, const struct fit
         status = choose_vocabulary(rows, solver->idfs);
     }
     if (status == STATUS_OK) {
-        status = logistic_open(&solver->logistic, rows, solver->idfs, options->cancelled);
+        status = logistic_open(&solver->logistic, rows, solver->idfs, options->turn);
     }
     if (status != STATUS_OK) {
         close(&solver);

@@ -35,7 +35,7 @@ struct vector {
 
 struct solver {
     const struct rows *rows;
-    const atomic_bool *cancelled;
+    struct turn *turn;
     uint64_t seed;
     struct vector *vectors; /* 2^table_bits */
     struct vector output;   /* of label 1, less that of label 0 */
@@ -119,7 +119,7 @@ static enum status open(struct solver **out, struct rows *rows, const struct fit
         return STATUS_NO_MEMORY;
     }
     solver->rows = rows;
-    solver->cancelled = options->cancelled;
+    solver->turn = options->turn;
     solver->seed = options->seed;
     solver->vectors = aligned_alloc(sizeof *solver->vectors, table * sizeof *solver->vectors); /* one a cache line */
     solver->kept = calloc(table, sizeof *solver->kept);
@@ -138,11 +138,6 @@ static enum status open(struct solver **out, struct rows *rows, const struct fit
     }
     *out = solver;
     return STATUS_OK;
-}
-
-static bool is_cancelled(const struct solver *solver)
-{
-    return solver->cancelled != NULL && atomic_load_explicit(solver->cancelled, memory_order_relaxed);
 }
 
 static struct vector sum_in_hand(const struct solver *solver, const struct row *row, float share)
@@ -232,7 +227,7 @@ static enum status fit(struct solver *solver, int left_out)
     epochs = epochs < EPOCHS_MIN ? EPOCHS_MIN : epochs < EPOCHS_MAX ? epochs : EPOCHS_MAX;
     for (size_t epoch = 0; epoch < epochs; epoch++) {
         random_shuffle(&random, solver->order, part);
-        for (size_t at = 0; at < part && !is_cancelled(solver); at++) {
+        for (size_t at = 0; at < part && turn_goes_on(solver->turn); at++) {
             float rate = RATE * (1 - (float)done++ / (float)(part * epochs));
 
             for (unsigned copy = 0; copy < rows_at(solver->rows, solver->order[at])->weight; copy++) {
@@ -240,7 +235,7 @@ static enum status fit(struct solver *solver, int left_out)
             }
         }
     }
-    return is_cancelled(solver) ? STATUS_CLOSED : STATUS_OK;
+    return turn_goes_on(solver->turn) ? STATUS_OK : STATUS_CLOSED;
 }
 
 static double score(struct solver *solver, size_t row)

@@ -28,7 +28,7 @@ static enum status open(struct solver **out, struct rows *rows, const struct fit
         return STATUS_NO_MEMORY;
     }
     solver->seed = options->seed;
-    status = logistic_open(&solver->logistic, rows, NULL, options->cancelled);
+    status = logistic_open(&solver->logistic, rows, NULL, options->turn);
     if (status != STATUS_OK) {
         close(&solver);
         return status;

@@ -21,7 +21,7 @@ struct fit_rules {
     enum status (*open)(struct solver **out, struct rows *rows, const struct fit_options *options);
     void (*close)(struct solver **solver);
     /* Fits to the rows of every fold but `left_out`, or to FIT_ALL of them; what was fitted before is forgotten. Equal rows and
-     * seeds give equal bits. STATUS_CLOSED, with nothing fitted, once options->cancelled is true. */
+     * seeds give equal bits. STATUS_CLOSED, with nothing fitted, once options->turn is cancelled. */
     enum status (*fit)(struct solver *solver, int left_out);
     /* Of any row, before calibration, as the model will score it but for rounding. */
     double (*score)(struct solver *solver, size_t row);

@@ -32,7 +32,7 @@ void gate_forget(struct gate_figures *out)
 
 static enum status judge(const struct gate *gate, const struct model *model, double *scores, struct evaluate_figures *out)
 {
-    return holdout_judge(gate->holdout, model, gate->profile->low, gate->profile->high, gate->cancelled, scores, out);
+    return holdout_judge(gate->holdout, model, gate->profile->low, gate->profile->high, gate->turn, scores, out);
 }
 
 /* STATUS_NOT_FOUND when there is nothing to compare with. */

@@ -41,7 +41,7 @@ struct gate {
     const struct profile_settings *profile;
     const struct model *model;
     struct bytes live; /* the file of the live version; empty when there is none */
-    const atomic_bool *cancelled;
+    struct turn *turn; /* NULL = none */
 };
 
 /* All unknown. */

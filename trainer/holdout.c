@@ -114,7 +114,7 @@ static struct bytes text_of(const struct holdout *holdout, const struct held_row
     return bytes_first(bytes_from(buffer_view(&holdout->texts), row->at), row->count);
 }
 
-static enum status judge_rows(const struct holdout *holdout, const struct model *model, const atomic_bool *cancelled,
+static enum status judge_rows(const struct holdout *holdout, const struct model *model, struct turn *turn,
                               double *scores, struct evaluate *evaluate)
 {
     enum status status = STATUS_OK;
@@ -123,7 +123,7 @@ static enum status judge_rows(const struct holdout *holdout, const struct model 
         struct held_row row;
         double score;
 
-        if (cancelled != NULL && atomic_load(cancelled)) {
+        if (!turn_goes_on(turn)) {
             return STATUS_CLOSED;
         }
         memcpy(&row, holdout->rows.data + at, sizeof row);
@@ -137,13 +137,13 @@ static enum status judge_rows(const struct holdout *holdout, const struct model 
 }
 
 enum status holdout_judge(const struct holdout *holdout, const struct model *model, double low, double high,
-                          const atomic_bool *cancelled, double *scores, struct evaluate_figures *out)
+                          struct turn *turn, double *scores, struct evaluate_figures *out)
 {
     struct evaluate *evaluate = NULL;
     enum status status = evaluate_open(&evaluate);
 
     if (status == STATUS_OK) {
-        status = judge_rows(holdout, model, cancelled, scores, evaluate);
+        status = judge_rows(holdout, model, turn, scores, evaluate);
     }
     if (status == STATUS_OK) {
         status = evaluate_figures(evaluate, low, high, out);

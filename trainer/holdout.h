@@ -15,8 +15,7 @@
 #include "trainer/compare.h"
 #include "trainer/evaluate.h"
 #include "trainer/sample.h"
-
-#include <stdatomic.h>
+#include "trainer/turn.h"
 
 struct holdout;
 
@@ -46,11 +45,11 @@ MUST_CHECK enum status holdout_add(struct holdout *holdout, struct bytes text, i
 /* Rows kept of a label, 0 or 1. */
 size_t holdout_count(const struct holdout *holdout, int label);
 
-/* Scores every row kept; `low` and `high` are the profile's; STATUS_CLOSED soon after `cancelled` (NULL = never) is true.
+/* Scores every row kept; `low` and `high` are the profile's; STATUS_CLOSED soon after `turn` (NULL = none) is cancelled.
  * `scores` (NULL = nobody asks) has room for one of each row, in the order in which they were added. What evaluate_add and
  * evaluate_figures return. */
 MUST_CHECK enum status holdout_judge(const struct holdout *holdout, const struct model *model, double low, double high,
-                                     const atomic_bool *cancelled, double *scores, struct evaluate_figures *out);
+                                     struct turn *turn, double *scores, struct evaluate_figures *out);
 
 /* Two judges by their scores of the rows whose text is in the band. What compare_rows returns. */
 MUST_CHECK enum status holdout_compare(const struct holdout *holdout, enum band band, const double *ones, const double *others,

@@ -48,7 +48,7 @@ struct rest {
 struct logistic {
     const struct rows *rows;
     const unsigned char *idfs; /* NULL: features are scaled by their ratios */
-    const atomic_bool *cancelled;
+    struct turn *turn;
     size_t table_count;
     struct cell *cells;
     struct tally *tallies; /* by ratios only, else NULL */
@@ -66,11 +66,6 @@ struct logistic {
     double bias;
     uint64_t random;
 };
-
-static bool is_cancelled(const struct logistic *logistic)
-{
-    return logistic->cancelled != NULL && atomic_load_explicit(logistic->cancelled, memory_order_relaxed);
-}
 
 static const struct row *take_row(struct logistic *logistic, size_t number)
 {
@@ -100,7 +95,7 @@ static void count_in_hand(struct logistic *logistic, const struct row *row, int 
 
 static void count_fold(struct logistic *logistic, int fold, int sign)
 {
-    for (size_t number = 0; fold != EVERYONE && number < rows_count(logistic->rows) && !is_cancelled(logistic); number++) {
+    for (size_t number = 0; fold != EVERYONE && number < rows_count(logistic->rows) && turn_goes_on(logistic->turn); number++) {
         if (rows_at(logistic->rows, number)->fold == fold) {
             count_in_hand(logistic, take_row(logistic, number), sign);
         }
@@ -133,7 +128,7 @@ static void learn_by_idf(struct logistic *logistic)
 
         logistic->cells[index].gain = (float)(idf * idf);
     }
-    for (size_t number = 0; number < rows_count(logistic->rows) && !is_cancelled(logistic); number++) {
+    for (size_t number = 0; number < rows_count(logistic->rows) && turn_goes_on(logistic->turn); number++) {
         double square;
 
         (void)take_row(logistic, number);
@@ -145,7 +140,7 @@ static void learn_by_idf(struct logistic *logistic)
 
 static void learn_rows(struct logistic *logistic)
 {
-    for (size_t number = 0; number < rows_count(logistic->rows) && !is_cancelled(logistic); number++) {
+    for (size_t number = 0; number < rows_count(logistic->rows) && turn_goes_on(logistic->turn); number++) {
         const struct row *row = rows_at(logistic->rows, number);
 
         logistic->values[number] = row->count == 0 ? 0 : 1 / sqrt((double)row->count);
@@ -159,7 +154,7 @@ static void learn_rows(struct logistic *logistic)
 }
 
 enum status logistic_open(struct logistic **out, const struct rows *rows, const unsigned char *idfs,
-                          const atomic_bool *cancelled)
+                          struct turn *turn)
 {
     struct logistic *logistic = calloc(1, sizeof *logistic);
     size_t count = rows_count(rows);
@@ -170,7 +165,7 @@ enum status logistic_open(struct logistic **out, const struct rows *rows, const 
     assert(count <= UINT32_MAX);
     logistic->rows = rows;
     logistic->idfs = idfs;
-    logistic->cancelled = cancelled;
+    logistic->turn = turn;
     logistic->table_count = (size_t)1 << rows_table_bits(rows);
     logistic->cells = calloc(logistic->table_count, sizeof *logistic->cells);
     logistic->tallies = idfs == NULL ? calloc(logistic->table_count, sizeof *logistic->tallies) : NULL;
@@ -382,7 +377,7 @@ static void sum_up(struct logistic *logistic)
     for (size_t index = 0; index < logistic->table_count; index++) {
         logistic->cells[index].weight = 0;
     }
-    for (size_t number = 0; number < rows_count(logistic->rows) && !is_cancelled(logistic); number++) {
+    for (size_t number = 0; number < rows_count(logistic->rows) && turn_goes_on(logistic->turn); number++) {
         double dual = logistic->dual[number];
 
         if (dual > 0) {
@@ -431,11 +426,11 @@ static enum status solve(struct logistic *logistic, uint64_t seed, double quiet_
     logistic->random = seed;
     memset(logistic->rests, 0, rows_count(logistic->rows) * sizeof *logistic->rests);
     sum_up(logistic);
-    for (int epoch = 0; epoch < EPOCHS_MAX && !settled && !is_cancelled(logistic); epoch++) {
+    for (int epoch = 0; epoch < EPOCHS_MAX && !settled && turn_goes_on(logistic->turn); epoch++) {
         double moved = 0, sum = 0;
 
         random_shuffle(&logistic->random, logistic->order, logistic->part);
-        for (size_t at = 0; at < logistic->part && !is_cancelled(logistic); at++) {
+        for (size_t at = 0; at < logistic->part && turn_goes_on(logistic->turn); at++) {
             fetch_ahead(logistic, at);
             moved += visit(logistic, logistic->order[at], quiet);
             sum += logistic->dual[logistic->order[at]];
@@ -443,7 +438,7 @@ static enum status solve(struct logistic *logistic, uint64_t seed, double quiet_
         quiet = quiet_share * sum / (double)logistic->part;
         settled = moved < SETTLED * sum;
     }
-    return is_cancelled(logistic) ? STATUS_CLOSED : STATUS_OK;
+    return turn_goes_on(logistic->turn) ? STATUS_OK : STATUS_CLOSED;
 }
 
 enum status logistic_fit(struct logistic *logistic, uint64_t seed, int left_out)

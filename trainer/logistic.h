@@ -22,19 +22,18 @@
 #define TRAINER_LOGISTIC_H
 
 #include "trainer/rows.h"
-
-#include <stdatomic.h>
+#include "trainer/turn.h"
 
 struct logistic;
 
 /* Borrows all until logistic_close: `rows`, which stay as they are; `idfs` as in struct model_parts with counted rows, NULL to
- * scale by ratios; `cancelled`, NULL = never. STATUS_NO_MEMORY. */
+ * scale by ratios; `turn`, in which it computes, NULL = none. STATUS_NO_MEMORY. */
 MUST_CHECK enum status logistic_open(struct logistic **out, const struct rows *rows, const unsigned char *idfs,
-                                     const atomic_bool *cancelled);
+                                     struct turn *turn);
 void logistic_close(struct logistic **logistic);
 
 /* Solves for the rows of every fold but `left_out`; a solution before is forgotten. There must be a row of either label among
- * them. STATUS_CLOSED, with no solution, once `cancelled` is true, which each row looks at. */
+ * them. STATUS_CLOSED, with no solution, once the turn is cancelled, which each row looks at. */
 MUST_CHECK enum status logistic_fit(struct logistic *logistic, uint64_t seed, int left_out);
 
 /* The same for all rows. Begins at the solution of the fit before, if there was one: most of the way is gone. */

@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 enum { LEAVES = 16, SQL_BYTES = 512 }; /* hash leaves of one label, as in trainer/schema */
 
@@ -184,8 +185,14 @@ static int64_t next_rows(int64_t before, const struct slice *slice)
     return rows < 1 ? 1 : rows > SAMPLE_SLICE_ROWS ? SAMPLE_SLICE_ROWS : rows;
 }
 
+static void rest(void)
+{
+    (void)nanosleep(&(struct timespec){.tv_nsec = 1000L * SAMPLE_REST_US}, NULL);
+}
+
 /* The server works at the priority of everybody, and as fast as it can as long as somebody takes its rows: who wakes up
- * meanwhile waits for its whole turn on the processor. So it is asked for little at a time, which is then worked on at ours. */
+ * meanwhile waits for its whole turn on the processor. So it is asked for little at a time, which is then worked on at ours; and
+ * a moment later: two processes that take turns leave neither a processor nor its caches to anybody. */
 static enum status read_slices(struct store *store, struct slice *slice)
 {
     int64_t wanted = 1;
@@ -194,6 +201,9 @@ static enum status read_slices(struct store *store, struct slice *slice)
     do {
         char sql[SQL_BYTES];
 
+        if (slice->rows > 0) {
+            rest();
+        }
         wanted = next_rows(wanted, slice);
         slice->rows = 0;
         slice->bytes = 0;

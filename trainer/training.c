@@ -27,6 +27,7 @@ enum { TRAINING_NICE = 19, TRAINING_TURN_NS = 100000000, SESSION_NICE = 12 /* a 
 struct run {
     const struct training *training;
     struct training_result *result;
+    struct turn turn;
     struct store *store; /* while a step uses it */
     struct fit *fit;     /* from draw to fit */
     struct holdout *holdout;
@@ -44,7 +45,7 @@ static enum status take_sample(void *context, const struct sample *sample)
     struct run *run = context;
     enum status status;
 
-    if (atomic_load(run->training->cancelled)) {
+    if (!turn_goes_on(&run->turn)) {
         return STATUS_CLOSED;
     }
     if (clock_ms() > run->until_ms) {
@@ -122,7 +123,7 @@ static enum status draw(struct run *run)
         .kind = training->profile->model_kind,
         .seed = training->seed,
         .storage = training->profile->training.storage,
-        .cancelled = training->cancelled,
+        .turn = &run->turn,
         .fits = training->progress == NULL ? NULL : &training->progress->fits,
     };
     int64_t live_version;
@@ -177,7 +178,7 @@ static enum status check(struct run *run)
         .holdout = run->holdout,
         .profile = run->training->profile,
         .live = buffer_view(&run->live_file),
-        .cancelled = run->training->cancelled,
+        .turn = &run->turn,
     };
     enum status status = model_open(&model, buffer_view(&run->file));
 
@@ -348,7 +349,10 @@ static enum status take_step(struct run *run, const struct step *step)
 void training_run(const struct training *training, struct training_result *out)
 {
     uint64_t started_us = clock_us();
-    struct run run = {.training = training, .result = out, .until_ms = clock_ms() + TRAIN_RUN_MS};
+    struct run run = {.training = training,
+                      .result = out,
+                      .turn = {.cancelled = training->cancelled},
+                      .until_ms = clock_ms() + TRAIN_RUN_MS};
     struct gate_figures figures;
     enum status status;
 

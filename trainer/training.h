@@ -72,7 +72,7 @@ struct training_result {
 };
 
 /* The calling thread runs from now on when nobody else on the machine wants to: the lowest nice, as a batch, in turns that
- * whoever wakes up may cut short. */
+ * whoever wakes up may cut short. How it ends them itself is trainer/turn's. */
 void training_give_way(void);
 
 /* Where the kernel weighs sessions (autogroups, sched(7)) this process's, if it leads one, weighs as little as the trainer's

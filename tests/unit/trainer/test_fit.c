@@ -377,10 +377,10 @@ static void *finish(void *context)
     return NULL;
 }
 
-static void fitting_open(struct fitting *fitting, enum model_kind kind, const atomic_bool *cancelled)
+static void fitting_open(struct fitting *fitting, enum model_kind kind, struct turn *turn)
 {
     enum { ROWS = 12000 };
-    const struct fit_options options = {.kind = kind, .seed = 1, .cancelled = cancelled};
+    const struct fit_options options = {.kind = kind, .seed = 1, .turn = turn};
 
     *fitting = (struct fitting){0};
     buffer_init(&fitting->file, MODEL_FILE_BYTES_MAX);
@@ -413,12 +413,13 @@ static void assert_cancelled_after(enum model_kind kind, uint64_t after_us)
 {
     enum { SOON_US = 200000 };
     atomic_bool cancelled = false;
+    struct turn turn = {.cancelled = &cancelled};
     struct fitting fitting;
     pthread_t thread;
     clockid_t clock;
     uint64_t at_us;
 
-    fitting_open(&fitting, kind, &cancelled);
+    fitting_open(&fitting, kind, &turn);
     assert_int_equal(0, pthread_create(&thread, NULL, finish, &fitting));
     assert_int_equal(0, pthread_getcpuclockid(thread, &clock));
     do {

@@ -86,10 +86,10 @@ static void close_place(struct place *place)
     buffer_free(&place->live);
 }
 
-static enum status judge(struct place *place, struct bytes live, const atomic_bool *cancelled)
+static enum status judge(struct place *place, struct bytes live, struct turn *turn)
 {
     struct model *model = NULL;
-    struct gate gate = {.holdout = place->holdout, .profile = &place->profile, .live = live, .cancelled = cancelled};
+    struct gate gate = {.holdout = place->holdout, .profile = &place->profile, .live = live, .turn = turn};
     enum status status;
 
     assert_status(STATUS_OK, model_open(&model, buffer_view(&place->file)));
@@ -203,12 +203,13 @@ static void a_poor_one_replaces_one_that_is_poorer(void **state)
 static void a_cancelled_one_decides_nothing(void **state)
 {
     atomic_bool cancelled = true;
+    struct turn turn = {.cancelled = &cancelled};
     struct place place;
 
     (void)state;
     open_place(&place, HELD, 0);
     train(TRUTH, TRUTH, &place.file);
-    assert_status(STATUS_CLOSED, judge(&place, (struct bytes){NULL, 0}, &cancelled));
+    assert_status(STATUS_CLOSED, judge(&place, (struct bytes){NULL, 0}, &turn));
     assert_string_equal("none", place.reason);
     close_place(&place);
 }

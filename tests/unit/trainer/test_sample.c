@@ -21,7 +21,7 @@ enum {
     SEEN_ROWS = 8000,
     LOOKED_AT = 100,
     LOOKS_MAX = 1000,
-    LONG_BYTES = 20000
+    LONG_BYTES = 5000
 };
 
 static struct postgres server;
