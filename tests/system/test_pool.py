@@ -109,6 +109,27 @@ def test_a_killed_moderator_costs_no_request(pair):
     assert pair.gateway.metric("prismguard_gateway_pool_poisons_total") == 0
 
 
+def test_texts_that_wait_share_messages_and_each_has_its_own_verdict(upstream, tmp_path):
+    """More of them than slots wait while the only moderator stands still."""
+    stack = Stack(tmp_path, upstream, review=False, pool=PATIENT)
+    metric = stack.gateway.metric
+    try:
+        with load(stack) as running:
+            for _ in range(3):
+                stack.moderators[0].process.send_signal(signal.SIGSTOP)
+                try:
+                    wait_until(lambda: metric("prismguard_gateway_pool_queue_jobs", kind="local") >= CLIENTS / 2, what="a queue")
+                finally:
+                    stack.moderators[0].process.send_signal(signal.SIGCONT)
+                running.wait_more(2 * CLIENTS)
+        batches = metric("prismguard_gateway_pool_batches_total")
+        assert batches >= 3
+        assert metric("prismguard_gateway_pool_batched_tasks_total") >= 2 * batches
+        assert metric("prismguard_gateway_pool_attempts_failed_total") == 0
+    finally:
+        stack.close()
+
+
 def test_a_moderator_that_stands_still_costs_no_request_and_comes_back(pair):
     still = pair.moderators[0].process
     with load(pair) as running:
