@@ -284,12 +284,16 @@ bool exchange_query_has_own_key(const struct exchange *exchange)
     return exchange->caller != NULL && find_in_query(exchange, exchange->query, room, &seen) != NULL;
 }
 
-/* Fields of the caller that are not the upstream's business, beside those of one hop. */
+/* Fields of the caller that are not the upstream's business, beside those of one hop; and those by which some servers take
+ * another method or path than the request line's, which is what was routed and judged. */
 static bool is_kept_back(struct bytes name)
 {
-    static const struct bytes names[] = {{"host", 4},      {"accept-encoding", 15}, {"cookie", 6},
-                                         {"cookie2", 7},   {"expect", 6},           {"forwarded", 9},
-                                         {"x-real-ip", 9}, {"x-client-ip", 11},     {"via", 3}};
+    static const struct bytes names[] = {
+        {"host", 4},           {"accept-encoding", 15}, {"cookie", 6},      {"cookie2", 7},
+        {"expect", 6},         {"forwarded", 9},        {"x-real-ip", 9},   {"x-client-ip", 11},
+        {"via", 3},            {"x-http-method", 13},   {"x-method", 8},    {"x-http-method-override", 22},
+        {"x-original-url", 14}, {"x-rewrite-url", 13},  {"x-method-override", 17},
+    };
 
     for (size_t index = 0; index < sizeof names / sizeof names[0]; index++) {
         if (bytes_equal_nocase(name, names[index])) {

@@ -169,6 +169,25 @@ static void fields_of_one_hop_and_of_the_client_stay_here_and_traces_pass(void *
     town_close(&town);
 }
 
+/* Some servers go by these instead of the request line: what was judged as one endpoint's would be another's. */
+static void no_field_makes_another_request_of_it(void **state)
+{
+    struct key_settings keys[2];
+    struct town town;
+    char *asked;
+
+    (void)state;
+    open_town(&town, keys);
+    asked = asked_by(&town, GET("/plain/v1/x") "Authorization: Bearer secret-a\r\nX-HTTP-Method-Override: DELETE\r\n"
+                            "x-http-method: DELETE\r\nX-Method-Override: DELETE\r\nX-Method: DELETE\r\n"
+                            "X-Original-URL: /other\r\nX-Rewrite-URL: /other\r\nX-Original: kept\r\n\r\n");
+    assert_null(strstr(asked, "DELETE"));
+    assert_null(strstr(asked, "/other"));
+    town_holds(asked, "X-Original: kept\r\n");
+    free(asked);
+    town_close(&town);
+}
+
 static void a_key_has_its_rate_and_its_place_in_flight_and_gives_the_place_back(void **state)
 {
     static const char request[] = GET("/openai/v1/x") "x-goog-api-key: secret-b\r\n\r\n";
@@ -457,6 +476,7 @@ int main(void)
         cmocka_unit_test(a_key_of_another_route_is_forbidden),
         cmocka_unit_test(a_key_is_taken_from_every_place_and_goes_no_further),
         cmocka_unit_test(fields_of_one_hop_and_of_the_client_stay_here_and_traces_pass),
+        cmocka_unit_test(no_field_makes_another_request_of_it),
         cmocka_unit_test(a_key_has_its_rate_and_its_place_in_flight_and_gives_the_place_back),
         cmocka_unit_test(overload_refuses_keys_over_their_fair_share_first_and_costs_them_no_turn),
         cmocka_unit_test(without_keys_the_clients_address_has_the_share),
