@@ -283,6 +283,9 @@ enum {
     TRAIN_HELD_OUT_MAX = 4096,       /* rows of either label, the newest, that judge a model and never train it */
     GATE_BAND_ROWS_MIN = 20,         /* of either label: texts of one script or length that are judged for themselves */
     GATE_BAND_ERRORS = 3,            /* standard errors by which a regression among them is more than chance */
+    TRAIN_HELD_OUT_MIN = 50,         /* of either label, where only what came since a change is of use */
+    CHANGE_ROWS_MIN = 10,            /* as so many of equal weight the texts on either side of a change tell */
+    CHANGE_ERRORS = 4,               /* standard errors by which a rise of the surprise is a change, looked for at every moment */
     TRAIN_FOLDS = 5,                 /* parts that calibration scores in turn; each label needs a row in each */
     TRAIN_UNSEEN_ENOUGH = 8192,      /* scores to calibrate by: their two numbers are then known to some hundredths */
     TRAIN_LABEL_ROWS_MIN = 10,       /* of either label, before a first training */

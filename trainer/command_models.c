@@ -271,7 +271,7 @@ int command_unpin(struct command *command)
 /* The rows that no training sees, gathered from a draw as a training makes it. */
 struct gathering {
     struct holdout *holdout;
-    struct holdout_cut cuts[SAMPLE_LABELS];
+    struct holdout_cuts cuts;
     struct progress progress;
     int64_t seen;
     int64_t wanted;
@@ -283,10 +283,10 @@ static enum status take_held_out(void *context, const struct sample *sample)
 
     gathering->seen++;
     progress_tell(&gathering->progress, (double)gathering->seen / (double)(gathering->wanted + 1), gathering->seen, "rows");
-    if (!holdout_takes(&gathering->cuts[sample->label], sample->made_us, sample->hash)) {
+    if (!holdout_takes(&gathering->cuts, sample->label, sample->made_us, sample->hash)) {
         return STATUS_OK;
     }
-    return holdout_add(gathering->holdout, sample->text, sample->label, sample->stands_for);
+    return holdout_add(gathering->holdout, sample->text, sample->label, sample->stands_for, sample->made_us);
 }
 
 static enum status gather(const struct command *command, int64_t profile_id, struct gathering *gathering)
@@ -303,7 +303,7 @@ static enum status gather(const struct command *command, int64_t profile_id, str
     enum status status = sample_measure(command->store, &request, sampled);
 
     if (status == STATUS_OK) {
-        status = holdout_find_cuts(command->store, profile_id, sampled, gathering->cuts);
+        status = holdout_find_cuts(command->store, profile_id, sampled, &gathering->cuts);
     }
     if (status == STATUS_OK) {
         gathering->wanted = sampled[0].wanted + sampled[1].wanted;

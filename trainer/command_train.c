@@ -4,6 +4,7 @@
 #include "proto/join.h"
 #include "proto/json.h"
 #include "proto/program.h"
+#include "trainer/priority.h"
 #include "trainer/progress.h"
 #include "trainer/store_samples.h"
 #include "trainer/training.h"
@@ -12,9 +13,10 @@
 #include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { LOOK_MS = 100, OUT_BYTES_MAX = 8 * KIB };
+enum { LOOK_MS = 100, OUT_BYTES_MAX = 8 * KIB, TIME_BYTES = 32 };
 
 struct job {
     struct training training;
@@ -26,7 +28,7 @@ static void *run_on_thread(void *context)
 {
     struct job *job = context;
 
-    training_give_way();
+    priority_give_way();
     training_run(&job->training, &job->result);
     return NULL;
 }
@@ -46,6 +48,18 @@ static bool run(struct job *job, FILE *errors)
     } while (join_within(thread, LOOK_MS) != STATUS_OK);
     progress_end(&progress);
     return true;
+}
+
+static void tell_change(const struct command *command, int64_t changed_at_us)
+{
+    time_t seconds = (time_t)(changed_at_us / 1000000);
+    struct tm parts;
+    char when[TIME_BYTES];
+
+    if (changed_at_us != 0 && gmtime_r(&seconds, &parts) != NULL &&
+        strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", &parts) > 0) {
+        (void)fprintf(command->out, "  changed    what violates is another since %s: labels from before count less\n", when);
+    }
 }
 
 static enum status tell_json(const struct command *command, const struct training_result *result)
@@ -74,6 +88,7 @@ static enum status tell_json(const struct command *command, const struct trainin
     json_write_real_member(&writer, "agreement", result->figures.agreement);
     json_write_real_member(&writer, "calibration_error", result->figures.calibration_error);
     json_write_real_member(&writer, "live_auc", result->live_auc);
+    json_write_integer_member(&writer, "changed_at_us", result->changed_at_us);
     json_write_real_member(&writer, "seconds", result->seconds);
     json_write_object_end(&writer);
     if (writer.status == STATUS_OK) {
@@ -98,6 +113,7 @@ static void tell(const struct command *command, const struct training_result *re
     (void)fprintf(command->out, "\n  PR-AUC     %.4f\n  F1         %.4f\n", figures->pr_auc, figures->f1);
     (void)fprintf(command->out, "  decided    %.4f without a review\n  agreement  %.4f of those\n", figures->decided,
                   figures->agreement);
+    tell_change(command, result->changed_at_us);
     (void)fprintf(command->out, "  took       %.1f s\n", result->seconds);
 }
 

@@ -8,11 +8,16 @@
 #include <assert.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
+
+_Static_assert((int)FIT_WEIGHT_MAX == (int)ROW_WEIGHT_MAX, "no row weighs more");
+_Static_assert((int)FIT_WEIGHT_STEPS == (int)ROW_WEIGHT_STEPS, "nor less");
 
 struct fit {
     struct fit_options options;
     const struct fit_rules *rules;
     struct rows *rows;
+    struct change_sums surprises[2]; /* by label */
     double violation_share; /* NaN = as the rows have it */
 };
 
@@ -66,7 +71,7 @@ enum status fit_add(struct fit *fit, struct bytes text, int label)
     return rows_add(fit->rows, text, label);
 }
 
-void fit_weigh(struct fit *fit, unsigned weight, double stands_for)
+void fit_weigh(struct fit *fit, double weight, double stands_for)
 {
     rows_weigh(fit->rows, weight, stands_for);
 }
@@ -74,6 +79,33 @@ void fit_weigh(struct fit *fit, unsigned weight, double stands_for)
 void fit_set_share(struct fit *fit, double violation_share)
 {
     fit->violation_share = violation_share;
+}
+
+void fit_mark_old(struct fit *fit)
+{
+    rows_mark_old(fit->rows);
+}
+
+double fit_discount(struct fit *fit)
+{
+    size_t count = rows_count(fit->rows);
+    size_t old = 0;
+    double share;
+
+    for (size_t number = 0; number < count; number++) {
+        old += rows_at(fit->rows, number)->is_old;
+    }
+    if (old == 0 || old == count) {
+        return 1;
+    }
+    share = fmin(1, fmax(FIT_OLD_MIN, FIT_OLD_TO_NEW * (double)(count - old) / (double)old));
+    rows_discount(fit->rows, share);
+    return share;
+}
+
+const struct change_sums *fit_surprises(const struct fit *fit)
+{
+    return fit->surprises;
 }
 
 static enum status fit_once(const struct fit *fit, struct solver *solver, int left_out)
@@ -106,20 +138,32 @@ static enum status score_unseen(const struct fit *fit, struct solver *solver, st
 
             if (row->fold == fold) {
                 out->rows[out->count++] = (struct platt_row){
-                    fit->rules->score(solver, number), (double)row->stands_for * row->weight, row->label};
+                    fit->rules->score(solver, number), (double)row->stands_for * rows_weight(row), row->label};
             }
         }
     }
     return status;
 }
 
-static enum status calibrate(const struct fit *fit, struct solver *solver, struct platt *out)
+static void find_surprises(struct fit *fit, const struct unseen *unseen, struct platt platt)
+{
+    memset(fit->surprises, 0, sizeof fit->surprises);
+    for (size_t at = 0; at < unseen->count; at++) {
+        const struct platt_row *row = &unseen->rows[at];
+        double probability = 1 / (1 + exp(-(platt.slope * row->score + platt.offset)));
+
+        change_add(&fit->surprises[row->label], probability, row->weight, row->label);
+    }
+}
+
+static enum status calibrate(struct fit *fit, struct solver *solver, struct platt *out)
 {
     struct unseen unseen = {.rows = calloc(rows_count(fit->rows), sizeof *unseen.rows)};
     enum status status = unseen.rows == NULL ? STATUS_NO_MEMORY : score_unseen(fit, solver, &unseen);
 
     if (status == STATUS_OK) {
         platt_fit(out, unseen.rows, unseen.count, fit->violation_share);
+        find_surprises(fit, &unseen, *out);
     }
     free(unseen.rows);
     return status;

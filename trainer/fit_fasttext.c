@@ -68,19 +68,14 @@ static void take_row(struct solver *solver, const struct row *row)
     rows_unpack(solver->rows, row, solver->features, solver->counts);
 }
 
-/* The shares, by the geometric mean of what rows count. */
+/* The shares, by the geometric mean of what rows counted when they were read: a fit before has taken features out of them. */
 static void find_shares(struct solver *solver)
 {
     double logs = 0;
 
     for (size_t number = 0; number < rows_count(solver->rows); number++) {
-        const struct row *row = rows_at(solver->rows, number);
-        uint32_t total = 0;
+        uint32_t total = rows_at(solver->rows, number)->read;
 
-        take_row(solver, row);
-        for (uint32_t at = 0; at < row->count; at++) {
-            total += solver->counts[at];
-        }
         solver->shares[number] = total == 0 ? 0 : 1 / sqrtf((float)total);
         logs += log(1 + (double)total);
     }
@@ -230,8 +225,8 @@ static enum status fit(struct solver *solver, int left_out)
         for (size_t at = 0; at < part && turn_goes_on(solver->turn); at++) {
             float rate = RATE * (1 - (float)done++ / (float)(part * epochs));
 
-            for (unsigned copy = 0; copy < rows_at(solver->rows, solver->order[at])->weight; copy++) {
-                step(solver, solver->order[at], rate);
+            for (double left = rows_weight(rows_at(solver->rows, solver->order[at])); left > 0; left--) {
+                step(solver, solver->order[at], rate * (float)fmin(1, left));
             }
         }
     }

@@ -5,6 +5,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 static const double unknown = (double)NAN;
 
@@ -115,6 +116,9 @@ enum status gate_judge(const struct gate *gate, struct gate_figures *out, const 
             status = compare_bands(gate, scores, scores + count, &figures);
         }
         status = status == STATUS_NOT_FOUND ? STATUS_OK : status;
+    }
+    if (status == STATUS_OK && gate->scores != NULL) {
+        memcpy(gate->scores, scores, count * sizeof *scores);
     }
     free(scores);
     if (status == STATUS_OK) {

@@ -42,6 +42,7 @@ struct gate {
     const struct model *model;
     struct bytes live; /* the file of the live version; empty when there is none */
     struct turn *turn; /* NULL = none */
+    double *scores; /* what the model says of each row that is held out, in their order; NULL = nobody asks */
 };
 
 /* All unknown. */

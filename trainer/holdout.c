@@ -9,12 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { HELD_OUT_ONE_IN = 5 };
+enum { HELD_OUT_ONE_IN = 5, HELD_OUT_ONE_IN_SINCE = 2 };
 
 struct held_row {
     size_t at; /* in `texts`, whose bytes may still move */
     size_t count;
     double weight;
+    int64_t made_us;
     int label;
     enum band script;
     enum band length;
@@ -34,24 +35,61 @@ int64_t holdout_share(int64_t rows, int64_t drawn)
     return held > 0 ? held : 1;
 }
 
-enum status holdout_find_cuts(struct store *store, int64_t profile_id, const struct sample_figures sampled[SAMPLE_LABELS],
-                              struct holdout_cut out[SAMPLE_LABELS])
+int64_t holdout_share_since(int64_t rows, int64_t drawn, int64_t since)
 {
-    enum status status = STATUS_OK;
+    int64_t usual = holdout_share(rows, drawn);
+    int64_t held = since / HELD_OUT_ONE_IN_SINCE;
+
+    held = held < TRAIN_HELD_OUT_MIN ? TRAIN_HELD_OUT_MIN : held;
+    return held < usual ? held : usual;
+}
+
+/* What is drawn of a label is drawn from among so many, the newest. */
+static int64_t rows_of(const struct sample_figures *figures)
+{
+    bool of_newest = figures->way == SAMPLE_LATEST && figures->wanted < figures->existing;
+
+    return of_newest ? figures->wanted : figures->existing;
+}
+
+/* Cuts one label's rows. `since` is how many of them came after the change, -1 where there was none. */
+static enum status cut(struct store *store, struct store_place place, const struct sample_figures *figures, int64_t since,
+                       struct holdout_cut *out)
+{
+    int64_t rows = rows_of(figures);
+    int64_t held = since < 0 ? holdout_share(rows, figures->wanted) : holdout_share_since(rows, figures->wanted, since);
+
+    return store_row_at(store, place, held - 1, &out->made_us, out->hash);
+}
+
+enum status holdout_find_cuts(struct store *store, int64_t profile_id, const struct sample_figures sampled[SAMPLE_LABELS],
+                              struct holdout_cuts *out)
+{
+    int64_t usual = 0;
+    int64_t came = 0;
+    enum status status = store_last_change(store, profile_id, &out->changed_us);
 
     for (int label = 0; label < SAMPLE_LABELS && status == STATUS_OK; label++) {
-        const struct sample_figures *figures = &sampled[label];
         const struct store_place place = {.profile_id = profile_id, .label = label};
-        bool of_newest = figures->way == SAMPLE_LATEST && figures->wanted < figures->existing;
-        int64_t rows = of_newest ? figures->wanted : figures->existing;
+        int64_t since = -1;
 
-        status = store_row_at(store, place, holdout_share(rows, figures->wanted) - 1, &out[label].made_us, out[label].hash);
+        if (out->changed_us != 0) {
+            status = store_count_since(store, place, out->changed_us, rows_of(&sampled[label]), &since);
+            usual += holdout_share(rows_of(&sampled[label]), sampled[label].wanted);
+            came += since;
+        }
+        if (status == STATUS_OK) {
+            status = cut(store, place, &sampled[label], since, &out->of[label]);
+        }
     }
+    out->is_old_news = came >= HELD_OUT_ONE_IN_SINCE * usual;
     return status == STATUS_NOT_FOUND ? STATUS_TOO_FEW : status;
 }
 
-bool holdout_takes(const struct holdout_cut *cut, int64_t made_us, struct bytes hash)
+bool holdout_takes(const struct holdout_cuts *cuts, int label, int64_t made_us, struct bytes hash)
 {
+    const struct holdout_cut *cut = &cuts->of[label];
+
     assert(hash.count == TEXT_HASH_BYTES);
     return made_us > cut->made_us || (made_us == cut->made_us && memcmp(hash.data, cut->hash, TEXT_HASH_BYTES) <= 0);
 }
@@ -79,11 +117,12 @@ void holdout_close(struct holdout **holdout)
     }
 }
 
-enum status holdout_add(struct holdout *holdout, struct bytes text, int label, double weight)
+enum status holdout_add(struct holdout *holdout, struct bytes text, int label, double weight, int64_t made_us)
 {
     const struct held_row row = {.at = holdout->texts.count,
                                  .count = text.count,
                                  .weight = weight,
+                                 .made_us = made_us,
                                  .label = label,
                                  .script = band_of_script(text),
                                  .length = band_of_length(text)};
@@ -174,4 +213,26 @@ enum status holdout_compare(const struct holdout *holdout, enum band band, const
     status = compare_rows(rows, count, out);
     free(rows);
     return status;
+}
+
+enum status holdout_find_change(const struct holdout *holdout, const double *scores,
+                                const double factor[SAMPLE_LABELS], const struct change_sums *before,
+                                struct change_found *out)
+{
+    size_t count = holdout->rows.count / sizeof(struct held_row);
+    struct change_row *rows = calloc(count + 1, sizeof *rows);
+    bool is_found;
+
+    if (rows == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    for (size_t index = 0; index < count; index++) {
+        struct held_row row;
+
+        memcpy(&row, holdout->rows.data + index * sizeof row, sizeof row);
+        rows[index] = (struct change_row){row.made_us, scores[index], row.weight * factor[row.label], row.label};
+    }
+    is_found = change_find(before, rows, count, out);
+    free(rows);
+    return is_found ? STATUS_OK : STATUS_NOT_FOUND;
 }

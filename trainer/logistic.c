@@ -36,7 +36,7 @@ struct cell {
 /* Side by side as well. */
 struct tally {
     uint64_t share;   /* sum of 1 / (number of its features) of the rows that hold a feature, in steps of 1 / SHARE_STEPS */
-    uint32_t seen[2]; /* rows of each label that hold it, by their weights */
+    uint32_t seen[2]; /* rows of each label that hold it, by the steps of their weights */
 };
 
 struct rest {
@@ -87,7 +87,7 @@ static void count_in_hand(struct logistic *logistic, const struct row *row, int 
         for (uint32_t at = 0; at < features.count; at++) {
             struct tally *tally = &tallies[features.rest[at]];
 
-            tally->seen[row->label] += (uint32_t)(sign * row->weight);
+            tally->seen[row->label] += (uint32_t)(sign * row->weight_steps);
             tally->share += share * (uint64_t)(int64_t)sign;
         }
     }
@@ -215,8 +215,8 @@ static void find_ratios(struct logistic *logistic)
         const uint32_t *seen = logistic->tallies[index].seen;
 
         if (seen[0] + seen[1] > 0) {
-            total[0] += 1 + (double)seen[0];
-            total[1] += 1 + (double)seen[1];
+            total[0] += 1 + (double)seen[0] / ROW_WEIGHT_STEPS;
+            total[1] += 1 + (double)seen[1] / ROW_WEIGHT_STEPS;
         }
     }
     shift = total[0] > 0 ? log(total[0] / total[1]) : 0;
@@ -225,7 +225,7 @@ static void find_ratios(struct logistic *logistic)
         double ratio = 0;
 
         if (seen[0] + seen[1] > 0) {
-            ratio = shift + log((1 + (double)seen[1]) / (1 + (double)seen[0]));
+            ratio = shift + log((1 + (double)seen[1] / ROW_WEIGHT_STEPS) / (1 + (double)seen[0] / ROW_WEIGHT_STEPS));
         }
         logistic->cells[index].gain = (float)(ratio * ratio);
     }
@@ -344,7 +344,7 @@ static double descend(struct logistic *logistic, size_t number)
     if (logistic->norm[number] <= 0) {
         logistic->norm[number] = norm_in_hand(logistic, row);
     }
-    next = dual_best(fmax(before, DUAL_FIRST), logistic->norm[number], slope, logistic->cost[row->label] * row->weight);
+    next = dual_best(fmax(before, DUAL_FIRST), logistic->norm[number], slope, logistic->cost[row->label] * rows_weight(row));
     step = next - before;
     step_in_hand(logistic, number, step * sign);
     logistic->dual[number] = next;
@@ -353,7 +353,7 @@ static double descend(struct logistic *logistic, size_t number)
 
 static void choose_part(struct logistic *logistic, int left_out)
 {
-    size_t count[2] = {0, 0}; /* by their weights */
+    double count[2] = {0, 0}; /* by their weights */
 
     logistic->part = 0;
     for (size_t number = 0; number < rows_count(logistic->rows); number++) {
@@ -361,12 +361,12 @@ static void choose_part(struct logistic *logistic, int left_out)
 
         if (row->fold != left_out) {
             logistic->order[logistic->part++] = (uint32_t)number;
-            count[row->label] += row->weight;
+            count[row->label] += rows_weight(row);
         }
     }
     assert(count[0] > 0 && count[1] > 0);
     for (size_t label = 0; label < 2; label++) {
-        logistic->cost[label] = REGULARISATION * (double)(count[0] + count[1]) / (2 * (double)count[label]);
+        logistic->cost[label] = REGULARISATION * (count[0] + count[1]) / (2 * count[label]);
     }
 }
 

@@ -7,8 +7,8 @@
 #include "trainer/command.h"
 #include "trainer/leader.h"
 #include "trainer/memory_bound.h"
+#include "trainer/priority.h"
 #include "trainer/publish.h"
-#include "trainer/training.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -144,7 +144,7 @@ int main(int argc, char **argv)
     } else if (argc > 1 && argv[1][0] != '-') {
         return command_run(argc, argv, stdout, stderr);
     }
-    training_give_way_as_session();
+    priority_give_way_as_session();
     code = program_open(&program, &trainer, argc, argv);
     if (program == NULL) {
         return code;

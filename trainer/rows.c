@@ -5,6 +5,7 @@
 #include "proto/text.h"
 
 #include <assert.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,6 +25,7 @@ struct rows {
     uint64_t *touched;            /* a bit a word of `present` that is not 0 */
     uint8_t *counts;              /* how often a feature was marked; NULL where that is not asked for */
     uint32_t marked;              /* features that are present */
+    uint32_t read;                /* each of them as often as it is counted */
     uint32_t longest;             /* features of the longest row */
     size_t count[LABELS];         /* rows */
     struct buffer packed[LABELS]; /* row after row, see row_words */
@@ -91,8 +93,9 @@ static void mark(struct rows *rows, size_t count)
         rows->marked += (rows->present[word] & bit) == 0;
         rows->present[word] |= bit;
         rows->touched[word / WORD_BITS] |= (uint64_t)1 << word % WORD_BITS;
-        if (rows->counts != NULL) {
-            rows->counts[index] = (uint8_t)(rows->counts[index] + (rows->counts[index] < MODEL_TF_COUNT_MAX));
+        if (rows->counts != NULL && rows->counts[index] < MODEL_TF_COUNT_MAX) {
+            rows->counts[index]++;
+            rows->read++;
         }
     }
 }
@@ -220,6 +223,7 @@ static void clear_marks(struct rows *rows)
         rows->touched[group] = 0;
     }
     rows->marked = 0;
+    rows->read = 0;
 }
 
 /* Writes what is marked to `out`, which has room for its row_words(). */
@@ -250,7 +254,12 @@ static void pack_marks(const struct rows *rows, uint16_t *out)
 enum status rows_add(struct rows *rows, struct bytes text, int label)
 {
     struct buffer *packed = &rows->packed[label];
-    struct row row = {.label = (uint8_t)label, .weight = 1, .stands_for = 1, .fold = (uint8_t)(rows->count[label] % TRAIN_FOLDS)};
+    struct row row = {
+        .label = (uint8_t)label,
+        .weight_steps = ROW_WEIGHT_STEPS,
+        .stands_for = 1,
+        .fold = (uint8_t)(rows->count[label] % TRAIN_FOLDS),
+    };
     char *at = NULL;
     size_t bytes;
     enum status status;
@@ -258,6 +267,7 @@ enum status rows_add(struct rows *rows, struct bytes text, int label)
     assert(label == 0 || label == 1);
     mark_text(rows, text);
     row.count = rows->marked;
+    row.read = rows->counts == NULL ? rows->marked : rows->read;
     row.at = packed->count;
     bytes = row_words(rows, rows->marked) * sizeof(uint16_t);
     status = buffer_reserve(packed, bytes, &at);
@@ -274,14 +284,50 @@ enum status rows_add(struct rows *rows, struct bytes text, int label)
     return status == STATUS_TOO_LARGE ? STATUS_FULL : status;
 }
 
-void rows_weigh(struct rows *rows, unsigned weight, double stands_for)
+static struct row *entry_at(struct rows *rows, size_t number)
+{
+    return (struct row *)(void *)rows->table.data + number;
+}
+
+/* A row never loses its say wholly: its dual variable needs room. */
+static uint16_t steps_of(double weight)
+{
+    return (uint16_t)fmax(1, rint(weight * ROW_WEIGHT_STEPS));
+}
+
+void rows_weigh(struct rows *rows, double weight, double stands_for)
 {
     size_t count = rows_count(rows);
-    struct row *row = (struct row *)(void *)rows->table.data + count - 1;
+    struct row *row = entry_at(rows, count - 1);
 
-    assert(count > 0 && weight > 0 && weight <= UINT8_MAX && stands_for > 0);
-    row->weight = (uint8_t)weight;
+    assert(count > 0 && weight > 0 && weight <= ROW_WEIGHT_MAX && stands_for > 0);
+    row->weight_steps = steps_of(weight);
     row->stands_for = (float)stands_for;
+}
+
+void rows_mark_old(struct rows *rows)
+{
+    size_t count = rows_count(rows);
+
+    assert(count > 0);
+    entry_at(rows, count - 1)->is_old = true;
+}
+
+void rows_discount(struct rows *rows, double share)
+{
+    assert(share > 0 && share <= 1);
+    for (size_t number = 0; number < rows_count(rows); number++) {
+        struct row *row = entry_at(rows, number);
+
+        if (row->is_old) {
+            row->weight_steps = steps_of(rows_weight(row) * share);
+        }
+    }
+}
+
+double rows_weight(const struct row *row)
+{
+    return (double)row->weight_steps / ROW_WEIGHT_STEPS;
 }
 
 unsigned rows_table_bits(const struct rows *rows)
@@ -412,7 +458,7 @@ void rows_keep(struct rows *rows, const unsigned char *kept)
 {
     rows->longest = 0;
     for (size_t number = 0; number < rows_count(rows); number++) {
-        struct row *row = (struct row *)(void *)rows->table.data + number;
+        struct row *row = entry_at(rows, number);
 
         row->count = keep_in_row(rows, row, kept);
         rows->longest = row->count > rows->longest ? row->count : rows->longest;

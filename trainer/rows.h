@@ -23,11 +23,16 @@ struct rows;
 struct row {
     size_t at;      /* of its first byte in the bytes of its label */
     uint32_t count; /* of features */
+    uint32_t read;  /* features as they stood in the text: each as often as it is counted */
     float stands_for; /* so many texts, where they are counted; 1, as the weight, unless rows_weigh says otherwise */
+    uint16_t weight_steps; /* a fit counts it as so many rows, in steps of 1 / ROW_WEIGHT_STEPS */
     uint8_t label;  /* 0 or 1 */
-    uint8_t weight; /* a fit counts it as so many rows */
     uint8_t fold;   /* 0 to TRAIN_FOLDS - 1, dealt in turn within the label */
+    bool is_old;    /* of before a change: rows_discount is for it */
 };
+
+/* Whole steps can be added up and taken away again without a trace. */
+enum { ROW_WEIGHT_STEPS = 64, ROW_WEIGHT_MAX = 16 };
 
 enum { ROW_PART_BITS = 16, ROW_PARTS_MAX = 1 << (MODEL_TABLE_BITS_MAX - ROW_PART_BITS) };
 
@@ -47,9 +52,17 @@ void rows_close(struct rows **rows);
  * STATUS_NO_MEMORY. */
 MUST_CHECK enum status rows_add(struct rows *rows, struct bytes text, int label);
 
-/* The last row that was added counts as `weight` (1 to 255) of its kind in every fit, and is kept once. It stands for
- * `stands_for` (above 0) texts, which no fit looks at. */
-void rows_weigh(struct rows *rows, unsigned weight, double stands_for);
+/* The last row that was added counts as `weight` (above 0, up to ROW_WEIGHT_MAX; to the nearest step) of its kind in every fit,
+ * and is kept once. It stands for `stands_for` (above 0) texts, which no fit looks at. */
+void rows_weigh(struct rows *rows, double weight, double stands_for);
+
+/* The last row that was added is of before a change of what violates. */
+void rows_mark_old(struct rows *rows);
+
+/* All rows that are marked count as `share` (above 0, up to 1) of what they did, to the nearest step. */
+void rows_discount(struct rows *rows, double share);
+
+double rows_weight(const struct row *row);
 
 unsigned rows_table_bits(const struct rows *rows);
 size_t rows_count(const struct rows *rows);

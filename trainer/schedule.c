@@ -6,6 +6,7 @@
 #include "proto/limits.h"
 #include "proto/log.h"
 #include "proto/secret.h"
+#include "trainer/priority.h"
 #include "trainer/training.h"
 
 #include <assert.h>
@@ -208,7 +209,8 @@ static void log_run(const struct schedule *schedule)
         LOG_TEXT("violation_drawn_by", sample_way_name(result->sampled[1].way)), LOG_REAL("auc", result->figures.auc),
         LOG_REAL("pr_auc", result->figures.pr_auc), LOG_REAL("f1", result->figures.f1),
         LOG_REAL("decided", result->figures.decided), LOG_REAL("agreement", result->figures.agreement),
-        LOG_REAL("live_auc", result->live_auc), LOG_REAL("seconds", result->seconds));
+        LOG_REAL("live_auc", result->live_auc), LOG_NUMBER("changed_at_us", result->changed_at_us),
+        LOG_REAL("seconds", result->seconds));
 }
 
 enum status schedule_close(struct schedule **schedule, uint64_t wait_ms)
@@ -265,7 +267,7 @@ static void *run_on_thread(void *context)
 {
     struct schedule *schedule = context;
 
-    training_give_way();
+    priority_give_way();
     training_run(&schedule->training, &schedule->result);
     atomic_store(&schedule->state, DONE);
     schedule->on_done(schedule->context);

@@ -306,7 +306,7 @@ static enum status write_version(struct store *store, const struct store_model *
     if (status == STATUS_OK) {
         status = db_run(store->db,
                         "update profiles set trained_at = timestamptz 'epoch' + $2 * interval '1 microsecond' "
-                        "where profile_id = $1",
+                        "where profile_id = $1 and $2 > 0",
                         trained, 2, NULL);
     }
     return status == STATUS_OK ? delete_old_versions(store, model->profile_id, *out_version) : status;
@@ -349,5 +349,20 @@ enum status store_live_model(struct store *store, int64_t profile_id, struct buf
         *out_version = db_bigint(rows, 0, 1);
     }
     db_rows_close(&rows);
+    return status;
+}
+
+enum status store_last_change(struct store *store, int64_t profile_id, int64_t *out_us)
+{
+    const struct db_value value = {.type = DB_BIGINT, .bigint = profile_id};
+    enum status status = store_numbers(store,
+                                       "select coalesce((figures->>'changed_at_us')::bigint, 0) from models "
+                                       "where profile_id = $1 order by version desc limit 1",
+                                       &value, 1, out_us, 1);
+
+    if (status == STATUS_NOT_FOUND) {
+        *out_us = 0; /* no version yet */
+        status = STATUS_OK;
+    }
     return status;
 }

@@ -79,7 +79,7 @@ struct store_model {
     bool passed;           /* the gate; false: kept as refused */
     bool on_trial;         /* one that passed is first tried out beside the live version, if there is one */
     const char *reason;    /* of the refusal; "" for one that passed */
-    int64_t trained_at_us; /* when its draw began, by store_now() */
+    int64_t trained_at_us; /* when its draw began, by store_now(); 0 = the profile stays as due as it was */
 };
 /* What became of it; a candidate's profile is pinned (store_versions.h). */
 enum store_end { STORE_REFUSED, STORE_CANDIDATE, STORE_CANARY, STORE_LIVE };
@@ -92,6 +92,9 @@ MUST_CHECK enum status store_publish(struct store *store, const struct store_mod
 MUST_CHECK enum status store_live_model(struct store *store, int64_t profile_id, struct buffer *file,
                                         int64_t *out_version);
 
+/* Since when what violates is another, as the newest version's figures say (`changed_at_us`); 0 where they say nothing. */
+MUST_CHECK enum status store_last_change(struct store *store, int64_t profile_id, int64_t *out_us);
+
 /* What the sampler reads stands in trainer/store_draws.c: one label of one profile at a time. */
 struct store_place {
     int64_t profile_id;
@@ -100,6 +103,10 @@ struct store_place {
 
 /* Rows of the place, counted up to `limit`. */
 MUST_CHECK enum status store_count(struct store *store, struct store_place place, int64_t limit, int64_t *out);
+
+/* The same of the rows that were stored at `made_us` or later. */
+MUST_CHECK enum status store_count_since(struct store *store, struct store_place place, int64_t made_us, int64_t limit,
+                                         int64_t *out);
 
 /* The hash of the place's row number `index` (from 0) in the order of hashes; one that is too short is filled with
  * zeros. STATUS_NOT_FOUND when there are not so many rows. */

@@ -33,6 +33,16 @@ enum status store_count(struct store *store, struct store_place place, int64_t l
                          values, 3, out, 1);
 }
 
+enum status store_count_since(struct store *store, struct store_place place, int64_t made_us, int64_t limit, int64_t *out)
+{
+    const struct db_value values[] = {number(place.profile_id), number(place.label), number(made_us), number(limit)};
+
+    return store_numbers(store,
+                         "select count(*) from (select from samples where profile_id = $1::int and label = $2::smallint and "
+                         "created_at >= timestamptz 'epoch' + $3 * interval '1 microsecond' limit $4) s",
+                         values, 4, out, 1);
+}
+
 static void take_hash(struct bytes found, unsigned char out[TEXT_HASH_BYTES])
 {
     struct bytes hash = bytes_first(found, TEXT_HASH_BYTES);

@@ -9,20 +9,20 @@
 #include "trainer/holdout.h"
 
 #include <assert.h>
-#include <fcntl.h>
 #include <math.h>
-#include <sched.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <sys/resource.h>
-#include <sys/syscall.h>
-#include <unistd.h>
+#include <stdlib.h>
+#include <string.h>
 
-/* Nice counts among the threads of one session or control group; the groups count among each other by weights of their own. But
- * wherever it runs, a thread that wakes up may cut short a turn that is longer than its own: the longest there is gives way to
- * all. SCHED_IDLE is worse: who wakes up is sent to its processor as to one without work, and waits there where it has just had
- * more than its share. */
-enum { TRAINING_NICE = 19, TRAINING_TURN_NS = 100000000, SESSION_NICE = 12 /* a weight of 70 to 1024 */ };
+/* A change of what violates leaves two ways to learn: from all rows alike, or hardly from those of before it. */
+enum way { ALIKE, DISCOUNTED, WAYS };
+
+struct attempt {
+    struct buffer file; /* the model; empty when there was no such attempt */
+    struct change_sums surprises[SAMPLE_LABELS];
+    double violation_share;
+};
 
 struct run {
     const struct training *training;
@@ -31,9 +31,11 @@ struct run {
     struct store *store; /* while a step uses it */
     struct fit *fit;     /* from draw to fit */
     struct holdout *holdout;
-    struct holdout_cut cuts[SAMPLE_LABELS];
-    double texts[SAMPLE_LABELS]; /* that the rows drawn stand for */
-    struct buffer file;      /* the new model */
+    struct holdout_cuts cuts;
+    double texts[SAMPLE_LABELS];     /* that the rows drawn stand for */
+    double old_texts[SAMPLE_LABELS]; /* those of before the change among them */
+    struct attempt attempts[WAYS];
+    enum way way;            /* of the better one, which is the new model */
     struct buffer live_file; /* the one it would replace; empty when there is none */
     int64_t feature_version;
     int64_t trained_at_us; /* the server's clock when the draw began */
@@ -43,6 +45,7 @@ struct run {
 static enum status take_sample(void *context, const struct sample *sample)
 {
     struct run *run = context;
+    bool is_old = sample->made_us < run->cuts.changed_us;
     enum status status;
 
     if (!turn_goes_on(&run->turn)) {
@@ -51,16 +54,20 @@ static enum status take_sample(void *context, const struct sample *sample)
     if (clock_ms() > run->until_ms) {
         return STATUS_TIMEOUT;
     }
-    if (holdout_takes(&run->cuts[sample->label], sample->made_us, sample->hash)) {
-        status = holdout_add(run->holdout, sample->text, sample->label, sample->stands_for);
+    if (holdout_takes(&run->cuts, sample->label, sample->made_us, sample->hash)) {
+        status = holdout_add(run->holdout, sample->text, sample->label, sample->stands_for, sample->made_us);
         run->result->held_out += status == STATUS_OK;
     } else {
         status = fit_add(run->fit, sample->text, sample->label);
         if (status == STATUS_OK) {
             fit_weigh(run->fit, sample->by_person ? TRAIN_PERSON_WEIGHT : 1, sample->stands_for);
         }
+        if (status == STATUS_OK && is_old) {
+            fit_mark_old(run->fit);
+        }
     }
     run->texts[sample->label] += sample->stands_for;
+    run->old_texts[sample->label] += is_old ? sample->stands_for : 0;
     run->result->rows += status == STATUS_OK;
     if (run->training->progress != NULL) {
         atomic_store(&run->training->progress->rows, run->result->rows);
@@ -90,8 +97,9 @@ static enum status measure(struct run *run, const struct sample_request *request
 }
 
 /* The true share of violations, which the balanced draw hides, and the reviews, which look at what is hard to tell: all rows of a
- * label stand for as many texts each, on average, as those that were drawn. STATUS_TOO_FEW without any of a label. */
-static enum status reckon_share(struct run *run)
+ * label stand for as many texts each, on average, as those that were drawn; those of before a change count as `old_share` of it.
+ * STATUS_TOO_FEW without any of a label. */
+static enum status reckon_share(struct run *run, double old_share, double *out)
 {
     double texts[SAMPLE_LABELS];
 
@@ -101,10 +109,11 @@ static enum status reckon_share(struct run *run)
         if (sampled->drawn == 0) {
             return STATUS_TOO_FEW;
         }
-        texts[label] = (double)sampled->existing * run->texts[label] / (double)sampled->drawn;
+        texts[label] = (double)sampled->existing * (run->texts[label] - (1 - old_share) * run->old_texts[label]) /
+                       (double)sampled->drawn;
     }
-    run->result->violation_share = texts[1] / (texts[0] + texts[1]);
-    fit_set_share(run->fit, run->result->violation_share);
+    *out = texts[1] / (texts[0] + texts[1]);
+    fit_set_share(run->fit, *out);
     return STATUS_OK;
 }
 
@@ -133,7 +142,7 @@ static enum status draw(struct run *run)
         status = measure(run, &request);
     }
     if (status == STATUS_OK) {
-        status = holdout_find_cuts(run->store, training->profile_id, run->result->sampled, run->cuts);
+        status = holdout_find_cuts(run->store, training->profile_id, run->result->sampled, &run->cuts);
     }
     if (status == STATUS_OK) {
         status = fit_open(&run->fit, &options);
@@ -142,7 +151,7 @@ static enum status draw(struct run *run)
         status = sample_draw(run->store, &request, run->result->sampled, &taker);
     }
     if (status == STATUS_OK) {
-        status = reckon_share(run);
+        status = reckon_share(run, 1, &run->attempts[ALIKE].violation_share);
     }
     if (status == STATUS_OK) {
         status = store_live_model(run->store, training->profile_id, &run->live_file, &live_version);
@@ -154,10 +163,24 @@ static enum status draw(struct run *run)
     return status;
 }
 
+static enum status fit_one(struct run *run, enum way way)
+{
+    struct attempt *attempt = &run->attempts[way];
+    enum status status = fit_finish(run->fit, &attempt->file);
+
+    memcpy(attempt->surprises, fit_surprises(run->fit), sizeof attempt->surprises);
+    return status;
+}
+
 static enum status fit(struct run *run)
 {
-    enum status status = fit_finish(run->fit, &run->file);
+    enum status status = fit_one(run, ALIKE);
+    double old_share = status == STATUS_OK ? fit_discount(run->fit) : 1;
 
+    if (old_share < 1) {
+        status = reckon_share(run, old_share, &run->attempts[DISCOUNTED].violation_share);
+        status = status == STATUS_OK ? fit_one(run, DISCOUNTED) : status;
+    }
     fit_close(&run->fit); /* its rows are the largest thing in memory */
     return status;
 }
@@ -169,29 +192,78 @@ static void take_figures(struct training_result *result, const struct gate_figur
     memcpy(result->bands, figures->bands, sizeof result->bands);
 }
 
-static enum status check(struct run *run)
+/* By the gate; better than what stands in `result` is by ROC-AUC, which is what the gate is about. */
+static enum status judge(struct run *run, enum way way, double *scores)
 {
     struct training_result *result = run->result;
     struct model *model = NULL;
     struct gate_figures figures;
+    const char *reason;
     struct gate gate = {
         .holdout = run->holdout,
         .profile = run->training->profile,
         .live = buffer_view(&run->live_file),
         .turn = &run->turn,
+        .scores = scores,
     };
-    enum status status = model_open(&model, buffer_view(&run->file));
+    enum status status = model_open(&model, buffer_view(&run->attempts[way].file));
 
     if (status == STATUS_OK) {
         run->feature_version = model_feature_version(model);
         gate.model = model;
-        status = gate_judge(&gate, &figures, &result->reason);
+        status = gate_judge(&gate, &figures, &reason);
     }
     model_close(&model);
-    if (status == STATUS_OK) {
+    if (status == STATUS_OK && (way == ALIKE || figures.all.auc > result->figures.auc)) {
+        run->way = way;
+        result->reason = reason;
         take_figures(result, &figures);
-        result->end = result->reason[0] == '\0' ? TRAINING_LIVE : TRAINING_REFUSED;
     }
+    return status;
+}
+
+/* The newest change that is known after this run. A known one goes on as long as there is more of before it than since it, and
+ * after that as long as it helps to tell them apart. */
+static enum status look_for_change(struct run *run, const double *scores)
+{
+    const struct attempt *attempt = &run->attempts[run->way];
+    struct change_sums before = {0};
+    struct change_found found = {.since_us = run->cuts.changed_us};
+    double factor[SAMPLE_LABELS];
+    enum status status = STATUS_NOT_FOUND;
+
+    if (run->cuts.is_old_news) {
+        found.since_us = run->way == DISCOUNTED ? run->cuts.changed_us : 0;
+        for (int label = 0; label < SAMPLE_LABELS; label++) {
+            const struct sample_figures *sampled = &run->result->sampled[label];
+
+            factor[label] = (double)sampled->existing / (double)sampled->drawn;
+            change_join(&before, &attempt->surprises[label], factor[label]);
+        }
+        status = holdout_find_change(run->holdout, scores, factor, &before, &found);
+    }
+    run->result->changed_at_us = found.since_us;
+    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
+static enum status check(struct run *run)
+{
+    struct training_result *result = run->result;
+    size_t count = holdout_count(run->holdout, 0) + holdout_count(run->holdout, 1);
+    double *scores = calloc(WAYS * count, sizeof *scores);
+    enum status status = scores == NULL ? STATUS_NO_MEMORY : STATUS_OK;
+
+    for (enum way way = ALIKE; way < WAYS && status == STATUS_OK; way++) {
+        if (run->attempts[way].file.count > 0) {
+            status = judge(run, way, scores + (size_t)way * count);
+        }
+    }
+    if (status == STATUS_OK) {
+        result->violation_share = run->attempts[run->way].violation_share;
+        result->end = result->reason[0] == '\0' ? TRAINING_LIVE : TRAINING_REFUSED;
+        status = look_for_change(run, scores + (size_t)run->way * count);
+    }
+    free(scores);
     return status;
 }
 
@@ -240,6 +312,7 @@ static enum status write_figures(const struct run *run, struct buffer *out)
     json_write_real_member(&writer, "agreement", result->figures.agreement);
     json_write_real_member(&writer, "calibration_error", result->figures.calibration_error);
     json_write_real_member(&writer, "live_auc", result->live_auc);
+    json_write_integer_member(&writer, "changed_at_us", result->changed_at_us);
     write_bands(&writer, result->bands);
     json_write_key(&writer, "storage");
     json_write_text(&writer, run->training->profile->training.storage == MODEL_INT8 ? "int8" : "float32");
@@ -247,6 +320,13 @@ static enum status write_figures(const struct run *run, struct buffer *out)
     json_write_text(&writer, result->reason);
     json_write_object_end(&writer);
     return writer.status;
+}
+
+/* A change that nobody knew of when the rows were drawn: they are to be drawn again at once, and weighed by it. Only one beside
+ * which no other is known is news, so that no two can keep a profile due for ever. */
+static bool is_news(const struct run *run)
+{
+    return run->cuts.changed_us == 0 && run->result->changed_at_us != 0;
 }
 
 static enum status store(struct run *run)
@@ -259,12 +339,12 @@ static enum status store(struct run *run)
         .epoch = run->training->epoch,
         .kind = model_kind_name(run->training->profile->model_kind),
         .feature_version = run->feature_version,
-        .file = buffer_view(&run->file),
+        .file = buffer_view(&run->attempts[run->way].file),
         .sha256 = {(const char *)sha256, sizeof sha256},
         .passed = run->result->end == TRAINING_LIVE,
         .on_trial = run->training->profile->training.canary > 0,
         .reason = run->result->reason,
-        .trained_at_us = run->trained_at_us,
+        .trained_at_us = is_news(run) ? 0 : run->trained_at_us,
     };
     enum status status;
 
@@ -317,8 +397,8 @@ double training_progress_share(const struct training_progress *progress)
     for (int before = 0; before < step; before++) {
         share += steps[before].share;
     }
-    if (step == 1) { /* so does the fit; some need fewer fits than all */
-        share += steps[step].share * (double)atomic_load(&progress->fits) / (TRAIN_FOLDS + 2);
+    if (step == 1) { /* so does the fit; some need fewer fits than all, a second model more */
+        share += steps[step].share * fmin(1, (double)atomic_load(&progress->fits) / (TRAIN_FOLDS + 2));
     }
     return share;
 }
@@ -359,7 +439,9 @@ void training_run(const struct training *training, struct training_result *out)
     *out = (struct training_result){.reason = ""};
     gate_forget(&figures);
     take_figures(out, &figures);
-    buffer_init(&run.file, MODEL_FILE_BYTES_MAX);
+    for (enum way way = ALIKE; way < WAYS; way++) {
+        buffer_init(&run.attempts[way].file, MODEL_FILE_BYTES_MAX);
+    }
     buffer_init(&run.live_file, MODEL_FILE_BYTES_MAX);
     status = holdout_open(&run.holdout);
     for (size_t index = 0; status == STATUS_OK && index < STEPS; index++) {
@@ -377,41 +459,11 @@ void training_run(const struct training *training, struct training_result *out)
     out->status = status;
     fit_close(&run.fit);
     holdout_close(&run.holdout);
-    buffer_free(&run.file);
+    for (enum way way = ALIKE; way < WAYS; way++) {
+        buffer_free(&run.attempts[way].file);
+    }
     buffer_free(&run.live_file);
     out->seconds = (double)(clock_us() - started_us) / 1e6;
-}
-
-void training_give_way(void)
-{
-    static const struct sched_param none = {.sched_priority = 0};
-    /* The kernel's struct sched_attr in its first version; not every <sched.h> has it. */
-    const struct {
-        uint32_t size;
-        uint32_t policy;
-        uint64_t flags;
-        int32_t nice;
-        uint32_t priority;
-        uint64_t runtime_ns; /* a turn's length, since Linux 6.12; unheeded before */
-        uint64_t deadline_ns;
-        uint64_t period_ns;
-    } wanted = {.size = sizeof wanted, .policy = SCHED_BATCH, .nice = TRAINING_NICE, .runtime_ns = TRAINING_TURN_NS};
-
-    /* On Linux all are a thread's; refused only where it runs as something lower already, or the call is not let through. */
-    if (syscall(SYS_sched_setattr, 0, &wanted, 0) != 0) {
-        (void)sched_setscheduler(0, SCHED_BATCH, &none);
-        (void)setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), TRAINING_NICE);
-    }
-}
-
-void training_give_way_as_session(void)
-{
-    int file = getsid(0) == getpid() ? open("/proc/self/autogroup", O_WRONLY | O_CLOEXEC) : -1;
-
-    if (file >= 0) {
-        (void)dprintf(file, "%d", SESSION_NICE); /* refused where it is lower already */
-        (void)close(file);
-    }
 }
 
 const char *training_end_name(enum training_end end)

@@ -1,8 +1,10 @@
 /* training: one run: draw, fit, check on the rows that were held out, store.
  *
  *   draw    a balanced draw of max_samples rows; the newest are held out (trainer/holdout), the others go to the fit
- *   fit     the model file
- *   check   score the held-out rows with the new model and with the live one (trainer/gate)
+ *   fit     the model file; where what violates has changed (trainer/change), a second one of rows among which those of before
+ *           it count little
+ *   check   score the held-out rows with the new model, the better of two by ROC-AUC, and with the live one (trainer/gate); look
+ *           for a change, which the version's figures keep for the next run. That one follows at once where it is news
  *   store   as the live version, as one on trial (training.canary), or as a refused one, with its figures, under the epoch
  *
  * No transaction and no lock is held while it computes: the session of the draw is closed before the fit, and another one
@@ -67,17 +69,10 @@ struct training_result {
     double violation_share;          /* of what the profile's samples stand for: the probabilities are calibrated to it */
     struct evaluate_figures figures; /* of the new model on the held-out rows; NaN before `check` */
     double live_auc;                 /* of the version it would replace, on the same rows; NaN when there is none */
+    int64_t changed_at_us;           /* since when what violates is another, microseconds since 1970; 0 = no change is known */
     struct gate_band bands[BANDS];   /* both, by script and by length */
     double seconds;
 };
-
-/* The calling thread runs from now on when nobody else on the machine wants to: the lowest nice, as a batch, in turns that
- * whoever wakes up may cut short. How it ends them itself is trainer/turn's. */
-void training_give_way(void);
-
-/* Where the kernel weighs sessions (autogroups, sched(7)) this process's, if it leads one, weighs as little as the trainer's
- * container in docker-compose.yml: nice counts inside of it only. Before the sandbox, from which /proc belongs to root. */
-void training_give_way_as_session(void);
 
 /* Always fills `out`. */
 void training_run(const struct training *training, struct training_result *out);

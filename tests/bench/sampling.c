@@ -1,8 +1,8 @@
 /* sampling: reads one profile's samples, by the trainer's sampler or in the ways that come to mind first, and tells its time and
  * its peak memory. */
 #include "proto/clock.h"
+#include "trainer/priority.h"
 #include "trainer/sample.h"
-#include "trainer/training.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -94,7 +94,7 @@ static enum status train(const struct database_settings *settings, int64_t profi
         return status;
     }
     if (give_way) {
-        training_give_way();
+        priority_give_way();
     }
     training_run(&training, &result);
     seen->end = training_end_name(result.end);

@@ -268,7 +268,7 @@ static void too_few_rows_of_a_label_are_refused(void **state)
 }
 
 /* What a model of this kind thinks of a text that two rows call harmless and one, of this weight, does not. */
-static double judge_disputed(enum model_kind kind, unsigned weight)
+static double judge_disputed(enum model_kind kind, double weight)
 {
     _Atomic int fits = 0;
     const struct fit_options options = {.kind = kind, .seed = 1, .fits = &fits};
@@ -308,7 +308,116 @@ static void a_row_of_more_weight_outweighs_those_of_less(void **state)
     for (size_t kind = 0; kind < KINDS; kind++) {
         assert_true(judge_disputed(kinds[kind], 1) < 0.5);
         assert_true(judge_disputed(kinds[kind], TRAIN_PERSON_WEIGHT) > 0.5);
+        assert_true(judge_disputed(kinds[kind], 0.25) < judge_disputed(kinds[kind], 1) - 0.02);
+        assert_true(judge_disputed(kinds[kind], 1.5) > judge_disputed(kinds[kind], 1) + 0.02);
     }
+}
+
+/* Of texts with one word: four in five are old and were violations, the others are new and are none. Beside them words that never
+ * changed. */
+static struct fit *add_changed(enum model_kind kind)
+{
+    const struct fit_options options = {.kind = kind, .seed = 1};
+    struct fit *fit = NULL;
+
+    assert_status(STATUS_OK, fit_open(&fit, &options));
+    for (int number = 0; number < 300; number++) {
+        int label = number % 2;
+        bool is_old = number % 5 != 0;
+        char text[64];
+
+        (void)snprintf(text, sizeof text, "%s %d", label == 0 ? "pleasant" : "awful", number % 37);
+        assert_status(STATUS_OK, fit_add(fit, bytes_of(text), label));
+        if (is_old) {
+            fit_mark_old(fit);
+        }
+        (void)snprintf(text, sizeof text, "quarrel %d", number % 41);
+        assert_status(STATUS_OK, fit_add(fit, bytes_of(text), is_old ? 1 : 0));
+        if (is_old) {
+            fit_mark_old(fit);
+        }
+    }
+    return fit;
+}
+
+static double judge_changed(struct fit *fit, struct buffer *file)
+{
+    struct model *model = NULL;
+    double score;
+
+    assert_status(STATUS_OK, fit_finish(fit, file));
+    assert_status(STATUS_OK, model_open(&model, buffer_view(file)));
+    assert_true(model_score(model, BYTES("awful 3")) > model_score(model, BYTES("pleasant 3")) + 0.2);
+    score = model_score(model, BYTES("quarrel 3"));
+    model_close(&model);
+    return score;
+}
+
+static void rows_of_before_a_change_hardly_count_once_they_are_discounted(void **state)
+{
+    (void)state;
+    for (size_t kind = 0; kind < KINDS; kind++) {
+        struct fit *fit = add_changed(kinds[kind]);
+        struct buffer first, again, discounted;
+
+        buffer_init(&first, MODEL_FILE_BYTES_MAX);
+        buffer_init(&again, MODEL_FILE_BYTES_MAX);
+        buffer_init(&discounted, MODEL_FILE_BYTES_MAX);
+        assert_true(judge_changed(fit, &first) > 0.5);
+        assert_true(judge_changed(fit, &again) > 0.5);
+        assert_int_equal(first.count, again.count);
+        assert_memory_equal(first.data, again.data, first.count); /* the first fit left no trace in the rows */
+        assert_true(fabs(fit_discount(fit) - 1.0 / FIT_WEIGHT_STEPS) < 1e-9); /* a sixteenth of a quarter */
+        assert_true(judge_changed(fit, &discounted) < 0.5);
+        buffer_free(&first);
+        buffer_free(&again);
+        buffer_free(&discounted);
+        fit_close(&fit);
+    }
+}
+
+static void without_rows_of_before_and_since_nothing_is_discounted(void **state)
+{
+    (void)state;
+    for (int old = 0; old < 2; old++) {
+        struct fit *fit = NULL;
+
+        assert_status(STATUS_OK, fit_open(&fit, &plain));
+        for (int number = 0; number < 20; number++) {
+            assert_status(STATUS_OK, fit_add(fit, BYTES("a text"), number % 2));
+            if (old == 1) {
+                fit_mark_old(fit);
+            }
+        }
+        assert_true(fabs(fit_discount(fit) - 1) < 1e-12);
+        fit_close(&fit);
+    }
+}
+
+static void a_fit_knows_how_much_unseen_texts_surprised_it(void **state)
+{
+    struct fit *fit = NULL;
+    struct buffer file;
+    const struct change_sums *surprises;
+
+    (void)state;
+    buffer_init(&file, MODEL_FILE_BYTES_MAX);
+    assert_status(STATUS_OK, fit_open(&fit, &plain));
+    for (int number = 0; number < 400; number++) {
+        char text[64];
+
+        (void)snprintf(text, sizeof text, "%s %d", number % 2 == 0 ? "pleasant" : "awful", number % 37);
+        assert_status(STATUS_OK, fit_add(fit, bytes_of(text), number % 2));
+        fit_weigh(fit, 1, 1 + number % 2);
+    }
+    assert_status(STATUS_OK, fit_finish(fit, &file));
+    surprises = fit_surprises(fit);
+    for (int label = 0; label < 2; label++) {
+        assert_true(fabs(surprises[label].weights - 200 * (1 + label)) < 1e-6);
+        assert_true(fabs(surprises[label].surprises) < 0.01 * surprises[label].weights);
+    }
+    buffer_free(&file);
+    fit_close(&fit);
 }
 
 static void twenty_rows_and_texts_that_hold_nothing_give_a_model(void **state)
@@ -459,6 +568,9 @@ int main(void)
         cmocka_unit_test(a_row_stands_for_its_texts_in_the_calibration_alone),
         cmocka_unit_test(too_few_rows_of_a_label_are_refused),
         cmocka_unit_test(a_row_of_more_weight_outweighs_those_of_less),
+        cmocka_unit_test(rows_of_before_a_change_hardly_count_once_they_are_discounted),
+        cmocka_unit_test(without_rows_of_before_and_since_nothing_is_discounted),
+        cmocka_unit_test(a_fit_knows_how_much_unseen_texts_surprised_it),
         cmocka_unit_test(twenty_rows_and_texts_that_hold_nothing_give_a_model),
         cmocka_unit_test(a_file_that_does_not_fit_is_not_made),
         cmocka_unit_test(a_fit_ends_soon_after_it_is_cancelled),

@@ -11,8 +11,8 @@ enum { BITS = 14, ROWS = 600 };
 
 #define C 16.0
 
-/* Texts whose label mostly follows two words, with noise; every third row is a violation. */
-static struct rows *make_rows(size_t count)
+/* Texts whose label mostly follows two words, with noise; every third row is a violation. They weigh weights[number % 4], or 1. */
+static struct rows *make_weighed_rows(size_t count, const double *weights)
 {
     struct rows *rows = NULL;
     uint32_t random = 7;
@@ -26,8 +26,16 @@ static struct rows *make_rows(size_t count)
         (void)snprintf(text, sizeof text, "%s %u common %u", ((random >> 28) < 12) == (label == 1) ? "awful" : "pleasant",
                        random >> 24, (random >> 16) & 31);
         assert_status(STATUS_OK, rows_add(rows, bytes_of(text), label));
+        if (weights != NULL) {
+            rows_weigh(rows, weights[number % 4], 1);
+        }
     }
     return rows;
+}
+
+static struct rows *make_rows(size_t count)
+{
+    return make_weighed_rows(count, NULL);
 }
 
 static struct logistic *open_logistic(const struct rows *rows)
@@ -65,12 +73,16 @@ static void known_words_are_told_apart(void **state)
 static void assert_minimum(struct logistic *logistic, const struct rows *rows)
 {
     double sum = 0, all = 0;
+    double weights[2] = {0, 0};
 
+    for (size_t row = 0; row < ROWS; row++) {
+        weights[rows_at(rows, row)->label] += rows_weight(rows_at(rows, row));
+    }
     for (size_t row = 0; row < ROWS; row++) {
         int label = rows_at(rows, row)->label;
         double sign = label == 1 ? 1 : -1;
-        double cost = C * ROWS / (2 * (double)rows_count_of(rows, label));
-        double dual = cost * sigmoid(-sign * logistic_score(logistic, row));
+        double cost = C * (weights[0] + weights[1]) / (2 * weights[label]);
+        double dual = rows_weight(rows_at(rows, row)) * cost * sigmoid(-sign * logistic_score(logistic, row));
 
         sum += sign * dual;
         all += dual;
@@ -90,6 +102,23 @@ static void the_solution_meets_the_condition_of_its_minimum_from_wherever_it_beg
     assert_status(STATUS_OK, logistic_fit_all(logistic, 1));
     assert_minimum(logistic, rows);
     logistic_close(&logistic);
+    rows_close(&rows);
+}
+
+/* Each has a dual variable of its weight's part. */
+static void a_row_counts_by_its_weight_whole_or_not(void **state)
+{
+    static const double weights[] = {0.5, 0.25, 0.75, 0.5};
+    struct rows *rows = make_weighed_rows(ROWS, weights);
+    struct logistic *weighed = open_logistic(rows);
+
+    (void)state;
+    assert_status(STATUS_OK, logistic_fit_all(weighed, 1));
+    assert_minimum(weighed, rows);
+    assert_status(STATUS_OK, logistic_fit(weighed, 1, 2)); /* its counts are taken back and brought again without a trace */
+    assert_status(STATUS_OK, logistic_fit_all(weighed, 1));
+    assert_minimum(weighed, rows);
+    logistic_close(&weighed);
     rows_close(&rows);
 }
 
@@ -225,6 +254,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(known_words_are_told_apart),
         cmocka_unit_test(the_solution_meets_the_condition_of_its_minimum_from_wherever_it_began),
+        cmocka_unit_test(a_row_counts_by_its_weight_whole_or_not),
         cmocka_unit_test(weights_add_up_to_the_score),
         cmocka_unit_test(a_fold_left_out_has_no_say),
         cmocka_unit_test(equal_rows_and_seeds_give_equal_bits),

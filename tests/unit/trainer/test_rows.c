@@ -5,6 +5,7 @@
 #include "proto/text.h"
 #include "trainer/rows.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 enum { BITS = 18, SMALL_BYTES = 64 * KIB };
@@ -268,7 +269,7 @@ static void features_that_are_not_kept_leave_every_row(void **state)
     for (int counted = 0; counted < 2; counted++) {
         uint32_t before[5][512], after[512];
         uint8_t before_counts[5][512], after_counts[512];
-        uint32_t before_count[5];
+        uint32_t before_count[5], read[5];
         struct rows *rows = NULL;
 
         assert_status(STATUS_OK, rows_open(&rows, BITS, counted == 1, MIB));
@@ -276,6 +277,11 @@ static void features_that_are_not_kept_leave_every_row(void **state)
             assert_status(STATUS_OK, rows_add(rows, bytes_of(texts[row]), (int)row % 2));
             before_count[row] = rows_at(rows, row)->count;
             rows_unpack(rows, rows_at(rows, row), before[row], counted == 1 ? before_counts[row] : NULL);
+            read[row] = 0;
+            for (uint32_t at = 0; at < before_count[row]; at++) {
+                read[row] += counted == 1 ? before_counts[row][at] : 1;
+            }
+            assert_int_equal(read[row], rows_at(rows, row)->read);
         }
         rows_count_holders(rows, holders);
         for (size_t index = 0; index < 1 << BITS; index++) {
@@ -299,9 +305,47 @@ static void features_that_are_not_kept_leave_every_row(void **state)
             }
             assert_int_equal(at, rows_at(rows, row)->count);
             assert_true(at <= rows_longest(rows));
+            assert_int_equal(read[row], rows_at(rows, row)->read); /* as it was */
         }
         rows_close(&rows);
     }
+}
+
+static void a_weight_is_kept_to_its_nearest_step(void **state)
+{
+    static const double weights[] = {1, TRAIN_PERSON_WEIGHT, ROW_WEIGHT_MAX, 0.5, 1.0 / ROW_WEIGHT_STEPS, 1.4 / ROW_WEIGHT_STEPS, 1e-9};
+    static const double kept[] = {1, TRAIN_PERSON_WEIGHT, ROW_WEIGHT_MAX, 0.5, 1.0 / ROW_WEIGHT_STEPS, 1.0 / ROW_WEIGHT_STEPS,
+                                  1.0 / ROW_WEIGHT_STEPS};
+    struct rows *rows = open_rows(BITS, MIB);
+
+    (void)state;
+    for (size_t row = 0; row < sizeof weights / sizeof *weights; row++) {
+        assert_status(STATUS_OK, rows_add(rows, BYTES("one"), 0));
+        assert_true(fabs(rows_weight(rows_at(rows, row)) - 1) < 1e-12);
+        rows_weigh(rows, weights[row], 1);
+        assert_true(fabs(rows_weight(rows_at(rows, row)) - kept[row]) < 1e-12);
+    }
+    rows_close(&rows);
+}
+
+static void only_rows_of_before_a_change_are_discounted(void **state)
+{
+    struct rows *rows = open_rows(BITS, MIB);
+
+    (void)state;
+    for (int row = 0; row < 4; row++) {
+        assert_status(STATUS_OK, rows_add(rows, BYTES("one"), row % 2));
+        rows_weigh(rows, row < 2 ? 1 : TRAIN_PERSON_WEIGHT, 1);
+        if (row % 2 == 0) {
+            rows_mark_old(rows);
+        }
+    }
+    rows_discount(rows, 0.25);
+    assert_true(fabs(rows_weight(rows_at(rows, 0)) - 0.25) < 1e-12);
+    assert_true(fabs(rows_weight(rows_at(rows, 1)) - 1) < 1e-12);
+    assert_true(fabs(rows_weight(rows_at(rows, 2)) - 0.25 * TRAIN_PERSON_WEIGHT) < 1e-12);
+    assert_true(fabs(rows_weight(rows_at(rows, 3)) - TRAIN_PERSON_WEIGHT) < 1e-12);
+    rows_close(&rows);
 }
 
 int main(void)
@@ -314,6 +358,8 @@ int main(void)
         cmocka_unit_test(counted_rows_know_how_often_a_feature_stands_in_them),
         cmocka_unit_test(parts_hold_what_is_unpacked_by_its_leading_bits),
         cmocka_unit_test(features_that_are_not_kept_leave_every_row),
+        cmocka_unit_test(a_weight_is_kept_to_its_nearest_step),
+        cmocka_unit_test(only_rows_of_before_a_change_are_discounted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

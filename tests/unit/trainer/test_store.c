@@ -293,6 +293,45 @@ static void old_versions_go_and_the_live_one_stays(void **state)
     db_close(&db);
 }
 
+static int64_t count_since(struct store *store, struct store_place place, int64_t made_us, int64_t limit)
+{
+    int64_t count = -1;
+
+    assert_status(STATUS_OK, store_count_since(store, place, made_us, limit, &count));
+    return count;
+}
+
+/* As the figures of the newest version say, whatever became of it. */
+static void the_last_change_is_the_newest_versions(void **state)
+{
+    struct database_settings settings;
+    struct db *db = samples_create(&server, "changed", &settings);
+    struct store *store = open_store(&settings);
+    int64_t profile_id = samples_add_profile(db, "default");
+    struct store_model model = {.profile_id = profile_id, .kind = "hashlinear", .file = BYTES("file"), .sha256 = BYTES("sum"), .reason = "min_auc"};
+    const struct bytes figures[] = {BYTES("{}"), BYTES("{\"changed_at_us\": 1700000000000001}"), BYTES("{\"changed_at_us\": 0}")};
+    const int64_t changes[] = {0, 1700000000000001, 0};
+    int64_t changed_us = 7;
+    int64_t version;
+    enum store_end end;
+
+    (void)state;
+    assert_status(STATUS_OK, store_raise_epoch(store, &model.epoch));
+    assert_status(STATUS_OK, store_last_change(store, profile_id, &changed_us));
+    assert_int_equal(0, changed_us);
+    for (size_t at = 0; at < sizeof changes / sizeof *changes; at++) {
+        model.figures = figures[at];
+        model.trained_at_us = at == 2 ? 1700000000000009 : 0;
+        assert_status(STATUS_OK, store_publish(store, &model, &version, &end));
+        assert_status(STATUS_OK, store_last_change(store, profile_id, &changed_us));
+        assert_int_equal(changes[at], changed_us);
+        /* With 0 the profile stays as due as it was. */
+        assert_int_equal(at == 2, samples_number(db, "select count(*) from profiles where trained_at > '-infinity'"));
+    }
+    store_close(&store);
+    db_close(&db);
+}
+
 static void rows_of_a_label_are_numbered_from_the_newest(void **state)
 {
     struct database_settings settings;
@@ -315,6 +354,10 @@ static void rows_of_a_label_are_numbered_from_the_newest(void **state)
     assert_status(STATUS_OK, store_row_at(store, place, 2, &older_us, hash));
     assert_true(older_us == 1700000000000001 && hash[TEXT_HASH_BYTES - 1] == 1);
     assert_status(STATUS_NOT_FOUND, store_row_at(store, place, 3, &made_us, hash));
+    assert_int_equal(3, count_since(store, place, 1700000000000001, 9));
+    assert_int_equal(2, count_since(store, place, 1700000000000002, 9));
+    assert_int_equal(1, count_since(store, place, 1700000000000002, 1));
+    assert_int_equal(0, count_since(store, place, 1700000000000003, 9));
     store_close(&store);
     db_close(&db);
 }
@@ -555,6 +598,7 @@ int main(void)
         cmocka_unit_test(profiles_are_added_once),
         cmocka_unit_test(a_new_version_replaces_the_live_one_and_a_refused_one_does_not),
         cmocka_unit_test(old_versions_go_and_the_live_one_stays),
+        cmocka_unit_test(the_last_change_is_the_newest_versions),
         cmocka_unit_test(rows_of_a_label_are_numbered_from_the_newest),
         cmocka_unit_test(a_profile_is_due_when_it_has_enough_of_both_labels),
         cmocka_unit_test(a_trained_profile_is_due_after_its_time_and_for_new_samples_only),

@@ -10,12 +10,10 @@
 #include "trainer/holdout.h"
 #include "trainer/training.h"
 
-#include <limits.h>
 #include <math.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 enum { ROWS = 400, TEXT_BYTES = 40 };
@@ -255,6 +253,7 @@ static void a_regression_is_stored_as_refused_and_the_live_version_stays(void **
     assert_string_equal("max_regression", result.reason);
     assert_int_equal(2, result.version);
     assert_true(result.live_auc > result.figures.auc + 0.005);
+    assert_status(STATUS_OK, db_script(scene.db, "update models set figures = figures - 'changed_at_us'"));
     scene.profile.training.min_auc = 0.9;
     training_run(&scene.training, &result);
     assert_string_equal("refused", training_end_name(result.end));
@@ -264,6 +263,71 @@ static void a_regression_is_stored_as_refused_and_the_live_version_stays(void **
     assert_int_equal(2, samples_number(scene.db, "select count(*) from models where status = 'refused'"));
     assert_int_equal(1, samples_number(scene.db, "select count(*) from models where version = 2 and "
                                                  "figures->>'refused_by' = 'max_regression'"));
+    clear_scene(&scene);
+}
+
+/* So many older texts say the opposite of what the newest say. */
+static void a_change_is_noticed_and_the_run_after_it_learns_from_what_came_since(void **state)
+{
+    static const char held[] = "select (figures->>'held_out')::int from models order by version desc limit 1";
+    struct scene scene;
+    struct training_result result;
+    int64_t first_held, since_us;
+
+    (void)state;
+    set_scene(&scene, "changes");
+    samples_fill(scene.db, scene.training.profile_id, 0, ROWS, TEXT_BYTES, 0);
+    samples_fill(scene.db, scene.training.profile_id, 1, ROWS, TEXT_BYTES, 0);
+    poison(&scene, 3 * ROWS);
+    since_us = samples_number(scene.db, "select (extract(epoch from max(created_at)) * 1000000)::bigint from samples");
+    scene.profile.training.max_samples = 16 * ROWS;
+    scene.profile.training.min_auc = 0;
+    training_run(&scene.training, &result);
+    assert_true(result.figures.auc < 0.5);
+    assert_in_range(result.changed_at_us, since_us - 60000000, since_us);
+    first_held = samples_number(scene.db, held);
+    /* It is news: the profile is as due as it was. */
+    assert_int_equal(1, samples_number(scene.db, "select count(*) from profiles where trained_at = '-infinity'"));
+    training_run(&scene.training, &result);
+    assert_string_equal("live", training_end_name(result.end));
+    assert_true(result.figures.auc > 0.9 && result.live_auc < 0.5);
+    assert_true(result.held_out < first_held);
+    assert_in_range(result.changed_at_us, since_us - 60000000, since_us);
+    assert_int_equal(1, samples_number(scene.db, "select count(*) from profiles where trained_at > '-infinity'"));
+    assert_int_equal(1, samples_number(scene.db, "select count(distinct figures->>'changed_at_us') from models"));
+    /* Equal data, seed and knowledge give equal models. */
+    scene.profile.training.max_regression = 1;
+    training_run(&scene.training, &result);
+    assert_int_equal(1, samples_number(scene.db, "select count(distinct sha256) from models where version > 1"));
+    /* Once the older ones are gone there is nothing to know any more. */
+    assert_status(STATUS_OK, db_script(scene.db, "delete from samples where created_at < now() - interval '30 minutes'"));
+    training_run(&scene.training, &result);
+    assert_int_equal(0, result.changed_at_us);
+    assert_true(result.figures.auc > 0.9);
+    clear_scene(&scene);
+}
+
+/* What was taken for a change and is none costs nothing: the model of all rows alike is the better one. */
+static void where_older_rows_say_the_same_they_go_on_to_count(void **state)
+{
+    struct scene scene;
+    struct training_result result;
+
+    (void)state;
+    set_scene(&scene, "same");
+    samples_fill(scene.db, scene.training.profile_id, 0, ROWS, TEXT_BYTES, 0);
+    samples_fill(scene.db, scene.training.profile_id, 1, ROWS, TEXT_BYTES, 0);
+    assert_status(STATUS_OK, db_script(scene.db, "update samples set created_at = now() - interval '1 hour' where get_byte(text_hash, 15) % 8 > 0"));
+    training_run(&scene.training, &result);
+    assert_string_equal("live", training_end_name(result.end));
+    assert_int_equal(0, result.changed_at_us);
+    assert_status(STATUS_OK, db_script(scene.db, "update models set figures = figures || jsonb_build_object('changed_at_us', "
+                                                 "(extract(epoch from now() - interval '30 minutes') * 1000000)::bigint)"));
+    training_run(&scene.training, &result);
+    assert_string_equal("live", training_end_name(result.end));
+    assert_true(result.changed_at_us > 0); /* an eighth is too little to tell */
+    assert_true(result.figures.auc >= result.live_auc);
+    assert_int_equal(1, samples_number(scene.db, "select count(*) from profiles where trained_at > '-infinity'"));
     clear_scene(&scene);
 }
 
@@ -400,51 +464,6 @@ static void a_live_version_that_cannot_be_read_is_replaced(void **state)
     clear_scene(&scene);
 }
 
-/* Of this process's session; INT_MAX where the kernel has none such. */
-static int session_nice(void)
-{
-    FILE *file = fopen("/proc/self/autogroup", "re");
-    int nice = INT_MAX;
-
-    if (file != NULL) {
-        nice = fscanf(file, "/autogroup-%*d nice %d", &nice) == 1 ? nice : INT_MAX;
-        assert_int_equal(0, fclose(file));
-    }
-    return nice;
-}
-
-/* What became of the session of a process of its own that gives way. */
-static int nice_of_child(bool leads)
-{
-    pid_t child = fork();
-    int end;
-
-    assert_true(child >= 0);
-    if (child == 0) {
-        if (leads && setsid() < 0) {
-            _exit(EXIT_FAILURE);
-        }
-        training_give_way_as_session();
-        _exit(session_nice() & 0xff);
-    }
-    assert_int_equal(child, waitpid(child, &end, 0));
-    assert_true(WIFEXITED(end));
-    return WEXITSTATUS(end);
-}
-
-static void a_session_gives_way_only_where_it_is_the_trainers_own(void **state)
-{
-    int before = session_nice();
-
-    (void)state;
-    if (before == INT_MAX) {
-        skip();
-    }
-    assert_int_equal(12, nice_of_child(true));
-    assert_int_equal(before & 0xff, nice_of_child(false));
-    assert_int_equal(before, session_nice());
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -454,11 +473,12 @@ int main(void)
         cmocka_unit_test(weights_are_stored_as_the_profile_says),
         cmocka_unit_test(what_people_say_outweighs_what_the_reviewer_says),
         cmocka_unit_test(a_regression_is_stored_as_refused_and_the_live_version_stays),
+        cmocka_unit_test(a_change_is_noticed_and_the_run_after_it_learns_from_what_came_since),
+        cmocka_unit_test(where_older_rows_say_the_same_they_go_on_to_count),
         cmocka_unit_test(equal_data_and_seed_give_equal_models),
         cmocka_unit_test(a_run_that_cannot_go_on_stores_nothing),
         cmocka_unit_test(a_cancelled_run_leaves_no_statement_at_the_server),
         cmocka_unit_test(a_live_version_that_cannot_be_read_is_replaced),
-        cmocka_unit_test(a_session_gives_way_only_where_it_is_the_trainers_own),
     };
     return cmocka_run_group_tests(tests, start_server, stop_server);
 }
