@@ -59,6 +59,7 @@ class Upstream:
         self.exchanges = []
         self.reviews = []  # the texts of each request to a reviewer, stripped
         self.connections = 0
+        self.ended = 0  # of them
         self.labels = {}
         self.gate = threading.Event()
         threading.Thread(target=self._accept, daemon=True).start()
@@ -76,6 +77,14 @@ class Upstream:
             assert self.changed.wait_for(lambda: len(self.exchanges) >= count, PATIENCE_S), f"{len(self.exchanges)} requests"
             return list(self.exchanges)
 
+    def wait_read(self, gateway):
+        """Until all that the only gateway has ever sent is among the exchanges, also what it has given up since."""
+        def is_read():
+            kept = gateway.metric("prismguard_gateway_upstream_connections")
+            begun = gateway.metric("prismguard_gateway_upstream_connects_total")
+            return self.connections == begun and self.connections - self.ended == kept
+        wait_until(is_read, what="an upstream that has read all requests")
+
     def forget(self):
         with self.changed:
             self.exchanges.clear()
@@ -92,6 +101,13 @@ class Upstream:
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection):
+        try:
+            self._answer_all(connection)
+        finally:
+            with self.changed:
+                self.ended += 1
+
+    def _answer_all(self, connection):
         with connection, contextlib.suppress(ConnectionError, OSError):
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             data = b""
@@ -105,7 +121,10 @@ class Upstream:
                 exchange = Exchange(head, b"")
                 length = int((exchange.field("content-length") or ["0"])[0])
                 while len(data) < length:
-                    data += connection.recv(65536)
+                    more = connection.recv(65536)
+                    if not more:
+                        return
+                    data += more
                 exchange.body, data = data[:length], data[length:]
                 exchange.connection = connection
                 try:

@@ -106,6 +106,8 @@ def test_every_case_of_http_gets_its_verdict_and_nothing_refused_goes_on(edge, u
         if verdict == "either":
             status_of(edge, cut(data), ended=True)
     assert edge.post(b"{}", path="/plain/after")[0] == 200
+    edge.gateway.wait_rest()
+    upstream.wait_read(edge.gateway)  # what was sent for a client that has left is nobody's afterwards
 
 
 def test_a_request_is_rebuilt_from_checked_values(edge, upstream):
