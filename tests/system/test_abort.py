@@ -97,7 +97,9 @@ def test_a_client_that_leaves_while_its_text_waits_for_a_moderator(stack, upstre
     moderator = stack.moderators[0]
     before = stack.gateway.metric("prismguard_gateway_pool_jobs_total", result="abandoned")
     with standing(moderator):
-        clients = [ask(stack, "/any/v1/chat/completions", HELLO) for _ in range(5)]  # one more than it has slots
+        clients = [ask(stack, "/any/v1/chat/completions", HELLO) for _ in range(4)]  # one a slot; of five at once two would share one
+        wait_until(lambda: stack.gateway.metric("prismguard_gateway_pool_slots", kind="local", state="busy") == 4, what="busy slots")
+        clients.append(ask(stack, "/any/v1/chat/completions", HELLO))
         wait_until(lambda: stack.gateway.metric("prismguard_gateway_pool_queue_jobs") == 1, what="a text that waits")
         for client in clients:
             leave(client)
