@@ -242,8 +242,14 @@ enum step exchange_admit(struct exchange *exchange)
     return step == STEP_REFUSE ? turn_away(exchange) : step;
 }
 
+void exchange_tell_judging(struct exchanges *home)
+{
+    pace_judging(home->pace, home->pool == NULL ? 0 : pool_judging(home->pool, home->loop_index));
+}
+
 enum step exchange_pace(struct exchange *exchange)
 {
+    exchange_tell_judging(exchange->home);
     if (pace_begin(exchange->home->pace)) {
         return STEP_DECODER;
     }

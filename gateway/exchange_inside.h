@@ -330,6 +330,9 @@ enum step exchange_shed(struct exchange *exchange);
 /* The same for one that stands in the loop's line. */
 enum step exchange_waited_too_long(struct exchange *exchange);
 
+/* exchange_admit.c: the pace learns how many texts are with moderators. */
+void exchange_tell_judging(struct exchanges *home);
+
 /* Gives back the places that exchange_admit took. The snapshot is still held. */
 void exchange_leave(struct exchange *exchange);
 

@@ -112,13 +112,15 @@ static void begin_next(struct exchanges *exchanges)
     struct pace_member *member;
 
     pace_turn(exchanges->pace, clock_ms());
+    exchange_tell_judging(exchanges);
     while ((member = pace_next(exchanges->pace)) != NULL) {
         struct exchange *exchange = paced_exchange(member);
 
         connection_go_on(exchange->connection);
         (void)exchange_go(exchange, STEP_DECODER);
+        exchange_tell_judging(exchanges);
     }
-    exchanges->wants_turn = exchanges->wants_turn || pace_is_held(exchanges->pace);
+    exchanges->wants_turn = exchanges->wants_turn || pace_goes_on(exchanges->pace);
 }
 
 void exchanges_turn(struct exchanges *exchanges)

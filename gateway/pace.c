@@ -25,6 +25,8 @@ struct pace {
     bool has_stood;        /* since the last tick somebody was in line at the end of a turn; */
     bool is_crowded;       /* or a request was one too many; */
     bool is_busy;          /* in the tick before it was so, and there was little sleep */
+    bool is_short;         /* of time: since a tick with little sleep */
+    size_t judging;        /* texts with moderators */
     struct series *gauge;
     unsigned char key[SECRET_TABLE_KEY_BYTES];
     struct pace_queue queues[PACE_QUEUES];
@@ -59,9 +61,20 @@ void pace_close(struct pace **pace)
     }
 }
 
+/* Whether verdicts come first. */
+static bool is_held_back(const struct pace *pace)
+{
+    return pace->is_short && pace->judging >= PACE_JUDGING;
+}
+
+void pace_judging(struct pace *pace, size_t count)
+{
+    pace->judging = count;
+}
+
 bool pace_begin(struct pace *pace)
 {
-    bool begins = pace->waiting == 0 && pace->begun < PACE_BEGINS;
+    bool begins = pace->waiting == 0 && pace->begun < PACE_BEGINS && !is_held_back(pace);
 
     pace->begun += begins ? 1 : 0;
     return begins;
@@ -124,7 +137,7 @@ struct pace_member *pace_next(struct pace *pace)
     struct pace_queue *queue = TAILQ_FIRST(&pace->ring);
     struct pace_member *member;
 
-    if (queue == NULL || pace->begun == PACE_BEGINS) {
+    if (queue == NULL || pace->begun == PACE_BEGINS || is_held_back(pace)) {
         return NULL;
     }
     member = TAILQ_FIRST(&queue->members);
@@ -171,6 +184,7 @@ void pace_tick(struct pace *pace, uint64_t slept_ns, uint64_t all_ns)
 {
     pace->is_busy = (pace->is_crowded && slept_ns < all_ns / PACE_SLEEP_PART) ||
                     (pace->has_stood && slept_ns < all_ns / PACE_PAUSE_PART);
+    pace->is_short = slept_ns < all_ns / PACE_PAUSE_PART || (pace->is_short && slept_ns <= all_ns / PACE_SLEEP_PART);
     pace->is_crowded = false;
     pace->has_stood = false;
 }
@@ -178,6 +192,11 @@ void pace_tick(struct pace *pace, uint64_t slept_ns, uint64_t all_ns)
 bool pace_is_held(const struct pace *pace)
 {
     return pace->waiting > 0;
+}
+
+bool pace_goes_on(const struct pace *pace)
+{
+    return pace->waiting > 0 && !is_held_back(pace);
 }
 
 bool pace_is_full(const struct pace *pace, uint64_t now_ms)

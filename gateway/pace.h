@@ -19,6 +19,10 @@
  * than a half of a tick in which there were such, it is full as well. A full loop accepts few connections, and lets those rest
  * whose requests it turns away.
  *
+ * With moderators it is the same: a loop that takes as many verdicts a turn as it begins requests never comes to the end of those
+ * that one burst has left there, and each costs more for it. One that slept less than an eighth of a tick begins none, therefore,
+ * while PACE_JUDGING texts are with moderators, until it has slept a half of a tick: then it is not the loop that has no time.
+ *
  * Two callers may share a queue, and then have one caller's turns together: nobody can choose with whom. Thread: the loop's.
  */
 #ifndef GATEWAY_PACE_H
@@ -64,6 +68,9 @@ struct pace_member *pace_next(struct pace *pace);
 /* One that has waited for PACE_WAIT_MAX_MS; it still stands. NULL when there is none. */
 struct pace_member *pace_overdue(const struct pace *pace, uint64_t now_ms);
 
+/* How many texts of the loop are with moderators now. To be told before requests begin. */
+void pace_judging(struct pace *pace, size_t count);
+
 /* The next turn of the loop. */
 void pace_turn(struct pace *pace, uint64_t now_ms);
 
@@ -75,6 +82,9 @@ void pace_tick(struct pace *pace, uint64_t slept_ns, uint64_t all_ns);
 
 /* Whether anybody waits. */
 bool pace_is_held(const struct pace *pace);
+
+/* Whether the next turn begins one of those that wait. */
+bool pace_goes_on(const struct pace *pace);
 
 /* Whether the loop is full and PACE_LINE wait: a longer line would not fit the cache, either. */
 bool pace_is_long(const struct pace *pace, uint64_t now_ms);

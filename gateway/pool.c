@@ -47,6 +47,7 @@ struct pool {
     _Atomic bool abandoned; /* a job was, since the last sweep */
     _Atomic int order;
     struct pulse pulse;
+    _Atomic size_t review_count; /* under way, as of the same turn */
     _Atomic uint64_t oldest_ms; /* since when a job waits, as of the thread's last turn; UINT64_MAX: none does */
 };
 
@@ -164,6 +165,7 @@ static void *run(void *context)
         pool_dispatch_tick(pool->dispatch, now_ms);
         wake_loops(pool);
         atomic_store_explicit(&pool->oldest_ms, pool_dispatch_oldest_ms(pool->dispatch), memory_order_relaxed);
+        atomic_store_explicit(&pool->review_count, pool_dispatch_review_count(pool->dispatch), memory_order_relaxed);
         pulse_beat(&pool->pulse);
         readable = readable || more || seen == ORDER_END || sleep_until_work(pool, seen);
     }
@@ -351,6 +353,14 @@ bool pool_ready(const struct pool *pool, const char **why)
 struct pulse *pool_pulse(struct pool *pool)
 {
     return &pool->pulse;
+}
+
+size_t pool_judging(const struct pool *pool, size_t loop_index)
+{
+    size_t out_count = pool->sides[loop_index].out_count;
+    size_t review_count = atomic_load_explicit(&pool->review_count, memory_order_relaxed);
+
+    return out_count > review_count ? out_count - review_count : 0;
 }
 
 uint64_t pool_waited_ms(const struct pool *pool)

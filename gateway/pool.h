@@ -81,6 +81,10 @@ bool pool_ready(const struct pool *pool, const char **why);
 /* Beats each POOL_TURN_MS at least, until pool_close. Lent until then. */
 struct pulse *pool_pulse(struct pool *pool);
 
+/* How many jobs of this loop wait for a verdict of the local judge, or less: reviews of all loops are taken off. Thread: that
+ * loop. */
+size_t pool_judging(const struct pool *pool, size_t loop_index);
+
 /* How long the text has waited that waits longest for its first attempt, of those that are not long; 0 when none does. Any
  * thread. */
 uint64_t pool_waited_ms(const struct pool *pool);

@@ -453,6 +453,11 @@ size_t pool_dispatch_slot_count(const struct pool_dispatch *dispatch)
     return pool_slots_count(dispatch->slots, SLOT_LOCAL);
 }
 
+size_t pool_dispatch_review_count(const struct pool_dispatch *dispatch)
+{
+    return pool_slots_in(dispatch->slots, SLOT_REVIEW, SLOT_BUSY);
+}
+
 uint64_t pool_dispatch_oldest_ms(const struct pool_dispatch *dispatch)
 {
     const struct job *oldest = dispatch->queue.lines[QUEUE_SHORT].oldest;

@@ -51,6 +51,9 @@ void pool_dispatch_tick(struct pool_dispatch *dispatch, uint64_t now_ms);
 /* When the next thing is due; UINT64_MAX for never. */
 uint64_t pool_dispatch_due_ms(const struct pool_dispatch *dispatch);
 
+/* Reviews under way. */
+size_t pool_dispatch_review_count(const struct pool_dispatch *dispatch);
+
 /* Since when a job waits for its first attempt; UINT64_MAX when none does. Long texts do not count: that they wait for one
  * another says nothing of how short of moderators the gateway is. */
 uint64_t pool_dispatch_oldest_ms(const struct pool_dispatch *dispatch);

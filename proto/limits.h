@@ -196,6 +196,7 @@ enum {
     OVERLOAD_RETRY_SPREAD_S = 4,         /* those that were refused come back within so many seconds, not all at once */
     TURNED_AWAY_BODY_BYTES_MAX = 64 * KIB, /* read for nothing, so that the connection may stay */
     PACE_BEGINS = 32,                    /* requests that a loop begins in one turn: what they need stays in the cache */
+    PACE_JUDGING = 64,                   /* texts of a loop that has no time that are with moderators: two turns of it */
     PACE_LINE = 64,                      /* of a full loop: who has no less than a fair share waits in no longer line */
     PACE_QUEUES = 256,                   /* of those that wait for a turn: by the hash of their callers */
     PACE_LATE_MS = 250,                  /* a caller whose longest waiting request waits so long: its others are refused */

@@ -232,6 +232,33 @@ static void a_full_loop_has_a_short_line(void **state)
     }
 }
 
+static void a_loop_without_time_takes_verdicts_first(void **state)
+{
+    struct pace *pace = ((struct fixture *)*state)->pace;
+    struct pace_member member = {0};
+
+    pace_judging(pace, PACE_JUDGING);
+    pace_tick(pace, 800 / PACE_PAUSE_PART, 800);
+    assert_true(pace_begin(pace)); /* it has slept: moderators are what all wait for */
+    pace_tick(pace, 800 / PACE_PAUSE_PART - 1, 800);
+    assert_false(pace_begin(pace));
+    pace_stand(pace, &member, BYTES("a"), 1000);
+    assert_null(pace_next(pace));
+    assert_false(pace_goes_on(pace)); /* no turn is asked for: a verdict brings one */
+    pace_tick(pace, 800 / PACE_SLEEP_PART, 800);
+    assert_null(pace_next(pace));
+    pace_tick(pace, 800 / PACE_SLEEP_PART + 1, 800); /* now it has time */
+    assert_true(pace_goes_on(pace));
+    pace_tick(pace, 0, 800);
+    pace_judging(pace, PACE_JUDGING - 1);
+    assert_true(pace_goes_on(pace));
+    assert_ptr_equal(&member, pace_next(pace));
+    assert_false(pace_goes_on(pace));
+    assert_true(pace_begin(pace));
+    pace_judging(pace, PACE_JUDGING);
+    assert_false(pace_begin(pace));
+}
+
 int main(void)
 {
 #define with_pace(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
@@ -243,6 +270,7 @@ int main(void)
         with_pace(a_line_that_stands_makes_the_loop_full),
         with_pace(a_line_makes_a_loop_full_that_has_not_slept),
         with_pace(a_full_loop_has_a_short_line),
+        with_pace(a_loop_without_time_takes_verdicts_first),
         with_pace(a_crowd_makes_a_loop_full_that_hardly_sleeps),
     };
 

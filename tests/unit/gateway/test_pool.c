@@ -314,6 +314,48 @@ static void how_long_the_first_one_has_waited_is_told(void **state)
     rig_close(&rig);
 }
 
+/* It may be a long time before an LLM answers: that says nothing of how many texts the local judges have. */
+static void what_is_reviewed_is_not_judged_locally(void **state)
+{
+    uint64_t end_ms = clock_ms() + SCRIPT_WAIT_MS;
+    struct scripted local, reviewer;
+    struct rig rig;
+    struct job *reviewed, *judged;
+
+    (void)state;
+    rig_open(&rig);
+    open_slot(&rig, &local);
+    scripted_open(&reviewer, pool_endpoint(rig.pool), SLOT_REVIEW, profile.name);
+    while (series_value(metrics_series(rig.metrics, METRIC_GAUGE, "prismguard_gateway_pool_moderators", "",
+                                       &(struct metric_label){"kind", "review"}, 1)) == 0 && clock_ms() < end_ms) {
+        (void)poll(NULL, 0, 1);
+    }
+    assert_int_equal(0, pool_judging(rig.pool, 0));
+    reviewed = rig_submit(&rig, 0);
+    assert_int_equal(1, pool_judging(rig.pool, 0));
+    assert_int_equal(0, pool_judging(rig.pool, 1));
+    scripted_task(&local);
+    scripted_unsure(&local, OUTCOME_ALLOW, DRAWN_UNSURE, 0);
+    scripted_task(&reviewer);
+    while (pool_judging(rig.pool, 0) > 0 && clock_ms() < end_ms) {
+        (void)poll(NULL, 0, 1);
+    }
+    assert_int_equal(0, pool_judging(rig.pool, 0));
+    judged = rig_submit(&rig, 0);
+    assert_int_equal(1, pool_judging(rig.pool, 0));
+    scripted_task(&local);
+    scripted_answer(&local, OUTCOME_ALLOW);
+    assert_ptr_equal(judged, rig_take(&rig, 0));
+    scripted_answer(&reviewer, OUTCOME_BLOCK);
+    assert_ptr_equal(reviewed, rig_take(&rig, 0));
+    assert_int_equal(0, pool_judging(rig.pool, 0));
+    job_close(&judged);
+    job_close(&reviewed);
+    scripted_close(&reviewer);
+    scripted_close(&local);
+    rig_close(&rig);
+}
+
 static void an_abandoned_job_that_waits_comes_back_at_once(void **state)
 {
     struct rig rig;
@@ -624,6 +666,7 @@ int main(void)
         cmocka_unit_test(deadlines_and_ages_pass_by_themselves),
         cmocka_unit_test(an_idle_pool_shows_that_it_turns),
         cmocka_unit_test(how_long_the_first_one_has_waited_is_told),
+        cmocka_unit_test(what_is_reviewed_is_not_judged_locally),
         cmocka_unit_test(an_abandoned_job_that_waits_comes_back_at_once),
         cmocka_unit_test(a_loop_has_at_most_so_many_jobs_out),
         cmocka_unit_test(a_turn_takes_so_many_jobs_of_a_loop_and_the_next_the_rest),
