@@ -3,6 +3,7 @@
 #include "proto/clock.h"
 #include "trainer/priority.h"
 #include "trainer/sample.h"
+#include "trainer/training.h"
 
 #include <stdio.h>
 #include <stdlib.h>
