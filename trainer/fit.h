@@ -48,11 +48,11 @@ void fit_close(struct fit **fit);
 MUST_CHECK enum status fit_add(struct fit *fit, struct bytes text, int label);
 
 /* The last row that was added counts as `weight` rows (above 0, up to FIT_WEIGHT_MAX, in steps of 1 / FIT_WEIGHT_STEPS) in the
- * fit and its calibration, and in the calibration as `stands_for` (above 0) times as many: the fit may look at the texts that are
- * hard to tell most of all, the probabilities are those of all texts. */
+ * fit and its calibration, and in the calibration as the root of `stands_for` (above 0) times as many: the fit may look at the
+ * texts that are hard to tell most of all, the probabilities are nearer to those of all texts. */
 void fit_weigh(struct fit *fit, double weight, double stands_for);
 
-/* The true share of label 1, in (0, 1), which a balanced draw hides; else it is that of the rows, by what they stand for. */
+/* The true share of label 1, in (0, 1), which a balanced draw hides; else it is that of the rows, as the calibration counts. */
 void fit_set_share(struct fit *fit, double violation_share);
 
 /* The last row that was added is of before a change of what violates. */

@@ -238,6 +238,30 @@ static void a_row_stands_for_its_texts_in_the_calibration_alone(void **state)
     model_close(&rare);
 }
 
+/* Passes that stand for 16 texts shift the probabilities as far as four of each would. */
+static void the_calibration_counts_a_row_by_the_root_of_what_it_stands_for(void **state)
+{
+    double rows[2] = {0, 0};
+    struct model *standing, *shared;
+    struct labelled set;
+
+    (void)state;
+    assert_true(labelled_open(&set, TEST_DATA, "openai-mod", "train"));
+    for (size_t number = 0; labelled_next(&set); number++) {
+        rows[set.label] += number % 3 == 0;
+    }
+    labelled_close(&set);
+    standing = fit_share((double)NAN, (const double[]){16, 1});
+    shared = fit_share(rows[1] / (rows[1] + 4 * rows[0]), (const double[]){1, 1});
+    assert_true(labelled_open(&set, TEST_DATA, "openai-mod", "test"));
+    while (labelled_next(&set)) {
+        assert_true(fabs(model_score(standing, set.text) - model_score(shared, set.text)) < 0.01);
+    }
+    labelled_close(&set);
+    model_close(&standing);
+    model_close(&shared);
+}
+
 static void too_few_rows_of_a_label_are_refused(void **state)
 {
     struct fit *fit = NULL;
@@ -566,6 +590,7 @@ int main(void)
         cmocka_unit_test(equal_rows_and_seeds_give_equal_files),
         cmocka_unit_test(a_balanced_draw_is_weighted_back_to_the_true_share),
         cmocka_unit_test(a_row_stands_for_its_texts_in_the_calibration_alone),
+        cmocka_unit_test(the_calibration_counts_a_row_by_the_root_of_what_it_stands_for),
         cmocka_unit_test(too_few_rows_of_a_label_are_refused),
         cmocka_unit_test(a_row_of_more_weight_outweighs_those_of_less),
         cmocka_unit_test(rows_of_before_a_change_hardly_count_once_they_are_discounted),
