@@ -10,6 +10,7 @@
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define PROGRAM "prismguard-trainer"
 
@@ -80,6 +81,16 @@ static const struct command_kind kinds[] = {
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
 
 static const unsigned common = BIT(COMMAND_CONFIG) | BIT(COMMAND_JSON) | BIT(COMMAND_HELP);
+
+void command_write_time(char out[COMMAND_TIME_BYTES], int64_t us)
+{
+    time_t seconds = (time_t)(us / 1000000);
+    struct tm parts;
+
+    if (gmtime_r(&seconds, &parts) == NULL || strftime(out, COMMAND_TIME_BYTES, "%Y-%m-%dT%H:%M:%SZ", &parts) == 0) {
+        (void)snprintf(out, COMMAND_TIME_BYTES, "?");
+    }
+}
 
 int command_fail(const struct command *command, const char *what, const char *why)
 {

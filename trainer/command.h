@@ -79,6 +79,11 @@ MUST_CHECK int command_read_hash_key(struct command *command);
 /* The profile's row, made where there is none and `make` says so. False: it was told. */
 MUST_CHECK bool command_profile(const struct command *command, bool make, int64_t *out_profile_id);
 
+enum { COMMAND_TIME_BYTES = 32 };
+
+/* A time in microseconds since 1970 as people and programs read it: 2026-11-26T22:45:00Z; "?" of one that has no such form. */
+void command_write_time(char out[COMMAND_TIME_BYTES], int64_t us);
+
 /* The subcommands. */
 int command_train(struct command *command);
 int command_evaluate(struct command *command);

@@ -11,7 +11,6 @@
 
 #include <inttypes.h>
 #include <math.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { LINE_BYTES_MAX = 4 * FIGURES_BYTES_MAX };
@@ -120,19 +119,15 @@ static void print_standing(const struct command *command, const struct store_ver
 static enum status on_version(void *context, const struct store_version *version)
 {
     const struct command *command = context;
-    time_t made = (time_t)(version->made_at_us / 1000000);
     struct json figures;
     struct json trial;
-    struct tm parts;
-    char when[32] = "?";
+    char when[COMMAND_TIME_BYTES];
     enum status status;
 
     if (command->options[COMMAND_JSON] != NULL) {
         return print_json(command, version);
     }
-    if (gmtime_r(&made, &parts) != NULL) {
-        (void)strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", &parts);
-    }
+    command_write_time(when, version->made_at_us);
     json_init(&figures);
     json_init(&trial);
     status = json_read(&figures, version->figures, JSON_LAST_DUPLICATE_WINS);

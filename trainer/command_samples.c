@@ -9,7 +9,6 @@
 
 #include <inttypes.h>
 #include <string.h>
-#include <time.h>
 
 enum { LIST_LIMIT = 20, LIST_LIMIT_MAX = 10000, SHOWN_BYTES = 160, PAGE_ROWS = 256, HASH_DIGITS = 2 * TEXT_HASH_BYTES };
 
@@ -27,16 +26,6 @@ struct printing {
     bool is_page_full;
     int64_t page_rows;
 };
-
-static void write_time(char out[32], int64_t us)
-{
-    time_t seconds = (time_t)(us / 1000000);
-    struct tm parts;
-
-    if (gmtime_r(&seconds, &parts) == NULL || strftime(out, 32, "%Y-%m-%dT%H:%M:%SZ", &parts) == 0) {
-        (void)snprintf(out, 32, "?");
-    }
-}
 
 static void write_key_text(struct json_writer *writer, const char *key, const char *text)
 {
@@ -97,11 +86,11 @@ static enum status write_csv(struct buffer *line, const struct store_fact *fact,
 static enum status write_plain(struct buffer *line, const struct store_fact *fact, const char *hash, bool whole)
 {
     struct json_writer writer;
-    char when[32];
+    char when[COMMAND_TIME_BYTES];
     struct bytes text = whole ? fact->text : bytes_first(fact->text, SHOWN_BYTES);
     enum status status;
 
-    write_time(when, fact->labelled_us);
+    command_write_time(when, fact->labelled_us);
     status = buffer_append_format(line, "%s  %s  %-9s  %-8s  ", hash, when, records_label_name(fact->label),
                                   records_source_name(fact->source));
     json_writer_init(&writer, line);

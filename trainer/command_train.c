@@ -13,10 +13,9 @@
 #include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <time.h>
 #include <unistd.h>
 
-enum { LOOK_MS = 100, OUT_BYTES_MAX = 8 * KIB, TIME_BYTES = 32 };
+enum { LOOK_MS = 100, OUT_BYTES_MAX = 8 * KIB };
 
 struct job {
     struct training training;
@@ -52,12 +51,10 @@ static bool run(struct job *job, FILE *errors)
 
 static void tell_change(const struct command *command, int64_t changed_at_us)
 {
-    time_t seconds = (time_t)(changed_at_us / 1000000);
-    struct tm parts;
-    char when[TIME_BYTES];
+    char when[COMMAND_TIME_BYTES];
 
-    if (changed_at_us != 0 && gmtime_r(&seconds, &parts) != NULL &&
-        strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", &parts) > 0) {
+    if (changed_at_us != 0) {
+        command_write_time(when, changed_at_us);
         (void)fprintf(command->out, "  changed    what violates is another since %s: labels from before count less\n", when);
     }
 }
