@@ -509,22 +509,36 @@ static void send_short_until_between(struct place *place, struct gateway *peers,
     }
 }
 
+/* A text that takes many steps. */
+static const char *slow_text(void)
+{
+    static char text[MIB + 1];
+
+    for (size_t at = 0; at + 1 < sizeof text; at += 2) {
+        memcpy(text + at, "\xCC\x81", 2); /* a combining mark */
+    }
+    return text;
+}
+
+/* Of one thread; where each of them is. */
+static void open_slots(struct place *place, struct gateway peers[], size_t count)
+{
+    open_place(place, 1, count, 1);
+    for (size_t slot = 0; slot < count; slot++) {
+        (void)gateway_expect(&place->gateway, MESSAGE_READY);
+        peers[slot] = place->gateway;
+    }
+}
+
 /* Slots A and B get a long text each, then C gets a short one: it is answered before them. */
 static void a_short_text_does_not_wait_for_a_long_one(void **state)
 {
-    static char text[MIB + 1];
+    const char *text = slow_text();
     struct gateway peers[3];
     struct place place;
 
     (void)state;
-    for (size_t at = 0; at + 1 < sizeof text; at += 2) {
-        memcpy(text + at, "\xCC\x81", 2); /* a combining mark */
-    }
-    open_place(&place, 1, 3, 1);
-    for (size_t slot = 0; slot < 3; slot++) {
-        (void)gateway_expect(&place.gateway, MESSAGE_READY);
-        peers[slot] = place.gateway;
-    }
+    open_slots(&place, peers, 3);
     send_task(&peers[0], "default", text, 60000);
     send_task(&peers[1], "default", text, 60000);
     send_short_until_between(&place, peers, 3, text);
@@ -538,21 +552,14 @@ static void a_short_text_does_not_wait_for_a_long_one(void **state)
 /* A batch does not wait for one either. */
 static void a_batch_does_not_wait_for_a_long_one(void **state)
 {
-    static char text[MIB + 1];
+    const char *text = slow_text();
     const struct bytes texts[] = {BYTES("forbidden"), BYTES("fine")};
     static const char *const profiles[] = {"default", "default"};
     struct gateway peers[2];
     struct place place;
 
     (void)state;
-    for (size_t at = 0; at + 1 < sizeof text; at += 2) {
-        memcpy(text + at, "\xCC\x81", 2);
-    }
-    open_place(&place, 1, 2, 1);
-    for (size_t slot = 0; slot < 2; slot++) {
-        (void)gateway_expect(&place.gateway, MESSAGE_READY);
-        peers[slot] = place.gateway;
-    }
+    open_slots(&place, peers, 2);
     send_task(&peers[0], "default", text, 60000);
     while (series_value(between_of(&place)) == 0) {
         struct message_verdicts verdicts;
@@ -590,20 +597,13 @@ static bool is_given_up(struct place *place, struct gateway peers[2], const char
 
 static void a_long_text_is_given_up_when_its_deadline_has_passed(void **state)
 {
-    static char text[MIB + 1];
+    const char *text = slow_text();
     struct gateway peers[2];
     struct place place;
     bool given_up = false;
 
     (void)state;
-    for (size_t at = 0; at + 1 < sizeof text; at += 2) {
-        memcpy(text + at, "\xCC\x81", 2);
-    }
-    open_place(&place, 1, 2, 1);
-    for (size_t slot = 0; slot < 2; slot++) {
-        (void)gateway_expect(&place.gateway, MESSAGE_READY);
-        peers[slot] = place.gateway;
-    }
+    open_slots(&place, peers, 2);
     for (int tries = 0; !given_up && tries < TRIES; tries++) {
         given_up = is_given_up(&place, peers, text);
     }
