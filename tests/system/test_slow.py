@@ -49,6 +49,8 @@ def is_closed(connection, seconds):
 
 def play(connection, profile):
     """Plays the steps until the gateway ends the connection. True when it did."""
+    # Held back until the end of input comes along: behind an answer it is that of a client that leaves.
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, any("shutdown" in step for step in profile["steps"]))
     for step in profile["steps"]:
         if "send_b64" in step:
             connection.sendall(base64.b64decode(step["send_b64"]))
