@@ -59,16 +59,10 @@ SHAPE_CONTENT(read_texts, read_text_block)
 /* Base64, which the member beside it says the type of. */
 static enum status read_data(struct shape_walk *walk, const struct json_token *source, const struct json_token *data)
 {
-    const struct json_token *type = json_member(walk->json, source, "media_type");
-    struct bytes media_type = {NULL, 0};
-
     if (data == NULL || data->type != JSON_STRING) {
         return shape_refuse(walk, STATUS_MALFORMED, "data", "must be a string");
     }
-    if (type != NULL && type->type == JSON_STRING && (type->flags & JSON_ESCAPED) == 0) {
-        media_type = (struct bytes){walk->json->source.data + type->start, type->end - type->start};
-    }
-    if (!extract_encoded(walk->extract, walk->json, data, media_type)) {
+    if (!extract_encoded_as(walk->extract, walk->json, data, json_member(walk->json, source, "media_type"))) {
         return shape_unknown(walk, data, "data");
     }
     return STATUS_OK;

@@ -82,9 +82,26 @@ bool data_url_read(struct bytes text, struct data_url *out)
     return true;
 }
 
+bool data_url_find_base64(struct bytes text, struct bytes *out)
+{
+    static const char word[] = "base64";
+    ptrdiff_t comma;
+
+    for (size_t at = 0; (comma = bytes_find(bytes_from(text, at), ',')) >= 0;) {
+        size_t end = at + (size_t)comma;
+
+        at = end + 1;
+        if (end >= sizeof word - 1 && starts_with_nocase(bytes_from(text, end - (sizeof word - 1)), BYTES(word))) {
+            *out = bytes_from(text, at);
+            return true;
+        }
+    }
+    return false;
+}
+
 bool data_url_is_family(struct bytes media_type, const char *family)
 {
-    return starts_with_nocase(media_type, bytes_of(family));
+    return starts_with_nocase(trim(media_type), bytes_of(family));
 }
 
 static int hex_of(char byte)

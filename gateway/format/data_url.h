@@ -24,7 +24,11 @@ struct data_url {
  * from `text`. */
 bool data_url_read(struct bytes text, struct data_url *out);
 
-/* "image/PNG" is of family "image/". */
+/* What stands behind the first "base64,", which some look for wherever it is: "data:text/plain;x=\",\";base64,aGVsbG8=". False,
+ * and *out untouched, when it is nowhere. Lends from `text`. */
+bool data_url_find_base64(struct bytes text, struct bytes *out);
+
+/* "image/PNG" is of family "image/"; spaces around it are no part of it. */
 bool data_url_is_family(struct bytes media_type, const char *family);
 
 /* Appends the decoded bytes. Both alphabets, with or without padding; line ends are skipped and bits that are no whole

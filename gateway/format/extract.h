@@ -122,6 +122,10 @@ bool extract_media(struct extract *extract, const struct json *json, const struc
 bool extract_encoded(struct extract *extract, const struct json *json, const struct json_token *content,
                      struct bytes media_type);
 
+/* The same with the media type as a token, however it is escaped; NULL, or what is no string: none. */
+bool extract_encoded_as(struct extract *extract, const struct json *json, const struct json_token *content,
+                        const struct json_token *media_type);
+
 /* Something whose content is not here (a file named by its id). */
 void extract_count(struct extract *extract, enum media media);
 

@@ -190,6 +190,25 @@ static void take_percent(struct extract *extract, const struct data_url *url)
     take_opened(extract, status);
 }
 
+/* A data URL that says nothing of base64 in its head, to those who look for the word anywhere. */
+static void take_hidden(struct extract *extract, struct bytes content, struct bytes media_type, enum media media)
+{
+    enum media said;
+    struct bytes base64;
+    enum status status;
+
+    if (!data_url_find_base64(content, &base64)) {
+        return;
+    }
+    buffer_clear(&extract->decoded);
+    status = data_url_decode_loosely(base64, &extract->decoded);
+    if (is_readable(buffer_view(&extract->decoded), status == STATUS_TOO_LARGE)) {
+        take_opened(extract, status);
+    } else if (!is_counted(media_type, &said)) { /* else take_percent has counted it */
+        extract_count(extract, media);
+    }
+}
+
 static void take_url(struct extract *extract, struct bytes url, enum media media)
 {
     extract_count(extract, media);
@@ -216,6 +235,9 @@ static bool take_media(struct extract *extract, struct bytes content, enum media
     }
     if (url.percent) {
         take_percent(extract, &url);
+    }
+    if (!url.base64) {
+        take_hidden(extract, content, url.media_type, media);
     }
     return !url.base64 || take_typed(extract, url.media_type, url.data);
 }
@@ -251,3 +273,17 @@ bool extract_encoded(struct extract *extract, const struct json *json, const str
     return known;
 }
 
+bool extract_encoded_as(struct extract *extract, const struct json *json, const struct json_token *content,
+                        const struct json_token *media_type)
+{
+    struct bytes type = {NULL, 0};
+    struct buffer scratch;
+    bool known;
+
+    if (media_type == NULL || media_type->type != JSON_STRING) {
+        return extract_encoded(extract, json, content, type);
+    }
+    known = !extract_decode(extract, json, media_type, &scratch, &type) || extract_encoded(extract, json, content, type);
+    buffer_free(&scratch);
+    return known;
+}

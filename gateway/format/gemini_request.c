@@ -34,7 +34,6 @@ static enum status read_inline_data(struct shape_walk *walk, const struct json_t
     };
     const struct json_token *type = NULL;
     const struct json_token *data;
-    struct bytes media_type = {NULL, 0};
     enum status status = shape_inner(walk, value, name, members, COUNT(members));
 
     if (status != STATUS_OK || value->type != JSON_OBJECT) {
@@ -43,11 +42,8 @@ static enum status read_inline_data(struct shape_walk *walk, const struct json_t
     shape_enter(walk, name);
     status = find_either(walk, value, "mimeType", "mime_type", &type);
     data = json_member(walk->json, value, "data");
-    if (type != NULL && type->type == JSON_STRING && (type->flags & JSON_ESCAPED) == 0) {
-        media_type = (struct bytes){walk->json->source.data + type->start, type->end - type->start};
-    }
     if (status == STATUS_OK && data != NULL && data->type == JSON_STRING &&
-        !extract_encoded(walk->extract, walk->json, data, media_type)) {
+        !extract_encoded_as(walk->extract, walk->json, data, type)) {
         status = shape_unknown(walk, data, "data");
     }
     shape_leave(walk);

@@ -66,6 +66,24 @@ static void families_compare_without_case(void **state)
     assert_false(data_url_is_family(BYTES("text/image"), "image/"));
 }
 
+static void the_word_base64_is_found_wherever_it_stands(void **state)
+{
+    static const char *const cases[][2] = {
+        {"data:text/plain;x=\",\";Base64,eA==", "eA=="}, {"base64,eA==,base64,eQ==", "eA==,base64,eQ=="}, {"base64,", ""},
+        {"data:,ase64,base6,4,base64", NULL},           {"", NULL},
+    };
+
+    (void)state;
+    for (size_t index = 0; index < sizeof cases / sizeof cases[0]; index++) {
+        struct bytes found;
+
+        assert_int_equal(cases[index][1] != NULL, data_url_find_base64(bytes_of(cases[index][0]), &found));
+        if (cases[index][1] != NULL) {
+            assert_bytes(cases[index][1], found);
+        }
+    }
+}
+
 static void base64_decodes_in_both_alphabets(void **state)
 {
     static const struct {
@@ -151,6 +169,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_data_url_is_split_at_its_marks, set_up, tear_down),
         cmocka_unit_test_setup_teardown(families_compare_without_case, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_word_base64_is_found_wherever_it_stands, set_up, tear_down),
         cmocka_unit_test_setup_teardown(base64_decodes_in_both_alphabets, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_loose_reader_skips_what_is_no_digit, set_up, tear_down),
         cmocka_unit_test_setup_teardown(decoding_stops_at_the_bound, set_up, tear_down),

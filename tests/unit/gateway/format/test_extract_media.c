@@ -19,6 +19,37 @@ static void a_media_type_beside_base64_says_what_it_is(void **state)
     assert_int_equal(2, result.file_count);
 }
 
+/* Whether the base64 is known as what the media type beside it says. */
+static bool typed_base64(const char *content, const char *type)
+{
+    char pair[64];
+
+    (void)snprintf(pair, sizeof pair, "[%s,%s]", content, type);
+    (void)token(pair);
+    return extract_encoded_as(extract, &json, &json.tokens[1], &json.tokens[2]);
+}
+
+/* A reader of JSON knows no difference: "text\/plain" is text in whatever encoding. */
+static void a_media_type_may_be_escaped_or_have_spaces_around_it(void **state)
+{
+    static const char *const types[] = {"\"text/plain\"", "\"text\\/plain\"", "\"\\u0054ext/plain\"", "\" text/plain\""};
+
+    (void)state;
+    for (size_t index = 0; index < sizeof types / sizeof types[0]; index++) {
+        start(SCOPE_DEFAULT, TEXT_BYTES);
+        extract_begin(extract, SCOPE_USER);
+        assert_true(typed_base64("\"Y2Fm6Q==\"", types[index]));
+        extract_end(extract);
+        assert_segments("document:caf\xEF\xBF\xBD\n;");
+    }
+    start(SCOPE_DEFAULT, TEXT_BYTES);
+    extract_begin(extract, SCOPE_USER);
+    assert_true(typed_base64("\"Y2Fm6Q==\"", "7"));
+    extract_end(extract);
+    assert_segments("");
+    assert_int_equal(1, result.file_count);
+}
+
 static void media_are_counted_or_read(void **state)
 {
     static const struct {
@@ -50,6 +81,11 @@ static void media_are_counted_or_read(void **state)
         {MEDIA_FILE, "data:text/plain; base64,aGVsbG8=", true, 0, 0, 0, "document:aGVsbG8=\nhello\n;"},
         {MEDIA_FILE, "data:text/plain;base64;x=y,hell%6f", false, 0, 0, 1, "document:hello\n\xEF\xBF\xBD\xEF\xBF\xBD" "e\n;"},
         {MEDIA_FILE, "data:text/plain;base64,a.", false, 0, 0, 1, ""},
+        /* the head ends at its first comma; who looks for "base64," reads what is behind that */
+        {MEDIA_FILE, "data:text/plain;x=',';BASE64,aGVsbG8=", true, 0, 0, 0, "document:';BASE64,aGVsbG8=\nhello\n;"},
+        {MEDIA_FILE, "data:text/base64,aGVs*bG8", true, 0, 0, 0, "document:aGVs*bG8\nhello\n;"},
+        {MEDIA_FILE, "data:a/b;x=',base64,//79", true, 0, 0, 1, "document:base64,//79\n;"},
+        {MEDIA_IMAGE, "data:image/png;x=,base64,//79", true, 1, 0, 0, "document:base64,//79\n;"},
         /* what a strict reader refuses, others read: they skip what is no digit, and some go on behind padding */
         {MEDIA_FILE, "data:text/plain;base64,aGVs bG8=", false, 0, 0, 1, "document:hello\n;"},
         {MEDIA_FILE, "data:text/plain;base64,*aGV.sbG8", false, 0, 0, 1, "document:hello\n;"},
@@ -222,6 +258,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_media_type_beside_base64_says_what_it_is, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_media_type_may_be_escaped_or_have_spaces_around_it, set_up, tear_down),
         cmocka_unit_test_setup_teardown(media_are_counted_or_read, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_file_is_one_document_with_its_name, set_up, tear_down),
         cmocka_unit_test_setup_teardown(files_are_bounded_like_all_text, set_up, tear_down),
