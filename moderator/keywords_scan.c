@@ -305,7 +305,7 @@ enum status keywords_scan(const struct keywords *keywords, struct keyword_scanne
     if (keywords != NULL && keywords->count > 0) {
         status = scan_reading(keywords, scanner, text, is_ascii, &hit);
     }
-    if (keywords != NULL && keywords->count > 0 && !is_ascii) {
+    if (keywords != NULL && keywords->count > 0 && !hit && second_reading_is_due(text, is_ascii)) {
         second_reading_begin(&scanner->second, text);
         while (status == STATUS_OK && !hit && second_reading_next(&scanner->second, &piece)) {
             status = scan_reading(keywords, scanner, piece, false, &hit);

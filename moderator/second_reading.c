@@ -1,4 +1,4 @@
-/* second_reading: copies a text with what is shown from right to left turned round, then gathers tag characters. */
+/* second_reading: copies a text with what is shown from right to left turned round, gathers tag characters, reads escapes. */
 #include "moderator/second_reading.h"
 
 #include "proto/utf8.h"
@@ -11,6 +11,8 @@
 
 enum { TAG_BYTES = 4, TAG_THIRD_LAST = 0x81, TAG_SPACE = 0x20, TAG_LAST = 0x7E };
 
+enum { ESCAPE_BYTES = 6, HIGH_FIRST = 0xD800, LOW_FIRST = 0xDC00, LOW_LAST = 0xDFFF };
+
 _Static_assert(SECOND_READING_BYTES_MAX >= 2 * KEYWORD_BYTES_MAX, "every piece brings something new");
 
 void second_reading_begin(struct second_reading *reading, struct bytes text)
@@ -18,7 +20,8 @@ void second_reading_begin(struct second_reading *reading, struct bytes text)
     reading->text = text;
     reading->rest = text;
     reading->forward = reading->backward = (struct bytes){NULL, 0};
-    reading->in_tags = reading->turned = reading->full = false;
+    reading->kind = SECOND_SHOWN;
+    reading->turned = reading->full = false;
     reading->count = 0;
     reading->looked_bytes = 0;
 }
@@ -154,14 +157,113 @@ static bool next_tags(struct second_reading *reading, struct bytes *out)
     return reading->count > known;
 }
 
+/* The code unit of the escape that `text` begins with; false when it begins with none. */
+static bool read_unit(struct bytes text, uint32_t *out)
+{
+    uint32_t unit = 0;
+
+    if (text.count < ESCAPE_BYTES || text.data[0] != '\\' || text.data[1] != 'u') {
+        return false;
+    }
+    for (size_t index = 2; index < ESCAPE_BYTES; index++) {
+        int digit = bytes_hex_digit(text.data[index]);
+
+        if (digit < 0) {
+            return false;
+        }
+        unit = unit << 4 | (uint32_t)digit;
+    }
+    *out = unit;
+    return true;
+}
+
+/* What stands before the first escape, or all of the text. */
+static struct bytes before_escape(struct bytes text)
+{
+    size_t count = 0;
+    uint32_t unit;
+
+    while (count < text.count && !read_unit(bytes_from(text, count), &unit)) {
+        ptrdiff_t next = bytes_find(bytes_from(text, count + 1), '\\');
+
+        count = next < 0 ? text.count : count + 1 + (size_t)next;
+    }
+    return bytes_first(text, count);
+}
+
+/* Takes the escape off the rest, if it begins with one, and adds what it stands for. Half of a pair is nothing, as 0 is. */
+static void take_escape(struct second_reading *reading)
+{
+    uint32_t point = 0;
+    uint32_t low;
+
+    if (!read_unit(reading->rest, &point)) {
+        return;
+    }
+    reading->rest = bytes_from(reading->rest, ESCAPE_BYTES);
+    if (point >= HIGH_FIRST && point < LOW_FIRST && read_unit(reading->rest, &low) && low >= LOW_FIRST && low <= LOW_LAST) {
+        reading->rest = bytes_from(reading->rest, ESCAPE_BYTES);
+        point = 0x10000 + ((point - HIGH_FIRST) << 10 | (low - LOW_FIRST));
+    }
+    if (point != 0 && (point < HIGH_FIRST || point > LOW_LAST)) {
+        reading->count += utf8_encode(point, reading->piece + reading->count);
+    }
+}
+
+/* Adds the next escape, and finds what stands behind it. False at the end of the text. */
+static bool next_escape(struct second_reading *reading)
+{
+    if (reading->rest.count == 0) {
+        return false;
+    }
+    reading->full = SECOND_READING_BYTES_MAX - reading->count < UTF8_POINT_BYTES_MAX;
+    if (!reading->full) {
+        take_escape(reading);
+        reading->forward = before_escape(reading->rest);
+        reading->rest = bytes_from(reading->rest, reading->forward.count);
+        reading->looked_bytes += reading->forward.count;
+    }
+    return true;
+}
+
+static bool next_escaped(struct second_reading *reading, struct bytes *out)
+{
+    size_t known = begin_piece(reading);
+
+    while (!reading->full && (reading->forward.count > 0 || next_escape(reading))) {
+        if (reading->forward.count > 0) {
+            copy_forward(reading);
+        }
+    }
+    *out = (struct bytes){reading->piece, reading->count};
+    return reading->count > known;
+}
+
+static bool has_escape(struct bytes text)
+{
+    return before_escape(text).count < text.count;
+}
+
+bool second_reading_is_due(struct bytes text, bool is_ascii)
+{
+    return !is_ascii || has_escape(text);
+}
+
 bool second_reading_next(struct second_reading *reading, struct bytes *out)
 {
-    if (!reading->in_tags) {
-        if (next_shown(reading, out)) {
-            return true;
-        }
-        reading->in_tags = true;
+    if (reading->kind == SECOND_SHOWN && next_shown(reading, out)) {
+        return true;
+    }
+    if (reading->kind == SECOND_SHOWN) {
+        reading->kind = SECOND_TAGS;
         reading->rest = reading->text;
     }
-    return next_tags(reading, out);
+    if (reading->kind == SECOND_TAGS && next_tags(reading, out)) {
+        return true;
+    }
+    if (reading->kind == SECOND_TAGS) {
+        reading->kind = SECOND_ESCAPES;
+        reading->rest = bytes_first(reading->text, has_escape(reading->text) ? reading->text.count : 0);
+    }
+    return next_escaped(reading, out);
 }

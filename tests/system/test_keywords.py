@@ -41,6 +41,7 @@ SPLIT = {
     "mathematical": "".join(chr(ord(c) - ord("a") + 0x1D41A) if c.isalpha() else c for c in "forbidden-keyword"),
     "direction marks": "forbid\u200fden-key\u200eword", "other hyphen": "forbidden\u2010keyword", "digits": "f0rb1dd3n-k3yw0rd",
     "apart": "f o r b i d d e n - k e y w o r d", "turned round": "\u202edrowyek-neddibrof\u202c",
+    "escaped": "".join(f"\\u{ord(c):04x}" for c in "forbidden-keyword"),
     "in tags": "".join(chr(0xE0000 + ord(c)) for c in "forbidden-keyword"),
 }
 

@@ -75,6 +75,7 @@ static void what_cannot_be_seen_and_marks_hide_nothing(void **state)
     assert_true(word_list_has(&list, "c\u0301\u0302o\u20DDntr\u0E34aba\uFE0Fnd"));
     assert_true(word_list_has(&list, "\U000E0063\U000E006F\U000E006E\U000E0074\U000E0072\U000E0061\U000E0062\U000E0061\U000E006E\U000E0064"));
     assert_true(word_list_has(&list, "see \u202Ednabartnoc\u202C"));
+    assert_true(word_list_has(&list, "{\"see\":\"\\u0063ontrab\\u0061nd\"}"));
     word_list_close(&list);
 }
 

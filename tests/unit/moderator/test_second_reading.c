@@ -1,4 +1,4 @@
-/* test_second_reading: what is shown from right to left, what tag characters say, and that pieces overlap. */
+/* test_second_reading: what is shown from right to left, what tag characters and escapes say, and that pieces overlap. */
 #include "support/unit.h"
 
 #include "moderator/second_reading.h"
@@ -54,6 +54,22 @@ static void tag_characters_are_gathered_as_ascii(void **state)
     reads("co\U000E0061\U000E0062n", "ab|");
     reads("\U0001F3F4\U000E0067\U000E0062\U000E007F\U000E0001x", "gb  |"); /* a flag, its end, a language */
     reads("a\U000E0100b\xF3\xA0", ""); /* a variation selector; cut off */
+}
+
+static void escapes_are_read_as_json_has_them(void **state)
+{
+    (void)state;
+    reads("{\"t\":\"\\u8d4C\\u535A!\"}", "{\"t\":\"\u8D4C\u535A!\"}|");
+    reads("b\\u0061n", "ban|");
+    reads("\\u0062an\\u0020", "ban |");
+    reads("\\ud83d\\uDE00 \\ud83d \\ude00 \\ud83d\\u0061 \\u0000", "\U0001F600   a |"); /* half of a pair, and what no text has */
+    reads("{\"inner\":\"{\\\\\"t\\\\\":\\\\\"\\\\u0061", "{\"inner\":\"{\\\\\"t\\\\\":\\\\\"\\a|"); /* JSON in JSON */
+    reads("\u8D4C \\u535A", "\u8D4C \u535A|");
+    reads("\\user C:\\users \\u12 \\u12g4 \\", "");
+    reads("\\u006", "");
+    assert_true(second_reading_is_due(BYTES("b\\u0061n"), true));
+    assert_false(second_reading_is_due(BYTES("C:\\users\\u00"), true));
+    assert_true(second_reading_is_due(BYTES("\u8D4C"), false));
 }
 
 static size_t count_pieces(struct bytes text, struct bytes wanted, size_t *out_found)
@@ -198,12 +214,62 @@ static void bytes_that_are_no_text_end_too(void **state)
     free(text);
 }
 
+/* A word in escapes at every place around the border of a piece. */
+static void escapes_come_in_pieces_that_overlap(void **state)
+{
+    static const char word[] = "\\u8d4c\\ud83d\\ude00\\u0061";
+    size_t count = SECOND_READING_BYTES_MAX + KIB;
+    char *text = malloc(count);
+    size_t found;
+
+    (void)state;
+    assert_non_null(text);
+    for (size_t at = SECOND_READING_BYTES_MAX - 40; at < SECOND_READING_BYTES_MAX + 20; at++) {
+        memset(text, '.', count);
+        memcpy(text + at, word, strlen(word));
+        assert_int_equal(2, count_pieces((struct bytes){text, count}, BYTES("\u8D4C\U0001F600a"), &found));
+        assert_true(found >= 1);
+    }
+    free(text);
+}
+
+/* Twice the text, whatever it is made of. */
+static void escapes_cost_as_much_as_the_text_is_long(void **state)
+{
+    static const char *const parts[] = {"\\u0061", "\\u006", "\\", "\\ud83d", "\\ud83d\\ude00", "\\u0000"};
+
+    (void)state;
+    for (size_t kind = 0; kind < sizeof parts / sizeof parts[0]; kind++) {
+        struct second_reading *reading = malloc(sizeof *reading);
+        size_t pieces = 0;
+        struct buffer text;
+        struct bytes piece;
+
+        assert_non_null(reading);
+        buffer_init(&text, MIB);
+        while (text.count + strlen(parts[kind]) <= 256 * KIB) {
+            assert_status(STATUS_OK, buffer_append_text(&text, parts[kind]));
+        }
+        second_reading_begin(reading, buffer_view(&text));
+        while (second_reading_next(reading, &piece)) {
+            pieces++;
+        }
+        assert_true(pieces <= 1 + text.count / (SECOND_READING_BYTES_MAX - KEYWORD_BYTES_MAX - KIB));
+        assert_true(reading->looked_bytes <= 4 * text.count);
+        buffer_free(&text);
+        free(reading);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_plain_text_has_none),
         cmocka_unit_test(what_is_shown_from_right_to_left_is_turned_round),
         cmocka_unit_test(tag_characters_are_gathered_as_ascii),
+        cmocka_unit_test(escapes_are_read_as_json_has_them),
+        cmocka_unit_test(escapes_come_in_pieces_that_overlap),
+        cmocka_unit_test(escapes_cost_as_much_as_the_text_is_long),
         cmocka_unit_test(a_long_part_comes_in_pieces_that_overlap),
         cmocka_unit_test(many_short_parts_cost_as_much_as_the_text_is_long),
         cmocka_unit_test(parts_of_every_length_are_whole_in_a_piece),
