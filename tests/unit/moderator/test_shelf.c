@@ -146,6 +146,30 @@ static void a_file_that_is_torn_or_damaged_is_not_believed(void **state)
     close_place(&place);
 }
 
+/* Whoever opens a pipe waits for its other end. */
+static void a_pipe_in_its_place_holds_up_nobody(void **state)
+{
+    char path[PATH_BYTES_MAX + 1];
+    struct place place;
+    size_t dropped;
+
+    (void)state;
+    open_place(&place);
+    assert_status(STATUS_OK, put(&place, "default", 7, "weights", &dropped));
+    path_of_file(&place, path);
+    assert_int_equal(0, unlink(path));
+    assert_int_equal(0, mkfifo(path, 0600));
+    assert_status(STATUS_CORRUPT, find(&place, "default"));
+    assert_status(STATUS_OK, put(&place, "default", 8, "better", &dropped));
+    assert_status(STATUS_OK, find(&place, "default"));
+    (void)strcpy(strstr(path, ".model"), ".new");
+    assert_int_equal(0, mkfifo(path, 0600));
+    assert_status(STATUS_IO, put(&place, "default", 9, "best", &dropped));
+    assert_status(STATUS_OK, find(&place, "default"));
+    assert_int_equal(8, place.found.version);
+    close_place(&place);
+}
+
 static void a_model_above_the_buffer_is_refused(void **state)
 {
     struct place place;
@@ -258,6 +282,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_model_is_found_again_by_the_next_process),
         cmocka_unit_test(a_file_that_is_torn_or_damaged_is_not_believed),
+        cmocka_unit_test(a_pipe_in_its_place_holds_up_nobody),
         cmocka_unit_test(a_model_above_the_buffer_is_refused),
         cmocka_unit_test(more_files_than_allowed_push_out_the_longest_unwritten),
         cmocka_unit_test(the_bytes_are_bounded),
