@@ -224,10 +224,6 @@ static bool read_model_file(struct session *session)
         status = model_open(&model, buffer_view(&file));
     }
     buffer_free(&file);
-    if (status == STATUS_OK && model_kind_of(model) != session->run.profile->model_kind) {
-        model_close(&model);
-        return tell(session, "cannot use the model ", session->wish.model_file, "it is not of the kind that the profile names");
-    }
     if (status == STATUS_OK) {
         status = use_model(session, model, FILE_MODEL_VERSION);
     }
@@ -245,7 +241,7 @@ static enum status on_row(void *context, const struct feed_row *row)
     if (row->is_trial) {
         return STATUS_OK; /* what most are judged by is asked for */
     }
-    status = feed_row_model(row, session->run.profile->model_kind, &model);
+    status = feed_row_model(row, &model);
     return status == STATUS_OK ? use_model(session, model, row->version) : status;
 }
 

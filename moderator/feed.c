@@ -20,7 +20,7 @@
 #include <unistd.h>
 #include <zmq.h>
 
-/* Why a model is refused: its size, what is written in it, a version or kind that is not ours, its digest or self-test. */
+/* Why a model is refused: its size, what is written in it, a version or kind that we do not know, its digest or self-test. */
 static const enum status reasons[] = {STATUS_TOO_LARGE, STATUS_MALFORMED, STATUS_UNSUPPORTED, STATUS_CORRUPT};
 enum { REASONS = sizeof reasons / sizeof *reasons };
 
@@ -83,7 +83,7 @@ static enum status use(struct feed *feed, const struct feed_row *row, enum seat 
 {
     const char *name = feed->parts.settings->profiles[row->profile].name;
     struct model *model = NULL;
-    enum status status = feed_row_model(row, feed->parts.settings->profiles[row->profile].model_kind, &model);
+    enum status status = feed_row_model(row, &model);
 
     if (status == STATUS_OK) {
         status = seat == SEAT_NONE ? STATUS_FULL : live_put(feed->parts.live, seat_of(feed, row), model, row->version);

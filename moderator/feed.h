@@ -5,7 +5,7 @@
  * An announcement carries no model, only how far the table has come, so a lost one costs a second. The table is read at start,
  * after an announcement with a greater change or a new epoch, and every FEED_SILENCE_MS without an announcement, when the
  * trainers are connected to anew, too; one of a lower epoch than was seen comes from a leader that was replaced, and is ignored.
- * A model that fails its checks (size, SHA-256, format, feature version, kind, self-test) is refused, counted and logged, and the
+ * A model that fails its checks (size, SHA-256, format, feature version, self-test) is refused, counted and logged, and the
  * last good one serves on. What passed is kept on disk too (moderator/shelf), and serves from the start on, by the same checks,
  * whether the database answers or not. While the database is away the models in use serve on, and it is asked again with a
  * jittered back-off.

@@ -62,11 +62,9 @@ const char *feed_table_sqlstate(const struct feed_table *table)
     return table->sqlstate;
 }
 
-enum status feed_row_model(const struct feed_row *row, enum model_kind kind, struct model **out)
+enum status feed_row_model(const struct feed_row *row, struct model **out)
 {
     unsigned char sha256[SHA256_BYTES];
-    struct model *model = NULL;
-    enum status status;
 
     if (row->version == 0) {
         return STATUS_MALFORMED; /* 0 means none everywhere */
@@ -78,16 +76,7 @@ enum status feed_row_model(const struct feed_row *row, enum model_kind kind, str
     if (!bytes_equal(row->sha256, (struct bytes){(const char *)sha256, sizeof sha256})) {
         return STATUS_CORRUPT;
     }
-    status = model_open(&model, row->bytes);
-    if (status != STATUS_OK) {
-        return status;
-    }
-    if (model_kind_of(model) != kind) {
-        model_close(&model);
-        return STATUS_UNSUPPORTED;
-    }
-    *out = model;
-    return STATUS_OK;
+    return model_open(out, row->bytes);
 }
 
 struct reading {

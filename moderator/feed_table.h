@@ -44,8 +44,9 @@ MUST_CHECK enum status feed_table_read_trials(struct feed_table *table, uint64_t
 bool feed_table_alike(const struct settings *left, const struct settings *right);
 
 /* Checks a row's file and makes the model of it, the caller's. STATUS_MALFORMED (version 0), STATUS_TOO_LARGE, STATUS_CORRUPT
- * (not what the trainer stored), STATUS_UNSUPPORTED (another kind), and what model_open says. */
-MUST_CHECK enum status feed_row_model(const struct feed_row *row, enum model_kind kind, struct model **out);
+ * (not what the trainer stored), and what model_open says. It may be of another kind than the profile wants by now: what is live
+ * decides until the trainer has made one of that kind. */
+MUST_CHECK enum status feed_row_model(const struct feed_row *row, struct model **out);
 
 /* The SQLSTATE of the last failed read, "" when there was no connection. Lends until the next call. */
 const char *feed_table_sqlstate(const struct feed_table *table);

@@ -5,6 +5,7 @@
 #include "proto/join.h"
 #include "proto/limits.h"
 #include "proto/log.h"
+#include "proto/model.h"
 #include "proto/secret.h"
 #include "trainer/priority.h"
 #include "trainer/training.h"
@@ -319,6 +320,7 @@ static size_t list_wants(struct schedule *schedule, uint64_t now_ms)
         if (schedule->courses[index].rest_until_ms <= now_ms) {
             schedule->wants[count] = (struct store_want){
                 .name = bytes_of(profile->name),
+                .kind = bytes_of(model_kind_name(profile->model_kind)),
                 .min_samples = (int64_t)profile->training.min_samples,
                 .every_ms = (int64_t)profile->training.every_ms,
             };

@@ -136,7 +136,7 @@ enum status store_add_profiles(struct store *store, int64_t epoch, const struct 
  * limits inside keep the work per profile independent of the number of its samples. */
 static const char due_sql[] =
     "select w.place - 1, p.profile_id, c.fresh, d.due "
-    "from unnest($1, $2, $3) with ordinality w (name, min_samples, every_ms, place) "
+    "from unnest($1, $2, $3, $5) with ordinality w (name, min_samples, every_ms, kind, place) "
     "join profiles p on p.name = w.name "
     "cross join lateral (select "
     "(select count(*) from (select from samples s where s.profile_id = p.profile_id and s.label = 0 "
@@ -147,8 +147,10 @@ static const char due_sql[] =
     "pass, "
     "(select count(*) from (select from samples s where s.profile_id = p.profile_id and s.label = 1 limit $4) f) "
     " as violation) c "
-    "cross join lateral (select (p.trained_at <= now() - w.every_ms * interval '1 millisecond' "
-    "and c.fresh >= w.min_samples and c.pass >= $4 and c.violation >= $4 "
+    "cross join lateral (select (((p.trained_at <= now() - w.every_ms * interval '1 millisecond' and c.fresh >= w.min_samples) "
+    " or exists (select from (select m.kind from models m where m.profile_id = p.profile_id order by m.version desc limit 1) v "
+    "  where v.kind <> w.kind)) "
+    "and c.pass >= $4 and c.violation >= $4 "
     "and not exists (select from models m where m.profile_id = p.profile_id and m.status = 'canary'))::int::bigint as due) d "
     "order by d.due desc, p.trained_at, w.place";
 
@@ -169,7 +171,7 @@ static void take_due(const struct db_rows *rows, size_t count, struct store_due 
 enum status store_due(struct store *store, const struct store_want *wants, size_t count, struct store_due *out,
                       size_t *out_count, size_t *out_known)
 {
-    struct bytes *names = calloc(count + 1, sizeof *names);
+    struct bytes *names = calloc(2 * count + 1, sizeof *names);
     int64_t *numbers = calloc(2 * count + 1, sizeof *numbers);
     struct db_rows *rows = NULL;
     enum status status = STATUS_NO_MEMORY;
@@ -181,10 +183,12 @@ enum status store_due(struct store *store, const struct store_want *wants, size_
             {.type = DB_BIGINT_ARRAY, .numbers = numbers, .array_count = count},
             {.type = DB_BIGINT_ARRAY, .numbers = numbers + count, .array_count = count},
             {.type = DB_BIGINT, .bigint = TRAIN_LABEL_ROWS_MIN},
+            {.type = DB_TEXT_ARRAY, .array = names + count, .array_count = count},
         };
 
         for (size_t index = 0; index < count; index++) {
             names[index] = wants[index].name;
+            names[count + index] = wants[index].kind;
             numbers[index] = wants[index].min_samples;
             numbers[count + index] = wants[index].every_ms;
         }

@@ -252,6 +252,23 @@ static void a_model_that_fails_its_checks_is_refused_and_the_last_good_one_serve
     close_place(&place);
 }
 
+/* Settings that name another kind take nothing away: the trainer has to make one first. */
+static void a_model_of_another_kind_than_the_profile_wants_decides_until_there_is_one(void **state)
+{
+    struct place place;
+
+    (void)state;
+    prepare_place(&place, "kinds");
+    place.profiles[1].model_kind = MODEL_KIND_BOW;
+    (void)put(&place, 1);
+    open_feed(&place);
+    await(live_version(place.live, 1) == 1);
+    announce(&place, 1, put(&place, 2)); /* as after a rollback */
+    await(live_version(place.live, 1) == 2);
+    assert_int_equal(0, refused_models(&place));
+    close_place(&place);
+}
+
 static void what_is_no_announcement_is_counted(void **state)
 {
     struct place place;
@@ -555,6 +572,7 @@ int main(void)
         cmocka_unit_test(an_announced_change_is_fetched),
         cmocka_unit_test(a_lower_epoch_is_ignored_and_a_higher_one_is_heard),
         cmocka_unit_test(a_model_that_fails_its_checks_is_refused_and_the_last_good_one_serves),
+        cmocka_unit_test(a_model_of_another_kind_than_the_profile_wants_decides_until_there_is_one),
         cmocka_unit_test(what_is_no_announcement_is_counted),
         cmocka_unit_test(after_a_silence_the_table_is_read_all_the_same),
         cmocka_unit_test(a_database_that_is_away_is_asked_again_and_the_model_serves_on),

@@ -365,8 +365,8 @@ static void rows_of_a_label_are_numbered_from_the_newest(void **state)
 static size_t due_of(struct store *store, const char *name, int64_t min_samples, int64_t every_ms)
 {
     const struct store_want wants[] = {
-        {.name = BYTES("nobody"), .min_samples = 1, .every_ms = 0},
-        {.name = bytes_of(name), .min_samples = min_samples, .every_ms = every_ms},
+        {.name = BYTES("nobody"), .kind = BYTES("bow"), .min_samples = 1, .every_ms = 0},
+        {.name = bytes_of(name), .kind = BYTES("bow"), .min_samples = min_samples, .every_ms = every_ms},
     };
     struct store_due due[2];
     size_t count = 99;
@@ -422,9 +422,36 @@ static void a_trained_profile_is_due_after_its_time_and_for_new_samples_only(voi
     db_close(&db);
 }
 
+/* At once and from what there is; what became of that training is a version of the kind, and no reason for another. */
+static void a_profile_that_wants_another_kind_is_due(void **state)
+{
+    struct database_settings settings;
+    struct db *db = samples_create(&server, "another_kind", &settings);
+    int64_t profile_id = samples_add_profile(db, "default");
+    struct store *store = open_store(&settings);
+    static const char insert[] = "insert into models (profile_id, version, epoch, kind, feature_version, bytes, sha256, figures, "
+                                 "status) select profile_id, %d, 1, '%s', 1, '', '', '{}', '%s' from profiles";
+    char sql[256];
+
+    (void)state;
+    samples_fill(db, profile_id, 0, 100, 20, 600);
+    samples_fill(db, profile_id, 1, TRAIN_LABEL_ROWS_MIN - 1, 20, 600);
+    assert_status(STATUS_OK, db_script(db, "update profiles set trained_at = now()"));
+    (void)snprintf(sql, sizeof sql, insert, 1, "hashlinear", "live");
+    assert_status(STATUS_OK, db_script(db, sql));
+    assert_int_equal(0, due_of(store, "default", 50, 3600000)); /* too few of a label */
+    samples_fill(db, profile_id, 1, 1, 20, 601);
+    assert_int_equal(1, due_of(store, "default", 50, 3600000));
+    (void)snprintf(sql, sizeof sql, insert, 2, "bow", "refused");
+    assert_status(STATUS_OK, db_script(db, sql));
+    assert_int_equal(0, due_of(store, "default", 50, 3600000));
+    store_close(&store);
+    db_close(&db);
+}
+
 static void a_profile_that_is_not_due_is_known_with_its_new_samples(void **state)
 {
-    struct store_want want = {.name = BYTES("default"), .min_samples = 20, .every_ms = 0};
+    struct store_want want = {.name = BYTES("default"), .kind = BYTES("bow"), .min_samples = 20, .every_ms = 0};
     struct database_settings settings;
     struct db *db = samples_create(&server, "progress", &settings);
     int64_t profile_id = samples_add_profile(db, "default");
@@ -450,9 +477,9 @@ static void a_profile_that_is_not_due_is_known_with_its_new_samples(void **state
 static void the_longest_untrained_profile_comes_first(void **state)
 {
     const struct store_want wants[] = {
-        {.name = BYTES("fresh"), .min_samples = 1, .every_ms = 0},
-        {.name = BYTES("new"), .min_samples = 1, .every_ms = 0},
-        {.name = BYTES("stale"), .min_samples = 1, .every_ms = 0},
+        {.name = BYTES("fresh"), .kind = BYTES("bow"), .min_samples = 1, .every_ms = 0},
+        {.name = BYTES("new"), .kind = BYTES("bow"), .min_samples = 1, .every_ms = 0},
+        {.name = BYTES("stale"), .kind = BYTES("bow"), .min_samples = 1, .every_ms = 0},
     };
     struct store_due due[3];
     size_t count = 0;
@@ -602,6 +629,7 @@ int main(void)
         cmocka_unit_test(rows_of_a_label_are_numbered_from_the_newest),
         cmocka_unit_test(a_profile_is_due_when_it_has_enough_of_both_labels),
         cmocka_unit_test(a_trained_profile_is_due_after_its_time_and_for_new_samples_only),
+        cmocka_unit_test(a_profile_that_wants_another_kind_is_due),
         cmocka_unit_test(a_profile_that_is_not_due_is_known_with_its_new_samples),
         cmocka_unit_test(the_longest_untrained_profile_comes_first),
         cmocka_unit_test(a_relabelled_text_moves_and_a_weaker_source_changes_nothing),
