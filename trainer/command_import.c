@@ -50,9 +50,10 @@ static void tell_broken(struct reading *reading)
 {
     reading->broken++;
     if (reading->broken <= TOLD_LINES_MAX) {
-        progress_end(&reading->progress);
-        (void)fprintf(reading->command->errors, "prismguard-trainer import: line %" PRIu64 " is broken and passed over%s\n",
-                      records_line(reading->records), reading->broken == TOLD_LINES_MAX ? "; further ones are counted" : "");
+        progress_hide(&reading->progress);
+        (void)fprintf(reading->command->errors, "prismguard-trainer import: line %" PRIu64 " is broken and passed over: %s%s\n",
+                      records_line(reading->records), records_flaw(reading->records),
+                      reading->broken == TOLD_LINES_MAX ? "; further ones are counted" : "");
     }
 }
 
@@ -147,6 +148,8 @@ static int import_file(struct command *command, FILE *in, enum record_format for
         code = command_fail_store(command, "the database (what is stored stays; the file may be imported again)", status);
     } else if (status != STATUS_OK) {
         code = command_fail(command, command->arguments[1], status_sentence(status));
+    } else if (reading.broken > 0 && import_figures(reading.import).rows == 0) {
+        code = command_fail(command, command->arguments[1], "no row of it can be used");
     }
     import_close(&reading.import);
     records_close(&reading.records);

@@ -35,11 +35,17 @@ void progress_tell(struct progress *progress, double share, int64_t count, const
     (void)fflush(progress->to);
 }
 
-void progress_end(struct progress *progress)
+void progress_hide(struct progress *progress)
 {
     if (progress->to != NULL && progress->told_ms != 0) {
         (void)fputs("\r\x1b[K", progress->to);
         (void)fflush(progress->to);
+        progress->told_ms = 0;
     }
+}
+
+void progress_end(struct progress *progress)
+{
+    progress_hide(progress);
     progress->to = NULL;
 }

@@ -23,7 +23,10 @@ void progress_begin(struct progress *progress, FILE *to, bool is_terminal, const
 /* `share` 0 to 1, or below 0 where it is not known; `count` of `unit`. At most PROGRESS_TELL_MS apart. */
 void progress_tell(struct progress *progress, double share, int64_t count, const char *unit);
 
-/* Takes the line away. */
+/* Takes the line away until there is more to tell: for what is to stand on the terminal. */
+void progress_hide(struct progress *progress);
+
+/* Takes the line away for good. */
 void progress_end(struct progress *progress);
 
 #endif

@@ -27,11 +27,17 @@ struct records {
     uint64_t bytes;
     uint64_t line;       /* of the next byte, from 1 */
     uint64_t begun_line; /* of the record */
-    struct buffer raw;   /* the record as it stands in the file, without its line feed */
+    const char *flaw;    /* of the last record that was broken */
+    struct buffer ahead; /* [ passed | the record | what was read behind it before one before it was found to be broken ] */
+    size_t begun, at;    /* in `ahead`: the record and the next byte */
+    struct bytes raw;    /* the record as it stands in the file, without its line feed */
     struct buffer plain; /* its values without quotes and escapes */
     struct json json;
     size_t columns[COLUMNS]; /* of CSV: the field of each; NO_FIELD = there is none */
 };
+
+/* Where in a record of CSV a byte stands: a quote opens a field at its beginning alone. */
+enum csv_place { AT_FIELD, IN_PLAIN, IN_QUOTES, AT_QUOTE };
 
 int records_label(struct bytes word)
 {
@@ -66,65 +72,134 @@ const char *records_source_name(int64_t source)
     return source_names[source];
 }
 
-static int next_byte(struct records *records)
+/* STATUS_CLOSED at the end of the file; STATUS_TOO_LARGE leaves the byte there. */
+static enum status next_byte(struct records *records, char *out)
 {
-    int byte = getc_unlocked(records->in);
+    if (records->at == records->ahead.count) {
+        int byte = getc_unlocked(records->in);
+        enum status status;
 
-    if (byte != EOF) {
+        if (byte == EOF) {
+            return ferror(records->in) != 0 ? STATUS_IO : STATUS_CLOSED;
+        }
+        buffer_consume(&records->ahead, records->begun);
+        records->at -= records->begun;
+        records->begun = 0;
+        status = buffer_append(&records->ahead, (struct bytes){&(const char){(char)byte}, 1});
+        if (status != STATUS_OK) {
+            (void)ungetc(byte, records->in);
+            return status;
+        }
         records->bytes++;
-        records->line += byte == '\n';
     }
-    return byte;
+    *out = records->ahead.data[records->at++];
+    records->line += *out == '\n';
+    return STATUS_OK;
 }
 
-/* Past the end of a record that is too long for us. Where its quotes end cannot be known any more. */
-static void skip_line(struct records *records)
+/* The next record begins behind this one. */
+static void pass(struct records *records)
 {
+    records->begun = records->at;
+    records->begun_line = records->line;
+}
+
+static struct bytes begun(const struct records *records)
+{
+    return bytes_from(bytes_first(buffer_view(&records->ahead), records->at), records->begun);
+}
+
+/* A quote that is never closed takes in what follows: of a record that is broken only the first line is given up. */
+static void give_up_line(struct records *records)
+{
+    ptrdiff_t end = bytes_find(begun(records), '\n');
     int byte;
 
-    do {
-        byte = next_byte(records);
+    records->line = records->begun_line + 1;
+    if (end >= 0) {
+        records->at = records->begun + (size_t)end + 1;
+        return;
+    }
+    do { /* it is too long, or the last */
+        byte = getc_unlocked(records->in);
+        records->bytes += byte != EOF;
     } while (byte != EOF && byte != '\n');
 }
 
-static bool is_blank(const struct buffer *raw)
+static bool is_blank(struct bytes raw)
 {
-    for (size_t index = 0; index < raw->count; index++) {
-        if (raw->data[index] != ' ' && raw->data[index] != '\t' && raw->data[index] != '\r') {
+    for (size_t index = 0; index < raw.count; index++) {
+        if (raw.data[index] != ' ' && raw.data[index] != '\t' && raw.data[index] != '\r') {
             return false;
         }
     }
     return true;
 }
 
+static enum csv_place place_behind(enum csv_place place, char byte)
+{
+    switch (place) {
+    case IN_QUOTES:
+        return byte == '"' ? AT_QUOTE : IN_QUOTES;
+    case AT_QUOTE:
+    case AT_FIELD:
+        if (byte == '"') {
+            return IN_QUOTES;
+        }
+        return byte == ',' ? AT_FIELD : IN_PLAIN;
+    case IN_PLAIN:
+    default:
+        return byte == ',' ? AT_FIELD : IN_PLAIN;
+    }
+}
+
+static enum status broken(struct records *records, const char *flaw)
+{
+    records->flaw = flaw;
+    return STATUS_MALFORMED;
+}
+
+/* Spreadsheets write it. */
+static enum status skip_byte_order_mark(struct records *records)
+{
+    const struct bytes mark = BYTES("\xEF\xBB\xBF");
+    enum status status = STATUS_OK;
+    char byte;
+
+    while (records->at < mark.count && (status = next_byte(records, &byte)) == STATUS_OK && byte == mark.data[records->at - 1]) {
+    }
+    if (bytes_equal(begun(records), mark)) {
+        pass(records);
+    } else {
+        records->at = 0;
+        records->line = 1;
+    }
+    return status == STATUS_CLOSED ? STATUS_OK : status;
+}
+
 /* One record as it stands, without its line feed; a blank line is empty. STATUS_CLOSED at the end of the file. */
 static enum status read_raw(struct records *records)
 {
-    bool quoted = false;
-    int byte;
+    enum csv_place place = AT_FIELD;
+    enum status status = STATUS_OK;
+    char byte = '\0';
 
-    buffer_clear(&records->raw);
-    records->begun_line = records->line;
-    while ((byte = next_byte(records)) != EOF && (byte != '\n' || quoted)) {
-        const char one = (char)byte;
-        enum status status = buffer_append(&records->raw, (struct bytes){&one, 1});
-
-        if (status == STATUS_TOO_LARGE) {
-            skip_line(records);
-            return STATUS_MALFORMED;
-        }
-        if (status != STATUS_OK) {
-            return status;
-        }
-        quoted ^= records->format == RECORD_CSV && byte == '"';
+    pass(records);
+    if (records->bytes == 0) {
+        status = skip_byte_order_mark(records);
     }
-    if (ferror(records->in) != 0) {
-        return STATUS_IO;
+    while (status == STATUS_OK && (status = next_byte(records, &byte)) == STATUS_OK && (byte != '\n' || place == IN_QUOTES)) {
+        place = records->format == RECORD_CSV ? place_behind(place, byte) : IN_PLAIN;
     }
-    if (byte == EOF && records->raw.count == 0) {
-        return STATUS_CLOSED;
+    records->raw = begun(records);
+    records->raw.count -= status == STATUS_OK;
+    if (status == STATUS_TOO_LARGE || records->raw.count > RECORD_BYTES_MAX) {
+        return broken(records, "it is too long");
     }
-    return quoted ? STATUS_MALFORMED : STATUS_OK;
+    if (status == STATUS_CLOSED && records->raw.count > 0) {
+        status = place == IN_QUOTES ? broken(records, "a quote is not closed") : STATUS_OK;
+    }
+    return status;
 }
 
 /* The field of `rest` that ends at a comma or the end; it is taken from `rest`, and put without its quotes behind `plain`. */
@@ -166,7 +241,7 @@ static enum status take_field(struct bytes *rest, struct buffer *plain, bool *mo
 static enum status split_fields(struct records *records, struct bytes fields[FIELDS_MAX], size_t *out_count)
 {
     size_t ends[FIELDS_MAX];
-    struct bytes rest = buffer_view(&records->raw);
+    struct bytes rest = records->raw;
     size_t count = 0;
     bool more = true;
 
@@ -198,9 +273,6 @@ static enum status read_header(struct records *records)
     if (status == STATUS_CLOSED) {
         return STATUS_MALFORMED;
     }
-    if (status == STATUS_OK && bytes_starts_with(buffer_view(&records->raw), BYTES("\xEF\xBB\xBF"))) {
-        buffer_consume(&records->raw, 3); /* spreadsheets write it */
-    }
     if (status == STATUS_OK) {
         status = split_fields(records, fields, &count);
     }
@@ -230,7 +302,7 @@ enum status records_open(struct records **out, enum record_format format, FILE *
     records->in = in;
     records->format = format;
     records->line = 1;
-    buffer_init(&records->raw, RECORD_BYTES_MAX);
+    buffer_init(&records->ahead, RECORD_BYTES_MAX + 1);
     buffer_init(&records->plain, RECORD_BYTES_MAX);
     json_init(&records->json);
     if (format == RECORD_CSV) {
@@ -249,7 +321,7 @@ fail:
 void records_close(struct records **records)
 {
     if (*records != NULL) {
-        buffer_free(&(*records)->raw);
+        buffer_free(&(*records)->ahead);
         buffer_free(&(*records)->plain);
         json_free(&(*records)->json);
         free(*records);
@@ -261,7 +333,7 @@ void records_close(struct records **records)
 static enum status read_object(struct records *records, struct bytes values[COLUMNS])
 {
     struct json *json = &records->json;
-    enum status status = json_read(json, buffer_view(&records->raw), JSON_REFUSE_DUPLICATES);
+    enum status status = json_read(json, records->raw, JSON_REFUSE_DUPLICATES);
     char *room;
 
     buffer_clear(&records->plain);
@@ -285,7 +357,10 @@ static enum status read_object(struct records *records, struct bytes values[COLU
             status = STATUS_MALFORMED;
         }
     }
-    return status == STATUS_OK || status == STATUS_NO_MEMORY || status == STATUS_UNAVAILABLE ? status : STATUS_MALFORMED;
+    if (status == STATUS_OK || status == STATUS_NO_MEMORY || status == STATUS_UNAVAILABLE) {
+        return status;
+    }
+    return broken(records, "it is no JSON object of plain values with each key once, or its text is no string");
 }
 
 static enum status read_row(struct records *records, struct bytes values[COLUMNS])
@@ -294,6 +369,9 @@ static enum status read_row(struct records *records, struct bytes values[COLUMNS
     size_t count = 0;
     enum status status = split_fields(records, fields, &count);
 
+    if (status == STATUS_MALFORMED) {
+        return broken(records, "its quotes do not stand around whole fields, or it has too many fields");
+    }
     for (size_t column = 0; status == STATUS_OK && column < COLUMNS; column++) {
         if (records->columns[column] < count) {
             values[column] = fields[records->columns[column]];
@@ -320,26 +398,47 @@ bool records_is_text(struct bytes text)
            utf8_sound_bytes(text) == text.count;
 }
 
-static enum status understand(const struct bytes values[COLUMNS], struct record *out)
+/* The first of its values that is not what it should be; NULL = none. */
+static const char *find_flaw(const struct bytes values[COLUMNS], const struct record *record, bool is_time)
+{
+    if (record->text.count == 0) {
+        return "it has no text";
+    }
+    if (record->text.count > SAMPLE_TEXT_BYTES_MAX) {
+        return "its text is too long";
+    }
+    if (!records_is_text(record->text)) {
+        return "its text is not UTF-8, or has a NUL";
+    }
+    if (record->label < 0) {
+        return values[COLUMN_LABEL].count == 0 ? "it has no label" : "its label is neither pass nor violation, nor 0 or 1";
+    }
+    if (!records_is_category(record->category)) {
+        return "its category is too long, not UTF-8 or has a control character";
+    }
+    if (record->source < 0) {
+        return "its source is none of import, reviewer and person";
+    }
+    return is_time ? NULL : "its labelled_us is no number of microseconds since 1970";
+}
+
+static enum status understand(struct records *records, const struct bytes values[COLUMNS], struct record *out)
 {
     struct record record = {.text = values[COLUMN_TEXT], .category = values[COLUMN_CATEGORY]};
     unsigned long long labelled_us = 0;
+    bool is_time = values[COLUMN_LABELLED].count == 0 ||
+                   bytes_number(values[COLUMN_LABELLED], LABELLED_US_MAX, &labelled_us) == STATUS_OK;
+    const char *flaw;
 
     record.label = records_label(values[COLUMN_LABEL]);
-    if (!records_is_text(record.text) || record.label < 0 || !records_is_category(record.category)) {
-        return STATUS_MALFORMED;
-    }
     if (values[COLUMN_SOURCE].count > 0) {
         record.source = records_source(values[COLUMN_SOURCE]);
     }
-    if (record.source < 0) {
-        return STATUS_MALFORMED;
-    }
-    if (values[COLUMN_LABELLED].count > 0 &&
-        bytes_number(values[COLUMN_LABELLED], LABELLED_US_MAX, &labelled_us) != STATUS_OK) {
-        return STATUS_MALFORMED;
-    }
     record.labelled_us = (int64_t)labelled_us;
+    flaw = find_flaw(values, &record, is_time);
+    if (flaw != NULL) {
+        return broken(records, flaw);
+    }
     *out = record;
     return STATUS_OK;
 }
@@ -351,11 +450,22 @@ enum status records_next(struct records *records, struct record *out)
 
     do {
         status = read_raw(records);
-    } while (status == STATUS_OK && is_blank(&records->raw));
+    } while (status == STATUS_OK && is_blank(records->raw));
     if (status == STATUS_OK) {
         status = records->format == RECORD_CSV ? read_row(records, values) : read_object(records, values);
+        if (status == STATUS_OK) {
+            return understand(records, values, out);
+        }
     }
-    return status == STATUS_OK ? understand(values, out) : status;
+    if (status == STATUS_MALFORMED) {
+        give_up_line(records);
+    }
+    return status;
+}
+
+const char *records_flaw(const struct records *records)
+{
+    return records->flaw;
 }
 
 uint64_t records_bytes(const struct records *records)

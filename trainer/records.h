@@ -8,8 +8,9 @@
  *
  * A record is broken when it is not of its format, when text or label is missing, when the text is empty, longer than
  * SAMPLE_TEXT_BYTES_MAX, not UTF-8 or has a NUL, and when another value is not what it should be. A broken record costs only
- * itself; one that is longer than RECORD_BYTES_MAX is given up at the next line feed. Memory: RECORD_BYTES_MAX twice, and what
- * proto/json holds of one document. Thread: one at a time.
+ * itself: of one that is not of its format, as behind a quote that is never closed, or is longer than RECORD_BYTES_MAX, one line
+ * is given up. A byte order mark is passed over. Memory: RECORD_BYTES_MAX twice, and what proto/json holds of one document.
+ * Thread: one at a time.
  */
 #ifndef TRAINER_RECORDS_H
 #define TRAINER_RECORDS_H
@@ -41,6 +42,9 @@ void records_close(struct records **records);
 /* The next record, lent until the next call. STATUS_MALFORMED: it is broken, and the next may be asked for; STATUS_CLOSED at the
  * end of the file, STATUS_IO when it cannot be read, STATUS_NO_MEMORY. Empty lines are passed over. */
 MUST_CHECK enum status records_next(struct records *records, struct record *out);
+
+/* What was wrong with the last that was broken; static. */
+const char *records_flaw(const struct records *records);
 
 /* Where it is: bytes that were read, and the number of the line at which the last record began (from 1). */
 uint64_t records_bytes(const struct records *records);

@@ -37,6 +37,27 @@ static void a_line_is_written_over_itself(void **state)
     free(told);
 }
 
+static void a_line_makes_room_and_comes_back(void **state)
+{
+    char *told = NULL;
+    size_t count = 0;
+    FILE *to = open_memstream(&told, &count);
+    struct progress progress;
+
+    (void)state;
+    assert_non_null(to);
+    progress_begin(&progress, to, true, "import");
+    progress_hide(&progress); /* nothing stands there yet */
+    progress_tell(&progress, -1, 1, "rows");
+    progress_hide(&progress);
+    progress_tell(&progress, -1, 2, "rows");
+    progress_end(&progress);
+    progress_hide(&progress);
+    assert_int_equal(0, fclose(to));
+    assert_string_equal("\rimport  1 rows\x1b[K\r\x1b[K\rimport  2 rows\x1b[K\r\x1b[K", told);
+    free(told);
+}
+
 static void nothing_is_written_elsewhere(void **state)
 {
     char *told = NULL;
@@ -60,6 +81,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_line_is_written_over_itself),
+        cmocka_unit_test(a_line_makes_room_and_comes_back),
         cmocka_unit_test(nothing_is_written_elsewhere),
     };
 

@@ -145,6 +145,94 @@ static void a_row_that_is_broken_is_passed_over(void **state)
     }
 }
 
+/* Each costs its own line, not the rows behind it. */
+static void a_stray_quote_costs_its_own_line(void **state)
+{
+    static const char *const broken[] = {"5\" pipe,0\n", "\"never closed,1\n", "a,1,\"never closed\n", "\"closed\" and,\"anew\n"};
+
+    (void)state;
+    for (size_t index = 0; index < sizeof broken / sizeof broken[0]; index++) {
+        char content[128];
+        struct given given;
+
+        (void)snprintf(content, sizeof content, "text,label\n%snext,1\n%s\"two\nlines\",0\nlast,1", broken[index], broken[index]);
+        give(&given, RECORD_CSV, bytes_of(content));
+        expect_status(&given, STATUS_MALFORMED);
+        assert_int_equal(2, records_line(given.records));
+        expect(&given, "next", 1);
+        assert_int_equal(3, records_line(given.records));
+        expect_status(&given, STATUS_MALFORMED);
+        expect(&given, "two\nlines", 0);
+        expect(&given, "last", 1);
+        assert_int_equal(7, records_line(given.records));
+        expect_status(&given, STATUS_CLOSED);
+        assert_int_equal(strlen(content), records_bytes(given.records));
+        take_back(&given);
+    }
+}
+
+/* As spreadsheets and editors of one system write it. */
+static void a_byte_order_mark_is_passed_over(void **state)
+{
+    static const char *const none[] = {"", "\xEF\xBB\xBF", "\xEF\xBB\xBF\n"};
+    static const char *const other[] = {"\xEF", "\xEF\xBB", "\xEF\xBB{", "\xEF\xBB\xBF\xEF\xBB\xBF"};
+    struct given given;
+
+    (void)state;
+    give(&given, RECORD_JSONL, BYTES("\xEF\xBB\xBF{\"text\":\"a\",\"label\":1}\n{\"text\":\"b\",\"label\":1}"));
+    expect(&given, "a", 1);
+    assert_int_equal(1, records_line(given.records));
+    expect(&given, "b", 1);
+    expect_status(&given, STATUS_CLOSED);
+    take_back(&given);
+    give(&given, RECORD_CSV, BYTES("\xEF\xBB\xBF\"text\",\"la\nbel\",label\na,,1"));
+    expect(&given, "a", 1);
+    take_back(&given);
+    for (size_t index = 0; index < sizeof none / sizeof none[0]; index++) {
+        if (none[index][0] != '\0') { /* fmemopen opens no nothing */
+            give(&given, RECORD_JSONL, bytes_of(none[index]));
+            expect_status(&given, STATUS_CLOSED);
+            take_back(&given);
+        }
+    }
+    for (size_t index = 0; index < sizeof other / sizeof other[0]; index++) {
+        char content[64];
+
+        (void)snprintf(content, sizeof content, "%s\n{\"text\":\"a\",\"label\":1}", other[index]);
+        give(&given, RECORD_JSONL, bytes_of(content));
+        expect_status(&given, STATUS_MALFORMED);
+        assert_int_equal(1, records_line(given.records));
+        expect(&given, "a", 1);
+        assert_int_equal(2, records_line(given.records));
+        take_back(&given);
+    }
+}
+
+static void what_is_broken_about_a_record_is_told(void **state)
+{
+    static const struct {
+        const char *row, *word;
+    } rows[] = {{"\"a,1", "quote"},        {"a\"b,1", "quotes"},        {",1", "no text"},           {"a", "no label"},
+                {"a,yes", "its label"},   {"a\xFF,1", "UTF-8"},        {"a,1,\x07", "category"},    {"a,1,,me", "source"},
+                {"a,1,,,-1", "labelled"}};
+    struct given given;
+
+    (void)state;
+    for (size_t index = 0; index < sizeof rows / sizeof rows[0]; index++) {
+        char content[128];
+
+        (void)snprintf(content, sizeof content, "text,label,category,source,labelled_us\n%s", rows[index].row);
+        give(&given, RECORD_CSV, bytes_of(content));
+        expect_status(&given, STATUS_MALFORMED);
+        assert_non_null(strstr(records_flaw(given.records), rows[index].word));
+        take_back(&given);
+    }
+    give(&given, RECORD_JSONL, BYTES("{\"text\":\"a\",\"label\":1,}"));
+    expect_status(&given, STATUS_MALFORMED);
+    assert_non_null(strstr(records_flaw(given.records), "JSON"));
+    take_back(&given);
+}
+
 static void a_header_names_text_and_label(void **state)
 {
     static const char *const headers[] = {"text,more\n", "label\n", "\"text,label\n", "", "text,label,a\"b\n"};
@@ -247,6 +335,9 @@ int main(void)
         cmocka_unit_test(a_line_that_is_broken_is_passed_over),
         cmocka_unit_test(columns_are_found_by_their_names),
         cmocka_unit_test(a_row_that_is_broken_is_passed_over),
+        cmocka_unit_test(a_stray_quote_costs_its_own_line),
+        cmocka_unit_test(a_byte_order_mark_is_passed_over),
+        cmocka_unit_test(what_is_broken_about_a_record_is_told),
         cmocka_unit_test(a_header_names_text_and_label),
         cmocka_unit_test(texts_and_records_have_a_bound),
         cmocka_unit_test(what_cannot_be_read_is_told),
