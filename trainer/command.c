@@ -8,6 +8,7 @@
 
 #include <assert.h>
 #include <getopt.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -89,6 +90,16 @@ void command_write_time(char out[COMMAND_TIME_BYTES], int64_t us)
 
     if (gmtime_r(&seconds, &parts) == NULL || strftime(out, COMMAND_TIME_BYTES, "%Y-%m-%dT%H:%M:%SZ", &parts) == 0) {
         (void)snprintf(out, COMMAND_TIME_BYTES, "?");
+    }
+}
+
+void command_tell_decided(const struct command *command, double decided, double agreement)
+{
+    (void)fprintf(command->out, "  decided    %.4f without a review\n", decided);
+    if (isnan(agreement)) {
+        (void)fputs("  agreement  -\n", command->out);
+    } else {
+        (void)fprintf(command->out, "  agreement  %.4f of those\n", agreement);
     }
 }
 

@@ -79,6 +79,9 @@ MUST_CHECK int command_read_hash_key(struct command *command);
 /* The profile's row, made where there is none and `make` says so. False: it was told. */
 MUST_CHECK bool command_profile(const struct command *command, bool make, int64_t *out_profile_id);
 
+/* What share of the texts a model decides, and of those the share in which it is right: NaN where it decides none. */
+void command_tell_decided(const struct command *command, double decided, double agreement);
+
 enum { COMMAND_TIME_BYTES = 32 };
 
 /* A time in microseconds since 1970 as people and programs read it: 2026-11-26T22:45:00Z; "?" of one that has no such form. */

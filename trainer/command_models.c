@@ -321,8 +321,8 @@ static enum status report(const struct command *command, int64_t version, const 
         (void)fprintf(command->out, "  effective  %.0f rows of equal weight\n", figures->effective);
         (void)fprintf(command->out, "  ROC-AUC    %.4f\n  PR-AUC     %.4f\n  F1         %.4f\n", figures->auc, figures->pr_auc,
                       figures->f1);
-        (void)fprintf(command->out, "  decided    %.4f without a review\n  agreement  %.4f of those\n  calibration error %.4f\n",
-                      figures->decided, figures->agreement, figures->calibration_error);
+        command_tell_decided(command, figures->decided, figures->agreement);
+        (void)fprintf(command->out, "  calibration error %.4f\n", figures->calibration_error);
         return STATUS_OK;
     }
     buffer_init(&line, LINE_BYTES_MAX);
@@ -383,7 +383,9 @@ int command_evaluate(struct command *command)
                           : store_read_version(command->store, profile_id, version, &file);
     if (status != STATUS_OK) {
         buffer_free(&file);
-        return no_version(command, status);
+        return status == STATUS_NOT_FOUND && version == 0
+                   ? command_fail(command, command->arguments[0], "no version of it is live yet; --version N judges another")
+                   : no_version(command, status);
     }
     status = judge(command, profile_id, buffer_view(&file), &figures);
     buffer_free(&file);

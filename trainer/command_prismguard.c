@@ -2,6 +2,7 @@
 #include "trainer/command.h"
 
 #include "proto/clock.h"
+#include "proto/json.h"
 #include "proto/limits.h"
 #include "proto/program.h"
 #include "trainer/import.h"
@@ -67,6 +68,37 @@ static enum status read_file(const char *folder, const char *name, struct buffer
     return status;
 }
 
+/* The profile, and what `key` says of it. */
+static enum status tell_json(const struct command *command, const char *key, struct bytes text)
+{
+    struct buffer line;
+    struct json_writer writer;
+    enum status status;
+
+    buffer_init(&line, 6 * PROFILE_JSON_BYTES_MAX + KIB); /* each byte may be six */
+    json_writer_init(&writer, &line);
+    json_write_object_begin(&writer);
+    json_write_key(&writer, "profile");
+    json_write_text(&writer, command->arguments[0]);
+    json_write_key(&writer, key);
+    json_write_string(&writer, text);
+    json_write_object_end(&writer);
+    status = writer.status;
+    if (status == STATUS_OK && fprintf(command->out, "%.*s\n", (int)line.count, line.data) < 0) {
+        status = STATUS_IO;
+    }
+    buffer_free(&line);
+    return status;
+}
+
+static enum status tell_yaml(const struct command *command, struct bytes yaml)
+{
+    if (command->options[COMMAND_JSON] != NULL) {
+        return tell_json(command, "yaml", yaml);
+    }
+    return fwrite(yaml.data, 1, yaml.count, command->out) == yaml.count ? STATUS_OK : STATUS_IO;
+}
+
 static int print_yaml(const struct command *command, const char *folder, struct bytes json)
 {
     struct prismguard_profile profile = {
@@ -88,7 +120,7 @@ static int print_yaml(const struct command *command, const char *folder, struct 
     }
     if (status != STATUS_OK) {
         code = command_fail(command, "profile.json", wrong[0] != '\0' ? wrong : status_sentence(status));
-    } else if (fwrite(yaml.data, 1, yaml.count, command->out) != yaml.count) {
+    } else if (tell_yaml(command, buffer_view(&yaml)) != STATUS_OK) {
         code = command_fail(command, "standard output", "it cannot be written");
     }
     buffer_free(&prompt);
@@ -161,7 +193,10 @@ static int import_history(struct command *command, const char *path)
     status = move(command, path, &moving, &broken);
     figures = import_figures(moving.import);
     import_close(&moving.import);
-    (void)fprintf(command->out, "# %s: %" PRId64 " rows of the history, %" PRId64 " stored, %" PRId64 " broken\n",
+    (void)fprintf(command->out,
+                  command->options[COMMAND_JSON] != NULL
+                      ? "{\"profile\":\"%s\",\"rows\":%" PRId64 ",\"stored\":%" PRId64 ",\"broken\":%" PRId64 "}\n"
+                      : "# %s: %" PRId64 " rows of the history, %" PRId64 " stored, %" PRId64 " broken\n",
                   command->profile->name, figures.rows, figures.stored, broken);
     if (status == STATUS_OK) {
         return PROGRAM_OK;

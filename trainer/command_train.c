@@ -108,8 +108,7 @@ static void tell(const struct command *command, const struct training_result *re
         (void)fprintf(command->out, " (the version before: %.4f)", result->live_auc);
     }
     (void)fprintf(command->out, "\n  PR-AUC     %.4f\n  F1         %.4f\n", figures->pr_auc, figures->f1);
-    (void)fprintf(command->out, "  decided    %.4f without a review\n  agreement  %.4f of those\n", figures->decided,
-                  figures->agreement);
+    command_tell_decided(command, figures->decided, figures->agreement);
     tell_change(command, result->changed_at_us);
     (void)fprintf(command->out, "  took       %.1f s\n", result->seconds);
 }

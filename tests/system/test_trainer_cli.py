@@ -125,13 +125,16 @@ def test_broken_rows_are_counted_and_cost_only_themselves(desk, cluster):
     (desk.folder / "a.jsonl").write_bytes(b"\n".join(lines))
     done = desk.run("import", "default", desk.folder / "a.jsonl", "--json")
     assert json.loads(done.stdout) == {"profile": "default", "rows": 3, "stored": 3, "broken": 8}
-    assert done.stderr.count("is broken") == 5 and "line 3 " in done.stderr and "strange" not in done.stderr
-    table = 'label,text\r\n0,"two\nlines"\r\n1,plain "quote"\r\n1,only one too many,x\r\n,\r\nviolation,"end ""quoted"""'
+    assert done.stderr.count("is broken") == 5 and "strange" not in done.stderr
+    assert "line 3 is broken and passed over: it has no label\n" in done.stderr
+    table = 'label,text\r\n0,"two\nlines"\r\n1,plain 5" quote\r\n1,only one too many,x\r\n,\r\nviolation,"end ""quoted"""'
     assert desk.json("import", "default", desk.file("b.csv", []), code=1) == []
     done = desk.run("import", "default", "-", "--format", "csv", "--json", given=table)
     assert json.loads(done.stdout) == {"profile": "default", "rows": 3, "stored": 3, "broken": 2}
     assert {row["text"] for row in desk.json("samples", "default") if len(row["text"]) < 100} == {
         "first", "last", "two\nlines", "only one too many", 'end "quoted"'}
+    done = desk.run("import", "default", "-", given="not json", code=1)
+    assert "0 stored" in done.stdout and "no row of it can be used" in done.stderr
 
 
 def test_an_import_that_was_interrupted_is_made_again(desk, cluster):
@@ -227,7 +230,7 @@ def test_a_model_is_trained_from_an_import(desk, cluster):
 
 def test_versions_are_judged_chosen_and_pinned(desk, cluster):
     desk.run("import", "default", desk.file("a.jsonl", labelled(200)))
-    assert desk.json("models", "default") == [] and "no such version" in desk.run("evaluate", "default", code=1).stderr
+    assert desk.json("models", "default") == [] and "no version of it is live yet" in desk.run("evaluate", "default", code=1).stderr
     for _ in range(3):
         desk.run("train", "default")
 
@@ -303,6 +306,8 @@ database:
     assert facts(cluster) == [["a violation", "1", "1", "1"], ["another", "1", "1", "1"], ["fine \u4f60", "0", "1", "1"],
                               ["said twice", "1", "1", "1"]]
     assert cluster.query("select count(*) from verdicts where category = 'spam' and labelled_at > now() - interval '1 hour'") == [["1"]]
+    assert desk.json("import-prismguard", "default", old) == [
+        {"profile": "default", "yaml": printed.stdout}, {"profile": "default", "rows": 5, "stored": 4, "broken": 4}]
     (old / "history.db").write_bytes(b"no database at all")
     assert "not well formed" in desk.run("import-prismguard", "default", old, code=1).stderr
     (old / "profile.json").write_text('{"ai": {"timeout": "soon"}}')
@@ -314,6 +319,7 @@ def test_a_training_without_samples_says_so(desk):
     desk.run("import", "default", desk.file("a.jsonl", [{"text": "one", "label": 0}]))
     assert "too few" in desk.run("train", "default", code=1).stderr
     desk.run("train", "nobody", code=1)
+    assert "no version of it is live yet" in desk.run("evaluate", "default", code=1).stderr
 
 
 def test_progress_is_for_terminals_only(desk):
