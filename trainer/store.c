@@ -137,7 +137,8 @@ enum status store_add_profiles(struct store *store, int64_t epoch, const struct 
 static const char due_sql[] =
     "select w.place - 1, p.profile_id, c.fresh, d.due "
     "from unnest($1, $2, $3, $5) with ordinality w (name, min_samples, every_ms, kind, place) "
-    "join profiles p on p.name = w.name "
+    "join (select name, profile_id, case when trained_at <= now() + interval '1 minute' then trained_at else '-infinity' end "
+    " as trained_at from profiles) p on p.name = w.name "
     "cross join lateral (select "
     "(select count(*) from (select from samples s where s.profile_id = p.profile_id and s.label = 0 "
     " and s.created_at > p.trained_at limit w.min_samples) f) + "

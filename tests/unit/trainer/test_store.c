@@ -418,6 +418,10 @@ static void a_trained_profile_is_due_after_its_time_and_for_new_samples_only(voi
     assert_int_equal(0, due_of(store, "default", 31, 0));
     assert_int_equal(1, due_of(store, "default", 30, 299000));
     assert_int_equal(0, due_of(store, "default", 30, 400000));
+    /* By a clock that was ahead, and is right now: when it was is not known. */
+    assert_status(STATUS_OK, db_script(db, "update profiles set trained_at = now() + interval '1 day'"));
+    assert_int_equal(1, due_of(store, "default", 230, 400000));
+    assert_int_equal(0, due_of(store, "default", 231, 400000));
     store_close(&store);
     db_close(&db);
 }
