@@ -222,7 +222,11 @@ int command_import_prismguard(struct command *command)
         }
     }
     buffer_init(&json, PROFILE_JSON_BYTES_MAX);
-    if (has_file(folder, "profile.json") && read_file(folder, "profile.json", &json) != STATUS_OK) {
+    if (!has_file(folder, "profile.json")) {
+        (void)fprintf(command->errors,
+                      "prismguard-trainer import-prismguard: %s: it has no profile.json: these are PrismGuard's defaults\n",
+                      folder);
+    } else if (read_file(folder, "profile.json", &json) != STATUS_OK) {
         code = command_fail(command, "profile.json", "it cannot be read, or is larger than 1 MiB");
     }
     if (code == PROGRAM_OK) {

@@ -146,6 +146,12 @@ static void begin_printing(struct printing *printing, const struct command *comm
     buffer_init(&printing->line, RECORD_BYTES_MAX);
 }
 
+/* Where it is the output that fails, that is told at the end, of whatever is written. */
+static int fail_to_print(const struct command *command, enum status status)
+{
+    return ferror(command->out) != 0 ? PROGRAM_FAILED : command_fail_store(command, "cannot read the labels", status);
+}
+
 static int read_filter(const struct command *command, struct store_filter *out)
 {
     const char *label = command->options[COMMAND_LABEL];
@@ -202,7 +208,7 @@ int command_export(struct command *command)
                                   &reader);
     } while (status == STATUS_OK && printing.page_rows == PAGE_ROWS);
     buffer_free(&printing.line);
-    return status == STATUS_OK ? PROGRAM_OK : command_fail_store(command, "cannot read the labels", status);
+    return status == STATUS_OK ? PROGRAM_OK : fail_to_print(command, status);
 }
 
 static enum style chosen_style(const struct command *command, enum style plain)
@@ -224,7 +230,7 @@ static int list(const struct command *command, int64_t profile_id)
     begin_printing(&printing, command, chosen_style(command, STYLE_LIST));
     status = store_list_facts(command->store, profile_id, &filter, &reader);
     buffer_free(&printing.line);
-    return status == STATUS_OK ? PROGRAM_OK : command_fail_store(command, "cannot read the labels", status);
+    return status == STATUS_OK ? PROGRAM_OK : fail_to_print(command, status);
 }
 
 static int show(const struct command *command, int64_t profile_id, struct bytes hash)
@@ -239,7 +245,7 @@ static int show(const struct command *command, int64_t profile_id, struct bytes 
     if (status == STATUS_NOT_FOUND) {
         return command_fail(command, command->arguments[2], "nothing is known of a text of this hash");
     }
-    return status == STATUS_OK ? PROGRAM_OK : command_fail_store(command, "cannot read the label", status);
+    return status == STATUS_OK ? PROGRAM_OK : fail_to_print(command, status);
 }
 
 static int relabel(const struct command *command, int64_t profile_id, struct bytes hash)

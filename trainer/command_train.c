@@ -3,6 +3,7 @@
 
 #include "proto/join.h"
 #include "proto/json.h"
+#include "proto/limits.h"
 #include "proto/program.h"
 #include "trainer/priority.h"
 #include "trainer/progress.h"
@@ -118,12 +119,15 @@ static int report(const struct command *command, const struct training_result *r
     enum status status;
 
     if (result->end == TRAINING_FAILED || result->end == TRAINING_CANCELLED) {
+        char too_few[64];
         const char *why = result->sqlstate[0] == '\0' ? status_sentence(result->status) : db_failure(result->status);
 
         if (result->status == STATUS_STALE) {
             why = "another trainer took the lead meanwhile";
         } else if (result->status == STATUS_TOO_FEW) {
-            why = "there are too few samples of a label";
+            (void)snprintf(too_few, sizeof too_few, "there are too few samples of a label: it takes %d of each",
+                           TRAIN_LABEL_ROWS_MIN);
+            why = too_few;
         }
         return command_fail(command, result->reason, why);
     }

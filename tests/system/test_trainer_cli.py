@@ -115,6 +115,9 @@ def test_every_label_is_exported_however_many_pages_they_fill(desk):
     desk.run("import", "default", desk.file("a.jsonl", rows))
     assert sorted(json.loads(line)["text"] for line in desk.run("export", "default").stdout.splitlines()) == sorted(
         row["text"] for row in rows)
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(desk.command("export", "default"), stdout=full, stderr=subprocess.PIPE, text=True, timeout=TIMEOUT_S)
+    assert done.returncode == 1 and "standard output: it cannot be written" in done.stderr and "database" not in done.stderr
 
 
 def test_broken_rows_are_counted_and_cost_only_themselves(desk, cluster):
@@ -310,6 +313,10 @@ database:
         {"profile": "default", "yaml": printed.stdout}, {"profile": "default", "rows": 5, "stored": 4, "broken": 4}]
     (old / "history.db").write_bytes(b"no database at all")
     assert "not well formed" in desk.run("import-prismguard", "default", old, code=1).stderr
+    (old / "history.db").unlink()
+    (old / "profile.json").unlink()
+    done = desk.run("import-prismguard", "default", old)
+    assert f"{old}: it has no profile.json: these are PrismGuard's defaults" in done.stderr and "kind: bow" in done.stdout
     (old / "profile.json").write_text('{"ai": {"timeout": "soon"}}')
     assert "timeout" in desk.run("import-prismguard", "default", old, code=1).stderr
 
@@ -317,7 +324,7 @@ database:
 def test_a_training_without_samples_says_so(desk):
     desk.run("train", "default", code=1)
     desk.run("import", "default", desk.file("a.jsonl", [{"text": "one", "label": 0}]))
-    assert "too few" in desk.run("train", "default", code=1).stderr
+    assert "too few samples of a label: it takes 10 of each" in desk.run("train", "default", code=1).stderr
     desk.run("train", "nobody", code=1)
     assert "no version of it is live yet" in desk.run("evaluate", "default", code=1).stderr
 
