@@ -207,16 +207,43 @@ static int show_live(struct command *command, int64_t profile_id)
     return status == STATUS_OK ? PROGRAM_OK : no_version(command, status);
 }
 
+/* PROGRAM_OK, or it was told: what no moderator takes would be live for nobody. */
+static int check_usable(const struct command *command, int64_t profile_id, int64_t version)
+{
+    struct model *model = NULL;
+    struct buffer file;
+    enum status status;
+
+    buffer_init(&file, MODEL_FILE_BYTES_MAX);
+    status = store_read_version(command->store, profile_id, version, &file);
+    if (status != STATUS_OK) {
+        buffer_free(&file);
+        return no_version(command, status);
+    }
+    status = model_open(&model, buffer_view(&file));
+    model_close(&model);
+    buffer_free(&file);
+    if (status != STATUS_OK) {
+        return command_fail(command, "no moderator of this release can use the version", status_sentence(status));
+    }
+    return PROGRAM_OK;
+}
+
 static int choose(struct command *command, enum status (*how)(struct store *store, int64_t profile_id, int64_t version))
 {
     int64_t profile_id, version;
     enum status status;
+    int code;
 
     if (!read_version(command, command->arguments[1], &version)) {
         return PROGRAM_USAGE;
     }
     if (!command_profile(command, false, &profile_id)) {
         return PROGRAM_FAILED;
+    }
+    code = check_usable(command, profile_id, version);
+    if (code != PROGRAM_OK) {
+        return code;
     }
     status = how(command->store, profile_id, version);
     return status == STATUS_OK ? show_live(command, profile_id) : no_version(command, status);

@@ -3,6 +3,7 @@
 #include "trainer/store_session.h"
 
 #include "proto/clock.h"
+#include "proto/features.h"
 #include "proto/limits.h"
 
 #include <assert.h>
@@ -149,8 +150,8 @@ static const char due_sql[] =
     "(select count(*) from (select from samples s where s.profile_id = p.profile_id and s.label = 1 limit $4) f) "
     " as violation) c "
     "cross join lateral (select (((p.trained_at <= now() - w.every_ms * interval '1 millisecond' and c.fresh >= w.min_samples) "
-    " or exists (select from (select m.kind from models m where m.profile_id = p.profile_id order by m.version desc limit 1) v "
-    "  where v.kind <> w.kind)) "
+    " or exists (select from (select m.kind, m.feature_version from models m where m.profile_id = p.profile_id "
+    "  order by m.version desc limit 1) v where v.kind <> w.kind or v.feature_version <> $6)) "
     "and c.pass >= $4 and c.violation >= $4 "
     "and not exists (select from models m where m.profile_id = p.profile_id and m.status = 'canary'))::int::bigint as due) d "
     "order by d.due desc, p.trained_at, w.place";
@@ -185,6 +186,7 @@ enum status store_due(struct store *store, const struct store_want *wants, size_
             {.type = DB_BIGINT_ARRAY, .numbers = numbers + count, .array_count = count},
             {.type = DB_BIGINT, .bigint = TRAIN_LABEL_ROWS_MIN},
             {.type = DB_TEXT_ARRAY, .array = names + count, .array_count = count},
+            {.type = DB_BIGINT, .bigint = FEATURES_VERSION},
         };
 
         for (size_t index = 0; index < count; index++) {

@@ -62,9 +62,9 @@ struct store_due {
 };
 /* The profiles that have min_samples new samples since their last training began, at least TRAIN_LABEL_ROWS_MIN of each label,
  * whose last training is every_ms ago, and of which no version is on trial; the longest untrained first. One whose newest
- * version is of another kind than it wants by now needs neither new samples nor time. A training that has yet to come, as
- * by a clock that was ahead, counts as none. `out` has room for `count` of them: behind the *out_count that are due stand
- * the others that have a row, *out_known together. */
+ * version is of another kind than it wants by now, or of another FEATURES_VERSION than ours, needs neither new samples nor
+ * time. A training that has yet to come, as by a clock that was ahead, counts as none. `out` has room for `count` of them:
+ * behind the *out_count that are due stand the others that have a row, *out_known together. */
 MUST_CHECK enum status store_due(struct store *store, const struct store_want *wants, size_t count,
                                  struct store_due *out, size_t *out_count, size_t *out_known);
 

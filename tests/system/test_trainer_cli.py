@@ -262,6 +262,10 @@ def test_versions_are_judged_chosen_and_pinned(desk, cluster):
                   ["evaluate", "default", "--version", 99]):
         assert "no such version" in desk.run(*words, code=1).stderr
     desk.run("publish", "default", "one", code=2)
+    cluster.query("update models set bytes = substr(bytes, 2) where version = 2")
+    for word in ("publish", "pin"):
+        assert "no moderator of this release can use the version" in desk.run(word, "default", 2, code=1).stderr
+    assert statuses()[5] == ("live", False)
 
 
 @pytest.fixture
