@@ -28,7 +28,7 @@ static const struct {
                         "SOURCE    who labelled: import, reviewer or person; of an import: import, person, or file, as each row\n"
                         "                     says"},
     [COMMAND_LABEL] = {"label", required_argument, "LABEL      only pass, or only violation"},
-    [COMMAND_CATEGORY] = {"category", required_argument, "NAME    the violation's category"},
+    [COMMAND_CATEGORY] = {"category", required_argument, "NAME    only of this category; of relabel: the violation's"},
     [COMMAND_LIMIT] = {"limit", required_argument, "N          at most so many, the newest first (20)"},
     [COMMAND_KEY] = {"key", required_argument, "NAME         what the caller's key of this name sent, of all profiles"},
     [COMMAND_VERSION] = {"version", required_argument, "N        this version alone"},
@@ -68,7 +68,8 @@ static const struct command_kind kinds[] = {
      "read, and said to be left out: it is a RocksDB. Written out as JSON lines by PrismGuard's own tools, `import` takes it.\n",
      2, 2, 0, true, true, true, command_import_prismguard},
     {"export", "PROFILE", "write all labelled texts of a profile to standard output, in the order of their hashes",
-     "Only labels whose text is stored; `import --source file` takes what it writes.\n",
+     "Only labels whose text is stored; `import --source file` takes what it writes. Who sent a text and how it came to be\n"
+     "reviewed are not in it: each then stands for itself.\n",
      1, 1, BIT(COMMAND_FORMAT) | BIT(COMMAND_SOURCE) | BIT(COMMAND_LABEL), false, false, false, command_export},
     {"samples", "PROFILE [show HASH | relabel HASH LABEL | delete HASH] | delete --key NAME",
      "look at labelled texts, label them anew, delete them",

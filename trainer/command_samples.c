@@ -156,19 +156,24 @@ static int read_filter(const struct command *command, struct store_filter *out)
 {
     const char *label = command->options[COMMAND_LABEL];
     const char *source = command->options[COMMAND_SOURCE];
+    const char *category = command->options[COMMAND_CATEGORY];
     const char *limit = command->options[COMMAND_LIMIT];
     unsigned long long number = LIST_LIMIT;
 
-    *out = (struct store_filter){-1, -1, 0};
+    *out = (struct store_filter){.label = -1, .source = -1};
     if (label != NULL && (out->label = records_label(bytes_of(label))) < 0) {
         return command_misused(command, "--label is pass or violation", label);
     }
     if (source != NULL && (out->source = records_source(bytes_of(source))) < 0) {
         return command_misused(command, "--source is import, reviewer or person", source);
     }
+    if (category != NULL && (category[0] == '\0' || !records_is_category(bytes_of(category)))) {
+        return command_misused(command, "--category is UTF-8 of 1 to 64 bytes", category);
+    }
     if (limit != NULL && bytes_number(bytes_of(limit), LIST_LIMIT_MAX, &number) != STATUS_OK) {
         return command_misused(command, "--limit is 0 to 10000", limit);
     }
+    out->category = bytes_of(category == NULL ? "" : category);
     out->limit = (int64_t)number;
     return PROGRAM_OK;
 }
@@ -321,6 +326,17 @@ static bool read_hash(const char *digits, unsigned char out[TEXT_HASH_BYTES])
     return true;
 }
 
+/* What narrows a list says nothing of one text: whoever gives it there means something else. */
+static bool takes_options(const struct command *command, const char *act)
+{
+    bool is_list = strcmp(act, "list") == 0;
+    bool is_relabel = strcmp(act, "relabel") == 0;
+    bool has_filter = command->options[COMMAND_LABEL] != NULL || command->options[COMMAND_SOURCE] != NULL ||
+                      command->options[COMMAND_LIMIT] != NULL;
+
+    return is_list || (!has_filter && (is_relabel || command->options[COMMAND_CATEGORY] == NULL));
+}
+
 int command_samples(struct command *command)
 {
     const char *act = command->argument_count > 1 ? command->arguments[1] : "list";
@@ -329,12 +345,18 @@ int command_samples(struct command *command)
     int64_t profile_id;
 
     if (command->options[COMMAND_KEY] != NULL) {
-        return command->argument_count == 1 && strcmp(command->arguments[0], "delete") == 0
+        return command->argument_count == 1 && strcmp(command->arguments[0], "delete") == 0 && takes_options(command, "delete")
                    ? delete_key(command)
-                   : command_misused(command, "--key NAME belongs to delete alone", command->arguments[0]);
+                   : command_misused(command, "--key NAME belongs to delete, without another option", command->arguments[0]);
     }
     if (strcmp(act, "list") != 0 && strcmp(act, "show") != 0 && strcmp(act, "relabel") != 0 && strcmp(act, "delete") != 0) {
         return command_misused(command, "a profile is followed by show, relabel or delete", act);
+    }
+    if (!takes_options(command, act)) {
+        return command_misused(command, "--label, --source, --category and --limit narrow the list", act);
+    }
+    if (command->argument_count == 4 && strcmp(act, "relabel") != 0) {
+        return command_misused(command, "no word is behind the hash", command->arguments[3]);
     }
     if (command->argument_count > 1 && (command->argument_count < 3 || !read_hash(command->arguments[2], digits))) {
         return command_misused(command, "a hash has 32 hexadecimal digits",

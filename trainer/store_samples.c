@@ -82,6 +82,12 @@ static enum status on_row(void *context, const struct db_rows *row)
     return reader->on_fact(reader->context, &fact);
 }
 
+/* A null is no text for libpq. */
+static struct bytes category_of(const struct store_filter *filter)
+{
+    return filter->category.count == 0 ? BYTES("") : filter->category;
+}
+
 enum status store_list_facts(struct store *store, int64_t profile_id, const struct store_filter *filter,
                              const struct store_fact_reader *reader)
 {
@@ -89,11 +95,12 @@ enum status store_list_facts(struct store *store, int64_t profile_id, const stru
     const struct db_value values[] = {
         {.type = DB_BIGINT, .bigint = profile_id},     {.type = DB_BIGINT, .bigint = SAMPLE_TEXT_BYTES_MAX},
         {.type = DB_BIGINT, .bigint = filter->label},  {.type = DB_BIGINT, .bigint = filter->source},
-        {.type = DB_BIGINT, .bigint = filter->limit},
+        {.type = DB_BIGINT, .bigint = filter->limit},  {.type = DB_TEXT, .bytes = category_of(filter)},
     };
 
     return db_stream(store->db,
-                     FACTS "and ($3 < 0 or v.label = $3) and ($4 < 0 or v.source = $4) order by v.labelled_at desc limit $5",
+                     FACTS "and ($3 < 0 or v.label = $3) and ($4 < 0 or v.source = $4) and ($6 = '' or v.category = $6) "
+                           "order by v.labelled_at desc limit $5",
                      values, sizeof values / sizeof *values, on_row, &copy);
 }
 
@@ -105,11 +112,12 @@ enum status store_page_facts(struct store *store, int64_t profile_id, const stru
         {.type = DB_BIGINT, .bigint = profile_id},     {.type = DB_BIGINT, .bigint = SAMPLE_TEXT_BYTES_MAX},
         {.type = DB_BIGINT, .bigint = filter->label},  {.type = DB_BIGINT, .bigint = filter->source},
         {.type = DB_BIGINT, .bigint = filter->limit},  {.type = DB_BYTEA, .bytes = after.count == 0 ? BYTES("") : after},
+        {.type = DB_TEXT, .bytes = category_of(filter)},
     };
 
     return db_stream(store->db,
                      FACTS "and v.text_hash > $6 and ($3 < 0 or v.label = $3) and ($4 < 0 or v.source = $4) "
-                           "order by v.text_hash limit $5",
+                           "and ($7 = '' or v.category = $7) order by v.text_hash limit $5",
                      values, sizeof values / sizeof *values, on_row, &copy);
 }
 

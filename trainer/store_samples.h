@@ -47,10 +47,11 @@ struct store_fact_reader {
     void *context;
 };
 
-/* Which ones: label and source below 0 = all. */
+/* Which ones: label and source below 0, and no category = all. */
 struct store_filter {
     int label;
     int source;
+    struct bytes category;
     int64_t limit;
 };
 /* The newest first. */

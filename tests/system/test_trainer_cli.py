@@ -181,6 +181,9 @@ def test_samples_are_listed_shown_and_deleted(desk, cluster):
     assert len(desk.json("samples", "default", "--limit", "30")) == 30
     only = desk.json("samples", "default", "--label", "violation", "--limit", 100)
     assert len(only) == 15 and {row["label"] for row in only} == {"violation"}
+    desk.run("samples", "default", "relabel", only[1]["hash"], "violation", "--category", "spam")
+    assert [row["hash"] for row in desk.json("samples", "default", "--category", "spam")] == [only[1]["hash"]]
+    assert desk.json("samples", "default", "--category", "spa") == []
     listed = desk.run("samples", "default", "--limit", 1).stdout
     assert "\x1b" not in listed and " ..." in listed
     chosen = only[0]["hash"]
@@ -191,7 +194,9 @@ def test_samples_are_listed_shown_and_deleted(desk, cluster):
     assert cluster.query("select count(*) from verdicts") == [["29"]]
     for words in (["samples", "default", "show"], ["samples", "default", "delete", "12"], ["samples", "default", "burn", chosen],
                   ["samples", "default", "relabel", chosen, "maybe"], ["samples", "default", "--limit", "10001"],
-                  ["samples", "default", "--key", "team-a"]):
+                  ["samples", "default", "--key", "team-a"], ["samples", "default", "show", chosen, "--label", "pass"],
+                  ["samples", "default", "delete", chosen, "--category", "spam"], ["samples", "default", "delete", chosen, chosen],
+                  ["samples", "delete", "--key", "team-a", "--label", "pass"], ["samples", "default", "--category", ""]):
         desk.run(*words, code=2)
     desk.run("samples", "nobody", code=1)
 
