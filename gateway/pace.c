@@ -24,7 +24,7 @@ struct pace {
     uint64_t standing_ms;  /* since when there was somebody at the end of each turn; 0 = there was nobody */
     bool has_stood;        /* since the last tick somebody was in line at the end of a turn; */
     bool is_crowded;       /* or a request was one too many; */
-    bool is_busy;          /* in the tick before it was so, and there was little sleep */
+    bool is_busy;          /* in the tick before it was so, and there was little sleep, or no time since */
     bool is_short;         /* of time: since a tick with little sleep */
     size_t judging;        /* texts with moderators */
     struct series *gauge;
@@ -182,9 +182,8 @@ void pace_crowd(struct pace *pace)
 
 void pace_tick(struct pace *pace, uint64_t slept_ns, uint64_t all_ns)
 {
-    pace->is_busy = (pace->is_crowded && slept_ns < all_ns / PACE_SLEEP_PART) ||
-                    (pace->has_stood && slept_ns < all_ns / PACE_PAUSE_PART);
     pace->is_short = slept_ns < all_ns / PACE_PAUSE_PART || (pace->is_short && slept_ns <= all_ns / PACE_SLEEP_PART);
+    pace->is_busy = (pace->is_crowded && slept_ns < all_ns / PACE_SLEEP_PART) || (pace->has_stood && pace->is_short);
     pace->is_crowded = false;
     pace->has_stood = false;
 }

@@ -14,10 +14,11 @@
  *   PACE_WAIT_MAX_MS   a request that has waited so long is refused
  *
  * A short line comes to its end again and again where the loop has no time all the same: it is full, too, where it slept less
- * than an eighth of a tick (PACE_PAUSE_PART) in which somebody waited. Requests that wait elsewhere (for moderators, for
- * upstreams) fill limits.in_flight too; refusing the others may take no more than a part of the loop's time: where it slept less
- * than a half of a tick in which there were such, it is full as well. A full loop accepts few connections, and lets those rest
- * whose requests it turns away.
+ * than an eighth of a tick (PACE_PAUSE_PART) in which somebody waited, and stays so until nobody waits in a tick or it slept more
+ * than a half of one: the pauses of a quota look like sleep, and a turn that is not full takes as many connections as eight ticks
+ * that are. Requests that wait elsewhere (for moderators, for upstreams) fill limits.in_flight too; refusing the others may take
+ * no more than a part of the loop's time: where it slept less than a half of a tick in which there were such, it is full as well.
+ * A full loop accepts few connections, and lets those rest whose requests it turns away.
  *
  * With moderators it is the same: a loop that takes as many verdicts a turn as it begins requests never comes to the end of those
  * that one burst has left there, and each costs more for it. One that slept less than an eighth of a tick begins none, therefore,

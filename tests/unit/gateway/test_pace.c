@@ -214,6 +214,39 @@ static void a_line_makes_a_loop_full_that_has_not_slept(void **state)
     assert_false(pace_is_full(pace, 1000));
 }
 
+static void stand_for_a_turn(struct pace *pace)
+{
+    struct pace_member member = {0};
+
+    pace_stand(pace, &member, BYTES("a"), 1000);
+    pace_turn(pace, 1000);
+    pace_leave(pace, &member);
+    pace_turn(pace, 1000);
+}
+
+static void a_loop_stays_full_until_nobody_waits_or_it_has_slept(void **state)
+{
+    struct pace *pace = ((struct fixture *)*state)->pace;
+
+    stand_for_a_turn(pace);
+    pace_tick(pace, 0, 800);
+    stand_for_a_turn(pace);
+    pace_tick(pace, 800 / PACE_SLEEP_PART, 800);
+    assert_true(pace_is_full(pace, 1000));
+    assert_int_equal(PACE_ACCEPTS, pace_accepts(pace, 1000));
+    stand_for_a_turn(pace);
+    pace_tick(pace, 800 / PACE_SLEEP_PART + 1, 800);
+    assert_false(pace_is_full(pace, 1000));
+    stand_for_a_turn(pace);
+    pace_tick(pace, 800 / PACE_SLEEP_PART, 800); /* it has had time since */
+    assert_false(pace_is_full(pace, 1000));
+    stand_for_a_turn(pace);
+    pace_tick(pace, 0, 800);
+    assert_true(pace_is_full(pace, 1000));
+    pace_tick(pace, 800 / PACE_SLEEP_PART, 800); /* nobody waited */
+    assert_false(pace_is_full(pace, 1000));
+}
+
 static void a_full_loop_has_a_short_line(void **state)
 {
     struct pace *pace = ((struct fixture *)*state)->pace;
@@ -269,6 +302,7 @@ int main(void)
         with_pace(who_has_waited_too_long_is_found_in_any_queue),
         with_pace(a_line_that_stands_makes_the_loop_full),
         with_pace(a_line_makes_a_loop_full_that_has_not_slept),
+        with_pace(a_loop_stays_full_until_nobody_waits_or_it_has_slept),
         with_pace(a_full_loop_has_a_short_line),
         with_pace(a_loop_without_time_takes_verdicts_first),
         with_pace(a_crowd_makes_a_loop_full_that_hardly_sleeps),
