@@ -20,12 +20,22 @@ static const struct json_token *member_of_type(const struct json *json, const st
     return value != NULL && value->type == type ? value : NULL;
 }
 
+/* Some servers leave the index out; another one than the first is of another answer. */
+static bool is_first(const struct json *json, const struct json_token *choice)
+{
+    const struct json_token *index = choice->type == JSON_OBJECT ? json_member(json, choice, "index") : NULL;
+    int64_t number;
+
+    return index == NULL || index->type == JSON_NULL ||
+           (index->type == JSON_NUMBER && json_integer(json, index, &number) == STATUS_OK && number == 0);
+}
+
 /* The one choice of a completion (`within` is "message") or of a part of one ("delta"), or NULL. */
 static const struct json_token *find_choice(const struct json *json, const char *within)
 {
     const struct json_token *choices = member_of_type(json, &json->tokens[0], "choices", JSON_ARRAY);
 
-    if (choices == NULL || choices->count != 1) {
+    if (choices == NULL || choices->count != 1 || !is_first(json, json_first(json, choices))) {
         return NULL;
     }
     return member_of_type(json, json_first(json, choices), within, JSON_OBJECT);
@@ -153,7 +163,10 @@ static enum status read_stream(struct json *json, struct bytes body, struct buff
         status = next_event(sse, &body, &event);
         if (status == STATUS_OK) {
             done = bytes_equal(event.data, BYTES("[DONE]"));
-            status = done ? STATUS_OK : read_event(json, event.data, content);
+            status = bytes_equal(event.type, BYTES("error")) ? STATUS_MALFORMED : status;
+        }
+        if (status == STATUS_OK && !done) {
+            status = read_event(json, event.data, content);
         }
     }
     sse_close(&sse);

@@ -254,12 +254,32 @@ static void a_stream_that_is_cut_or_of_another_shape_is_no_verdict(void **state)
     body_is_no_verdict(FIRST FIRST SECOND DONE);
     body_is_no_verdict(FIRST "data: {\"error\":{\"message\":\"overloaded\"}}\n\n" SECOND DONE);
     body_is_no_verdict(FIRST "data: not json\n\n" SECOND DONE);
+    body_is_no_verdict("event: error\n" FIRST SECOND DONE);
+    body_is_no_verdict(FIRST "event: error\ndata: [DONE]\n\n" SECOND DONE);
     body_is_no_verdict(FIRST "data: {\"choices\":[{\"delta\":null}]}\n\n" SECOND DONE);
     body_is_no_verdict("data: {\"choices\":[{\"delta\":{}},{\"delta\":{}}]}\n\n" FIRST SECOND DONE);
     for (size_t count = 0; count < sizeof whole - 4; count++) { /* its last line end and blank line may be missing */
         struct review_answer answer;
 
         assert_status(STATUS_MALFORMED, review_answer_read((struct bytes){whole, count}, &answer));
+    }
+}
+
+#define CHOICE(index, text) "data: {\"choices\":[{\"index\":" index ",\"delta\":{\"content\":" text "}}]}\n\n"
+
+/* Parts of two answers are none, nor is the second one alone. */
+static void another_choice_than_the_first_is_no_verdict(void **state)
+{
+    static const char *const indices[] = {"1", "-1", "0.5", "\"0\"", "[]"};
+
+    (void)state;
+    for (size_t at = 0; at < sizeof indices / sizeof *indices; at++) {
+        char body[512];
+
+        (void)snprintf(body, sizeof body, FIRST CHOICE("%s", "\"\"") SECOND DONE, indices[at]);
+        body_is_no_verdict(body);
+        (void)snprintf(body, sizeof body, "{\"choices\":[{\"index\":%s,\"message\":{\"content\":" CONTENT "}}]}", indices[at]);
+        body_is_no_verdict(body);
     }
 }
 
@@ -292,6 +312,7 @@ int main(void)
         cmocka_unit_test(a_completion_of_another_shape_is_no_verdict),
         cmocka_unit_test(a_stream_is_put_together_to_the_same_verdict),
         cmocka_unit_test(a_stream_that_is_cut_or_of_another_shape_is_no_verdict),
+        cmocka_unit_test(another_choice_than_the_first_is_no_verdict),
         cmocka_unit_test(the_content_of_a_stream_is_bounded),
     };
 
