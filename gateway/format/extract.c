@@ -215,7 +215,24 @@ bool extract_is_identifier(const struct json *json, const struct json_token *str
     return true;
 }
 
-/* One string on a line of its own. A run of base64 that is not to be judged is taken back, and looked into. */
+/* A run of base64, or a data URL: looked into, and not taken for words where it is too long to be some. */
+static void take_encoded(struct extract *extract, enum stream stream, const struct json *json, const struct json_token *string)
+{
+    struct buffer scratch;
+    struct bytes text;
+
+    if (extract_decode(extract, json, string, &scratch, &text)) {
+        if (!extract_is_data_url(text)) {
+            extract_run(extract, text);
+        } else if (!extract_data_url(extract, text)) {
+            extract_end_line(extract, stream);
+            append_string(extract, stream, json, string);
+        }
+    }
+    buffer_free(&scratch);
+}
+
+/* One string on a line of its own, which is taken back when it is not to be judged. */
 static void take_line(struct extract *extract, enum stream stream, const struct json *json,
                       const struct json_token *string, enum passed passed)
 {
@@ -229,12 +246,11 @@ static void take_line(struct extract *extract, enum stream stream, const struct 
     extract_end_line(extract, stream);
     before = buffer->count;
     append_string(extract, stream, json, string);
-    added = bytes_from(buffer_view(buffer), before);
-    if (extract->status == STATUS_OK && passed == PASS_ENCODED && data_url_is_base64_run(added)) {
+    added = bytes_from(buffer_view(buffer), before); /* nothing where the stream is not in scope */
+    if (extract->status == STATUS_OK && passed == PASS_ENCODED && (data_url_is_base64_run(added) || extract_is_data_url(added))) {
         buffer->count = before;
         extract->result.text_bytes -= added.count;
-        extract_run(extract, added);
-        return;
+        take_encoded(extract, stream, json, string);
     }
     extract_end_line(extract, stream);
 }

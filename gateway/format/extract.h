@@ -17,8 +17,8 @@
  * and everything after that does nothing: one look at extract_finish() is enough.
  *
  * Not judged, but counted: images, audio, files that are not text, and, in unknown shapes only, runs of base64 of 1 KiB
- * and more that hold no text. Strings that a model is known to read as text are judged even when they look like base64:
- * "how_to_build_..." does as well.
+ * and more that hold no text, and such data URLs. Strings that a model is known to read as text are judged even when they
+ * look like base64: "how_to_build_..." does as well.
  *
  * Thread: any, one at a time.
  */

@@ -53,6 +53,12 @@ void extract_end_line(struct extract *extract, enum stream stream);
 bool extract_decode(struct extract *extract, const struct json *json, const struct json_token *string, struct buffer *scratch,
                     struct bytes *out);
 
+/* A data URL of base64, or of an image or a recording. */
+bool extract_is_data_url(struct bytes text);
+
+/* The same in a shape that nobody knows: judged or counted. False: it is so short that it may be words as it stands, too. */
+bool extract_data_url(struct extract *extract, struct bytes text);
+
 /* A run of base64 where nobody knows what it is: judged when it is text, else counted. */
 void extract_run(struct extract *extract, struct bytes base64);
 

@@ -242,6 +242,21 @@ static bool take_media(struct extract *extract, struct bytes content, enum media
     return !url.base64 || take_typed(extract, url.media_type, url.data);
 }
 
+bool extract_is_data_url(struct bytes text)
+{
+    struct data_url url;
+    enum media media;
+
+    return data_url_read(text, &url) && (url.base64 || is_counted(url.media_type, &media));
+}
+
+bool extract_data_url(struct extract *extract, struct bytes text)
+{
+    bool known = take_media(extract, text, MEDIA_FILE);
+
+    return known && text.count >= BASE64_RUN_BYTES_MIN;
+}
+
 bool extract_decode(struct extract *extract, const struct json *json, const struct json_token *string,
                    struct buffer *scratch, struct bytes *out)
 {

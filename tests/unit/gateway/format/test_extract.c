@@ -166,6 +166,53 @@ static const struct json_token *letters(char *text, size_t count)
     return token(text);
 }
 
+static void data_urls_in_unknown_shapes_are_judged_or_counted(void **state)
+{
+    static const struct {
+        const char *content;
+        size_t images, audio, files;
+        const char *expected;
+    } cases[] = {
+        {"data:image/png;base64,iVBORw0KGgo=", 1, 0, 0, "user:data:image/png;base64,iVBORw0KGgo=\n;"},
+        {"data:video/mp4;base64,//79", 0, 1, 0, "user:data:video/mp4;base64,//79\n;"},
+        {"data:application/pdf;base64,//79", 0, 0, 1, "user:data:application/pdf;base64,//79\n;"},
+        {"data:text/plain;base64,aGVsbG8=", 0, 0, 0, "document:hello\n;user:data:text/plain;base64,aGVsbG8=\n;"},
+        {"data:image/svg+xml,%3Csvg>", 1, 0, 0, "document:<svg>\n;user:data:image/svg+xml,%3Csvg>\n;"},
+        {"data: one, two", 0, 0, 0, "user:data: one, two\n;"},
+    };
+    static char text[2 * BASE64_RUN_BYTES_MIN];
+
+    (void)state;
+    for (size_t index = 0; index < sizeof cases / sizeof cases[0]; index++) {
+        char quoted[128];
+
+        (void)snprintf(quoted, sizeof quoted, "\"%s\"", cases[index].content);
+        start(SCOPE_DEFAULT, TEXT_BYTES);
+        extract_begin(extract, SCOPE_USER);
+        extract_strings(extract, &json, token(quoted));
+        extract_end(extract);
+        assert_segments(cases[index].expected);
+        assert_int_equal(cases[index].images, result.image_count);
+        assert_int_equal(cases[index].audio, result.audio_count);
+        assert_int_equal(cases[index].files, result.file_count);
+    }
+    /* A long one is no words; where documents go themselves it is not lost either. */
+    (void)snprintf(text, sizeof text, "\"data:text/plain;base64,%0*d\"", BASE64_RUN_BYTES_MIN, 0);
+    memset(strchr(text, ',') + 1, 'A', BASE64_RUN_BYTES_MIN);
+    memcpy(strchr(text, ',') + 1, "aGVsbG8g", 8);
+    for (int turn = 0; turn < 2; turn++) {
+        start(SCOPE_DEFAULT, TEXT_BYTES);
+        extract_begin(extract, turn == 0 ? SCOPE_USER : SCOPE_DOCUMENT);
+        if (turn == 0) {
+            extract_strings(extract, &json, token(text));
+        } else {
+            extract_values(extract, &json, token(text), ENCODED_COUNTED);
+        }
+        extract_end(extract);
+        assert_segments("document:hello \n;");
+    }
+}
+
 static void runs_of_base64_are_counted_in_unknown_shapes_and_judged_as_text(void **state)
 {
     static char text[BASE64_RUN_BYTES_MIN + 3];
@@ -321,6 +368,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(string_values_are_found_at_any_depth_and_keys_are_not_text, set_up, tear_down),
         cmocka_unit_test_setup_teardown(strings_beside_all_messages_are_a_message, set_up, tear_down),
         cmocka_unit_test_setup_teardown(strings_are_found_at_the_greatest_depth, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(data_urls_in_unknown_shapes_are_judged_or_counted, set_up, tear_down),
         cmocka_unit_test_setup_teardown(runs_of_base64_are_counted_in_unknown_shapes_and_judged_as_text, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(the_bound_counts_all_segments_and_their_line_feeds, set_up, tear_down),
