@@ -97,13 +97,13 @@ static bool give_way(struct connection *connection)
     return true;
 }
 
-/* Before its first request. */
+/* Before its first request; one that came since the loop last looked at its sockets is one. */
 static bool close_silent(struct connection_set *set)
 {
     struct roster_member *member = roster_oldest(&set->roster, HEAD);
 
     return member != NULL && clock_ms() - member->since_ms >= SILENT_MS && !request_begun(connection_of(member)->request) &&
-           give_way(connection_of(member));
+           !connection_has_unread(connection_of(member)) && give_way(connection_of(member));
 }
 
 bool connection_set_close_idle(struct connection_set *set)

@@ -311,7 +311,7 @@ static void expired(struct roster_member *member)
     switch (connection->member.state) {
     case HEAD:
         connection->reason = BY_HEADER_TIME;
-        if (request_begun(connection->request)) {
+        if (request_begun(connection->request) || connection_has_unread(connection)) {
             connection_refuse(connection, REFUSAL_HEADER_TIME);
         } else {
             connection_close(connection, BY_HEADER_TIME, false);

@@ -400,6 +400,21 @@ static void a_silent_client_is_closed_at_the_header_time(void **state)
     assert_int_equal(1, closed_by(world, "header_time"));
 }
 
+/* A plain close would be a reset, and no answer. */
+static void a_head_that_has_just_come_is_refused_at_the_header_time(void **state)
+{
+    struct world *world = *state;
+
+    clock_freeze(1000);
+    connect_client(world);
+    clock_freeze(11000);
+    say(world, "GET / HTTP/1.1\r\n"); /* and the loop has not looked */
+    connection_set_tick(world->set);
+    assert_int_equal(REFUSAL_HEADER_TIME, world->refusal);
+    assert_hears("refused");
+    assert_int_equal(0, hear_end(world));
+}
+
 static void a_head_that_drips_is_refused_at_the_header_time(void **state)
 {
     struct world *world = *state;
@@ -930,6 +945,7 @@ int main(void)
         in_world(a_client_that_ends_its_side_within_its_body_hears_so),
         in_world(a_client_that_only_ends_its_side_still_gets_an_answer_on_its_way),
         in_world(a_silent_client_is_closed_at_the_header_time),
+        in_world(a_head_that_has_just_come_is_refused_at_the_header_time),
         in_world(a_head_that_drips_is_refused_at_the_header_time),
         in_world(a_body_that_drips_is_refused_at_the_body_time),
         in_world(a_body_below_its_rate_is_refused_and_one_at_it_is_not),

@@ -53,6 +53,19 @@ static void a_silent_connection_gives_way_after_a_second_and_a_busy_one_never(vo
     assert_false(connection_set_close_idle(world->set));
 }
 
+static void a_silent_connection_whose_request_has_just_come_does_not_give_way(void **state)
+{
+    struct world *world = *state;
+
+    clock_freeze(1000);
+    connect_client(world);
+    clock_freeze(1000 + SILENT_MS);
+    say(world, GET); /* and the loop has not looked */
+    assert_false(connection_set_close_idle(world->set));
+    world->answer = "ok";
+    assert_hears("ok");
+}
+
 static void keep_and_rest(struct world *world)
 {
     connection_rest(world->connection, 1);
@@ -301,6 +314,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         with_world(idle_connections_are_kept_shorter_from_85_to_80_percent),
         with_world(a_silent_connection_gives_way_after_a_second_and_a_busy_one_never),
+        with_world(a_silent_connection_whose_request_has_just_come_does_not_give_way),
         with_world(who_has_sent_a_request_is_not_closed_as_idle),
         with_world(so_many_that_have_sent_a_request_are_passed_over),
         with_world(the_answer_that_holds_most_is_cut_when_little_is_left),
