@@ -29,10 +29,12 @@ struct range {
 #define IPV6(a, b, c, d) {{GROUP(a), GROUP(b), GROUP(c), GROUP(d)}}
 
 /* IANA IPv4 and IPv6 Special-Purpose Address Registries (RFC 6890, with RFC 8190 and later entries), the multicast and
- * reserved blocks of RFC 1112, RFC 5771 and RFC 4291, and one address of a cloud. The first match counts. */
+ * reserved blocks of RFC 1112, RFC 5771 and RFC 4291, and addresses of clouds that give out a machine's credentials: these are
+ * refused where private ones are open too. The first match counts. */
 static const struct range ranges[] = {
     {IPV4(0, 0, 0, 0), IPV4_BITS(8), RANGE_REFUSED},        /* this network: RFC 791 */
     {IPV4(10, 0, 0, 0), IPV4_BITS(8), RANGE_PRIVATE},       /* RFC 1918 */
+    {IPV4(100, 100, 100, 200), IPV4_BITS(32), RANGE_REFUSED}, /* Alibaba's metadata */
     {IPV4(100, 64, 0, 0), IPV4_BITS(10), RANGE_PRIVATE},    /* shared address space: RFC 6598 */
     {IPV4(127, 0, 0, 0), IPV4_BITS(8), RANGE_PRIVATE},      /* loopback: RFC 1122 */
     {IPV4(168, 63, 129, 16), IPV4_BITS(32), RANGE_REFUSED}, /* Azure's host agent */
@@ -52,6 +54,7 @@ static const struct range ranges[] = {
     {IPV4(240, 0, 0, 0), IPV4_BITS(4), RANGE_REFUSED},      /* reserved, broadcast: RFC 1112 */
     {{{[15] = 1}}, 128, RANGE_PRIVATE},                     /* loopback: RFC 4291 */
     {{{0}}, 96, RANGE_INNER},                               /* IPv4-compatible, and :: itself: RFC 4291 */
+    {{{[8] = 0xFF, [9] = 0xFF}}, 96, RANGE_INNER},          /* IPv4-translated: RFC 2765 */
     {IPV6(0x0064, 0xff9b, 0, 0), 96, RANGE_INNER},          /* NAT64: RFC 6052 */
     {IPV6(0x0064, 0xff9b, 1, 0), 48, RANGE_REFUSED},        /* local NAT64: RFC 8215 */
     {IPV6(0x0100, 0, 0, 0), 64, RANGE_REFUSED},             /* discard: RFC 6666 */
@@ -62,6 +65,8 @@ static const struct range ranges[] = {
     {IPV6(0x2620, 0x004f, 0x8000, 0), 48, RANGE_REFUSED},   /* AS112: RFC 7534 */
     {IPV6(0x3fff, 0, 0, 0), 20, RANGE_REFUSED},             /* documentation: RFC 9637 */
     {IPV6(0x5f00, 0, 0, 0), 16, RANGE_REFUSED},             /* segment routing: RFC 9602 */
+    {{{0xfd, 0x00, 0x0e, 0xc2, [14] = 0x02, [15] = 0x54}}, 128, RANGE_REFUSED}, /* Amazon's metadata */
+    {{{0xfd, 0x20, 0x00, 0xce, [14] = 0x02, [15] = 0x54}}, 128, RANGE_REFUSED}, /* Google's metadata */
     {IPV6(0xfc00, 0, 0, 0), 7, RANGE_PRIVATE},              /* unique local: RFC 4193 */
     {IPV6(0xfe80, 0, 0, 0), 10, RANGE_REFUSED},             /* link-local: RFC 4291 */
     {IPV6(0xfec0, 0, 0, 0), 10, RANGE_REFUSED},             /* site-local: RFC 3879 */

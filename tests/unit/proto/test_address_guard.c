@@ -34,7 +34,7 @@ static void check(bool allowed, const char *text, bool allow_private)
 static void public_addresses_are_allowed(void **state)
 {
     static const char *const public[] = {"1.1.1.1", "8.8.8.8", "93.184.215.14", "2606:4700::1", "2a00:1450::5",
-                                         "64:ff9b::8.8.8.8", "::ffff:8.8.8.8"};
+                                         "64:ff9b::8.8.8.8", "::ffff:8.8.8.8", "::ffff:0:8.8.8.8"};
 
     (void)state;
     for (size_t index = 0; index < sizeof public / sizeof public[0]; index++) {
@@ -66,10 +66,13 @@ static void allow_private_opens_private_ranges_and_nothing_else(void **state)
 {
     static const char *const private[] = {"127.0.0.1", "10.1.2.3",  "172.16.0.1", "192.168.1.1", "100.64.0.1",
                                           "::1",       "fd00::1",   "::ffff:127.0.0.1", "::127.0.0.1",
-                                          "64:ff9b::10.0.0.1"};
+                                          "64:ff9b::10.0.0.1", "::ffff:0:127.0.0.1", "100.100.100.199",
+                                          "fd00:ec2::253",     "fd20:ce::255"};
     static const char *const never[] = {"169.254.169.254", "0.0.0.0",   "::",     "224.0.0.1",        "255.255.255.255",
                                         "fe80::1",         "2001::1",   "ff02::1", "::ffff:169.254.169.254",
-                                        "64:ff9b::169.254.169.254",     "2002:7f00:1::", "168.63.129.16"};
+                                        "64:ff9b::169.254.169.254",     "2002:7f00:1::", "168.63.129.16",
+                                        "100.100.100.200",              "fd00:ec2::254", "fd20:ce::254",
+                                        "::ffff:0:169.254.169.254",     "::ffff:100.100.100.200"};
 
     (void)state;
     for (size_t index = 0; index < sizeof private / sizeof private[0]; index++) {
