@@ -4,14 +4,20 @@
 #include "gateway/reply.h"
 #include "proto/limits.h"
 
-/* Fields that speak of the connection between upstream and gateway, or of the upstream's site, and not of the answer. */
+/* Fields that speak of the connection between upstream and gateway, or of the upstream's site, and not of the answer; and orders
+ * that a server in front of us (deploy/nginx.conf) would take as ours: to answer with a file or page of its own instead, or to
+ * keep or slow the answer. "X-Accel-Buffering: no" is no more than streams need. */
 static bool is_kept_from_client(struct bytes name)
 {
     static const struct bytes names[] = {
         {"set-cookie", 10},           {"strict-transport-security", 25}, {"content-security-policy", 23},
         {"permissions-policy", 18},   {"x-frame-options", 15},           {"x-xss-protection", 16},
         {"referrer-policy", 15},      {"alt-svc", 7},                    {"content-security-policy-report-only", 35},
-        {"x-content-type-options", 22}, {"set-cookie2", 11},
+        {"x-content-type-options", 22}, {"set-cookie2", 11},             {"clear-site-data", 15},
+        {"nel", 3},                   {"report-to", 9},                  {"reporting-endpoints", 19},
+        {"x-accel-redirect", 16},     {"x-accel-expires", 15},           {"x-accel-limit-rate", 18},
+        {"x-accel-charset", 15},      {"x-sendfile", 10},                {"x-lighttpd-send-file", 20},
+        {"x-sendfile2", 11},          {"x-litespeed-location", 20},      {"x-reproxy-url", 13},
     };
 
     for (size_t index = 0; index < sizeof names / sizeof names[0]; index++) {

@@ -36,8 +36,35 @@ static void fields_of_the_answer_pass_and_ours_join(void **state)
     fields_close(&added);
 }
 
+/* nginx in front of us would answer with a file of its own, or keep the answer and give it to others. */
+static void no_field_orders_a_server_in_front_of_us_about(void **state)
+{
+    static const char *const names[] = {"X-Accel-Redirect",   "x-accel-expires",     "X-Accel-Limit-Rate", "X-Accel-Charset",
+                                        "X-Sendfile",         "X-LIGHTTPD-send-file", "X-Sendfile2",        "X-LiteSpeed-Location",
+                                        "X-Reproxy-URL",      "Clear-Site-Data",     "NEL",                "Report-To",
+                                        "Reporting-Endpoints"};
+    const size_t count = sizeof names / sizeof names[0];
+    struct fields *from = NULL, *out = NULL;
+    struct bytes value;
+
+    (void)state;
+    assert_status(STATUS_OK, fields_open(&from, count + 1, KIB));
+    for (size_t index = 0; index < count; index++) {
+        assert_status(STATUS_OK, fields_add(from, bytes_of(names[index]), BYTES("/secret")));
+    }
+    assert_status(STATUS_OK, fields_add(from, BYTES("X-Accel-Buffering"), BYTES("no")));
+    assert_status(STATUS_OK, relay_fields_open(&out, from, NULL));
+    assert_int_equal(1, fields_count(out));
+    assert_true(fields_find(out, BYTES("x-accel-buffering"), &value));
+    fields_close(&out);
+    fields_close(&from);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(fields_of_the_answer_pass_and_ours_join)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(fields_of_the_answer_pass_and_ours_join),
+        cmocka_unit_test(no_field_orders_a_server_in_front_of_us_about),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
