@@ -290,24 +290,30 @@ bool exchange_query_has_own_key(const struct exchange *exchange)
     return exchange->caller != NULL && find_in_query(exchange, exchange->query, room, &seen) != NULL;
 }
 
-/* Fields of the caller that are not the upstream's business, beside those of one hop; and those by which some servers take
- * another method or path than the request line's, which is what was routed and judged. */
+/* Fields of the caller that are not the upstream's business, beside those of one hop; those by which some servers take another
+ * method, path or client than what was routed, judged and counted; and "Proxy", which CGI takes for a setting of its own. */
 static bool is_kept_back(struct bytes name)
 {
     static const struct bytes names[] = {
-        {"host", 4},           {"accept-encoding", 15}, {"cookie", 6},      {"cookie2", 7},
-        {"expect", 6},         {"forwarded", 9},        {"x-real-ip", 9},   {"x-client-ip", 11},
-        {"via", 3},            {"x-http-method", 13},   {"x-method", 8},    {"x-http-method-override", 22},
-        {"x-original-url", 14}, {"x-rewrite-url", 13},  {"x-method-override", 17},
+        {"host", 4},             {"accept-encoding", 15},     {"cookie", 6},           {"cookie2", 7},
+        {"expect", 6},           {"forwarded", 9},            {"x-real-ip", 9},        {"x-client-ip", 11},
+        {"via", 3},              {"x-http-method", 13},       {"x-method", 8},         {"x-http-method-override", 22},
+        {"x-rewrite-url", 13},   {"x-method-override", 17},   {"true-client-ip", 14},  {"cf-connecting-ip", 16},
+        {"proxy", 5},            {"x-cluster-client-ip", 19}, {"fastly-client-ip", 16}, {"x-host", 6},
     };
+    static const struct bytes prefixes[] = {{"x-forwarded-", 12}, {"x-original-", 11}, {"x-prismguard-", 13}};
 
     for (size_t index = 0; index < sizeof names / sizeof names[0]; index++) {
-        if (bytes_equal_nocase(name, names[index])) {
+        if (fields_is_alike(name, names[index])) {
             return true;
         }
     }
-    return bytes_equal_nocase(bytes_first(name, 12), BYTES("x-forwarded-")) ||
-           bytes_equal_nocase(bytes_first(name, 13), BYTES("x-prismguard-"));
+    for (size_t index = 0; index < sizeof prefixes / sizeof prefixes[0]; index++) {
+        if (fields_is_alike(bytes_first(name, prefixes[index].count), prefixes[index])) {
+            return true;
+        }
+    }
+    return false;
 }
 
 bool exchange_may_forward(const struct exchange *exchange, struct field field)

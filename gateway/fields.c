@@ -228,6 +228,23 @@ struct bytes fields_trim(struct bytes value)
     return value;
 }
 
+bool fields_is_alike(struct bytes name, struct bytes other)
+{
+    size_t index = 0;
+
+    while (name.count == other.count && index < name.count) {
+        struct bytes left = bytes_first(bytes_from(name, index), 1), right = bytes_first(bytes_from(other, index), 1);
+
+        left = left.data[0] == '_' ? BYTES("-") : left;
+        right = right.data[0] == '_' ? BYTES("-") : right;
+        if (!bytes_equal_nocase(left, right)) {
+            return false;
+        }
+        index++;
+    }
+    return name.count == other.count;
+}
+
 bool fields_is_one_hop(struct bytes name)
 {
     static const struct bytes names[] = {

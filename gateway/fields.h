@@ -48,6 +48,9 @@ bool fields_is_token(struct bytes text);
 /* Without the spaces and tabs around it. */
 struct bytes fields_trim(struct bytes value);
 
+/* Whether a server behind a CGI-like interface takes the two names for one: there '-' is '_' (RFC 3875 section 4.1.18). */
+bool fields_is_alike(struct bytes name, struct bytes other);
+
 /* Whether a field of this name belongs to one hop only and is never passed on (RFC 9110 section 7.6.1 and the fields of
  * proxies). */
 bool fields_is_one_hop(struct bytes name);

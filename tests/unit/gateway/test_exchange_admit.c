@@ -180,10 +180,32 @@ static void no_field_makes_another_request_of_it(void **state)
     open_town(&town, keys);
     asked = asked_by(&town, GET("/plain/v1/x") "Authorization: Bearer secret-a\r\nX-HTTP-Method-Override: DELETE\r\n"
                             "x-http-method: DELETE\r\nX-Method-Override: DELETE\r\nX-Method: DELETE\r\n"
-                            "X-Original-URL: /other\r\nX-Rewrite-URL: /other\r\nX-Original: kept\r\n\r\n");
+                            "X-Original-URL: /other\r\nX-Rewrite-URL: /other\r\nX-Original: kept\r\n"
+                            "X_HTTP_Method-Override: DELETE\r\nX_Rewrite_URL: /other\r\nX-Original-Method: DELETE\r\n"
+                            "x_original_uri: /other\r\nX-Host: /other\r\nX_Kept: kept\r\n\r\n");
     assert_null(strstr(asked, "DELETE"));
     assert_null(strstr(asked, "/other"));
+    town_holds(asked, "X_Kept: kept\r\n");
     town_holds(asked, "X-Original: kept\r\n");
+    free(asked);
+    town_close(&town);
+}
+
+/* Nor does a field name another client than the one that was counted, or a proxy for who reads fields as settings. */
+static void no_field_names_another_client_or_a_proxy(void **state)
+{
+    struct key_settings keys[2];
+    struct town town;
+    char *asked;
+
+    (void)state;
+    open_town(&town, keys);
+    asked = asked_by(&town, GET("/plain/v1/x") "Authorization: Bearer secret-a\r\nProxy: http://192.0.2.7\r\n"
+                            "X-Forwarded-For: 192.0.2.7\r\nX_Forwarded_For: 192.0.2.7\r\nX_Real-IP: 192.0.2.7\r\n"
+                            "True-Client-IP: 192.0.2.7\r\nCF-Connecting-IP: 192.0.2.7\r\nX-Cluster-Client-IP: 192.0.2.7\r\n"
+                            "Fastly-Client-IP: 192.0.2.7\r\nX-Client-IP: 192.0.2.7\r\nX-Client: kept\r\n\r\n");
+    assert_null(strstr(asked, "192.0.2.7"));
+    town_holds(asked, "X-Client: kept\r\n");
     free(asked);
     town_close(&town);
 }
@@ -477,6 +499,7 @@ int main(void)
         cmocka_unit_test(a_key_is_taken_from_every_place_and_goes_no_further),
         cmocka_unit_test(fields_of_one_hop_and_of_the_client_stay_here_and_traces_pass),
         cmocka_unit_test(no_field_makes_another_request_of_it),
+        cmocka_unit_test(no_field_names_another_client_or_a_proxy),
         cmocka_unit_test(a_key_has_its_rate_and_its_place_in_flight_and_gives_the_place_back),
         cmocka_unit_test(overload_refuses_keys_over_their_fair_share_first_and_costs_them_no_turn),
         cmocka_unit_test(without_keys_the_clients_address_has_the_share),
