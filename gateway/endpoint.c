@@ -1,6 +1,7 @@
 /* endpoint: the table of endpoints, what hints at a dialect where it names none, and credentials of each dialect. */
 #include "gateway/endpoint.h"
 
+#include "gateway/path.h"
 #include "proto/limits.h"
 
 #include <stddef.h>
@@ -100,7 +101,8 @@ static bool is_cancel(struct bytes path)
 
 bool endpoint_shows_answers(struct bytes path)
 {
-    return contains(path, BYTES("/responses/")) || contains(path, BYTES("/chat/completions/"));
+    return path_leads_through(path, BYTES("/responses")) || path_leads_through(path, BYTES("/chat/completions")) ||
+           path_leads_through(path, BYTES("/conversations"));
 }
 
 /* "stream": true, with JSON's spaces; inside a string the quotes would have backslashes before them. */

@@ -59,7 +59,8 @@ bool endpoint_next_key(struct bytes *query, struct bytes *out);
  * Statuses of buffer_append. */
 MUST_CHECK enum status endpoint_append_query_without_key(struct bytes query, struct buffer *out);
 
-/* Whether a path that is passed leads to an answer that the upstream keeps ("/v1/responses/{id}"), or to a part of one. */
+/* Whether a path that is passed leads to answers that the upstream keeps ("/v1/responses/{id}", "/v1/conversations/{id}/items"),
+ * or to a part of one. */
 bool endpoint_shows_answers(struct bytes path);
 
 #endif

@@ -2,6 +2,7 @@
 #include "gateway/route.h"
 
 #include "gateway/endpoint.h"
+#include "gateway/path.h"
 #include "gateway/upstream_origin.h"
 #include "proto/secret.h"
 
@@ -216,6 +217,7 @@ static bool is_ambiguous(struct bytes path, bool slashes)
     return false;
 }
 
+/* By the text alone: whatever else a URL calls its path is not what the operator has listed. */
 static bool has_prefix(struct bytes path, struct bytes prefix)
 {
     return bytes_starts_with(path, prefix) && (prefix.count == path.count || path.data[prefix.count] == '/');
@@ -223,15 +225,17 @@ static bool has_prefix(struct bytes path, struct bytes prefix)
 
 enum status route_find(const struct routes *routes, struct bytes path, const struct route **out, struct bytes *rest)
 {
+    struct path_front front;
+
     if (path.count == 0 || path.data[0] != '/' || is_ambiguous(path, false)) {
         return STATUS_MALFORMED;
     }
+    path_front_read(&front, path);
     for (size_t index = 0; index < routes->count; index++) {
         const struct route *route = &routes->at[index];
 
-        if (has_prefix(path, route->prefix)) {
+        if (path_begins_with(&front, route->prefix, rest)) {
             *out = route;
-            *rest = bytes_from(path, route->prefix.count);
             return STATUS_OK;
         }
     }
@@ -254,7 +258,7 @@ enum status route_find_url(const struct routes *routes, struct bytes url, const 
         return status;
     }
     path = bytes_from(url, bytes);
-    if (bytes_find(path, '?') >= 0 || is_ambiguous(path, true)) {
+    if (bytes_find(path, '?') >= 0 || !path_is_of_uri(path) || is_ambiguous(path, true)) {
         return STATUS_MALFORMED;
     }
     for (size_t index = 0; index < routes->url_count; index++) {

@@ -3,6 +3,7 @@
  *   routes: /openai -> https://api.openai.com        POST /openai/v1/chat/completions?x=1
  *           the longest prefix that ends at a segment's boundary wins and is taken off ("/" takes nothing off):
  *           https://api.openai.com + /v1/chat/completions + ?x=1
+ *           /%6Fpenai and //openai begin with it too (path.h), or they would have the rules of a shorter one
  *
  *   gateway.url_config_hosts: api.openai.com/v1      https://API.openai.com:443/v1/models
  *           a URL that a request names is compared with what the operator has listed: scheme, host and port as libcurl reads

@@ -133,3 +133,11 @@ def test_requests_before_the_end_of_a_client_s_side_are_all_answered(edge, upstr
             data += more
     assert data.count(b"HTTP/1.1 200") == 3
     assert [exchange.path for exchange in upstream.exchanges] == ["/0", "/1", "/2"]
+
+
+@pytest.mark.parametrize("path", ["/openai", "//openai", "/%6fpenai", "/open%61i", "/openai;a=b", "/;a/openai", "//%6Fpenai;//"])
+def test_no_other_spelling_of_a_path_leads_past_its_route(edge, upstream, path):
+    """The route / judges nothing and has the same upstream; nobody judges here, so that what is to be judged is refused."""
+    status, _, body = edge.post(b'{"model":"m","messages":[{"role":"user","content":"a"}]}', path=f"{path}/v1/chat/completions")
+    assert status == 503 and b"moderation_unavailable" in body
+    assert not upstream.exchanges

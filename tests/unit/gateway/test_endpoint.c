@@ -206,6 +206,24 @@ static void a_long_body_is_looked_at_from_both_ends_only(void **state)
     }
 }
 
+static void kept_answers_are_known_however_their_path_is_written(void **state)
+{
+    static const char *const shown[] = {"/v1/responses/r",         "/v1/responses/r/input_items", "/v1/%72esponses/r",
+                                        "/v1/chat/completions/c",  "/v1/chat//completions/c",     "/v1/chat;x/completions/c",
+                                        "/v1/chat%2Fcompletions/c", "/v1/chat/completions",       "/v1/conversations/c/items"};
+    static const char *const others[] = {"/v1/models", "/v1/files/f/content", "/v1/responsesx/r", "/v1/completions/c"};
+
+    (void)state;
+    for (size_t index = 0; index < sizeof shown / sizeof shown[0]; index++) {
+        if (!endpoint_shows_answers(bytes_of(shown[index]))) {
+            fail_msg("shows no answer: %s", shown[index]);
+        }
+    }
+    for (size_t index = 0; index < sizeof others / sizeof others[0]; index++) {
+        assert_false(endpoint_shows_answers(bytes_of(others[index])));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -219,6 +237,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_key_is_taken_out_of_a_query_and_the_rest_stays, set_up, tear_down),
         cmocka_unit_test(a_stream_is_expected_where_the_path_or_the_edges_of_the_body_say_so),
         cmocka_unit_test(a_long_body_is_looked_at_from_both_ends_only),
+        cmocka_unit_test(kept_answers_are_known_however_their_path_is_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

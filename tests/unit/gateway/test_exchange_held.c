@@ -482,21 +482,20 @@ static void a_stream_that_was_asked_for_is_relayed_and_counted(void **state)
     close_town(&town, &slot);
 }
 
-static void an_answer_that_is_kept_is_judged_when_it_is_shown(void **state)
+static void assert_judged_when_shown(const char *path, const char *answer_body)
 {
     struct town town;
     struct scripted slot;
-    char *answer, *asked = town_room();
+    char request[200], *answer, *asked = town_room();
     int client, upstream;
 
-    (void)state;
     open_town(&town, &slot);
     client = town_client(&town);
-    town_say(client, "GET /openai/v1/responses/resp_1 HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\n\r\n");
+    assert_true(snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\n\r\n", path) > 0);
+    town_say(client, request);
     upstream = town_upstream(&town);
     assert_true(town_hear(upstream, asked, "\r\n\r\n"));
-    say_answer(upstream, PLAIN, "{\"output\":[{\"type\":\"message\",\"role\":\"assistant\",\"content\":[{\"type\":\"output_text\",\"text\":"
-                                "\"secret\"}]}]}");
+    say_answer(upstream, PLAIN, answer_body);
     scripted_task(&slot);
     assert_true(task_says(&slot, "secret"));
     scripted_answer(&slot, OUTCOME_BLOCK);
@@ -506,6 +505,19 @@ static void an_answer_that_is_kept_is_judged_when_it_is_shown(void **state)
     free(answer);
     free(asked);
     close_town(&town, &slot);
+}
+
+#define ITEM "{\"type\":\"message\",\"role\":\"assistant\",\"content\":[{\"type\":\"output_text\",\"text\":\"secret\"}]}"
+#define CHAT "{\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"secret\"}}]}"
+
+static void an_answer_that_is_kept_is_judged_when_it_is_shown(void **state)
+{
+    (void)state;
+    assert_judged_when_shown("/openai/v1/responses/resp_1", "{\"output\":[" ITEM "]}");
+    assert_judged_when_shown("/openai/v1/%72esponses/resp_1", "{\"output\":[" ITEM "]}");
+    assert_judged_when_shown("/openai/v1/chat//completions/c_1", CHAT);
+    assert_judged_when_shown("/openai/v1/chat/completions?limit=1", "{\"object\":\"list\",\"data\":[" CHAT "]}");
+    assert_judged_when_shown("/openai/v1/conversations/conv_1/items", "{\"object\":\"list\",\"data\":[" ITEM "]}");
 }
 
 /* A client that leaves while its answer comes, and while it is judged. */

@@ -65,6 +65,23 @@ static void a_prefix_ends_where_a_segment_ends(void **state)
     routes_close(&routes);
 }
 
+/* Else it would go by the rules of a shorter prefix to a server that reads it as the longer one. */
+static void a_prefix_is_known_however_it_is_written(void **state)
+{
+    struct routes *routes = open_routes();
+
+    (void)state;
+    assert_leads_to(routes, "/%6Fpenai/%76%31", "", "https://a.test:8443/base/%76%31");
+    assert_leads_to(routes, "/openai%2dx/v1", "", "http://c.test/openai%2dx/v1");
+    assert_leads_to(routes, "//openai///beta//v1", "", "https://b.test//v1");
+    assert_leads_to(routes, "/;a=b/openai", "", "https://a.test:8443/base/");
+    assert_leads_to(routes, "/openai;a=b/v1;c", "", "https://a.test:8443/base/v1;c");
+    assert_leads_to(routes, "/openai;a/beta;b=c;d", "", "https://b.test/");
+    assert_leads_to(routes, "/openai%3Ba/v1", "", "http://c.test/openai%3Ba/v1");
+    assert_leads_to(routes, "//v1", "", "http://c.test//v1");
+    routes_close(&routes);
+}
+
 static void a_path_that_fits_no_prefix_is_not_found(void **state)
 {
     struct routes *routes;
@@ -197,6 +214,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_longest_prefix_wins_and_is_taken_off),
         cmocka_unit_test(a_prefix_ends_where_a_segment_ends),
+        cmocka_unit_test(a_prefix_is_known_however_it_is_written),
         cmocka_unit_test(a_path_that_fits_no_prefix_is_not_found),
         cmocka_unit_test(a_path_that_may_mean_another_is_refused),
         cmocka_unit_test(a_url_beyond_its_bound_is_refused),
