@@ -1,6 +1,8 @@
 /* request_head: what the fields of a request must and must not say. */
 #include "gateway/request_head.h"
 
+#include "gateway/path.h"
+
 #include <arpa/inet.h>
 #include <assert.h>
 #include <llhttp.h>
@@ -132,27 +134,8 @@ static bool is_letter_or_digit(char byte)
     return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') || (byte >= '0' && byte <= '9');
 }
 
-/* A path and an optional query in the characters of RFC 3986; every '%' begins two hex digits. */
-static bool is_origin_form(struct bytes target)
-{
-    static const char marks[] = "-._~!$&'()*+,;=:@/?";
-
-    for (size_t index = 0; index < target.count; index++) {
-        char byte = target.data[index];
-
-        if (byte == '%') {
-            if (bytes_escaped(bytes_from(target, index)) < 0) {
-                return false;
-            }
-        } else if (!is_letter_or_digit(byte) && memchr(marks, byte, sizeof marks - 1) == NULL) {
-            return false;
-        }
-    }
-    return target.count > 0 && target.data[0] == '/';
-}
-
-/* Takes scheme and authority off a target in absolute-form, which a server accepts too (RFC 9112 section 3.2.2). An empty path
- * is "/" (RFC 9110 section 4.2.3). The authority is empty when the target has another form. */
+/* Takes scheme and authority off a target in absolute-form, which a server accepts too (RFC 9112 section 3.2.2): what is left may
+ * have no path. The authority is empty when the target has another form. */
 static struct bytes take_authority(struct bytes *target)
 {
     static const struct bytes schemes[] = {{"http://", 7}, {"https://", 8}};
@@ -161,11 +144,11 @@ static struct bytes take_authority(struct bytes *target)
     for (size_t index = 0; index < sizeof schemes / sizeof schemes[0] && authority.count == 0; index++) {
         if (bytes_equal_nocase(bytes_first(*target, schemes[index].count), schemes[index])) {
             struct bytes rest = bytes_from(*target, schemes[index].count);
-            ptrdiff_t path = bytes_find(rest, '/');
+            ptrdiff_t path = bytes_find(rest, '/'), query = bytes_find(rest, '?');
+            ptrdiff_t end = path < 0 || (query >= 0 && query < path) ? query : path;
 
-            authority = path < 0 ? rest : bytes_first(rest, (size_t)path);
-            rest = path < 0 ? BYTES("/") : bytes_from(rest, (size_t)path);
-            *target = authority.count > 0 ? rest : *target;
+            authority = end < 0 ? rest : bytes_first(rest, (size_t)end);
+            *target = authority.count > 0 ? bytes_from(rest, authority.count) : *target;
         }
     }
     return authority;
@@ -180,12 +163,18 @@ static enum request_refusal check_target(struct request_head *head, struct bytes
         return REFUSAL_CONNECT;
     }
     *out_authority = take_authority(&target);
-    if (!is_origin_form(target) && !(bytes_equal(target, BYTES("*")) && bytes_equal(head->method, BYTES("OPTIONS")))) {
-        return REFUSAL_TARGET;
-    }
     mark = bytes_find(target, '?');
     head->path = mark < 0 ? target : bytes_first(target, (size_t)mark);
     head->query = mark < 0 ? (struct bytes){NULL, 0} : bytes_from(target, (size_t)mark);
+    if (head->path.count == 0 && out_authority->count > 0) {
+        head->path = BYTES("/"); /* RFC 9110 section 4.2.3 */
+    }
+    if (bytes_equal(target, BYTES("*")) && bytes_equal(head->method, BYTES("OPTIONS"))) {
+        return REFUSAL_NONE;
+    }
+    if (!bytes_starts_with(head->path, BYTES("/")) || !path_is_of_uri(head->path) || !path_is_of_uri(head->query)) {
+        return REFUSAL_TARGET;
+    }
     return REFUSAL_NONE;
 }
 

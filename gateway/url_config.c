@@ -1,6 +1,7 @@
 /* url_config: a path into policy and target, and the policy's few members into what they may choose. */
 #include "gateway/url_config.h"
 
+#include "gateway/path.h"
 #include "proto/limits.h"
 
 #include <stdlib.h>
@@ -245,18 +246,6 @@ static enum status read_config(struct url_config *out, const struct settings *se
     return STATUS_OK;
 }
 
-static bool is_query(struct bytes text)
-{
-    for (size_t index = 0; index < text.count; index++) {
-        char byte = text.data[index];
-
-        if (byte < 0x21 || byte > 0x7E || byte == '#' || (byte == '%' && bytes_escaped(bytes_from(text, index)) < 0)) {
-            return false;
-        }
-    }
-    return true;
-}
-
 /* Path and query of a client that has encoded the '$', and with it perhaps the URL. */
 static enum status split_decoded(struct bytes text, struct bytes *out_config, struct url_target *target,
                                  struct problem *problem)
@@ -271,7 +260,7 @@ static enum status split_decoded(struct bytes text, struct bytes *out_config, st
     *out_config = bytes_first(text, (size_t)dollar);
     target->url = url;
     if (mark >= 0) {
-        if (target->query.count > 0 || !is_query(bytes_from(url, (size_t)mark))) {
+        if (target->query.count > 0 || !path_is_of_uri(bytes_from(url, (size_t)mark))) {
             return wrong(problem, "invalid upstream url: its query is not well formed, or one of two");
         }
         target->url = bytes_first(url, (size_t)mark);

@@ -110,7 +110,11 @@ static void a_target_in_absolute_form_agrees_with_the_host(void **state)
         {"http://a:80/", "Host: a", REFUSAL_HOST, NULL, NULL},
         {"http://u@a/", "Host: a", REFUSAL_HOST, NULL, NULL},
         {"http://u@a/", "Host: u@a", REFUSAL_HOST, NULL, NULL},
-        {"http://a?b", "Host: a", REFUSAL_HOST, NULL, NULL},
+        {"http://a?b", "Host: a", REFUSAL_NONE, "/", "?b"},
+        {"http://a?b=/c?d", "Host: a", REFUSAL_NONE, "/", "?b=/c?d"},
+        {"http://b?@a/", "Host: a", REFUSAL_HOST, NULL, NULL},
+        {"http://?a", "Host: a", REFUSAL_TARGET, NULL, NULL},
+        {"http://a?%", "Host: a", REFUSAL_TARGET, NULL, NULL},
         {"http://a", "X: y", REFUSAL_HOST, NULL, NULL},
     };
     struct fixture *fixture = *state;

@@ -93,6 +93,7 @@ static void a_client_that_encodes_the_dollar_is_understood(void **state)
     assert_target("/%7B%7D%24https://a/v1%3Fapi-version%3D1", "", "https://a/v1", "?api-version=1");
     assert_target("/%7B%7D%24https://a/%252e", "?q", "https://a/%2e", "?q");
     assert_wrong("/%7B%7D%24https://a/%3Fx%0D%0AHost:", "invalid upstream url: its query is not well formed, or one of two");
+    assert_wrong("/%7B%7D%24https://a/%3Fx%22y", "invalid upstream url: its query is not well formed, or one of two");
     assert_wrong("/%7B%7D%24https://a/%3Fx%25zz", "invalid upstream url: its query is not well formed, or one of two");
     assert_wrong("/%7B%7D", "expected {config}${upstream}");
 }
@@ -301,7 +302,8 @@ static void what_is_called_is_the_operator_s_text_and_the_path(void **state)
     static const char *const malformed[] = {"", "https://upstream.test/v1/../x", "https://upstream.test/v1/..%2Fx",
                                             "https://upstream.test/v1/x%2f..", "https://upstream.test/v1/%2e%2e/x",
                                             "https://upstream.test/v1/%252e", "https://upstream.test/v1\\x", "https://upstream.test/v1?x",
-                                            "https://u@upstream.test/v1", "https:upstream.test/v1", "https:///upstream.test/v1"};
+                                            "https://u@upstream.test/v1", "https:upstream.test/v1", "https:///upstream.test/v1",
+                                            "https://upstream.test/v1/\"", "https://upstream.test/v1/{x}", "https://upstream.test/v1/a|b"};
     struct routes *routes = open_routes();
     const struct route *route;
     struct bytes rest;
