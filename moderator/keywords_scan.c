@@ -305,10 +305,10 @@ enum status keywords_scan(const struct keywords *keywords, struct keyword_scanne
     if (keywords != NULL && keywords->count > 0) {
         status = scan_reading(keywords, scanner, text, is_ascii, &hit);
     }
-    if (keywords != NULL && keywords->count > 0 && !hit && second_reading_is_due(text, is_ascii)) {
+    if (keywords != NULL && keywords->count > 0 && !hit) {
         second_reading_begin(&scanner->second, text);
         while (status == STATUS_OK && !hit && second_reading_next(&scanner->second, &piece)) {
-            status = scan_reading(keywords, scanner, piece, false, &hit);
+            status = scan_reading(keywords, scanner, piece, utf8_ascii_bytes(piece) == piece.count, &hit);
         }
     }
     if (status == STATUS_OK) {

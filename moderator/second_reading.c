@@ -15,17 +15,6 @@ enum { ESCAPE_BYTES = 6, HIGH_FIRST = 0xD800, LOW_FIRST = 0xDC00, LOW_LAST = 0xD
 
 _Static_assert(SECOND_READING_BYTES_MAX >= 2 * KEYWORD_BYTES_MAX, "every piece brings something new");
 
-void second_reading_begin(struct second_reading *reading, struct bytes text)
-{
-    reading->text = text;
-    reading->rest = text;
-    reading->forward = reading->backward = (struct bytes){NULL, 0};
-    reading->kind = SECOND_SHOWN;
-    reading->turned = reading->full = false;
-    reading->count = 0;
-    reading->looked_bytes = 0;
-}
-
 /* What stands before `mark`, or all of the text. */
 static struct bytes before(struct second_reading *reading, struct bytes text, struct bytes mark)
 {
@@ -210,6 +199,18 @@ static void take_escape(struct second_reading *reading)
     }
 }
 
+/* What of the text between two escapes is near one of them comes next; far ones are apart. */
+static void take_between(struct second_reading *reading)
+{
+    struct bytes between = before_escape(reading->rest);
+    bool is_last = between.count == reading->rest.count;
+
+    reading->looked_bytes += between.count;
+    reading->apart = !is_last && between.count > 2 * KEYWORD_BYTES_MAX;
+    reading->rest = bytes_from(reading->rest, reading->apart ? between.count - KEYWORD_BYTES_MAX : between.count);
+    reading->forward = is_last || reading->apart ? bytes_first(between, KEYWORD_BYTES_MAX) : between;
+}
+
 /* Adds the next escape, and finds what stands behind it. False at the end of the text. */
 static bool next_escape(struct second_reading *reading)
 {
@@ -219,9 +220,7 @@ static bool next_escape(struct second_reading *reading)
     reading->full = SECOND_READING_BYTES_MAX - reading->count < UTF8_POINT_BYTES_MAX;
     if (!reading->full) {
         take_escape(reading);
-        reading->forward = before_escape(reading->rest);
-        reading->rest = bytes_from(reading->rest, reading->forward.count);
-        reading->looked_bytes += reading->forward.count;
+        take_between(reading);
     }
     return true;
 }
@@ -230,23 +229,40 @@ static bool next_escaped(struct second_reading *reading, struct bytes *out)
 {
     size_t known = begin_piece(reading);
 
-    while (!reading->full && (reading->forward.count > 0 || next_escape(reading))) {
+    while (!reading->full && (reading->forward.count > 0 || (!reading->apart && next_escape(reading)))) {
         if (reading->forward.count > 0) {
             copy_forward(reading);
         }
     }
+    reading->apart = reading->apart && reading->forward.count > 0;
     *out = (struct bytes){reading->piece, reading->count};
     return reading->count > known;
 }
 
-static bool has_escape(struct bytes text)
+static void begin_escapes(struct second_reading *reading)
 {
-    return before_escape(text).count < text.count;
+    size_t first = before_escape(reading->text).count;
+
+    reading->kind = SECOND_ESCAPES;
+    reading->looked_bytes += first;
+    reading->rest = (struct bytes){NULL, 0};
+    if (first < reading->text.count) {
+        reading->rest = bytes_from(reading->text, first < KEYWORD_BYTES_MAX ? 0 : first - KEYWORD_BYTES_MAX);
+    }
 }
 
-bool second_reading_is_due(struct bytes text, bool is_ascii)
+void second_reading_begin(struct second_reading *reading, struct bytes text)
 {
-    return !is_ascii || has_escape(text);
+    reading->text = text;
+    reading->rest = text;
+    reading->forward = reading->backward = (struct bytes){NULL, 0};
+    reading->kind = SECOND_SHOWN;
+    reading->turned = reading->apart = reading->full = false;
+    reading->count = 0;
+    reading->looked_bytes = 0;
+    if (utf8_ascii_bytes(text) == text.count) { /* only escapes are in it */
+        begin_escapes(reading);
+    }
 }
 
 bool second_reading_next(struct second_reading *reading, struct bytes *out)
@@ -262,8 +278,7 @@ bool second_reading_next(struct second_reading *reading, struct bytes *out)
         return true;
     }
     if (reading->kind == SECOND_TAGS) {
-        reading->kind = SECOND_ESCAPES;
-        reading->rest = bytes_first(reading->text, has_escape(reading->text) ? reading->text.count : 0);
+        begin_escapes(reading);
     }
     return next_escaped(reading, out);
 }

@@ -4,7 +4,7 @@
  *                       that has such a part, each part turned round where it stands
  *   U+E0020 .. U+E007E  tag characters are shown as nothing, and are ASCII to a model: all of a text's in one line
  *   \u6BD2              many writers of JSON escape all that is not ASCII, and what a tool returned is often such JSON, whole or
- *                       cut: all of a text that has an escape, each as the character it stands for
+ *                       cut: each escape as the character it stands for, with KEYWORD_BYTES_MAX of the text on either side
  *
  * Comes in pieces of at most SECOND_READING_BYTES_MAX that overlap by KEYWORD_BYTES_MAX, so that a keyword of that length is
  * whole in one of them. Takes time as long as the text is, however many directions it has.
@@ -27,14 +27,12 @@ struct second_reading {
     struct bytes backward; /* of it: what is left of that part */
     bool turned;           /* there was one */
     enum second_kind kind; /* of the pieces that come now */
+    bool apart;            /* the piece ends behind `forward`, and the next one begins anew */
     bool full;             /* the piece, before the end: the next one begins with its end */
     size_t looked_bytes;   /* so far, of the text: what it costs beside the pieces */
     size_t count;
     char piece[SECOND_READING_BYTES_MAX];
 };
-
-/* False: a text that is ASCII, or not, has no second reading. */
-bool second_reading_is_due(struct bytes text, bool is_ascii);
 
 /* Borrows `text` until the last second_reading_next. */
 void second_reading_begin(struct second_reading *reading, struct bytes text);

@@ -67,9 +67,6 @@ static void escapes_are_read_as_json_has_them(void **state)
     reads("\u8D4C \\u535A", "\u8D4C \u535A|");
     reads("\\user C:\\users \\u12 \\u12g4 \\", "");
     reads("\\u006", "");
-    assert_true(second_reading_is_due(BYTES("b\\u0061n"), true));
-    assert_false(second_reading_is_due(BYTES("C:\\users\\u00"), true));
-    assert_true(second_reading_is_due(BYTES("\u8D4C"), false));
 }
 
 static size_t count_pieces(struct bytes text, struct bytes wanted, size_t *out_found)
@@ -218,17 +215,55 @@ static void bytes_that_are_no_text_end_too(void **state)
 static void escapes_come_in_pieces_that_overlap(void **state)
 {
     static const char word[] = "\\u8d4c\\ud83d\\ude00\\u0061";
-    size_t count = SECOND_READING_BYTES_MAX + KIB;
+    size_t count = SECOND_READING_BYTES_MAX + 2 * KIB;
     char *text = malloc(count);
     size_t found;
 
     (void)state;
     assert_non_null(text);
-    for (size_t at = SECOND_READING_BYTES_MAX - 40; at < SECOND_READING_BYTES_MAX + 20; at++) {
+    for (size_t at = SECOND_READING_BYTES_MAX - 60; at < SECOND_READING_BYTES_MAX + 100; at++) {
         memset(text, '.', count);
+        for (size_t other = 0; other < SECOND_READING_BYTES_MAX - KIB; other += KIB) {
+            memcpy(text + other, "\\u002e", 6); /* near enough to each other */
+        }
         memcpy(text + at, word, strlen(word));
         assert_int_equal(2, count_pieces((struct bytes){text, count}, BYTES("\u8D4C\U0001F600a"), &found));
         assert_true(found >= 1);
+    }
+    free(text);
+}
+
+/* What is far from all escapes was read once. */
+static void only_what_is_near_an_escape_is_read_again(void **state)
+{
+    size_t count = 64 * KIB;
+    size_t first = 20 * KIB;
+    char *text = malloc(count);
+
+    (void)state;
+    assert_non_null(text);
+    for (size_t second = first + 2 * KEYWORD_BYTES_MAX - 2; second <= first + 2 * KEYWORD_BYTES_MAX + 20; second++) {
+        bool apart = second - first - 6 > 2 * KEYWORD_BYTES_MAX;
+        struct second_reading *reading = malloc(sizeof *reading);
+        struct bytes piece;
+
+        assert_non_null(reading);
+        memset(text, '.', count);
+        memcpy(text + first, "\\u0061", 6);
+        memcpy(text + second, "\\u0062", 6);
+        second_reading_begin(reading, (struct bytes){text, count});
+        assert_true(second_reading_next(reading, &piece));
+        assert_int_equal('a', piece.data[KEYWORD_BYTES_MAX]);
+        if (apart) {
+            assert_int_equal(2 * KEYWORD_BYTES_MAX + 1, piece.count);
+            assert_true(second_reading_next(reading, &piece));
+            assert_int_equal('b', piece.data[KEYWORD_BYTES_MAX]);
+            assert_int_equal(2 * KEYWORD_BYTES_MAX + 1, piece.count);
+        } else {
+            assert_int_equal(2 * KEYWORD_BYTES_MAX + 2 + (second - first - 6), piece.count);
+        }
+        assert_false(second_reading_next(reading, &piece));
+        free(reading);
     }
     free(text);
 }
@@ -269,6 +304,7 @@ int main(void)
         cmocka_unit_test(tag_characters_are_gathered_as_ascii),
         cmocka_unit_test(escapes_are_read_as_json_has_them),
         cmocka_unit_test(escapes_come_in_pieces_that_overlap),
+        cmocka_unit_test(only_what_is_near_an_escape_is_read_again),
         cmocka_unit_test(escapes_cost_as_much_as_the_text_is_long),
         cmocka_unit_test(a_long_part_comes_in_pieces_that_overlap),
         cmocka_unit_test(many_short_parts_cost_as_much_as_the_text_is_long),
