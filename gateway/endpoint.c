@@ -172,13 +172,23 @@ enum status endpoint_add_key(enum dialect dialect, struct bytes key, struct fiel
     return status == STATUS_OK ? fields_add(fields, BYTES("Authorization"), buffer_view(scratch)) : status;
 }
 
-bool endpoint_is_credential(struct bytes name)
-{
-    static const struct bytes names[] = {
-        {"authorization", 13}, {"x-api-key", 9}, {"x-goog-api-key", 14}, {"api-key", 7}, {"proxy-authorization", 19}};
+static const struct bytes credentials[] = {
+    {"authorization", 13}, {"x-api-key", 9}, {"x-goog-api-key", 14}, {"api-key", 7}, {"proxy-authorization", 19}};
 
-    for (size_t index = 0; index < COUNT(names); index++) {
-        if (bytes_equal_nocase(name, names[index])) {
+static bool is_credential(struct bytes name)
+{
+    for (size_t index = 0; index < COUNT(credentials); index++) {
+        if (bytes_equal_nocase(name, credentials[index])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool endpoint_may_be_credential(struct bytes name)
+{
+    for (size_t index = 0; index < COUNT(credentials); index++) {
+        if (fields_is_alike(name, credentials[index])) {
             return true;
         }
     }
@@ -189,7 +199,7 @@ bool endpoint_credential(struct field field, struct bytes *out)
 {
     struct bytes value = field.value;
 
-    if (!endpoint_is_credential(field.name)) {
+    if (!is_credential(field.name)) {
         return false;
     }
     if (bytes_equal_nocase(field.name, BYTES("authorization"))) {

@@ -44,8 +44,8 @@ bool endpoint_expects_stream(struct bytes path, struct bytes body);
 MUST_CHECK enum status endpoint_add_key(enum dialect dialect, struct bytes key, struct fields *fields,
                                         struct buffer *scratch);
 
-/* Whether a field of the caller carries a credential, in any dialect. */
-bool endpoint_is_credential(struct bytes name);
+/* Whether somebody may take a field of the caller for one that carries a credential, in any dialect: '_' for '-' too. */
+bool endpoint_may_be_credential(struct bytes name);
 
 /* The credential that a field of the caller carries into *out and true, or false: a Bearer token, or the value of another of
  * those fields. Lends as the field does. */

@@ -316,17 +316,28 @@ static bool is_kept_back(struct bytes name)
     return false;
 }
 
+/* A key of ours is nobody else's business, whatever scheme a client has put before it. */
+static bool has_our_key(const struct exchange *exchange, struct field field)
+{
+    struct bytes credential = field.value;
+    size_t at = credential.count;
+
+    while (at > 0 && field.value.data[at - 1] != ' ' && field.value.data[at - 1] != '\t') {
+        at--;
+    }
+    (void)endpoint_credential(field, &credential);
+    return callers_find(callers_of(exchange), credential) != NULL ||
+           (at > 0 && callers_find(callers_of(exchange), bytes_from(field.value, at)) != NULL);
+}
+
 bool exchange_may_forward(const struct exchange *exchange, struct field field)
 {
-    struct bytes credential;
-
     if (reply_is_hop_field(field.name) || is_kept_back(field.name) ||
         fields_is_named_one_hop(exchange->head->fields, field.name) || !trace_may_pass(exchange->head->fields, field)) {
         return false;
     }
-    if (exchange->route->key.count > 0) {
-        return !endpoint_is_credential(field.name);
+    if (!endpoint_may_be_credential(field.name)) {
+        return true;
     }
-    return exchange->caller == NULL || !endpoint_credential(field, &credential) ||
-           callers_find(callers_of(exchange), credential) == NULL;
+    return exchange->route->key.count == 0 && (exchange->caller == NULL || !has_our_key(exchange, field));
 }

@@ -117,6 +117,9 @@ static void a_key_is_taken_from_every_place_and_goes_no_further(void **state)
         GET("/plain/v1/x?a=1&b=2") "api-key: secret-a\r\n\r\n",
         GET("/plain/v1/x?a=1&key=secret-a&b=2") "\r\n",
         GET("/plain/v1/x?key=secret%2da&a=1&b=2") "\r\n",
+        GET("/plain/v1/x?a=1&b=2") "x-api-key: secret-a\r\nAuthorization: secret-a\r\n\r\n",
+        GET("/plain/v1/x?a=1&b=2") "x-api-key: secret-a\r\nAuthorization: Basic \tsecret-b\r\n\r\n",
+        GET("/plain/v1/x?a=1&b=2") "x-api-key: secret-a\r\nx_api_key: secret-a\r\nX_Goog-Api-Key: Bearer secret-a\r\n\r\n",
         GET("/plain/v1/x?key=secret-a&a=1&b=2") "Authorization: Bearer secret-a\r\nx-api-key: secret-b\r\n\r\n",
     };
     struct key_settings keys[2];
