@@ -26,6 +26,7 @@ struct pace {
     bool is_crowded;       /* or a request was one too many; */
     bool is_busy;          /* in the tick before it was so, and there was little sleep, or no time since */
     bool is_short;         /* of time: since a tick with little sleep */
+    int accepts;           /* connections in an ACCEPT_PAUSE_MS since the loop was full; 0 = that is long ago */
     size_t judging;        /* texts with moderators */
     struct series *gauge;
     unsigned char key[SECRET_TABLE_KEY_BYTES];
@@ -165,6 +166,9 @@ struct pace_member *pace_overdue(const struct pace *pace, uint64_t now_ms)
 void pace_turn(struct pace *pace, uint64_t now_ms)
 {
     pace->begun = 0;
+    if (pace_is_full(pace, now_ms)) {
+        pace->accepts = PACE_ACCEPTS;
+    }
     if (pace->waiting == 0) {
         pace->standing_ms = 0;
         return;
@@ -186,6 +190,7 @@ void pace_tick(struct pace *pace, uint64_t slept_ns, uint64_t all_ns)
     pace->is_busy = (pace->is_crowded && slept_ns < all_ns / PACE_SLEEP_PART) || (pace->has_stood && pace->is_short);
     pace->is_crowded = false;
     pace->has_stood = false;
+    pace->accepts = pace->accepts < ACCEPT_TURN_MAX ? 2 * pace->accepts : 0;
 }
 
 bool pace_is_held(const struct pace *pace)
@@ -213,5 +218,13 @@ int pace_accepts(const struct pace *pace, uint64_t now_ms)
     if (pace_is_full(pace, now_ms) || pace->is_crowded) {
         return PACE_ACCEPTS;
     }
-    return pace->waiting > 0 ? 0 : ACCEPT_TURN_MAX;
+    if (pace->waiting > 0) {
+        return 0;
+    }
+    return pace->accepts > 0 ? pace->accepts : ACCEPT_TURN_MAX;
+}
+
+bool pace_accepts_slowly(const struct pace *pace, uint64_t now_ms)
+{
+    return pace->accepts > 0 || pace_is_full(pace, now_ms);
 }

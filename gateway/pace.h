@@ -18,7 +18,9 @@
  * than a half of one: the pauses of a quota look like sleep, and a turn that is not full takes as many connections as eight ticks
  * that are. Requests that wait elsewhere (for moderators, for upstreams) fill limits.in_flight too; refusing the others may take
  * no more than a part of the loop's time: where it slept less than a half of a tick in which there were such, it is full as well.
- * A full loop accepts few connections, and lets those rest whose requests it turns away.
+ * A full loop accepts few connections, and lets those rest whose requests it turns away. Those that it accepts have waited in
+ * the kernel, for longer than their clients may want, and each brings a request: so a loop that is full no more takes twice as
+ * many in each tick, until it takes all that come.
  *
  * With moderators it is the same: a loop that takes as many verdicts a turn as it begins requests never comes to the end of those
  * that one burst has left there, and each costs more for it. One that slept less than an eighth of a tick begins none, therefore,
@@ -92,6 +94,9 @@ bool pace_is_long(const struct pace *pace, uint64_t now_ms);
 
 /* How many connections the loop may take now: none while requests wait that are there already. */
 int pace_accepts(const struct pace *pace, uint64_t now_ms);
+
+/* Whether it takes others only after ACCEPT_PAUSE_MS: it is full, or was a moment ago. */
+bool pace_accepts_slowly(const struct pace *pace, uint64_t now_ms);
 
 /* Whether the loop has more to do than it can. */
 bool pace_is_full(const struct pace *pace, uint64_t now_ms);

@@ -165,7 +165,7 @@ static void take(struct server *server)
     if (most == 0) { /* the turn in which nobody waits any more takes them */
         set_listening(server, false);
     }
-    if (pace_is_full(server->pace, clock_ms())) { /* a connection costs as much as a request, which would have to wait */
+    if (pace_accepts_slowly(server->pace, clock_ms())) { /* a connection costs as much as a request, which would have to wait */
         server->pauses_until_ms = clock_ms() + ACCEPT_PAUSE_MS;
         set_listening(server, false);
     }

@@ -168,7 +168,30 @@ static void a_line_that_stands_makes_the_loop_full(void **state)
     pace_leave(pace, &members[1]);
     pace_turn(pace, 1000 + PACE_STANDING_MS);
     assert_false(pace_is_full(pace, 1000 + PACE_STANDING_MS));
-    assert_int_equal(ACCEPT_TURN_MAX, pace_accepts(pace, 1000 + PACE_STANDING_MS));
+}
+
+/* Those that waited in the kernel do not come all at once. */
+static void a_loop_that_was_full_takes_twice_as_many_connections_each_tick(void **state)
+{
+    struct pace *pace = ((struct fixture *)*state)->pace;
+    struct pace_member member = {0};
+
+    assert_false(pace_accepts_slowly(pace, 1000));
+    for (int again = 0; again < 2; again++) {
+        pace_stand(pace, &member, BYTES("a"), 1000);
+        pace_turn(pace, 1000);
+        pace_turn(pace, 1000 + PACE_STANDING_MS);
+        assert_true(pace_accepts_slowly(pace, 1000 + PACE_STANDING_MS));
+        pace_leave(pace, &member);
+        pace_turn(pace, 1100);
+        for (int accepts = PACE_ACCEPTS; accepts <= ACCEPT_TURN_MAX; accepts *= 2) {
+            assert_int_equal(accepts, pace_accepts(pace, 1100));
+            assert_true(pace_accepts_slowly(pace, 1100));
+            pace_tick(pace, 100, 100);
+        }
+        assert_int_equal(ACCEPT_TURN_MAX, pace_accepts(pace, 1100));
+        assert_false(pace_accepts_slowly(pace, 1100));
+    }
 }
 
 static void a_crowd_makes_a_loop_full_that_hardly_sleeps(void **state)
@@ -301,6 +324,7 @@ int main(void)
         with_pace(only_the_caller_whose_requests_wait_long_is_late),
         with_pace(who_has_waited_too_long_is_found_in_any_queue),
         with_pace(a_line_that_stands_makes_the_loop_full),
+        with_pace(a_loop_that_was_full_takes_twice_as_many_connections_each_tick),
         with_pace(a_line_makes_a_loop_full_that_has_not_slept),
         with_pace(a_loop_stays_full_until_nobody_waits_or_it_has_slept),
         with_pace(a_full_loop_has_a_short_line),
