@@ -196,6 +196,9 @@ static bool can_be_probed(const struct connection *connection)
 static void end_of_input(struct connection *connection, bool broken)
 {
     connection->ended = true;
+    if (state_of(connection) == BODY && connection->held && !broken) {
+        return; /* what came before is read once the exchange goes on */
+    }
     if (state_of(connection) == SENDING && !broken) {
         connection->after = connection->after == AFTER_KEEP && connection->ahead.count == 0 ? AFTER_CLOSE : connection->after;
         connection_want_turn(connection);
@@ -251,7 +254,7 @@ void connection_update_reading(struct connection *connection)
 
     switch (state_of(connection)) {
     case BODY:
-        wanted = !connection->held && !connection->is_hungry;
+        wanted = !connection->is_hungry && (!connection->held || ahead_has_room);
         break;
     case HEAD:
     case IDLE:

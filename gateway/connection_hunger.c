@@ -22,6 +22,9 @@ size_t hunger_read_room(const struct connection *connection)
 
     switch ((enum connection_state)connection->member.state) {
     case BODY:
+        if (connection->held) {
+            return READ_AHEAD_BYTES_MAX - connection->ahead.count; /* not 0: reading stops before */
+        }
         left = request_body_left(connection->request);
         left = left < READ_BUFFER_BYTES ? left : READ_BUFFER_BYTES;
         return left > READ_AHEAD_BYTES_MAX && hunger_feeds(connection, (size_t)left) ? (size_t)left : READ_AHEAD_BYTES_MAX;
@@ -29,7 +32,7 @@ size_t hunger_read_room(const struct connection *connection)
         return READ_BUFFER_BYTES;
     case BUSY:
     case SENDING:
-        return READ_AHEAD_BYTES_MAX - connection->ahead.count; /* not 0: reading stops before */
+        return READ_AHEAD_BYTES_MAX - connection->ahead.count;
     default:
         return READ_AHEAD_BYTES_MAX;
     }

@@ -152,7 +152,7 @@ enum {
     TRAILER_FIELDS_MAX = 16,
 
     READ_BUFFER_BYTES = 64 * KIB,        /* one a loop, shared by its connections: an idle one owns no read buffer */
-    READ_AHEAD_BYTES_MAX = 16 * KIB,     /* of the next request, while the one before it is answered */
+    READ_AHEAD_BYTES_MAX = 16 * KIB,     /* of a client, while its request waits or is answered */
     SOCKET_UNSENT_BYTES = 64 * KIB,      /* of a client, in the kernel, beyond what the client's side has room for */
     CORK_BYTES = 16 * KIB,               /* what waits for the end of the turn; more is written at once */
     REPLY_HEAD_BYTES_MAX = 96 * KIB,     /* an upstream's fields at their most, with our own, and an event for an error */

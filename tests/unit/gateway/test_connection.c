@@ -74,6 +74,65 @@ static void a_body_that_is_held_goes_on_when_it_may(void **state)
     assert_bytes("efgh", buffer_view(&world->body));
 }
 
+/* Its socket stays watched: to leave and come back costs two calls of the kernel. */
+static void a_client_that_is_held_is_read_ahead_and_may_end_its_side(void **state)
+{
+    struct world *world = *state;
+
+    world->hold = true;
+    connect_client(world);
+    say(world, POST "ab");
+    turn_until(world->heads == 1);
+    assert_true(world->connection->reading);
+    say(world, "cd");
+    turn_until(world->connection->ahead.count == 4);
+    assert_int_equal(0, shutdown(world->client, SHUT_WR));
+    turn_a_while(world);
+    assert_int_equal(0, world->gone);
+    assert_int_equal(REFUSAL_NONE, world->refusal);
+    connection_go_on(world->connection);
+    turn_until(world->completes == 1);
+    assert_bytes("abcd", buffer_view(&world->body));
+    send_answer(world, "1");
+    assert_hears("1");
+    assert_int_equal(0, hear_end(world));
+}
+
+static void a_client_that_is_held_is_read_ahead_up_to_a_bound(void **state)
+{
+    struct world *world = *state;
+    char *big = calloc(1, MIB);
+
+    world->hold = true;
+    connect_client(world);
+    say(world, "POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 1048576\r\n\r\n");
+    turn_until(world->heads == 1);
+    for (int turns = 0; turns < 200; turns++) {
+        (void)send(world->client, big, MIB, MSG_NOSIGNAL | MSG_DONTWAIT);
+        (void)uv_run(&world->uv, UV_RUN_NOWAIT);
+    }
+    assert_int_equal(READ_AHEAD_BYTES_MAX, world->connection->ahead.count);
+    assert_false(world->connection->reading);
+    assert_int_equal(0, world->gone);
+    free(big);
+}
+
+static void a_client_that_is_held_and_resets_is_told(void **state)
+{
+    static const struct linger at_once = {.l_onoff = 1};
+    struct world *world = *state;
+
+    world->hold = true;
+    connect_client(world);
+    say(world, POST "abcd");
+    turn_until(world->heads == 1);
+    assert_int_equal(0, setsockopt(world->client, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once));
+    assert_int_equal(0, close(world->client));
+    world->client = -1;
+    turn_until(world->gone == 1);
+    turn_until(world->closed == 1);
+}
+
 static void a_body_that_is_held_keeps_to_the_body_time(void **state)
 {
     struct world *world = *state;
@@ -928,6 +987,9 @@ int main(void)
         in_world(pipelined_requests_are_answered_one_after_the_other),
         in_world(a_request_that_comes_in_pieces_is_complete_with_its_last_byte),
         in_world(a_body_that_is_held_goes_on_when_it_may),
+        in_world(a_client_that_is_held_is_read_ahead_and_may_end_its_side),
+        in_world(a_client_that_is_held_is_read_ahead_up_to_a_bound),
+        in_world(a_client_that_is_held_and_resets_is_told),
         in_world(a_body_that_is_held_keeps_to_the_body_time),
         in_world(a_client_that_leaves_is_told_in_the_turn_that_sees_it),
         in_world(a_client_that_breaks_off_before_its_answer_is_told_in_the_turn_that_sees_it),
