@@ -15,9 +15,10 @@
  *
  * A short line comes to its end again and again where the loop has no time all the same: it is full, too, where it slept less
  * than an eighth of a tick (PACE_PAUSE_PART) in which somebody waited, and stays so until nobody waits in a tick or it slept more
- * than a half of one: the pauses of a quota look like sleep, and a turn that is not full takes as many connections as eight ticks
- * that are. Requests that wait elsewhere (for moderators, for upstreams) fill limits.in_flight too; refusing the others may take
- * no more than a part of the loop's time: where it slept less than a half of a tick in which there were such, it is full as well.
+ * than a half of one: the pauses of a quota look like sleep. Requests that wait elsewhere (for moderators, for upstreams) fill
+ * limits.in_flight too; refusing the others may take no more than a part of the loop's time: where it slept less than a half of a
+ * tick in which there were such, it is full as well.
+ *
  * A full loop accepts few connections, and lets those rest whose requests it turns away. Those that it accepts have waited in
  * the kernel, for longer than their clients may want, and each brings a request: so a loop that is full no more takes twice as
  * many in each tick, until it takes all that come.
