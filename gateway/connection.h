@@ -64,7 +64,8 @@ struct connection_events {
     void *owner; /* the same */
 };
 
-/* Reads no more of the body at hand, and passes none on, until connection_go_on; its time runs on. From `head` only. */
+/* Passes none of the body at hand on, and reads no more of it than READ_AHEAD_BYTES_MAX, until connection_go_on; its time runs
+ * on. From `head` only. */
 void connection_hold(struct connection *connection);
 void connection_go_on(struct connection *connection);
 

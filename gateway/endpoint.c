@@ -175,10 +175,10 @@ enum status endpoint_add_key(enum dialect dialect, struct bytes key, struct fiel
 static const struct bytes credentials[] = {
     {"authorization", 13}, {"x-api-key", 9}, {"x-goog-api-key", 14}, {"api-key", 7}, {"proxy-authorization", 19}};
 
-static bool is_credential(struct bytes name)
+static bool is_credential(struct bytes name, bool (*is_same)(struct bytes name, struct bytes other))
 {
     for (size_t index = 0; index < COUNT(credentials); index++) {
-        if (bytes_equal_nocase(name, credentials[index])) {
+        if (is_same(name, credentials[index])) {
             return true;
         }
     }
@@ -187,19 +187,14 @@ static bool is_credential(struct bytes name)
 
 bool endpoint_may_be_credential(struct bytes name)
 {
-    for (size_t index = 0; index < COUNT(credentials); index++) {
-        if (fields_is_alike(name, credentials[index])) {
-            return true;
-        }
-    }
-    return false;
+    return is_credential(name, fields_is_alike);
 }
 
 bool endpoint_credential(struct field field, struct bytes *out)
 {
     struct bytes value = field.value;
 
-    if (!is_credential(field.name)) {
+    if (!is_credential(field.name, bytes_equal_nocase)) {
         return false;
     }
     if (bytes_equal_nocase(field.name, BYTES("authorization"))) {

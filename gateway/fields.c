@@ -228,21 +228,20 @@ struct bytes fields_trim(struct bytes value)
     return value;
 }
 
+/* The one way of writing it that stands for all. */
+static char plain_of(char byte)
+{
+    return byte >= 'A' && byte <= 'Z' ? (char)(byte + ('a' - 'A')) : byte == '_' ? '-' : byte;
+}
+
 bool fields_is_alike(struct bytes name, struct bytes other)
 {
-    size_t index = 0;
+    bool alike = name.count == other.count;
 
-    while (name.count == other.count && index < name.count) {
-        struct bytes left = bytes_first(bytes_from(name, index), 1), right = bytes_first(bytes_from(other, index), 1);
-
-        left = left.data[0] == '_' ? BYTES("-") : left;
-        right = right.data[0] == '_' ? BYTES("-") : right;
-        if (!bytes_equal_nocase(left, right)) {
-            return false;
-        }
-        index++;
+    for (size_t index = 0; alike && index < name.count; index++) {
+        alike = plain_of(name.data[index]) == plain_of(other.data[index]);
     }
-    return name.count == other.count;
+    return alike;
 }
 
 bool fields_is_one_hop(struct bytes name)

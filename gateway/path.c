@@ -9,8 +9,7 @@ bool path_is_of_uri(struct bytes text)
 
     for (size_t index = 0; index < text.count; index++) {
         char byte = text.data[index];
-        bool plain = (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') || (byte >= '0' && byte <= '9') ||
-                     memchr(marks, byte, sizeof marks - 1) != NULL;
+        bool plain = bytes_is_letter_or_digit(byte) || memchr(marks, byte, sizeof marks - 1) != NULL;
 
         if (!plain && bytes_escaped(bytes_from(text, index)) < 0) {
             return false;

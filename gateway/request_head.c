@@ -129,11 +129,6 @@ struct known {
     struct bytes value; /* the first one */
 };
 
-static bool is_letter_or_digit(char byte)
-{
-    return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') || (byte >= '0' && byte <= '9');
-}
-
 /* Takes scheme and authority off a target in absolute-form, which a server accepts too (RFC 9112 section 3.2.2): what is left may
  * have no path. The authority is empty when the target has another form. */
 static struct bytes take_authority(struct bytes *target)
@@ -201,7 +196,7 @@ static bool is_host(struct bytes host)
         }
         at = (size_t)end + 1;
     } else {
-        while (at < host.count && (is_letter_or_digit(host.data[at]) || memchr("-._", host.data[at], 3) != NULL)) {
+        while (at < host.count && (bytes_is_letter_or_digit(host.data[at]) || memchr("-._", host.data[at], 3) != NULL)) {
             at++;
         }
         if (at == 0) {

@@ -56,6 +56,12 @@ bool bytes_ends_with(struct bytes whole, struct bytes suffix);
 /* Position of `byte`, or -1. */
 ptrdiff_t bytes_find(struct bytes whole, char byte);
 
+/* Of ASCII. */
+static inline bool bytes_is_letter_or_digit(char byte)
+{
+    return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') || (byte >= '0' && byte <= '9');
+}
+
 /* The value of a hexadecimal digit of either case, or -1. */
 int bytes_hex_digit(char byte);
 

@@ -68,8 +68,7 @@ static enum status read_file(const char *folder, const char *name, struct buffer
     return status;
 }
 
-/* The profile, and what `key` says of it. */
-static enum status tell_json(const struct command *command, const char *key, struct bytes text)
+static enum status tell_json(const struct command *command, struct bytes yaml)
 {
     struct buffer line;
     struct json_writer writer;
@@ -80,8 +79,8 @@ static enum status tell_json(const struct command *command, const char *key, str
     json_write_object_begin(&writer);
     json_write_key(&writer, "profile");
     json_write_text(&writer, command->arguments[0]);
-    json_write_key(&writer, key);
-    json_write_string(&writer, text);
+    json_write_key(&writer, "yaml");
+    json_write_string(&writer, yaml);
     json_write_object_end(&writer);
     status = writer.status;
     if (status == STATUS_OK && fprintf(command->out, "%.*s\n", (int)line.count, line.data) < 0) {
@@ -94,7 +93,7 @@ static enum status tell_json(const struct command *command, const char *key, str
 static enum status tell_yaml(const struct command *command, struct bytes yaml)
 {
     if (command->options[COMMAND_JSON] != NULL) {
-        return tell_json(command, "yaml", yaml);
+        return tell_json(command, yaml);
     }
     return fwrite(yaml.data, 1, yaml.count, command->out) == yaml.count ? STATUS_OK : STATUS_IO;
 }

@@ -110,6 +110,15 @@ static void a_long_part_comes_in_pieces_that_overlap(void **state)
     free(text);
 }
 
+/* A quarter of a MiB of it into `out`, the caller's to free. */
+static void repeat(struct buffer *out, const char *part)
+{
+    buffer_init(out, MIB);
+    while (out->count + strlen(part) <= 256 * KIB) {
+        assert_status(STATUS_OK, buffer_append_text(out, part));
+    }
+}
+
 /* Whatever ends them: 4 MiB of such parts took 13.6 s when each was a piece, and looked for what ends it to the end of the text. */
 static void many_short_parts_cost_as_much_as_the_text_is_long(void **state)
 {
@@ -123,10 +132,7 @@ static void many_short_parts_cost_as_much_as_the_text_is_long(void **state)
         struct bytes piece;
 
         assert_non_null(reading);
-        buffer_init(&text, MIB);
-        while (text.count + strlen(parts[kind]) <= 256 * KIB) {
-            assert_status(STATUS_OK, buffer_append_text(&text, parts[kind]));
-        }
+        repeat(&text, parts[kind]);
         second_reading_begin(reading, buffer_view(&text));
         while (second_reading_next(reading, &piece)) {
             scanned += piece.count;
@@ -281,10 +287,7 @@ static void escapes_cost_as_much_as_the_text_is_long(void **state)
         struct bytes piece;
 
         assert_non_null(reading);
-        buffer_init(&text, MIB);
-        while (text.count + strlen(parts[kind]) <= 256 * KIB) {
-            assert_status(STATUS_OK, buffer_append_text(&text, parts[kind]));
-        }
+        repeat(&text, parts[kind]);
         second_reading_begin(reading, buffer_view(&text));
         while (second_reading_next(reading, &piece)) {
             pieces++;
