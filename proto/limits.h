@@ -289,6 +289,7 @@ enum {
     CHANGE_ERRORS = 4,               /* standard errors by which a rise of the surprise is a change, looked for at every moment */
     TRAIN_FOLDS = 5,                 /* parts that calibration scores in turn; each label needs a row in each */
     TRAIN_UNSEEN_ENOUGH = 8192,      /* scores to calibrate by: their two numbers are then known to some hundredths */
+    TRAIN_THINNED_ROWS_MIN = TRAIN_FOLDS * TRAIN_UNSEEN_ENOUGH, /* where one part is enough to calibrate by */
     TRAIN_LABEL_ROWS_MIN = 10,       /* of either label, before a first training */
     MODEL_VERSIONS_KEPT = 16,        /* of one profile, the live one aside; older ones are deleted */
     TRIAL_ROWS_MAX = 4096,           /* texts drawn at random, the newest, that tell how good a version is */

@@ -35,8 +35,7 @@ static const char *const allowed[] = {
     /* threads and their end */
     "arch_prctl", "exit", "exit_group", "futex", "get_robust_list", "getcpu", "gettid", "prctl", "rseq",
     "sched_get_priority_max", "sched_get_priority_min", "sched_getaffinity", "sched_getparam", "sched_getscheduler",
-    "sched_setaffinity", "sched_setattr", "sched_setscheduler", "sched_yield", "setpriority", "set_robust_list",
-    "set_tid_address",
+    "sched_setaffinity", "sched_setscheduler", "sched_yield", "set_robust_list", "set_tid_address",
     /* time */
     "alarm", "clock_getres", "clock_gettime", "clock_nanosleep", "getitimer", "gettimeofday", "nanosleep", "setitimer",
     "time", "times", "timerfd_create", "timerfd_gettime", "timerfd_settime",

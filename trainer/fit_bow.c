@@ -77,7 +77,7 @@ static void choose(const struct candidate *candidates, size_t candidate_count, s
     }
 }
 
-static enum status choose_vocabulary(struct rows *rows, unsigned char *idfs)
+static enum status choose_vocabulary(struct rows *rows, struct turn *turn, unsigned char *idfs)
 {
     size_t count = (size_t)1 << rows_table_bits(rows);
     struct candidate *candidates = calloc(count, sizeof *candidates);
@@ -85,14 +85,16 @@ static enum status choose_vocabulary(struct rows *rows, unsigned char *idfs)
     enum status status = STATUS_NO_MEMORY;
 
     if (candidates != NULL && holders != NULL) {
-        rows_count_holders(rows, holders);
+        rows_count_holders(rows, turn, holders);
         for (size_t index = 0; index < count; index++) {
             candidates[index] = (struct candidate){holders[index], (uint32_t)index};
         }
         qsort(candidates, count, sizeof *candidates, by_rows_falling);
         choose(candidates, count, rows_count(rows), idfs);
-        rows_keep(rows, idfs);
-        status = STATUS_OK;
+        for (size_t index = 0; index < count; index++) {
+            holders[index] = idfs[index] == 0 ? 0 : holders[index];
+        }
+        status = rows_keep(rows, holders, turn);
     }
     free(candidates);
     free(holders);
@@ -120,7 +122,7 @@ static enum status open(struct solver **out, struct rows *rows, const struct fit
     solver->seed = options->seed;
     solver->idfs = calloc((size_t)1 << rows_table_bits(rows), 1);
     if (solver->idfs != NULL) {
-        status = choose_vocabulary(rows, solver->idfs);
+        status = choose_vocabulary(rows, options->turn, solver->idfs);
     }
     if (status == STATUS_OK) {
         status = logistic_open(&solver->logistic, rows, solver->idfs, options->turn);

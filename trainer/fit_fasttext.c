@@ -37,14 +37,13 @@ struct solver {
     const struct rows *rows;
     struct turn *turn;
     uint64_t seed;
-    struct vector *vectors; /* 2^table_bits */
+    struct vector *vectors; /* of each place of the rows: what has one stays in them */
     struct vector output;   /* of label 1, less that of label 0 */
-    unsigned char *kept;    /* 2^table_bits: 1 where a feature has a vector */
     float *weights;         /* 2^table_bits: what a model keeps */
     float *shares;          /* of each row: `usual` / root of its features, each counted as often as it stands in it */
     float usual;            /* so that a usual row's share is 1 / its features, as the rate is made for */
     uint32_t *order;        /* of the rows that take part */
-    uint32_t *features;     /* of the row in hand */
+    uint32_t *places;       /* of the row in hand */
     uint8_t *counts;
 };
 
@@ -52,11 +51,10 @@ static void close(struct solver **solver)
 {
     if (*solver != NULL) {
         free((*solver)->vectors);
-        free((*solver)->kept);
         free((*solver)->weights);
         free((*solver)->shares);
         free((*solver)->order);
-        free((*solver)->features);
+        free((*solver)->places);
         free((*solver)->counts);
         free(*solver);
         *solver = NULL;
@@ -65,7 +63,7 @@ static void close(struct solver **solver)
 
 static void take_row(struct solver *solver, const struct row *row)
 {
-    rows_unpack(solver->rows, row, solver->features, solver->counts);
+    rows_unpack(solver->rows, row, solver->places, solver->counts);
 }
 
 /* The shares, by the geometric mean of what rows counted when they were read: a fit before has taken features out of them. */
@@ -86,51 +84,49 @@ static void find_shares(struct solver *solver)
 }
 
 /* Which features have a vector. The others are taken out of the rows. */
-static enum status choose(struct solver *solver, struct rows *rows)
+static enum status choose(struct rows *rows, struct turn *turn)
 {
     size_t table = (size_t)1 << rows_table_bits(rows);
     uint32_t *holders = calloc(table, sizeof *holders);
+    enum status status;
 
     if (holders == NULL) {
         return STATUS_NO_MEMORY;
     }
-    rows_count_holders(rows, holders);
+    rows_count_holders(rows, turn, holders);
     for (size_t index = 0; index < table; index++) {
-        solver->kept[index] = holders[index] > 0 && (double)holders[index] <= COMMON * (double)rows_count(rows);
+        holders[index] = (double)holders[index] <= COMMON * (double)rows_count(rows) ? holders[index] : 0;
     }
+    status = rows_keep(rows, holders, turn);
     free(holders);
-    find_shares(solver);
-    rows_keep(rows, solver->kept);
-    return STATUS_OK;
+    return status;
 }
 
 static enum status open(struct solver **out, struct rows *rows, const struct fit_options *options)
 {
     struct solver *solver = calloc(1, sizeof *solver);
-    size_t table = (size_t)1 << rows_table_bits(rows);
-    enum status status = STATUS_NO_MEMORY;
+    enum status status = solver == NULL ? STATUS_NO_MEMORY : choose(rows, options->turn);
 
-    if (solver == NULL) {
-        return STATUS_NO_MEMORY;
-    }
-    solver->rows = rows;
-    solver->turn = options->turn;
-    solver->seed = options->seed;
-    solver->vectors = aligned_alloc(sizeof *solver->vectors, table * sizeof *solver->vectors); /* one a cache line */
-    solver->kept = calloc(table, sizeof *solver->kept);
-    solver->weights = calloc(table, sizeof *solver->weights);
-    solver->shares = calloc(rows_count(rows) + 1, sizeof *solver->shares);
-    solver->order = calloc(rows_count(rows) + 1, sizeof *solver->order);
-    solver->features = calloc((size_t)rows_longest(rows) + 1, sizeof *solver->features);
-    solver->counts = calloc((size_t)rows_longest(rows) + 1, sizeof *solver->counts);
-    if (solver->vectors != NULL && solver->kept != NULL && solver->weights != NULL && solver->shares != NULL &&
-        solver->order != NULL && solver->features != NULL && solver->counts != NULL) {
-        status = choose(solver, rows);
-    }
     if (status != STATUS_OK) {
         close(&solver);
         return status;
     }
+    solver->rows = rows;
+    solver->turn = options->turn;
+    solver->seed = options->seed;
+    /* One a cache line. */
+    solver->vectors = aligned_alloc(sizeof *solver->vectors, ((size_t)rows_width(rows) + 1) * sizeof *solver->vectors);
+    solver->weights = calloc((size_t)1 << rows_table_bits(rows), sizeof *solver->weights);
+    solver->shares = calloc(rows_count(rows) + 1, sizeof *solver->shares);
+    solver->order = calloc(rows_count(rows) + 1, sizeof *solver->order);
+    solver->places = calloc((size_t)rows_longest(rows) + 1, sizeof *solver->places);
+    solver->counts = calloc((size_t)rows_longest(rows) + 1, sizeof *solver->counts);
+    if (solver->vectors == NULL || solver->weights == NULL || solver->shares == NULL || solver->order == NULL ||
+        solver->places == NULL || solver->counts == NULL) {
+        close(&solver);
+        return STATUS_NO_MEMORY;
+    }
+    find_shares(solver);
     *out = solver;
     return STATUS_OK;
 }
@@ -140,7 +136,7 @@ static struct vector sum_in_hand(const struct solver *solver, const struct row *
     struct vector sum = {{0}};
 
     for (uint32_t at = 0; at < row->count; at++) {
-        const struct vector *vector = &solver->vectors[solver->features[at]];
+        const struct vector *vector = &solver->vectors[solver->places[at]];
         float count = (float)solver->counts[at];
 
         for (size_t place = 0; place < WIDTH; place++) {
@@ -181,7 +177,7 @@ static void step(struct solver *solver, size_t number, float rate)
         solver->output.at[place] += 2 * rate * miss * sum.at[place];
     }
     for (uint32_t at = 0; at < row->count; at++) {
-        struct vector *vector = &solver->vectors[solver->features[at]];
+        struct vector *vector = &solver->vectors[solver->places[at]];
         float count = (float)solver->counts[at];
 
         for (size_t place = 0; place < WIDTH; place++) {
@@ -193,10 +189,8 @@ static void step(struct solver *solver, size_t number, float rate)
 /* Vectors begin between -1 / WIDTH and 1 / WIDTH, the output at 0. */
 static void begin(struct solver *solver, uint64_t *random)
 {
-    size_t table = (size_t)1 << rows_table_bits(solver->rows);
-
     solver->output = (struct vector){{0}};
-    for (size_t index = 0; index < table; index++) {
+    for (size_t index = 0; index < rows_width(solver->rows); index++) {
         for (size_t place = 0; place < WIDTH; place += 2) {
             uint64_t bits = random_next(random);
 
@@ -245,8 +239,8 @@ static double score(struct solver *solver, size_t row)
 
 static void describe(struct solver *solver, struct model_parts *parts)
 {
-    for (size_t index = 0; index < (size_t)1 << rows_table_bits(solver->rows); index++) {
-        solver->weights[index] = solver->kept[index] == 0 ? 0 : solver->usual * product(&solver->vectors[index], &solver->output);
+    for (uint32_t place = 0; place < rows_width(solver->rows); place++) {
+        solver->weights[rows_feature_at(solver->rows, place)] = solver->usual * product(&solver->vectors[place], &solver->output);
     }
     parts->bias = 0;
     parts->weights = solver->weights;

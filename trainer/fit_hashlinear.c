@@ -2,6 +2,7 @@
 #include "trainer/fit_kinds.h"
 
 #include "trainer/logistic.h"
+#include "trainer/ratios.h"
 
 #include <stdlib.h>
 
@@ -28,7 +29,10 @@ static enum status open(struct solver **out, struct rows *rows, const struct fit
         return STATUS_NO_MEMORY;
     }
     solver->seed = options->seed;
-    status = logistic_open(&solver->logistic, rows, NULL, options->turn);
+    status = ratios_thin_out(rows, options->turn);
+    if (status == STATUS_OK) {
+        status = logistic_open(&solver->logistic, rows, NULL, options->turn);
+    }
     if (status != STATUS_OK) {
         close(&solver);
         return status;

@@ -4,6 +4,7 @@
 #include "proto/model.h"
 #include "trainer/dual.h"
 #include "trainer/random.h"
+#include "trainer/ratios.h"
 
 #include <assert.h>
 #include <math.h>
@@ -24,19 +25,12 @@ enum {
 /* A dual variable that moves by less than this share of their mean sits out an epoch, up to REST_MAX when it does so again: in
  * fits that leave out a fold, whose scores calibrate, and not in the one whose weights are kept. */
 #define QUIET 0.1
-#define SHARE_STEPS 4294967296u /* whole steps can be added and taken away again without a trace */
 #define DUAL_FIRST 1e-8 /* where a dual variable begins: it may not be 0, where its logarithm is */
 
 /* Side by side, because a step reads and changes both. */
 struct cell {
     float weight; /* of the feature as it stands in a row: all scaling included */
     float gain;   /* the square of the feature's scale: what a step of 1 in the row adds to `weight` */
-};
-
-/* Side by side as well. */
-struct tally {
-    uint64_t share;   /* sum of 1 / (number of its features) of the rows that hold a feature, in steps of 1 / SHARE_STEPS */
-    uint32_t seen[2]; /* rows of each label that hold it, by the steps of their weights */
 };
 
 struct rest {
@@ -49,7 +43,7 @@ struct logistic {
     const struct rows *rows;
     const unsigned char *idfs; /* NULL: features are scaled by their ratios */
     struct turn *turn;
-    size_t table_count;
+    uint32_t width;        /* places of the rows */
     struct cell *cells;
     struct tally *tallies; /* by ratios only, else NULL */
     float *weights;     /* what logistic_weights lends */
@@ -75,29 +69,11 @@ static const struct row *take_row(struct logistic *logistic, size_t number)
     return row;
 }
 
-/* Counts what the row in hand holds, or takes it back. */
-static void count_in_hand(struct logistic *logistic, const struct row *row, int sign)
-{
-    uint64_t share = row->count == 0 ? 0 : SHARE_STEPS / row->count;
-
-    for (size_t part = 0; part < logistic->part_count; part++) {
-        const struct row_part features = logistic->parts[part];
-        struct tally *tallies = logistic->tallies + features.first;
-
-        for (uint32_t at = 0; at < features.count; at++) {
-            struct tally *tally = &tallies[features.rest[at]];
-
-            tally->seen[row->label] += (uint32_t)(sign * row->weight_steps);
-            tally->share += share * (uint64_t)(int64_t)sign;
-        }
-    }
-}
-
 static void count_fold(struct logistic *logistic, int fold, int sign)
 {
     for (size_t number = 0; fold != EVERYONE && number < rows_count(logistic->rows) && turn_goes_on(logistic->turn); number++) {
         if (rows_at(logistic->rows, number)->fold == fold) {
-            count_in_hand(logistic, take_row(logistic, number), sign);
+            ratios_count(logistic->tallies, logistic->rows, rows_at(logistic->rows, number), sign);
         }
     }
 }
@@ -123,10 +99,10 @@ static double square_in_hand(const struct logistic *logistic)
 /* Scales by ratio depend on who takes part; those by idf are the same for all fits. */
 static void learn_by_idf(struct logistic *logistic)
 {
-    for (size_t index = 0; index < logistic->table_count; index++) {
-        double idf = (double)logistic->idfs[index] / MODEL_IDF_STEPS;
+    for (uint32_t place = 0; place < logistic->width; place++) {
+        double idf = (double)logistic->idfs[rows_feature_at(logistic->rows, place)] / MODEL_IDF_STEPS;
 
-        logistic->cells[index].gain = (float)(idf * idf);
+        logistic->cells[place].gain = (float)(idf * idf);
     }
     for (size_t number = 0; number < rows_count(logistic->rows) && turn_goes_on(logistic->turn); number++) {
         double square;
@@ -143,9 +119,9 @@ static void learn_rows(struct logistic *logistic)
     for (size_t number = 0; number < rows_count(logistic->rows) && turn_goes_on(logistic->turn); number++) {
         const struct row *row = rows_at(logistic->rows, number);
 
-        logistic->values[number] = row->count == 0 ? 0 : 1 / sqrt((double)row->count);
+        logistic->values[number] = row->read == 0 ? 0 : 1 / sqrt((double)row->read);
         if (logistic->idfs == NULL) {
-            count_in_hand(logistic, take_row(logistic, number), 1);
+            ratios_count(logistic->tallies, logistic->rows, row, 1);
         }
     }
     if (logistic->idfs != NULL) {
@@ -166,10 +142,10 @@ enum status logistic_open(struct logistic **out, const struct rows *rows, const 
     logistic->rows = rows;
     logistic->idfs = idfs;
     logistic->turn = turn;
-    logistic->table_count = (size_t)1 << rows_table_bits(rows);
-    logistic->cells = calloc(logistic->table_count, sizeof *logistic->cells);
-    logistic->tallies = idfs == NULL ? calloc(logistic->table_count, sizeof *logistic->tallies) : NULL;
-    logistic->weights = calloc(logistic->table_count, sizeof *logistic->weights);
+    logistic->width = rows_width(rows);
+    logistic->cells = calloc(logistic->width, sizeof *logistic->cells);
+    logistic->tallies = idfs == NULL ? calloc(logistic->width, sizeof *logistic->tallies) : NULL;
+    logistic->weights = calloc((size_t)1 << rows_table_bits(rows), sizeof *logistic->weights);
     logistic->dual = calloc(count + 1, sizeof *logistic->dual);
     logistic->norm = calloc(count + 1, sizeof *logistic->norm);
     logistic->order = calloc(count + 1, sizeof *logistic->order);
@@ -205,44 +181,23 @@ void logistic_close(struct logistic **logistic)
     }
 }
 
-/* Squared ratios into `gain`, unscaled. */
-static void find_ratios(struct logistic *logistic)
-{
-    double total[2] = {0, 0};
-    double shift;
-
-    for (size_t index = 0; index < logistic->table_count; index++) {
-        const uint32_t *seen = logistic->tallies[index].seen;
-
-        if (seen[0] + seen[1] > 0) {
-            total[0] += 1 + (double)seen[0] / ROW_WEIGHT_STEPS;
-            total[1] += 1 + (double)seen[1] / ROW_WEIGHT_STEPS;
-        }
-    }
-    shift = total[0] > 0 ? log(total[0] / total[1]) : 0;
-    for (size_t index = 0; index < logistic->table_count; index++) {
-        const uint32_t *seen = logistic->tallies[index].seen;
-        double ratio = 0;
-
-        if (seen[0] + seen[1] > 0) {
-            ratio = shift + log((1 + (double)seen[1] / ROW_WEIGHT_STEPS) / (1 + (double)seen[0] / ROW_WEIGHT_STEPS));
-        }
-        logistic->cells[index].gain = (float)(ratio * ratio);
-    }
-}
-
 /* Chooses who takes part, and finds the gains of the features. */
 static void scale_by_ratios(struct logistic *logistic, int left_out)
 {
     double sum = 0;
+    double shift;
 
     count_fold(logistic, left_out, -1);
-    find_ratios(logistic);
-    for (size_t index = 0; index < logistic->table_count; index++) {
-        sum += (double)logistic->cells[index].gain * ((double)logistic->tallies[index].share / SHARE_STEPS);
+    shift = ratios_shift(logistic->tallies, logistic->width);
+    for (size_t place = 0; place < logistic->width; place++) {
+        const struct tally *tally = &logistic->tallies[place];
+
+        logistic->cells[place].gain = (float)ratios_square(tally, shift);
+        sum += (double)logistic->cells[place].gain * ratios_share(tally);
+        turn_passes(logistic->turn, place);
     }
-    for (size_t index = 0; sum > 0 && index < logistic->table_count; index++) {
-        logistic->cells[index].gain = (float)((double)logistic->cells[index].gain * ((double)logistic->part / sum));
+    for (size_t place = 0; sum > 0 && place < logistic->width; place++) {
+        logistic->cells[place].gain = (float)((double)logistic->cells[place].gain * ((double)logistic->part / sum));
     }
     count_fold(logistic, left_out, 1);
     memset(logistic->norm, 0, rows_count(logistic->rows) * sizeof *logistic->norm);
@@ -250,7 +205,7 @@ static void scale_by_ratios(struct logistic *logistic, int left_out)
 
 static double norm_in_hand(const struct logistic *logistic, const struct row *row)
 {
-    return 1 + (row->count == 0 ? 0 : square_in_hand(logistic) / (double)row->count); /* the bias is a feature of value 1 */
+    return 1 + (row->read == 0 ? 0 : square_in_hand(logistic) / (double)row->read); /* the bias is a feature of value 1 */
 }
 
 /* The sum of the weights of one part's features. Four chains of additions run side by side. */
@@ -258,18 +213,18 @@ static double add_weights(const struct cell *cells, struct row_part features)
 {
     const uint16_t *rest = features.rest;
     const uint16_t *end = rest + features.count;
-    double one = 0, two = 0, three = 0, four = 0;
+    float one = 0, two = 0, three = 0, four = 0;
 
     for (; end - rest >= CHAINS; rest += CHAINS) {
-        one += (double)cells[rest[0]].weight;
-        two += (double)cells[rest[1]].weight;
-        three += (double)cells[rest[2]].weight;
-        four += (double)cells[rest[3]].weight;
+        one += cells[rest[0]].weight;
+        two += cells[rest[1]].weight;
+        three += cells[rest[2]].weight;
+        four += cells[rest[3]].weight;
     }
     for (; rest < end; rest++) {
-        one += (double)cells[*rest].weight;
+        one += cells[*rest].weight;
     }
-    return (one + two) + (three + four);
+    return (double)((one + two) + (three + four));
 }
 
 static double add_counted_weights(const struct cell *cells, struct row_part features, const double *tf)
@@ -374,8 +329,8 @@ static void choose_part(struct logistic *logistic, int left_out)
 static void sum_up(struct logistic *logistic)
 {
     logistic->bias = 0;
-    for (size_t index = 0; index < logistic->table_count; index++) {
-        logistic->cells[index].weight = 0;
+    for (size_t place = 0; place < logistic->width; place++) {
+        logistic->cells[place].weight = 0;
     }
     for (size_t number = 0; number < rows_count(logistic->rows) && turn_goes_on(logistic->turn); number++) {
         double dual = logistic->dual[number];
@@ -482,8 +437,8 @@ double logistic_bias(const struct logistic *logistic)
 
 const float *logistic_weights(struct logistic *logistic)
 {
-    for (size_t index = 0; index < logistic->table_count; index++) {
-        logistic->weights[index] = logistic->cells[index].weight;
+    for (uint32_t place = 0; place < logistic->width; place++) {
+        logistic->weights[rows_feature_at(logistic->rows, place)] = logistic->cells[place].weight;
     }
     return logistic->weights;
 }

@@ -1,7 +1,7 @@
 /* logistic: L2-regularised logistic regression over the features of rows, scaled in one of two ways.
  *
- * By ratios (hashlinear): a row x has 1 / sqrt(number of its features) for each feature it holds. Feature i is scaled by its
- * naive-Bayes ratio
+ * By ratios (hashlinear): a row x has 1 / sqrt(number of its text's features) for each feature it holds. Feature i is scaled by
+ * its naive-Bayes ratio
  *
  *   r = ln[((1 + n1) / N1) / ((1 + n0) / N0)]     n1, n0: rows of label 1 and 0 that hold it; N: the sum of 1 + n over all
  *                                                 features seen; r = 0 for a feature never seen
@@ -16,7 +16,7 @@
  * by dual coordinate descent (Yu, Huang and Lin, Machine Learning 85, 2011), the bias being one more feature; a row of
  * weight n counts as n of them, in the ratios too. Equal rows and seeds give equal bits. Source of the rule: spec/models.md,
  * "Training"; the ratio alone does what ratio times idf does.
- * Thread: one at a time. Memory: 28 bytes an entry of the table and 36 a row.
+ * Thread: one at a time. Memory: 4 bytes a feature, 24 a place, 36 a row.
  */
 #ifndef TRAINER_LOGISTIC_H
 #define TRAINER_LOGISTIC_H

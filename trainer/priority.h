@@ -5,8 +5,8 @@
 #ifndef TRAINER_PRIORITY_H
 #define TRAINER_PRIORITY_H
 
-/* The calling thread runs from now on when nobody else on the machine wants to: the lowest nice, as a batch, in turns that
- * whoever wakes up may cut short. How it ends them itself is trainer/turn's. */
+/* The calling thread runs from now on when nobody else on the machine wants to: a processor where it runs counts as idle
+ * (SCHED_IDLE, sched(7)). How it ends its turns is trainer/turn's. */
 void priority_give_way(void);
 
 /* Where the kernel weighs sessions (autogroups, sched(7)) this process's, if it leads one, weighs as little as the trainer's

@@ -1,8 +1,7 @@
-/* rows: a bit a feature collects what a text holds; scanning the bits gives the indices in order and without doubles. */
+/* rows: bags of features, packed one behind the other; what a fit reaches for is packed again, by how often it does. */
 #include "trainer/rows.h"
 
-#include "proto/features.h"
-#include "proto/text.h"
+#include "trainer/bag.h"
 
 #include <assert.h>
 #include <math.h>
@@ -11,58 +10,47 @@
 
 enum {
     LABELS = 2,
-    WORD_BITS = 64,
     TABLE_SHARE = 8,        /* the table of rows may have an eighth of all bytes */
     PART_MASK = (1 << ROW_PART_BITS) - 1,
     FETCH_LINES = 4, /* of a row: after so many the processor has seen where it goes */
     LINE_BYTES = 64,
     LENGTH_WORDS = 2, /* of 16 bits: the length of a part */
+    RANKS_AN_OCTAVE = 8,
+    RANKS = 32 * RANKS_AN_OCTAVE, /* of numbers of 32 bits */
 };
+
+#define NO_PLACE UINT32_MAX
 
 struct rows {
     unsigned table_bits;
-    uint64_t *present;            /* a bit a feature, all 0 between two calls, as the next two */
-    uint64_t *touched;            /* a bit a word of `present` that is not 0 */
-    uint8_t *counts;              /* how often a feature was marked; NULL where that is not asked for */
-    uint32_t marked;              /* features that are present */
-    uint32_t read;                /* each of them as often as it is counted */
+    struct bag *bag;              /* of the row in hand */
     uint32_t longest;             /* features of the longest row */
     size_t count[LABELS];         /* rows */
     struct buffer packed[LABELS]; /* row after row, see row_words */
     struct buffer table;          /* of struct row, in the order they came */
-    uint32_t code_points[MODEL_BLOCK_CODE_POINTS];
-    uint32_t indices[FEATURES_PER_CODE_POINT * MODEL_BLOCK_CODE_POINTS];
+    uint32_t width;               /* places */
+    uint32_t *features;           /* by their places; NULL while each is its own place */
 };
-
-static size_t words_of(size_t bits)
-{
-    return (bits + WORD_BITS - 1) / WORD_BITS;
-}
-
-static size_t touched_words(const struct rows *rows)
-{
-    return words_of(words_of((size_t)1 << rows->table_bits));
-}
 
 enum status rows_open(struct rows **out, unsigned table_bits, bool counted, size_t bytes_max)
 {
     struct rows *rows = calloc(1, sizeof *rows);
+    enum status status;
 
     assert(bytes_max <= TRAIN_ROWS_BYTES_MAX);
     if (rows == NULL) {
         return STATUS_NO_MEMORY;
     }
     rows->table_bits = table_bits;
+    rows->width = (uint32_t)1 << table_bits;
     buffer_init(&rows->table, bytes_max / TABLE_SHARE);
     for (size_t label = 0; label < LABELS; label++) {
         buffer_init(&rows->packed[label], (bytes_max - bytes_max / TABLE_SHARE) / LABELS);
     }
-    rows->present = calloc(words_of((size_t)1 << table_bits), sizeof *rows->present);
-    rows->touched = calloc(touched_words(rows), sizeof *rows->touched);
-    rows->counts = counted ? calloc((size_t)1 << table_bits, sizeof *rows->counts) : NULL;
-    if (rows->present == NULL || rows->touched == NULL || (counted && rows->counts == NULL)) {
+    status = bag_open(&rows->bag, table_bits, counted);
+    if (status != STATUS_OK) {
         rows_close(&rows);
-        return STATUS_NO_MEMORY;
+        return status;
     }
     *out = rows;
     return STATUS_OK;
@@ -75,91 +63,11 @@ void rows_close(struct rows **rows)
             buffer_free(&(*rows)->packed[label]);
         }
         buffer_free(&(*rows)->table);
-        free((*rows)->present);
-        free((*rows)->touched);
-        free((*rows)->counts);
+        bag_close(&(*rows)->bag);
+        free((*rows)->features);
         free(*rows);
         *rows = NULL;
     }
-}
-
-static void mark(struct rows *rows, size_t count)
-{
-    for (size_t at = 0; at < count; at++) {
-        uint32_t index = rows->indices[at];
-        uint32_t word = index / WORD_BITS;
-        uint64_t bit = (uint64_t)1 << index % WORD_BITS;
-
-        rows->marked += (rows->present[word] & bit) == 0;
-        rows->present[word] |= bit;
-        rows->touched[word / WORD_BITS] |= (uint64_t)1 << word % WORD_BITS;
-        if (rows->counts != NULL && rows->counts[index] < MODEL_TF_COUNT_MAX) {
-            rows->counts[index]++;
-            rows->read++;
-        }
-    }
-}
-
-static size_t count_code_points(struct rows *rows, struct bytes text)
-{
-    struct text_reader reader;
-    size_t total = 0;
-    size_t count;
-
-    text_begin(&reader, text);
-    do {
-        count = text_read(&reader, rows->code_points, MODEL_BLOCK_CODE_POINTS);
-        total += count;
-    } while (count > 0);
-    return total;
-}
-
-/* Marks the features of the code points outside [cut, cut_end). A cut reads as a space. */
-static void mark_features(struct rows *rows, struct bytes text, size_t cut, size_t cut_end)
-{
-    static const uint32_t space = ' ';
-    struct text_reader reader;
-    struct features features;
-    size_t at = 0;
-    size_t count;
-
-    text_begin(&reader, text);
-    features_begin(&features, rows->table_bits);
-    for (;;) {
-        size_t room = MODEL_BLOCK_CODE_POINTS;
-
-        /* Blocks end where the cut begins and ends. */
-        if (at < cut && cut - at < room) {
-            room = cut - at;
-        } else if (at >= cut && at < cut_end && cut_end - at < room) {
-            room = cut_end - at;
-        }
-        count = text_read(&reader, rows->code_points, room);
-        if (count == 0) {
-            break;
-        }
-        if (at < cut || at >= cut_end) {
-            mark(rows, features_take(&features, rows->code_points, count, NULL, rows->indices));
-        } else if (at == cut) {
-            mark(rows, features_take(&features, &space, 1, NULL, rows->indices));
-        }
-        at += count;
-    }
-    mark(rows, features_end(&features, NULL, rows->indices));
-}
-
-static void mark_text(struct rows *rows, struct bytes text)
-{
-    /* Code points are no more than bytes. */
-    size_t total = text.count > TRAIN_TEXT_CODE_POINTS_MAX ? count_code_points(rows, text) : text.count;
-    size_t cut = total;
-    size_t cut_end = total;
-
-    if (total > TRAIN_TEXT_CODE_POINTS_MAX) {
-        cut = TRAIN_TEXT_CODE_POINTS_MAX / 2;
-        cut_end = total - TRAIN_TEXT_CODE_POINTS_MAX / 2;
-    }
-    mark_features(rows, text, cut, cut_end);
 }
 
 static size_t part_count(const struct rows *rows)
@@ -175,7 +83,7 @@ static size_t row_words(const struct rows *rows, uint32_t count)
 {
     size_t head = LENGTH_WORDS * part_count(rows);
 
-    return head + count + (rows->counts == NULL ? 0 : ((size_t)count + 1) / 2);
+    return head + count + (rows->bag->counts == NULL ? 0 : ((size_t)count + 1) / 2);
 }
 
 static void put_length(uint16_t *at, uint32_t length)
@@ -189,64 +97,30 @@ static uint32_t get_length(const uint16_t *at)
     return (uint32_t)at[0] | (uint32_t)at[1] << ROW_PART_BITS;
 }
 
-/* A row that is being written: its features come in rising order. */
-struct packer {
-    uint16_t *lengths;
-    uint16_t *rest;
-    uint8_t *counts; /* NULL where rows are not counted */
-    uint32_t taken;
-};
-
-static void pack(struct packer *packer, uint32_t index, uint8_t count)
+/* Writes the bag to `out`, which has room for its row_words(). */
+static void pack(const struct rows *rows, uint16_t *out)
 {
-    uint16_t *length = packer->lengths + LENGTH_WORDS * (size_t)(index >> ROW_PART_BITS);
+    const uint32_t *places = rows->bag->features;
+    const uint8_t *counts = rows->bag->counts;
+    uint32_t place_count = rows->bag->count;
+    size_t count = part_count(rows);
+    uint16_t *rest = out + LENGTH_WORDS * count;
+    uint8_t *out_counts = (uint8_t *)(rest + place_count);
+    uint32_t next[ROW_PARTS_MAX + 1] = {0};
 
-    put_length(length, get_length(length) + 1);
-    packer->rest[packer->taken] = (uint16_t)(index & PART_MASK);
-    if (packer->counts != NULL) {
-        packer->counts[packer->taken] = count;
+    for (uint32_t at = 0; at < place_count; at++) {
+        next[(places[at] >> ROW_PART_BITS) + 1]++;
     }
-    packer->taken++;
-}
-
-static void clear_marks(struct rows *rows)
-{
-    for (size_t group = 0; group < touched_words(rows); group++) {
-        for (uint64_t touched = rows->touched[group]; touched != 0; touched &= touched - 1) {
-            size_t word = group * WORD_BITS + (size_t)__builtin_ctzll(touched);
-
-            for (uint64_t bits = rows->counts == NULL ? 0 : rows->present[word]; bits != 0; bits &= bits - 1) {
-                rows->counts[word * WORD_BITS + (size_t)__builtin_ctzll(bits)] = 0;
-            }
-            rows->present[word] = 0;
-        }
-        rows->touched[group] = 0;
+    for (size_t part = 0; part < count; part++) {
+        put_length(out + LENGTH_WORDS * part, next[part + 1]);
+        next[part + 1] += next[part];
     }
-    rows->marked = 0;
-    rows->read = 0;
-}
+    for (uint32_t at = 0; at < place_count; at++) {
+        uint32_t to = next[places[at] >> ROW_PART_BITS]++;
 
-/* Writes what is marked to `out`, which has room for its row_words(). */
-static void pack_marks(const struct rows *rows, uint16_t *out)
-{
-    size_t head = LENGTH_WORDS * part_count(rows);
-    uint16_t *rest = out + head;
-    struct packer packer = {
-        .lengths = out,
-        .rest = rest,
-        .counts = rows->counts == NULL ? NULL : (uint8_t *)(rest + rows->marked),
-    };
-
-    memset(out, 0, head * sizeof *out);
-    for (size_t group = 0; group < touched_words(rows); group++) {
-        for (uint64_t touched = rows->touched[group]; touched != 0; touched &= touched - 1) {
-            size_t word = group * WORD_BITS + (size_t)__builtin_ctzll(touched);
-
-            for (uint64_t bits = rows->present[word]; bits != 0; bits &= bits - 1) {
-                uint32_t index = (uint32_t)(word * WORD_BITS) + (uint32_t)__builtin_ctzll(bits);
-
-                pack(&packer, index, rows->counts == NULL ? 1 : rows->counts[index]);
-            }
+        rest[to] = (uint16_t)places[at];
+        if (counts != NULL) {
+            out_counts[to] = counts[at];
         }
     }
 }
@@ -264,23 +138,22 @@ enum status rows_add(struct rows *rows, struct bytes text, int label)
     size_t bytes;
     enum status status;
 
-    assert(label == 0 || label == 1);
-    mark_text(rows, text);
-    row.count = rows->marked;
-    row.read = rows->counts == NULL ? rows->marked : rows->read;
+    assert((label == 0 || label == 1) && rows->features == NULL);
+    bag_fill(rows->bag, text);
+    row.count = rows->bag->count;
+    row.read = rows->bag->read;
     row.at = packed->count;
-    bytes = row_words(rows, rows->marked) * sizeof(uint16_t);
+    bytes = row_words(rows, row.count) * sizeof(uint16_t);
     status = buffer_reserve(packed, bytes, &at);
     if (status == STATUS_OK) {
         status = buffer_append(&rows->table, (struct bytes){(const char *)&row, sizeof row});
     }
     if (status == STATUS_OK) {
-        pack_marks(rows, (uint16_t *)(void *)at);
+        pack(rows, (uint16_t *)(void *)at);
         buffer_used(packed, bytes);
         rows->count[label]++;
         rows->longest = row.count > rows->longest ? row.count : rows->longest;
     }
-    clear_marks(rows);
     return status == STATUS_TOO_LARGE ? STATUS_FULL : status;
 }
 
@@ -352,6 +225,17 @@ const struct row *rows_at(const struct rows *rows, size_t number)
     return (const struct row *)(const void *)rows->table.data + number;
 }
 
+uint32_t rows_width(const struct rows *rows)
+{
+    return rows->width;
+}
+
+uint32_t rows_feature_at(const struct rows *rows, uint32_t place)
+{
+    assert(place < rows->width);
+    return rows->features == NULL ? place : rows->features[place];
+}
+
 uint32_t rows_longest(const struct rows *rows)
 {
     return rows->longest;
@@ -367,7 +251,7 @@ size_t rows_parts(const struct rows *rows, const struct row *row, struct row_par
     size_t count = part_count(rows);
     const uint16_t *lengths = packed_of(rows, row);
     const uint16_t *rest = lengths + LENGTH_WORDS * count;
-    const uint8_t *counts = rows->counts == NULL ? NULL : (const uint8_t *)(rest + row->count);
+    const uint8_t *counts = rows->bag->counts == NULL ? NULL : (const uint8_t *)(rest + row->count);
 
     for (size_t part = 0; part < count; part++) {
         uint32_t length = get_length(lengths + LENGTH_WORDS * part);
@@ -399,7 +283,7 @@ void rows_unpack(const struct rows *rows, const struct row *row, uint32_t *out, 
     size_t count = rows_parts(rows, row, parts);
     size_t number = 0;
 
-    assert((counts == NULL) == (rows->counts == NULL));
+    assert((counts == NULL) == (rows->bag->counts == NULL));
     for (size_t part = 0; part < count; part++) {
         for (uint32_t at = 0; at < parts[part].count; at++) {
             out[number++] = parts[part].first + parts[part].rest[at];
@@ -410,57 +294,116 @@ void rows_unpack(const struct rows *rows, const struct row *row, uint32_t *out, 
     }
 }
 
-void rows_count_holders(const struct rows *rows, uint32_t *out)
+void rows_count_holders(const struct rows *rows, struct turn *turn, uint32_t *out)
 {
     memset(out, 0, ((size_t)1 << rows->table_bits) * sizeof *out);
-    for (size_t number = 0; number < rows_count(rows); number++) {
+    for (size_t number = 0; number < rows_count(rows) && turn_goes_on(turn); number++) {
         struct row_part parts[ROW_PARTS_MAX];
         size_t count = rows_parts(rows, rows_at(rows, number), parts);
 
         for (size_t part = 0; part < count; part++) {
             for (uint32_t at = 0; at < parts[part].count; at++) {
-                out[parts[part].first + parts[part].rest[at]]++;
+                out[rows_feature_at(rows, parts[part].first + parts[part].rest[at])]++;
             }
         }
     }
 }
 
-/* What is kept moves towards the row's beginning: it is written where it was read. */
-static uint32_t keep_in_row(const struct rows *rows, const struct row *row, const unsigned char *kept)
+/* 0 for what most rows hold. */
+static size_t rank_of(uint32_t holders)
 {
+    unsigned octave = 31 - (unsigned)__builtin_clz(holders);
+    uint64_t eighth = ((uint64_t)holders * RANKS_AN_OCTAVE >> octave) - RANKS_AN_OCTAVE;
+
+    return RANKS - 1 - (RANKS_AN_OCTAVE * octave + (size_t)eighth);
+}
+
+/* Sorts by counting ranks. Writes places by those of before, and features by place. Returns how many places there are. */
+static uint32_t deal_places(const struct rows *rows, const uint32_t *holders, uint32_t *places, uint32_t *features)
+{
+    uint32_t next[RANKS + 1] = {0};
+
+    for (uint32_t before = 0; before < rows->width; before++) {
+        uint32_t feature = rows_feature_at(rows, before);
+
+        if (holders[feature] > 0) {
+            next[rank_of(holders[feature]) + 1]++;
+        }
+    }
+    for (size_t rank = 1; rank <= RANKS; rank++) {
+        next[rank] += next[rank - 1];
+    }
+    for (uint32_t before = 0; before < rows->width; before++) {
+        uint32_t feature = rows_feature_at(rows, before);
+
+        places[before] = NO_PLACE;
+        if (holders[feature] > 0) {
+            places[before] = next[rank_of(holders[feature])]++;
+            features[places[before]] = feature;
+        }
+    }
+    return next[RANKS];
+}
+
+/* Writes the new places of what stays, and how often each. Returns how many. */
+static uint32_t keep_in_part(struct row_part part, const uint32_t *places, uint32_t *out, uint8_t *out_counts)
+{
+    const uint32_t *of_part = places + part.first;
+    uint32_t kept = 0;
+
+    for (uint32_t at = 0; part.counts != NULL && at < part.count; at++) {
+        out_counts[kept] = part.counts[at];
+        kept += of_part[part.rest[at]] != NO_PLACE;
+    }
+    kept = 0;
+    for (uint32_t at = 0; at < part.count; at++) {
+        uint32_t place = of_part[part.rest[at]];
+
+        out[kept] = place;
+        kept += place != NO_PLACE;
+    }
+    return kept;
+}
+
+/* What stays is written where the row was read. `places` are by those of before. */
+static void keep_in_row(struct rows *rows, struct row *row, const uint32_t *places)
+{
+    struct bag *bag = rows->bag;
     struct row_part parts[ROW_PARTS_MAX];
     size_t count = rows_parts(rows, row, parts);
-    size_t head = LENGTH_WORDS * count;
-    uint16_t *at = packed_of(rows, row);
-    struct packer packer = {
-        .lengths = at,
-        .rest = at + head,
-        .counts = rows->counts == NULL ? NULL : (uint8_t *)(at + head + row->count),
-    };
+    uint32_t kept = 0;
 
-    memset(at, 0, head * sizeof *at);
     for (size_t part = 0; part < count; part++) {
-        for (uint32_t old = 0; old < parts[part].count; old++) {
-            uint32_t index = parts[part].first + parts[part].rest[old];
-
-            if (kept[index] != 0) {
-                pack(&packer, index, rows->counts == NULL ? 1 : parts[part].counts[old]);
-            }
-        }
+        kept += keep_in_part(parts[part], places, bag->features + kept, bag->counts == NULL ? NULL : bag->counts + kept);
     }
-    if (packer.counts != NULL) {
-        memmove(packer.rest + packer.taken, packer.counts, packer.taken);
-    }
-    return packer.taken;
+    row->count = kept;
+    bag->count = kept;
+    pack(rows, packed_of(rows, row));
 }
 
-void rows_keep(struct rows *rows, const unsigned char *kept)
+enum status rows_keep(struct rows *rows, const uint32_t *holders, struct turn *turn)
 {
+    size_t table = (size_t)1 << rows->table_bits;
+    uint32_t *places = calloc(table, sizeof *places);
+    uint32_t *features = calloc(table, sizeof *features);
+    uint32_t width;
+
+    if (places == NULL || features == NULL) {
+        free(places);
+        free(features);
+        return STATUS_NO_MEMORY;
+    }
+    width = deal_places(rows, holders, places, features);
     rows->longest = 0;
-    for (size_t number = 0; number < rows_count(rows); number++) {
+    for (size_t number = 0; number < rows_count(rows) && turn_goes_on(turn); number++) {
         struct row *row = entry_at(rows, number);
 
-        row->count = keep_in_row(rows, row, kept);
+        keep_in_row(rows, row, places);
         rows->longest = row->count > rows->longest ? row->count : rows->longest;
     }
+    free(places);
+    free(rows->features);
+    rows->features = features;
+    rows->width = width;
+    return turn_goes_on(turn) ? STATUS_OK : STATUS_CLOSED;
 }

@@ -1,10 +1,11 @@
-/* rows: the texts of one training run as sets of feature indices, packed, with how often each stands in the text where asked for.
+/* rows: the texts of one training run as bags of features, packed, with how often each stands in the text where asked for.
  *
- * A row holds its different indices in rising order, by their leading bits in up to ROW_PARTS_MAX parts: within one only the
- * 16 trailing bits are kept, so that 2 bytes a feature are read as they lie; 4 more tell a part's length. Counted rows keep
- * a byte more a feature. Memory follows the rows that were added and stops at TRAIN_ROWS_BYTES_MAX, half of it for each label: a
- * draw which hands out one label after the other leaves room for both. A text longer than TRAIN_TEXT_CODE_POINTS_MAX is read by
- * its head and tail.
+ * A row holds the different features of its text, as numbers that are called places: the index of a feature itself, until
+ * rows_keep deals others. They stand in up to ROW_PARTS_MAX parts, by their leading bits, within one in any order. Only the 16
+ * trailing bits are kept, so that 2 bytes a feature are read as they lie; 4 more tell a part's length. Counted rows keep a byte
+ * more each.
+ * Memory follows the rows that were added and stops at TRAIN_ROWS_BYTES_MAX, half of it for each label: a draw which hands out
+ * one label after the other leaves room for both.
  * Thread: one at a time.
  */
 #ifndef TRAINER_ROWS_H
@@ -13,6 +14,7 @@
 #include "proto/bytes.h"
 #include "proto/limits.h"
 #include "proto/status.h"
+#include "trainer/turn.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -36,11 +38,11 @@ enum { ROW_WEIGHT_STEPS = 64, ROW_WEIGHT_MAX = 16 };
 
 enum { ROW_PART_BITS = 16, ROW_PARTS_MAX = 1 << (MODEL_TABLE_BITS_MAX - ROW_PART_BITS) };
 
-/* The features of a row whose indices have the same leading bits. */
+/* The features of a row whose places have the same leading bits. */
 struct row_part {
-    uint32_t first;         /* index is this plus what stands in `rest` */
+    uint32_t first;         /* a place is this plus what stands in `rest` */
     uint32_t count;         /* of features; may be 0 */
-    const uint16_t *rest;   /* rising */
+    const uint16_t *rest;
     const uint8_t *counts;  /* 1 to MODEL_TF_COUNT_MAX; NULL where rows are not counted */
 };
 
@@ -74,20 +76,30 @@ const struct row *rows_at(const struct rows *rows, size_t number);
 /* Features of the longest row. */
 uint32_t rows_longest(const struct rows *rows);
 
-/* Writes the parts of a row in rising order and returns how many: the same number for all rows. Lent until the next rows_add. */
+/* Writes the parts of a row, their `first` rising, and returns how many: the same number for all rows. Lent until the next
+ * rows_add. */
 size_t rows_parts(const struct rows *rows, const struct row *row, struct row_part out[ROW_PARTS_MAX]);
 
 /* Will soon be asked for: the processor has time to fetch what rows_at and then rows_parts lend. A hint, no more. */
 void rows_fetch_entry(const struct rows *rows, size_t number);
 void rows_fetch(const struct rows *rows, size_t number);
 
-/* Writes row->count indices to `out`; of counted rows their counts, 1 to MODEL_TF_COUNT_MAX, to `counts`, which is else NULL. */
+/* Writes row->count places to `out`; of counted rows their counts, 1 to MODEL_TF_COUNT_MAX, to `counts`, which is else NULL. */
 void rows_unpack(const struct rows *rows, const struct row *row, uint32_t *out, uint8_t *counts);
 
-/* Writes for each of the 2^table_bits indices how many rows hold it. */
-void rows_count_holders(const struct rows *rows, uint32_t *out);
+/* How many places there are: 2^table_bits, until rows_keep. All are below it. */
+uint32_t rows_width(const struct rows *rows);
 
-/* Takes out of every row the features whose entry in `kept`, one an index, is 0. Rows stay, if only without features. */
-void rows_keep(struct rows *rows, const unsigned char *kept);
+/* Whose place it is. */
+uint32_t rows_feature_at(const struct rows *rows, uint32_t place);
+
+/* Writes for each of the 2^table_bits features how many rows hold it. `turn`: in which it computes, NULL = none. */
+void rows_count_holders(const struct rows *rows, struct turn *turn, uint32_t *out);
+
+/* Takes out of every row the features whose entry in `holders`, one of 2^table_bits, is 0. Rows stay, if only without features.
+ * The others get places: the larger the entry, to an eighth of an octave, the smaller, so that what a fit reaches for most lies
+ * side by side in the processor's nearest caches. No row is added any more. STATUS_NO_MEMORY, with all as it was; STATUS_CLOSED
+ * once the turn is cancelled, and the rows are of no more use. */
+MUST_CHECK enum status rows_keep(struct rows *rows, const uint32_t *holders, struct turn *turn);
 
 #endif

@@ -15,6 +15,7 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct turn {
@@ -25,5 +26,16 @@ struct turn {
 /* To be called between two steps of a few microseconds each. Whether to go on: false once cancelled. `turn` may be NULL: turns
  * have no end, and nothing is cancelled. */
 bool turn_goes_on(struct turn *turn);
+
+/* The same for steps of some nanoseconds, which are numbered: the clock is looked at between some of them only. Whoever takes a
+ * few hundred thousand of them learns that it is cancelled behind the last. */
+static inline void turn_passes(struct turn *turn, size_t step)
+{
+    enum { STEPS = 256 };
+
+    if (step % STEPS == 0) {
+        (void)turn_goes_on(turn);
+    }
+}
 
 #endif

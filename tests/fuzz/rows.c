@@ -141,8 +141,9 @@ static void hold_rows(const struct rows *rows, bool counted)
 {
     uint32_t *features = calloc((size_t)rows_longest(rows) + 1, sizeof *features);
     uint8_t *counts = calloc((size_t)rows_longest(rows) + 1, sizeof *counts);
+    unsigned char *held = calloc((size_t)rows_width(rows) + 1, sizeof *held);
 
-    fuzz_hold(features != NULL && counts != NULL);
+    fuzz_hold(features != NULL && counts != NULL && held != NULL);
     fuzz_hold(rows_count(rows) == rows_count_of(rows, 0) + rows_count_of(rows, 1));
     for (size_t number = 0; number < rows_count(rows); number++) {
         const struct row *row = rows_at(rows, number);
@@ -150,12 +151,32 @@ static void hold_rows(const struct rows *rows, bool counted)
         fuzz_hold(row->count <= rows_longest(rows));
         rows_unpack(rows, row, features, counted ? counts : NULL);
         for (uint32_t index = 0; index < row->count; index++) {
-            fuzz_hold(features[index] < 1U << TABLE_BITS && (index == 0 || features[index] > features[index - 1]));
+            fuzz_hold(features[index] < rows_width(rows) && held[features[index]]++ == 0);
             fuzz_hold(!counted || (counts[index] > 0 && counts[index] <= MODEL_TF_COUNT_MAX));
+        }
+        for (uint32_t index = 0; index < row->count; index++) {
+            held[features[index]] = 0;
         }
     }
     free(features);
     free(counts);
+    free(held);
+}
+
+/* Of what rows hold, about one in three leaves. */
+static void keep_some(struct rows *rows, uint64_t seed)
+{
+    uint32_t *holders = calloc((size_t)1 << TABLE_BITS, sizeof *holders);
+    uint32_t width = 0;
+
+    fuzz_hold(holders != NULL);
+    rows_count_holders(rows, NULL, holders);
+    for (uint32_t feature = 0; feature < 1U << TABLE_BITS; feature++) {
+        holders[feature] = (feature + seed) % 3 == 0 ? 0 : holders[feature];
+        width += holders[feature] > 0;
+    }
+    fuzz_hold(rows_keep(rows, holders, NULL) == STATUS_OK && rows_width(rows) == width);
+    free(holders);
 }
 
 static void hold_values(struct bytes data)
@@ -203,6 +224,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         fuzz_hold(figures[label].people <= figures[label].drawn && figures[label].drawn <= figures[label].wanted);
         fuzz_hold(figures[label].wanted <= (request.sampling == SAMPLING_BALANCED ? ROWS_MAX / SAMPLE_LABELS : ROWS_MAX));
     }
+    hold_rows(rows, counted);
+    keep_some(rows, request.seed);
     hold_rows(rows, counted);
     rows_close(&rows);
     return 0;

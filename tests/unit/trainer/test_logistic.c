@@ -139,7 +139,7 @@ static void weights_add_up_to_the_score(void **state)
 
         rows_unpack(rows, row, features, NULL);
         for (uint32_t at = 0; at < row->count; at++) {
-            sum += (double)weights[features[at]];
+            sum += (double)weights[rows_feature_at(rows, features[at])];
         }
         assert_true(fabs(logistic_bias(logistic) + sum / sqrt(row->count) - logistic_score(logistic, number)) < 1e-6);
     }

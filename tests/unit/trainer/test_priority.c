@@ -1,9 +1,11 @@
-/* priority: only a session of the trainer's own gives way. */
+/* priority: only the calling thread gives way, and only a session of the trainer's own. */
 #include "support/unit.h"
 
 #include "trainer/priority.h"
 
 #include <limits.h>
+#include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -54,9 +56,29 @@ static void a_session_gives_way_only_where_it_is_the_trainers_own(void **state)
     assert_int_equal(before, session_nice());
 }
 
+static void *give_way(void *policy)
+{
+    priority_give_way();
+    *(int *)policy = sched_getscheduler(0);
+    return NULL;
+}
+
+static void one_thread_gives_way_and_not_the_others(void **state)
+{
+    pthread_t thread;
+    int policy = -1;
+
+    (void)state;
+    assert_int_equal(0, pthread_create(&thread, NULL, give_way, &policy));
+    assert_int_equal(0, pthread_join(thread, NULL));
+    assert_int_equal(SCHED_IDLE, policy);
+    assert_int_equal(SCHED_OTHER, sched_getscheduler(0));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(one_thread_gives_way_and_not_the_others),
         cmocka_unit_test(a_session_gives_way_only_where_it_is_the_trainers_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

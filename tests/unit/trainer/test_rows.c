@@ -1,8 +1,9 @@
-/* rows: what is packed is unpacked, a long text keeps head and tail, each label stops at its half. */
+/* rows: what is packed is unpacked, each label stops at its half, what is not kept leaves. */
+#include "support/bags.h"
 #include "support/unit.h"
 
 #include "proto/features.h"
-#include "proto/text.h"
+#include "trainer/bag.h"
 #include "trainer/rows.h"
 
 #include <math.h>
@@ -18,52 +19,23 @@ static struct rows *open_rows(unsigned bits, size_t bytes_max)
     return rows;
 }
 
-static int compare(const void *left, const void *right)
-{
-    uint32_t a = *(const uint32_t *)left;
-    uint32_t b = *(const uint32_t *)right;
-
-    return (a > b) - (a < b);
-}
-
-/* The different features of a text in rising order; the caller frees them. */
-static uint32_t *features_of(struct bytes text, unsigned bits, size_t *out_count)
-{
-    uint32_t *code_points = test_malloc((text.count + 1) * sizeof *code_points);
-    uint32_t *indices = test_malloc(FEATURES_PER_CODE_POINT * (text.count + 2) * sizeof *indices);
-    struct text_reader reader;
-    struct features features;
-    size_t count, different = 0;
-
-    text_begin(&reader, text);
-    count = text_read(&reader, code_points, text.count + 1);
-    features_begin(&features, bits);
-    count = features_take(&features, code_points, count, NULL, indices);
-    count += features_end(&features, NULL, indices + count);
-    qsort(indices, count, sizeof *indices, compare);
-    for (size_t at = 0; at < count; at++) {
-        if (at == 0 || indices[at] != indices[different - 1]) {
-            indices[different++] = indices[at];
-        }
-    }
-    test_free(code_points);
-    *out_count = different;
-    return indices;
-}
-
 static void assert_row_holds(const struct rows *rows, size_t number, struct bytes text)
 {
     const struct row *row = rows_at(rows, number);
     uint32_t *unpacked = test_malloc(((size_t)rows_longest(rows) + 1) * sizeof *unpacked);
-    size_t count;
-    uint32_t *expected = features_of(text, rows_table_bits(rows), &count);
+    struct bag *bag = NULL;
 
-    assert_int_equal(count, row->count);
+    assert_status(STATUS_OK, bag_open(&bag, rows_table_bits(rows), false));
+    bag_fill(bag, text);
+    assert_int_equal(bag->count, row->count);
+    assert_int_equal(bag->read, row->read);
     assert_true(row->count <= rows_longest(rows));
     rows_unpack(rows, row, unpacked, NULL);
-    assert_memory_equal(expected, unpacked, count * sizeof *unpacked);
+    qsort(unpacked, row->count, sizeof *unpacked, by_number);
+    qsort(bag->features, bag->count, sizeof *unpacked, by_number);
+    assert_memory_equal(bag->features, unpacked, row->count * sizeof *unpacked);
     test_free(unpacked);
-    test_free(expected);
+    bag_close(&bag);
 }
 
 static void what_is_packed_is_unpacked(void **state)
@@ -90,41 +62,6 @@ static void what_is_packed_is_unpacked(void **state)
         assert_null(rows);
         rows_close(&rows);
     }
-}
-
-/* Text of `count` different-looking code points. */
-static char *long_text(size_t count)
-{
-    char *text = test_malloc(count);
-
-    for (size_t at = 0; at < count; at++) {
-        text[at] = (char)('a' + (at * at / 7 + at / 31) % 26);
-    }
-    return text;
-}
-
-static void a_long_text_keeps_head_and_tail(void **state)
-{
-    enum { MAX = TRAIN_TEXT_CODE_POINTS_MAX, HALF = MAX / 2 };
-    struct rows *rows = open_rows(BITS, MIB);
-    char *text = long_text(3 * MAX);
-    char *kept = test_malloc(MAX + 1);
-
-    (void)state;
-    assert_status(STATUS_OK, rows_add(rows, (struct bytes){text, MAX}, 0));
-    assert_row_holds(rows, 0, (struct bytes){text, MAX});
-    for (size_t extra = 1; extra < 2 * MAX; extra = extra * 3 + 1) {
-        size_t count = MAX + extra;
-
-        memcpy(kept, text, HALF);
-        kept[HALF] = ' ';
-        memcpy(kept + HALF + 1, text + count - HALF, HALF);
-        assert_status(STATUS_OK, rows_add(rows, (struct bytes){text, count}, 0));
-        assert_row_holds(rows, rows_count(rows) - 1, (struct bytes){kept, MAX + 1});
-    }
-    test_free(text);
-    test_free(kept);
-    rows_close(&rows);
 }
 
 static void each_label_stops_at_its_half(void **state)
@@ -167,56 +104,6 @@ static void rows_without_text_have_an_end_too(void **state)
     rows_close(&rows);
 }
 
-/* Unpacks a counted row; the caller's arrays have room. */
-static uint32_t unpack_counted(const struct rows *rows, size_t number, uint32_t *indices, uint8_t *counts)
-{
-    const struct row *row = rows_at(rows, number);
-
-    rows_unpack(rows, row, indices, counts);
-    return row->count;
-}
-
-static void counted_rows_know_how_often_a_feature_stands_in_them(void **state)
-{
-    struct rows *rows = NULL;
-    struct rows *plain = open_rows(BITS, MIB);
-    char many[600];
-    uint32_t indices[2048], alike[2048];
-    uint8_t counts[2048];
-    uint32_t count;
-    unsigned sum = 0, most = 0;
-
-    (void)state;
-    memset(many, 'z', sizeof many);
-    assert_status(STATUS_OK, rows_open(&rows, BITS, true, MIB));
-    assert_status(STATUS_OK, rows_add(rows, BYTES("aa"), 0)); /* "a" twice; " a", " aa", "aa", "aa ", "a " and so on once */
-    assert_status(STATUS_OK, rows_add(rows, (struct bytes){many, sizeof many}, 0));
-    assert_status(STATUS_OK, rows_add(rows, (struct bytes){many, MODEL_TF_COUNT_MAX}, 0));
-    assert_status(STATUS_OK, rows_add(plain, BYTES("aa"), 0));
-    count = unpack_counted(rows, 0, indices, counts);
-    assert_int_equal(rows_at(plain, 0)->count, count);
-    rows_unpack(plain, rows_at(plain, 0), alike, NULL);
-    assert_memory_equal(alike, indices, count * sizeof *indices);
-    for (uint32_t at = 0; at < count; at++) {
-        sum += counts[at];
-        most = counts[at] > most ? counts[at] : most;
-    }
-    assert_int_equal(2, most);
-    assert_int_equal(count + 1, sum);
-    for (size_t row = 1; row < 3; row++) { /* what a row says of one feature ends there, and is whole up to there */
-        most = 0;
-        count = unpack_counted(rows, row, indices, counts);
-        for (uint32_t at = 0; at < count; at++) {
-            most = counts[at] > most ? counts[at] : most;
-        }
-        assert_int_equal(MODEL_TF_COUNT_MAX, most);
-    }
-    count = unpack_counted(rows, 0, indices, counts);
-    assert_int_equal(rows_at(plain, 0)->count, count); /* and no row has left a mark on the next */
-    rows_close(&rows);
-    rows_close(&plain);
-}
-
 static void parts_hold_what_is_unpacked_by_its_leading_bits(void **state)
 {
     static const struct {
@@ -248,7 +135,6 @@ static void parts_hold_what_is_unpacked_by_its_leading_bits(void **state)
             assert_true(parts[part].count > 0);
             for (uint32_t at = 0; at < parts[part].count; at++, number++) {
                 assert_int_equal(indices[number], parts[part].first + parts[part].rest[at]);
-                assert_true(number == 0 || indices[number] > indices[number - 1]);
                 assert_true(!counted || parts[part].counts[at] == counts[number]);
             }
             assert_int_equal(counted, parts[part].counts != NULL);
@@ -259,53 +145,87 @@ static void parts_hold_what_is_unpacked_by_its_leading_bits(void **state)
     test_free(text);
 }
 
+/* How often the row says that its text holds the feature; 0 = not at all. */
+static unsigned times_of(const struct rows *rows, size_t number, bool counted, uint32_t feature)
+{
+    uint32_t places[512];
+    uint8_t counts[512];
+    unsigned times = 0;
+
+    rows_unpack(rows, rows_at(rows, number), places, counted ? counts : NULL);
+    for (uint32_t at = 0; at < rows_at(rows, number)->count; at++) {
+        assert_true(places[at] < rows_width(rows));
+        if (rows_feature_at(rows, places[at]) == feature) {
+            assert_int_equal(0, times);
+            times = counted ? counts[at] : 1;
+        }
+    }
+    return times;
+}
+
+/* Places begin with what most rows hold, as far as an eighth of an octave tells. */
+static void assert_ranked(const struct rows *rows, const uint32_t *holders)
+{
+    uint32_t fewest = UINT32_MAX;
+
+    for (uint32_t place = 0; place < rows_width(rows); place++) {
+        uint32_t held_by = holders[rows_feature_at(rows, place)];
+
+        assert_true(held_by > 0 && (double)held_by < 1.1 * (double)fewest);
+        fewest = held_by < fewest ? held_by : fewest;
+    }
+}
+
+enum { KEPT_BITS = 12, KEPT_ROWS = 5 };
+
+/* Twice: what leaves the second time had another place than its own. */
 static void features_that_are_not_kept_leave_every_row(void **state)
 {
-    static const char *const texts[] = {"one two three", "", "two", "three three three", "one two three four five"};
-    static unsigned char kept[1 << BITS];
-    static uint32_t holders[1 << BITS], left[1 << BITS];
+    static const char *const texts[KEPT_ROWS] = {"one two three", "", "two", "three three three", "one two three four five"};
+    static uint32_t holders[1 << KEPT_BITS], left[1 << KEPT_BITS];
+    static unsigned char before[KEPT_ROWS][1 << KEPT_BITS];
 
     (void)state;
     for (int counted = 0; counted < 2; counted++) {
-        uint32_t before[5][512], after[512];
-        uint8_t before_counts[5][512], after_counts[512];
-        uint32_t before_count[5], read[5];
         struct rows *rows = NULL;
+        uint32_t read[KEPT_ROWS];
 
-        assert_status(STATUS_OK, rows_open(&rows, BITS, counted == 1, MIB));
-        for (size_t row = 0; row < 5; row++) {
+        assert_status(STATUS_OK, rows_open(&rows, KEPT_BITS, counted == 1, MIB));
+        for (size_t row = 0; row < KEPT_ROWS; row++) {
             assert_status(STATUS_OK, rows_add(rows, bytes_of(texts[row]), (int)row % 2));
-            before_count[row] = rows_at(rows, row)->count;
-            rows_unpack(rows, rows_at(rows, row), before[row], counted == 1 ? before_counts[row] : NULL);
             read[row] = 0;
-            for (uint32_t at = 0; at < before_count[row]; at++) {
-                read[row] += counted == 1 ? before_counts[row][at] : 1;
+            for (uint32_t feature = 0; feature < 1 << KEPT_BITS; feature++) {
+                before[row][feature] = (unsigned char)times_of(rows, row, counted == 1, feature);
+                read[row] += before[row][feature];
             }
             assert_int_equal(read[row], rows_at(rows, row)->read);
         }
-        rows_count_holders(rows, holders);
-        for (size_t index = 0; index < 1 << BITS; index++) {
-            kept[index] = holders[index] != 2;
-        }
-        rows_keep(rows, kept);
-        rows_count_holders(rows, left);
-        for (size_t index = 0; index < 1 << BITS; index++) {
-            assert_int_equal(kept[index] != 0 ? holders[index] : 0, left[index]);
-        }
-        for (size_t row = 0; row < 5; row++) {
-            uint32_t at = 0;
+        for (uint32_t step = 0; step < 2; step++) {
+            uint32_t width = 0;
 
-            rows_unpack(rows, rows_at(rows, row), after, counted == 1 ? after_counts : NULL);
-            for (uint32_t old = 0; old < before_count[row]; old++) {
-                if (kept[before[row][old]] != 0) {
-                    assert_int_equal(before[row][old], after[at]);
-                    assert_true(counted == 0 || before_counts[row][old] == after_counts[at]);
-                    at++;
-                }
+            rows_count_holders(rows, NULL, holders);
+            for (size_t feature = 0; feature < 1 << KEPT_BITS; feature++) {
+                holders[feature] = feature % 3 == step ? 0 : holders[feature];
+                width += holders[feature] > 0;
             }
-            assert_int_equal(at, rows_at(rows, row)->count);
-            assert_true(at <= rows_longest(rows));
-            assert_int_equal(read[row], rows_at(rows, row)->read); /* as it was */
+            assert_status(STATUS_OK, rows_keep(rows, holders, NULL));
+            assert_int_equal(width, rows_width(rows));
+            assert_ranked(rows, holders);
+            rows_count_holders(rows, NULL, left);
+            assert_memory_equal(holders, left, sizeof left);
+            for (size_t row = 0; row < KEPT_ROWS; row++) {
+                uint32_t count = 0;
+
+                for (uint32_t feature = 0; feature < 1 << KEPT_BITS; feature++) {
+                    unsigned times = feature % 3 <= step ? 0 : before[row][feature];
+
+                    assert_int_equal(times, times_of(rows, row, counted == 1, feature));
+                    count += times > 0;
+                }
+                assert_int_equal(count, rows_at(rows, row)->count);
+                assert_true(count <= rows_longest(rows));
+                assert_int_equal(read[row], rows_at(rows, row)->read); /* as it was */
+            }
         }
         rows_close(&rows);
     }
@@ -352,10 +272,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_packed_is_unpacked),
-        cmocka_unit_test(a_long_text_keeps_head_and_tail),
         cmocka_unit_test(each_label_stops_at_its_half),
         cmocka_unit_test(rows_without_text_have_an_end_too),
-        cmocka_unit_test(counted_rows_know_how_often_a_feature_stands_in_them),
         cmocka_unit_test(parts_hold_what_is_unpacked_by_its_leading_bits),
         cmocka_unit_test(features_that_are_not_kept_leave_every_row),
         cmocka_unit_test(a_weight_is_kept_to_its_nearest_step),

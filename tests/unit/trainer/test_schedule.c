@@ -10,21 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 enum { ROWS = 200, TEXT_BYTES = 40, PATIENCE_MS = 60000, EVERY_MS = 3600 * 1000 };
-
-/* Of the calling thread: the kernel's struct sched_attr. */
-struct priority {
-    uint32_t size;
-    uint32_t policy;
-    uint64_t flags;
-    int32_t nice;
-    uint32_t priority;
-    uint64_t turn_ns; /* 0 before Linux 6.12 */
-    uint64_t others[2];
-};
 
 struct scene {
     struct settings settings;
@@ -35,23 +23,15 @@ struct scene {
     struct db *db;
     int64_t epoch;
     int done_fd;
-    struct priority priority; /* of the last training's thread; read behind done_fd */
+    int policy; /* of the last training's thread; read behind done_fd */
 };
-
-static struct priority read_priority(void)
-{
-    struct priority found = {0};
-
-    assert_int_equal(0, syscall(SYS_sched_getattr, 0, &found, sizeof found, 0));
-    return found;
-}
 
 /* On the thread that trained. */
 static void tell(void *context)
 {
     struct scene *scene = context;
 
-    scene->priority = read_priority();
+    scene->policy = sched_getscheduler(0);
     (void)eventfd_write(scene->done_fd, 1);
 }
 
@@ -159,18 +139,14 @@ static void due_profiles_are_trained_one_after_the_other(void **state)
 static void a_training_gives_way_to_all_others(void **state)
 {
     struct scene scene;
-    struct priority own = read_priority();
 
     (void)state;
     set_scene(&scene, "gives_way");
     scene.profiles[1].training.min_samples = 100 * ROWS;
     turn(&scene);
     wait_for_run(&scene);
-    assert_int_equal(19, scene.priority.nice);
-    assert_int_equal(SCHED_BATCH, scene.priority.policy);
-    assert_true(own.turn_ns == 0 || scene.priority.turn_ns > own.turn_ns); /* who wakes up may cut it short */
-    assert_int_not_equal(19, own.nice); /* and the leader's thread does not give way */
-    assert_int_equal(SCHED_OTHER, own.policy);
+    assert_int_equal(SCHED_IDLE, scene.policy);
+    assert_int_equal(SCHED_OTHER, sched_getscheduler(0)); /* the leader's thread does not give way */
     turn(&scene);
     clear_scene(&scene);
 }
