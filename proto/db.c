@@ -223,6 +223,18 @@ static enum status finish(struct db *db, PGresult **last)
     }
 }
 
+bool db_take_notice(struct db *db, const char *channel, int64_t *out)
+{
+    PGnotify *notice = PQconsumeInput(db->connection) == 1 ? PQnotifies(db->connection) : NULL;
+    bool found = notice != NULL;
+
+    if (found) {
+        *out = strcmp(notice->relname, channel) == 0 ? strtoll(notice->extra, NULL, 10) : 0;
+        PQfreemem(notice);
+    }
+    return found;
+}
+
 bool db_alive(const struct db *db)
 {
     return !db->broken;

@@ -76,6 +76,10 @@ MUST_CHECK enum status db_run(struct db *db, const char *sql, const struct db_va
 /* Several statements without parameters (trainer/schema), in one implicit transaction. */
 MUST_CHECK enum status db_script(struct db *db, const char *sql);
 
+/* Takes the oldest notification (NOTIFY) that this session has received and not yet taken: reads what is there and does not wait.
+ * False when there is none. One on another channel than `channel`, or whose payload is no number, counts as 0. */
+MUST_CHECK bool db_take_notice(struct db *db, const char *channel, int64_t *out);
+
 /* One row at a time (libpq's single-row mode): memory does not depend on the number of rows. `on_row` returns STATUS_OK
  * to go on; anything else cancels the query, drains it and is returned. The row is lent for the call. */
 MUST_CHECK enum status db_stream(struct db *db, const char *sql, const struct db_value *values, size_t value_count,

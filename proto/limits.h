@@ -277,7 +277,7 @@ enum {
     TRAIN_PERSON_WEIGHT = 4,         /* a row that a person labelled counts as so many of the reviewer's */
     TRAIN_STANDS_FOR_MAX = 100,      /* a row that was drawn with a smaller probability stands for so many texts and no more */
     TRAIN_TELL_MS = 10000,           /* the log says so often how far a run is, and at each step */
-    TRAIN_REST_MS = 30000,           /* beside `every`: of a profile whose run failed; doubled with each further failure */
+    TRAIN_REST_MS = 30000,           /* beside `every`: of a profile whose run was stopped or failed; doubled with each failure */
     TRAIN_REST_DOUBLINGS = 7,
     TRAIN_REST_MAX_MS = TRAIN_REST_MS << TRAIN_REST_DOUBLINGS, /* about an hour */
     TRAIN_ROWS_BYTES_MAX = 256 * MIB, /* features of the rows of one training run; half of it a label */

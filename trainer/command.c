@@ -41,6 +41,9 @@ static const struct command_kind kinds[] = {
      "The draw, the gate and the rest are those of the profile's settings; a training that the leader has under way goes on.\n"
      "Exit status 3: the gate refused it.\n",
      1, 1, 0, true, false, false, command_train},
+    {"cancel", "PROFILE", "end the training that the leader has under way",
+     "What is live stays, and the profile rests for training.every and 30 s. Exit status 3: no such training is under way.\n",
+     1, 1, 0, false, false, false, command_cancel},
     {"evaluate", "PROFILE", "judge a version of the model by the samples that no training sees",
      "Without --version the live one. The samples of today: those of a training's own figures were others.\n",
      1, 1, BIT(COMMAND_VERSION), true, false, false, command_evaluate},

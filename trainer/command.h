@@ -89,6 +89,7 @@ void command_write_time(char out[COMMAND_TIME_BYTES], int64_t us);
 
 /* The subcommands. */
 int command_train(struct command *command);
+int command_cancel(struct command *command);
 int command_evaluate(struct command *command);
 int command_models(struct command *command);
 int command_publish(struct command *command);

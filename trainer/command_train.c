@@ -1,12 +1,14 @@
-/* command_train: one training run as the leader makes it, under the epoch at hand, with its progress. */
+/* command_train: a training run as the leader makes it, under the epoch at hand, with its progress; or an end to the leader's. */
 #include "trainer/command.h"
 
+#include "proto/clock.h"
 #include "proto/join.h"
 #include "proto/json.h"
 #include "proto/limits.h"
 #include "proto/program.h"
 #include "trainer/priority.h"
 #include "trainer/progress.h"
+#include "trainer/store_cancel.h"
 #include "trainer/store_samples.h"
 #include "trainer/training.h"
 
@@ -14,6 +16,7 @@
 #include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { LOOK_MS = 100, OUT_BYTES_MAX = 8 * KIB };
@@ -168,4 +171,43 @@ int command_train(struct command *command)
         return command_fail(command, "no thread for it", status_sentence(STATUS_NO_MEMORY));
     }
     return report(command, &job.result);
+}
+
+/* Until the leader has confirmed it, or would have: it hears of it at its next turn, and the lease is longer than any. */
+static bool is_confirmed(struct command *command, int64_t profile_id)
+{
+    uint64_t until_ms = clock_ms() + LEADER_LEASE_MS;
+
+    while (!store_is_cancelled(command->store, profile_id)) {
+        if (clock_ms() >= until_ms || !store_alive(command->store)) {
+            return false;
+        }
+        (void)nanosleep(&(struct timespec){.tv_nsec = LOOK_MS * 1000000L}, NULL);
+    }
+    return true;
+}
+
+int command_cancel(struct command *command)
+{
+    const char *name = command->arguments[0];
+    int64_t profile_id;
+    enum status status;
+
+    if (!command_profile(command, false, &profile_id)) {
+        return PROGRAM_FAILED;
+    }
+    status = store_ask_cancel(command->store, profile_id);
+    if (status != STATUS_OK) {
+        return command_fail_store(command, "cannot ask the leader", status);
+    }
+    if (!is_confirmed(command, profile_id)) {
+        (void)fprintf(command->errors, "prismguard-trainer cancel: %s: no training of it is under way\n", name);
+        return COMMAND_REFUSED;
+    }
+    if (command->options[COMMAND_JSON] == NULL) {
+        (void)fprintf(command->out, "%s: its training is cancelled\n", name);
+    } else { /* a profile's name needs no escapes */
+        (void)fprintf(command->out, "{\"profile\":\"%s\",\"status\":\"cancelled\"}\n", name);
+    }
+    return PROGRAM_OK;
 }

@@ -7,6 +7,7 @@
 #include "proto/limits.h"
 #include "proto/log.h"
 #include "trainer/schedule.h"
+#include "trainer/store_cancel.h"
 #include "trainer/store.h"
 #include "trainer/trials.h"
 #include "trainer/upkeep.h"
@@ -191,6 +192,9 @@ static enum step take_over(struct leader *leader)
         status = store_raise_epoch(leader->store, &leader->epoch);
     }
     if (status == STATUS_OK) {
+        status = store_hear_cancels(leader->store);
+    }
+    if (status == STATUS_OK) {
         status = add_profiles(leader);
     }
     if (status != STATUS_OK) {
@@ -218,11 +222,27 @@ static enum status take_trials_turn(struct leader *leader)
     return trials_turn(leader->trials, leader->store, leader->epoch);
 }
 
+/* One at a turn: whoever asks waits for more than one. */
+static enum status take_cancel(struct leader *leader)
+{
+    int64_t profile_id;
+
+    if (store_take_cancel(leader->store, &profile_id) && schedule_stop(leader->schedule, profile_id)) {
+        return store_confirm_cancel(leader->store, profile_id);
+    }
+    return STATUS_OK;
+}
+
 /* What a leader does beside leading. */
 static const struct {
     const char *name;
     enum status (*take)(struct leader *leader);
-} duties[] = {{"schedule", take_schedule_turn}, {"upkeep", take_upkeep_turn}, {"trials", take_trials_turn}};
+} duties[] = {
+    {"cancel", take_cancel},
+    {"schedule", take_schedule_turn},
+    {"upkeep", take_upkeep_turn},
+    {"trials", take_trials_turn},
+};
 
 static enum step lead_on(struct leader *leader)
 {

@@ -63,6 +63,7 @@ struct schedule {
     uint64_t told_ms; /* on the log, how far it is */
     int told_step;
     bool overdue;
+    bool stopped; /* by a person */
 };
 
 static bool can_be_trained(const struct profile_settings *profile)
@@ -173,6 +174,18 @@ void schedule_cancel(struct schedule *schedule)
     atomic_store(&schedule->cancelled, true);
 }
 
+bool schedule_stop(struct schedule *schedule, int64_t profile_id)
+{
+    bool is_going = atomic_load(&schedule->state) == RUNNING && schedule->training.profile_id == profile_id;
+
+    if (is_going) {
+        schedule->stopped = true;
+        schedule_cancel(schedule);
+        log_event(LOG_INFO, "training_stopped", LOG_TEXT("profile", schedule->course->profile->name));
+    }
+    return is_going;
+}
+
 static void count_run(const struct schedule *schedule)
 {
     const struct training_result *result = &schedule->result;
@@ -231,14 +244,16 @@ enum status schedule_close(struct schedule **schedule, uint64_t wait_ms)
     return STATUS_OK;
 }
 
-static void let_rest(struct course *course, enum training_end end)
+static void let_rest(struct course *course, enum training_end end, bool stopped)
 {
     uint64_t rest_ms = course->profile->training.every_ms;
 
-    if (end == TRAINING_CANCELLED) {
+    if (end == TRAINING_CANCELLED && !stopped) {
         return; /* it did nothing wrong */
     }
-    if (end == TRAINING_FAILED) {
+    if (end == TRAINING_CANCELLED) {
+        rest_ms += TRAIN_REST_MS;
+    } else if (end == TRAINING_FAILED) {
         rest_ms += (uint64_t)TRAIN_REST_MS << course->failures;
         course->failures += course->failures < TRAIN_REST_DOUBLINGS;
     } else {
@@ -259,7 +274,7 @@ void schedule_settle(struct schedule *schedule)
     }
     count_run(schedule);
     log_run(schedule);
-    let_rest(schedule->course, schedule->result.end);
+    let_rest(schedule->course, schedule->result.end, schedule->stopped);
     atomic_store(&schedule->state, IDLE);
     schedule->next_check_ms = 0; /* another profile may have been waiting for this one */
 }
@@ -297,6 +312,7 @@ static void start(struct schedule *schedule, const struct store_due *due, int64_
     schedule->told_ms = schedule->started_ms;
     schedule->told_step = 0;
     schedule->overdue = false;
+    schedule->stopped = false;
     atomic_store(&schedule->cancelled, false);
     atomic_store(&schedule->state, RUNNING);
     series_set(course->series.running, 1);

@@ -2,9 +2,9 @@
  *
  * Every trainer.check_every the leader asks which profiles are due (store_due: enough new samples, `every` ago, some of
  * both labels, no version on trial) and the longest untrained one is trained. A run that was refused lets its profile rest for
- * `every`; one that failed for that and TRAIN_REST_MS, doubled with each further failure up to TRAIN_REST_MAX_MS. A run that
- * takes longer than TRAIN_RUN_MS is cancelled, whatever it is at, and counts as failed. The training thread runs at low
- * priority, so that it never holds up what the leader's thread and the announcing loop do.
+ * `every`; one that a person stopped for that and TRAIN_REST_MS; one that failed too, doubled with each further failure up to
+ * TRAIN_REST_MAX_MS. A run that takes longer than TRAIN_RUN_MS is cancelled, whatever it is at, and counts as failed. The
+ * training thread runs at low priority, so that it never holds up what the leader's thread and the announcing loop do.
  *
  *   IDLE ── due ──► RUNNING ── the thread ends ──► DONE ── schedule_settle ──► IDLE
  *
@@ -44,6 +44,9 @@ void schedule_outdate(struct schedule *schedule, const struct settings *settings
 /* From now on these, borrowed as the others were; only while it is idle. Profiles that rested are looked at anew: what they were
  * refused for may have been changed. */
 void schedule_use(struct schedule *schedule, const struct settings *settings);
+
+/* Cancels the run of this profile for a person, if it is going. Whether it is. */
+MUST_CHECK bool schedule_stop(struct schedule *schedule, int64_t profile_id);
 
 /* Asks a run to end; returns at once. Any thread. */
 void schedule_cancel(struct schedule *schedule);

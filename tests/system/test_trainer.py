@@ -1,12 +1,13 @@
 """Who leads: one trainer at a time, its successor soon after a crash or a hang, and nobody while the database is away."""
 import contextlib
 import signal
+import subprocess
 import time
 
 import pytest
 
 from fault_proxy import FrameDropper
-from stack import Stack
+from stack import SANITIZED, Stack
 from upstream import wait_until
 
 CRASH_S, HANG_S, LEASE_S = 10, 20, 3  # spec/reliability.md C: leader_crash, leader_hang; no word after a lost lease
@@ -119,6 +120,25 @@ def test_a_run_ends_at_once_with_its_trainer(busy):
     assert time.monotonic() - began < 4
     assert busy.trainer.events("training_done", status="cancelled")
     assert not busy.trainer.events("training_abandoned")
+
+
+def cancel(stack, *words):
+    command = [SANITIZED / "prismguard-trainer", "cancel", *words, "--config", stack.config]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert "Sanitizer" not in done.stderr and "runtime error" not in done.stderr
+    return done
+
+
+def test_a_person_cancels_a_run_whose_profile_rests_then(busy):
+    done = cancel(busy, "default")
+    assert (done.returncode, done.stdout) == (0, "default: its training is cancelled\n"), done
+    busy.trainer.wait_event("training_stopped", profile="default")
+    busy.trainer.wait_event("training_done", status="cancelled")
+    again = cancel(busy, "default", "--json")
+    assert (again.returncode, again.stdout) == (3, ""), again
+    assert "no training of it is under way" in again.stderr
+    assert len(busy.trainer.events("training_started")) == 1, "it rests"
+    assert leads(busy.trainer)
 
 
 def test_a_run_ends_at_once_when_its_settings_change(busy):

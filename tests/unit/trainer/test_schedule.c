@@ -330,6 +330,31 @@ static void a_run_that_takes_too_long_is_ended_whatever_it_is_at(void **state)
     clear_scene(&scene);
 }
 
+static void a_person_stops_the_run_of_a_profile_which_rests_then(void **state)
+{
+    struct scene scene;
+    int64_t profile_id;
+
+    (void)state;
+    set_long_scene(&scene, "stopped");
+    profile_id = samples_number(scene.db, "select profile_id from profiles where name = 'first'");
+    assert_false(schedule_stop(scene.schedule, profile_id)); /* none is going */
+    start_long_run(&scene);
+    assert_false(schedule_stop(scene.schedule, profile_id + 1));
+    assert_false(schedule_stop(scene.schedule, 0));
+    assert_true(schedule_stop(scene.schedule, profile_id));
+    wait_for_run(&scene);
+    turn(&scene);
+    assert_int_equal(1, runs(&scene, "first", "cancelled"));
+    assert_int_equal(0, runs(&scene, "first", "live"));
+    assert_status(STATUS_OK, db_run(scene.db, "update profiles set trained_at = '-infinity'", NULL, 0, NULL));
+    for (int look = 0; look < 3; look++) {
+        turn(&scene);
+        assert_int_equal(0, gauge(&scene, "prismguard_trainer_running", "first"));
+    }
+    clear_scene(&scene);
+}
+
 static void settings_that_ask_for_another_run_end_this_one(void **state)
 {
     struct profile_settings profiles[3];
@@ -432,6 +457,7 @@ int main(void)
         cmocka_unit_test(a_failed_run_lets_its_profile_rest_too),
         cmocka_unit_test(each_failure_in_a_row_makes_the_rest_longer),
         cmocka_unit_test(a_run_that_takes_too_long_is_ended_whatever_it_is_at),
+        cmocka_unit_test(a_person_stops_the_run_of_a_profile_which_rests_then),
         cmocka_unit_test(settings_that_ask_for_another_run_end_this_one),
         cmocka_unit_test(it_looks_only_once_in_check_every),
         cmocka_unit_test(other_settings_have_other_profiles_and_end_every_rest),
