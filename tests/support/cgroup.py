@@ -28,6 +28,9 @@ class Cgroup:
             with contextlib.suppress(ProcessLookupError):
                 (self.folder / "cgroup.procs").write_text(str(pid))
 
+    def processes(self):
+        return [int(pid) for pid in (self.folder / "cgroup.procs").read_text().split()]
+
     def close(self):
         self.folder.rmdir()
 
