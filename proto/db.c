@@ -225,14 +225,22 @@ static enum status finish(struct db *db, PGresult **last)
 
 bool db_take_notice(struct db *db, const char *channel, int64_t *out)
 {
-    PGnotify *notice = PQconsumeInput(db->connection) == 1 ? PQnotifies(db->connection) : NULL;
-    bool found = notice != NULL;
+    PGnotify *notice;
+    char *end;
 
-    if (found) {
-        *out = strcmp(notice->relname, channel) == 0 ? strtoll(notice->extra, NULL, 10) : 0;
-        PQfreemem(notice);
+    if (PQconsumeInput(db->connection) != 1) {
+        (void)lose(db); /* what came before is still told */
     }
-    return found;
+    notice = PQnotifies(db->connection);
+    if (notice == NULL) {
+        return false;
+    }
+    *out = strcmp(notice->relname, channel) == 0 ? strtoll(notice->extra, &end, 10) : 0;
+    if (*out != 0 && *end != '\0') {
+        *out = 0;
+    }
+    PQfreemem(notice);
+    return true;
 }
 
 bool db_alive(const struct db *db)

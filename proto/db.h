@@ -77,7 +77,7 @@ MUST_CHECK enum status db_run(struct db *db, const char *sql, const struct db_va
 MUST_CHECK enum status db_script(struct db *db, const char *sql);
 
 /* Takes the oldest notification (NOTIFY) that this session has received and not yet taken: reads what is there and does not wait.
- * False when there is none. One on another channel than `channel`, or whose payload is no number, counts as 0. */
+ * False when there is none; the connection may be lost then. One on another channel, or whose payload is no number, is 0. */
 MUST_CHECK bool db_take_notice(struct db *db, const char *channel, int64_t *out);
 
 /* One row at a time (libpq's single-row mode): memory does not depend on the number of rows. `on_row` returns STATUS_OK

@@ -312,6 +312,7 @@ enum {
     LEADER_LEASE_MS = 3000,          /* nothing is announced later than this after the last good check */
     LEADER_SESSION_MS = 12000,       /* the server ends a leader's session that asked nothing for so long */
     LEADER_IN_TRANSACTION_MS = 10000, /* and a trainer's session that says nothing inside of a transaction */
+    LEADER_CANCELS_MAX = 10000,      /* wishes to end a training, heard at one turn; the rest at the next */
     LEADER_STANDBY_MS = 2000,        /* a standby tries the lock at least once in this time */
     LEADER_TAKE_OVER_MS = 20000,     /* from a leader's hang to its successor's first announcement; the sum of what is above */
     UPKEEP_EVERY_MS = 60000,         /* all profiles are looked through for what is to be deleted so often */

@@ -19,7 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LOOK_MS = 100, OUT_BYTES_MAX = 8 * KIB };
+enum { LOOK_MS = 100, CONFIRMED_MS = 5 * LEADER_CHECK_MS, OUT_BYTES_MAX = 8 * KIB };
 
 struct job {
     struct training training;
@@ -173,10 +173,10 @@ int command_train(struct command *command)
     return report(command, &job.result);
 }
 
-/* Until the leader has confirmed it, or would have: it hears of it at its next turn, and the lease is longer than any. */
+/* Until the leader has confirmed it: it hears of it at its next turn, one in LEADER_CHECK_MS where the database answers soon. */
 static bool is_confirmed(struct command *command, int64_t profile_id)
 {
-    uint64_t until_ms = clock_ms() + LEADER_LEASE_MS;
+    uint64_t until_ms = clock_ms() + CONFIRMED_MS;
 
     while (!store_is_cancelled(command->store, profile_id)) {
         if (clock_ms() >= until_ms || !store_alive(command->store)) {
@@ -201,13 +201,17 @@ int command_cancel(struct command *command)
         return command_fail_store(command, "cannot ask the leader", status);
     }
     if (!is_confirmed(command, profile_id)) {
-        (void)fprintf(command->errors, "prismguard-trainer cancel: %s: no training of it is under way\n", name);
+        if (!store_alive(command->store)) {
+            return command_fail_store(command, "cannot hear the leader", STATUS_UNAVAILABLE);
+        }
+        (void)fprintf(command->errors, "prismguard-trainer cancel: %s: %s\n", name,
+                      "no leader says that it has a training of it under way");
         return COMMAND_REFUSED;
     }
     if (command->options[COMMAND_JSON] == NULL) {
-        (void)fprintf(command->out, "%s: its training is cancelled\n", name);
+        (void)fprintf(command->out, "%s: its training is being cancelled\n", name);
     } else { /* a profile's name needs no escapes */
-        (void)fprintf(command->out, "{\"profile\":\"%s\",\"status\":\"cancelled\"}\n", name);
+        (void)fprintf(command->out, "{\"profile\":\"%s\",\"status\":\"cancelling\"}\n", name);
     }
     return PROGRAM_OK;
 }

@@ -191,6 +191,7 @@ static void begin(struct solver *solver, uint64_t *random)
 {
     solver->output = (struct vector){{0}};
     for (size_t index = 0; index < rows_width(solver->rows); index++) {
+        turn_passes(solver->turn, index);
         for (size_t place = 0; place < WIDTH; place += 2) {
             uint64_t bits = random_next(random);
 

@@ -17,7 +17,7 @@ enum { FIT_ALL = -1 };
 struct fit_rules {
     enum model_kind kind;
     bool counted; /* it looks at how often a feature stands in a text */
-    /* Borrows both until `close`; may take features out of the rows. STATUS_NO_MEMORY, STATUS_CLOSED. */
+    /* Borrows both until `close`; may take features out of the rows and renumber the others. STATUS_NO_MEMORY, STATUS_CLOSED. */
     enum status (*open)(struct solver **out, struct rows *rows, const struct fit_options *options);
     void (*close)(struct solver **solver);
     /* Fits to the rows of every fold but `left_out`, or to FIT_ALL of them; what was fitted before is forgotten. Equal rows and

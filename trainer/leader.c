@@ -222,15 +222,19 @@ static enum status take_trials_turn(struct leader *leader)
     return trials_turn(leader->trials, leader->store, leader->epoch);
 }
 
-/* One at a turn: whoever asks waits for more than one. */
-static enum status take_cancel(struct leader *leader)
+/* All that were asked for, or LEADER_CANCELS_MAX of them: of those that are meant no two have different profiles, as one run is
+ * going. */
+static enum status take_cancels(struct leader *leader)
 {
+    int64_t stopped_id = 0;
     int64_t profile_id;
 
-    if (store_take_cancel(leader->store, &profile_id) && schedule_stop(leader->schedule, profile_id)) {
-        return store_confirm_cancel(leader->store, profile_id);
+    for (int taken = 0; taken < LEADER_CANCELS_MAX && store_take_cancel(leader->store, &profile_id); taken++) {
+        if (schedule_stop(leader->schedule, profile_id)) {
+            stopped_id = profile_id;
+        }
     }
-    return STATUS_OK;
+    return stopped_id == 0 ? STATUS_OK : store_confirm_cancel(leader->store, stopped_id);
 }
 
 /* What a leader does beside leading. */
@@ -238,7 +242,7 @@ static const struct {
     const char *name;
     enum status (*take)(struct leader *leader);
 } duties[] = {
-    {"cancel", take_cancel},
+    {"cancel", take_cancels},
     {"schedule", take_schedule_turn},
     {"upkeep", take_upkeep_turn},
     {"trials", take_trials_turn},

@@ -143,8 +143,8 @@ enum status logistic_open(struct logistic **out, const struct rows *rows, const 
     logistic->idfs = idfs;
     logistic->turn = turn;
     logistic->width = rows_width(rows);
-    logistic->cells = calloc(logistic->width, sizeof *logistic->cells);
-    logistic->tallies = idfs == NULL ? calloc(logistic->width, sizeof *logistic->tallies) : NULL;
+    logistic->cells = calloc((size_t)logistic->width + 1, sizeof *logistic->cells);
+    logistic->tallies = idfs == NULL ? calloc((size_t)logistic->width + 1, sizeof *logistic->tallies) : NULL;
     logistic->weights = calloc((size_t)1 << rows_table_bits(rows), sizeof *logistic->weights);
     logistic->dual = calloc(count + 1, sizeof *logistic->dual);
     logistic->norm = calloc(count + 1, sizeof *logistic->norm);

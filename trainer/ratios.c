@@ -99,7 +99,7 @@ static int find_least(const struct tally *tallies, size_t width, double shift, s
         sum += norm;
         turn_passes(turn, place);
     }
-    while (step < STEPS && left + norms[step] <= THINNED * sum) {
+    while (sum > 0 && step < STEPS && left + norms[step] <= THINNED * sum) {
         left += norms[step++];
     }
     return step;

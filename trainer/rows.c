@@ -256,7 +256,7 @@ size_t rows_parts(const struct rows *rows, const struct row *row, struct row_par
     for (size_t part = 0; part < count; part++) {
         uint32_t length = get_length(lengths + LENGTH_WORDS * part);
 
-        out[part] = (struct row_part){(uint32_t)part << ROW_PART_BITS, length, rest, counts};
+        out[part] = (struct row_part){length == 0 ? 0 : (uint32_t)part << ROW_PART_BITS, length, rest, counts};
         rest += length;
         counts = counts == NULL ? NULL : counts + length;
     }
@@ -319,7 +319,8 @@ static size_t rank_of(uint32_t holders)
 }
 
 /* Sorts by counting ranks. Writes places by those of before, and features by place. Returns how many places there are. */
-static uint32_t deal_places(const struct rows *rows, const uint32_t *holders, uint32_t *places, uint32_t *features)
+static uint32_t deal_places(const struct rows *rows, const uint32_t *holders, struct turn *turn, uint32_t *places,
+                            uint32_t *features)
 {
     uint32_t next[RANKS + 1] = {0};
 
@@ -329,6 +330,7 @@ static uint32_t deal_places(const struct rows *rows, const uint32_t *holders, ui
         if (holders[feature] > 0) {
             next[rank_of(holders[feature]) + 1]++;
         }
+        turn_passes(turn, before);
     }
     for (size_t rank = 1; rank <= RANKS; rank++) {
         next[rank] += next[rank - 1];
@@ -341,6 +343,7 @@ static uint32_t deal_places(const struct rows *rows, const uint32_t *holders, ui
             places[before] = next[rank_of(holders[feature])]++;
             features[places[before]] = feature;
         }
+        turn_passes(turn, before);
     }
     return next[RANKS];
 }
@@ -393,7 +396,7 @@ enum status rows_keep(struct rows *rows, const uint32_t *holders, struct turn *t
         free(features);
         return STATUS_NO_MEMORY;
     }
-    width = deal_places(rows, holders, places, features);
+    width = deal_places(rows, holders, turn, places, features);
     rows->longest = 0;
     for (size_t number = 0; number < rows_count(rows) && turn_goes_on(turn); number++) {
         struct row *row = entry_at(rows, number);

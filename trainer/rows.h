@@ -70,14 +70,14 @@ unsigned rows_table_bits(const struct rows *rows);
 size_t rows_count(const struct rows *rows);
 size_t rows_count_of(const struct rows *rows, int label);
 
-/* Lends until the next rows_add. */
+/* Lends until the next rows_add or rows_keep. */
 const struct row *rows_at(const struct rows *rows, size_t number);
 
 /* Features of the longest row. */
 uint32_t rows_longest(const struct rows *rows);
 
-/* Writes the parts of a row, their `first` rising, and returns how many: the same number for all rows. Lent until the next
- * rows_add. */
+/* Writes the parts of a row, the `first` of those that hold something rising, and returns how many: the same number for all
+ * rows. Lent until the next rows_add or rows_keep. */
 size_t rows_parts(const struct rows *rows, const struct row *row, struct row_part out[ROW_PARTS_MAX]);
 
 /* Will soon be asked for: the processor has time to fetch what rows_at and then rows_parts lend. A hint, no more. */

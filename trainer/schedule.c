@@ -64,6 +64,8 @@ struct schedule {
     int told_step;
     bool overdue;
     bool stopped; /* by a person */
+    char stopped_name[PROFILE_NAME_BYTES_MAX + 1]; /* the profile whose run a person stopped last, "" = none */
+    uint64_t stopped_until_ms;                     /* it rests, also under other settings */
 };
 
 static bool can_be_trained(const struct profile_settings *profile)
@@ -160,6 +162,9 @@ void schedule_use(struct schedule *schedule, const struct settings *settings)
             struct course *course = &schedule->courses[schedule->course_count++];
 
             *course = (struct course){.profile = &settings->profiles[index]};
+            if (strcmp(course->profile->name, schedule->stopped_name) == 0) {
+                course->rest_until_ms = schedule->stopped_until_ms;
+            }
             find_series(&course->series, schedule->metrics, course->profile->name);
             series_set(metrics_series(schedule->metrics, METRIC_GAUGE, "prismguard_trainer_min_samples",
                                       "New samples that a training waits for.",
@@ -178,7 +183,7 @@ bool schedule_stop(struct schedule *schedule, int64_t profile_id)
 {
     bool is_going = atomic_load(&schedule->state) == RUNNING && schedule->training.profile_id == profile_id;
 
-    if (is_going) {
+    if (is_going && !schedule->stopped) {
         schedule->stopped = true;
         schedule_cancel(schedule);
         log_event(LOG_INFO, "training_stopped", LOG_TEXT("profile", schedule->course->profile->name));
@@ -244,15 +249,18 @@ enum status schedule_close(struct schedule **schedule, uint64_t wait_ms)
     return STATUS_OK;
 }
 
-static void let_rest(struct course *course, enum training_end end, bool stopped)
+static void let_rest(struct schedule *schedule, enum training_end end)
 {
+    struct course *course = schedule->course;
     uint64_t rest_ms = course->profile->training.every_ms;
 
-    if (end == TRAINING_CANCELLED && !stopped) {
+    if (end == TRAINING_CANCELLED && !schedule->stopped) {
         return; /* it did nothing wrong */
     }
     if (end == TRAINING_CANCELLED) {
         rest_ms += TRAIN_REST_MS;
+        schedule->stopped_until_ms = clock_ms() + rest_ms;
+        (void)snprintf(schedule->stopped_name, sizeof schedule->stopped_name, "%s", course->profile->name);
     } else if (end == TRAINING_FAILED) {
         rest_ms += (uint64_t)TRAIN_REST_MS << course->failures;
         course->failures += course->failures < TRAIN_REST_DOUBLINGS;
@@ -274,7 +282,7 @@ void schedule_settle(struct schedule *schedule)
     }
     count_run(schedule);
     log_run(schedule);
-    let_rest(schedule->course, schedule->result.end, schedule->stopped);
+    let_rest(schedule, schedule->result.end);
     atomic_store(&schedule->state, IDLE);
     schedule->next_check_ms = 0; /* another profile may have been waiting for this one */
 }

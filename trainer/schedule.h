@@ -41,8 +41,8 @@ bool schedule_is_idle(const struct schedule *schedule);
  * what the profile says of its model or training differs. */
 void schedule_outdate(struct schedule *schedule, const struct settings *settings);
 
-/* From now on these, borrowed as the others were; only while it is idle. Profiles that rested are looked at anew: what they were
- * refused for may have been changed. */
+/* From now on these, borrowed as the others were; only while it is idle. Profiles that rested are looked at anew, as what they
+ * were refused for may have been changed; but not the one whose run a person stopped last. */
 void schedule_use(struct schedule *schedule, const struct settings *settings);
 
 /* Cancels the run of this profile for a person, if it is going. Whether it is. */
