@@ -4,6 +4,7 @@
 #include "proto/json.h"
 #include "proto/limits.h"
 #include "proto/program.h"
+#include "trainer/band.h"
 #include "trainer/holdout.h"
 #include "trainer/progress.h"
 #include "trainer/sample.h"
@@ -116,6 +117,40 @@ static void print_standing(const struct command *command, const struct store_ver
                   version->reason.data);
 }
 
+/* "name value" for each of the names, but for what is unknown (null) or empty. */
+static void print_members(const struct command *command, const struct json *figures, const struct json_token *object,
+                          const char *const *names, const char *before, const char *behind)
+{
+    for (; *names != NULL; names++) {
+        const struct json_token *value = json_member(figures, object, *names);
+        struct bytes text = value == NULL ? BYTES("") : json_span(figures, value);
+
+        if (text.count > 0 && value->type != JSON_NULL && !bytes_equal(text, BYTES("\"\""))) {
+            (void)fprintf(command->out, "%s%s %.*s%s", before, *names, (int)text.count, text.data, behind);
+        }
+    }
+}
+
+/* Behind the line of a version: what trainer/training knows of it, on the whole and by script and length. */
+static void print_all(const struct command *command, const struct json *figures)
+{
+    static const char *const whole[] = {"held_out", "left_out", "effective", "pass", "violation", "violation_share", "pr_auc",
+                                        "f1", "calibration_error", "live_auc", "changed_at_us", "storage", NULL};
+    static const char *const parts[] = {"rows", "violations", "auc", "live_auc", "error", NULL};
+    const struct json_token *bands = json_member(figures, &figures->tokens[0], "bands");
+
+    print_members(command, figures, &figures->tokens[0], whole, "         ", "\n");
+    for (int band = 0; band < BANDS && bands != NULL; band++) {
+        const struct json_token *found = json_member(figures, bands, band_name((enum band)band));
+
+        if (found != NULL) {
+            (void)fprintf(command->out, "         %s:", band_name((enum band)band));
+            print_members(command, figures, found, parts, " ", "");
+            (void)fputs("\n", command->out);
+        }
+    }
+}
+
 static enum status on_version(void *context, const struct store_version *version)
 {
     const struct command *command = context;
@@ -144,6 +179,9 @@ static enum status on_version(void *context, const struct store_version *version
         print_rate(command, &trial, "precision");
         print_rate(command, &trial, "recall");
         print_standing(command, version, &trial);
+        if (command->options[COMMAND_VERSION] != NULL) {
+            print_all(command, &figures);
+        }
     }
     json_free(&figures);
     json_free(&trial);

@@ -247,6 +247,8 @@ def test_versions_are_judged_chosen_and_pinned(desk, cluster):
 
     assert statuses() == {1: ("retired", False), 2: ("retired", False), 3: ("live", False)}
     assert desk.json("models", "default", "--version", 2)[0]["figures"]["rows"] == 400
+    shown = desk.run("models", "default", "--version", 2).stdout.splitlines()
+    assert "         pass 200" in shown and any(line.startswith("         latin: rows ") for line in shown), shown
     assert len(desk.run("models", "default").stdout.splitlines()) == 4
     judged = desk.json("evaluate", "default")[0]
     assert judged["version"] == 3 and judged["auc"] > 0.99 and 40 < judged["rows"] < 120
