@@ -42,7 +42,7 @@ static const struct command_kind kinds[] = {
      "Exit status 3: the gate refused it.\n",
      1, 1, 0, true, false, false, command_train},
     {"cancel", "PROFILE", "end the training that the leader has under way",
-     "What is live stays, and the profile rests for training.every and 30 s. Exit status 3: no such training is under way.\n",
+     "What is live stays, and the profile rests for training.every and 30 s. Exit status 3: no leader says that one is.\n",
      1, 1, 0, false, false, false, command_cancel},
     {"evaluate", "PROFILE", "judge a version of the model by the samples that no training sees",
      "Without --version the live one. The samples of today: those of a training's own figures were others.\n",

@@ -117,7 +117,7 @@ static void print_standing(const struct command *command, const struct store_ver
                   version->reason.data);
 }
 
-/* "name value" for each of the names, but for what is unknown (null) or empty. */
+/* "name value" for each of the names, as JSON has it, but for what is unknown (null). */
 static void print_members(const struct command *command, const struct json *figures, const struct json_token *object,
                           const char *const *names, const char *before, const char *behind)
 {
@@ -125,7 +125,7 @@ static void print_members(const struct command *command, const struct json *figu
         const struct json_token *value = json_member(figures, object, *names);
         struct bytes text = value == NULL ? BYTES("") : json_span(figures, value);
 
-        if (text.count > 0 && value->type != JSON_NULL && !bytes_equal(text, BYTES("\"\""))) {
+        if (text.count > 0 && value->type != JSON_NULL) {
             (void)fprintf(command->out, "%s%s %.*s%s", before, *names, (int)text.count, text.data, behind);
         }
     }

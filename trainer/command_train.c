@@ -63,18 +63,34 @@ static void tell_change(const struct command *command, int64_t changed_at_us)
     }
 }
 
+/* What a line of either command begins with: whose training it is, and what becomes of it. */
+static void begin_line(struct json_writer *writer, struct buffer *line, const char *profile, const char *training_status)
+{
+    buffer_init(line, OUT_BYTES_MAX);
+    json_writer_init(writer, line);
+    json_write_object_begin(writer);
+    json_write_key(writer, "profile");
+    json_write_text(writer, profile);
+    json_write_key(writer, "status");
+    json_write_text(writer, training_status);
+}
+
+static enum status end_line(const struct command *command, struct json_writer *writer, struct buffer *line)
+{
+    json_write_object_end(writer);
+    if (writer->status == STATUS_OK) {
+        (void)fprintf(command->out, "%.*s\n", (int)line->count, line->data);
+    }
+    buffer_free(line);
+    return writer->status;
+}
+
 static enum status tell_json(const struct command *command, const struct training_result *result)
 {
     struct buffer line;
     struct json_writer writer;
 
-    buffer_init(&line, OUT_BYTES_MAX);
-    json_writer_init(&writer, &line);
-    json_write_object_begin(&writer);
-    json_write_key(&writer, "profile");
-    json_write_text(&writer, command->profile->name);
-    json_write_key(&writer, "status");
-    json_write_text(&writer, training_end_name(result->end));
+    begin_line(&writer, &line, command->profile->name, training_end_name(result->end));
     json_write_key(&writer, "reason");
     json_write_text(&writer, result->reason);
     json_write_integer_member(&writer, "version", result->version);
@@ -91,12 +107,7 @@ static enum status tell_json(const struct command *command, const struct trainin
     json_write_real_member(&writer, "live_auc", result->live_auc);
     json_write_integer_member(&writer, "changed_at_us", result->changed_at_us);
     json_write_real_member(&writer, "seconds", result->seconds);
-    json_write_object_end(&writer);
-    if (writer.status == STATUS_OK) {
-        (void)fprintf(command->out, "%.*s\n", (int)line.count, line.data);
-    }
-    buffer_free(&line);
-    return writer.status;
+    return end_line(command, &writer, &line);
 }
 
 static void tell(const struct command *command, const struct training_result *result)
@@ -190,6 +201,8 @@ static bool is_confirmed(struct command *command, int64_t profile_id)
 int command_cancel(struct command *command)
 {
     const char *name = command->arguments[0];
+    struct json_writer writer;
+    struct buffer line;
     int64_t profile_id;
     enum status status;
 
@@ -208,10 +221,11 @@ int command_cancel(struct command *command)
                       "no leader says that it has a training of it under way");
         return COMMAND_REFUSED;
     }
-    if (command->options[COMMAND_JSON] == NULL) {
-        (void)fprintf(command->out, "%s: its training is being cancelled\n", name);
-    } else { /* a profile's name needs no escapes */
-        (void)fprintf(command->out, "{\"profile\":\"%s\",\"status\":\"cancelling\"}\n", name);
+    if (command->options[COMMAND_JSON] != NULL) {
+        begin_line(&writer, &line, name, "cancelling");
+        status = end_line(command, &writer, &line);
+        return status == STATUS_OK ? PROGRAM_OK : command_fail(command, "cannot print it", status_sentence(status));
     }
+    (void)fprintf(command->out, "%s: its training is being cancelled\n", name);
     return PROGRAM_OK;
 }
