@@ -75,6 +75,7 @@ struct job {
     struct message_task_head review;      /* what a review is told of the local verdict */
     struct buffer unsure; /* the segments it shall look at (message_unsure_has); empty but for a job that is reviewed */
     uint64_t queued_ms; /* when it began to wait; the queue's */
+    enum slot_kind waits_for; /* of one among queue->retries */
     struct job *next;   /* the queue's: of its caller, or among those that wait for a second attempt */
     struct job *previous;
     struct job *beside; /* at a slot: the next one of the same message */

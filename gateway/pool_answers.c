@@ -4,6 +4,8 @@
 #include "proto/clock.h"
 #include "proto/log.h"
 
+#include <string.h>
+
 /* Good or bad, it was the slot's turn: it will send nothing more for what it was sent. */
 static void drop_bad(struct pool_dispatch *dispatch, struct slot *slot, enum pool_bad why, uint64_t now_ms)
 {
@@ -254,6 +256,27 @@ static void take_verdicts(struct pool_dispatch *dispatch, struct slot *slot, str
     }
 }
 
+/* What it was sent is judged elsewhere, and was no attempt. Its whole process may leave, so its other idle slots are asked before
+ * they are given a job. */
+static void take_bye(struct pool_dispatch *dispatch, struct slot *slot, uint64_t now_ms)
+{
+    unsigned char worker[WORKER_ID_BYTES];
+    enum slot_kind kind = slot->kind;
+    struct job *jobs = dispatch_release(slot);
+    struct job *job;
+
+    memcpy(worker, slot->worker, sizeof worker);
+    dispatch_forget(dispatch, slot, END_LEFT, "bye", now_ms);
+    dispatch_suspect(dispatch, worker, now_ms);
+    while ((job = dispatch_next(&jobs)) != NULL) {
+        if (kind == SLOT_LOCAL) {
+            dispatch_again(dispatch, job, now_ms);
+        } else {
+            dispatch_seek_review(dispatch, job, now_ms);
+        }
+    }
+}
+
 static void take_frame(struct pool_dispatch *dispatch, struct bytes identity, struct bytes frame, uint64_t now_ms)
 {
     struct slot *slot = pool_slots_find(dispatch->slots, identity);
@@ -279,7 +302,7 @@ static void take_frame(struct pool_dispatch *dispatch, struct bytes identity, st
         break;
     case MESSAGE_BYE:
         if (slot != NULL) {
-            dispatch_forget(dispatch, slot, END_LEFT, "bye", now_ms);
+            take_bye(dispatch, slot, now_ms);
             break;
         }
         drop_bad(dispatch, NULL, BAD_UNKNOWN, now_ms);

@@ -103,7 +103,7 @@ static void fail_suspect(struct pool_dispatch *dispatch, enum slot_kind kind, st
         pool_poison_add(&dispatch->poison, dispatch_text(job), now_ms);
     } else if (end == END_GONE && kind == SLOT_LOCAL && job->crashes == CRASHES_MAX && !dispatch->stopped &&
                now_ms < job->give_up_ms && pool_slots_has_other(dispatch->slots, kind, job->tried)) {
-        pool_queue_push_retry(&dispatch->queue, job, now_ms);
+        pool_queue_push_retry(&dispatch->queue, job, SLOT_LOCAL, now_ms);
         return;
     }
     block_suspect(dispatch, job);
@@ -134,9 +134,9 @@ void dispatch_fail(struct pool_dispatch *dispatch, enum slot_kind kind, struct j
     if (status == STATUS_OK) {
         count_retry(dispatch, job);
     } else if (status == STATUS_AGAIN && kind == SLOT_LOCAL) {
-        pool_queue_push_retry(&dispatch->queue, job, now_ms);
-    } else {
-        give_up(dispatch, kind, job); /* reviews do not wait */
+        pool_queue_push_retry(&dispatch->queue, job, SLOT_LOCAL, now_ms);
+    } else if (status != STATUS_AGAIN || dispatch_await_review(dispatch, job, now_ms) != STATUS_OK) {
+        give_up(dispatch, kind, job);
     }
 }
 
@@ -165,7 +165,7 @@ void dispatch_again(struct pool_dispatch *dispatch, struct job *job, uint64_t no
     (void)dispatch_attempt_ms(dispatch, SLOT_LOCAL, job, now_ms); /* its deadline runs */
     job->attempts = 0;
     job->failure = STATUS_UNAVAILABLE;
-    pool_queue_push_retry(&dispatch->queue, job, now_ms);
+    pool_queue_push_retry(&dispatch->queue, job, SLOT_LOCAL, now_ms);
 }
 
 /* Whether there is a moderator that may be asked about a job that waits to be sent once more. */
@@ -175,6 +175,32 @@ static bool may_come(const struct pool_dispatch *dispatch, const struct job *job
                              : pool_slots_count(dispatch->slots, SLOT_LOCAL) > 0;
 }
 
+/* Statuses of dispatch_retry_review. */
+static enum status retry_local(struct pool_dispatch *dispatch, struct job *job, uint64_t now_ms)
+{
+    enum status status;
+
+    if (dispatch_is_abandoned(job)) {
+        status = STATUS_CLOSED;
+    } else if (now_ms >= job->give_up_ms) {
+        status = STATUS_TIMEOUT;
+    } else if (dispatch->stopped || !may_come(dispatch, job)) {
+        status = job->failure;
+    } else {
+        status = dispatch_send(dispatch, SLOT_LOCAL, job, now_ms);
+        if (status == STATUS_AGAIN) {
+            return STATUS_AGAIN;
+        }
+    }
+    pool_queue_take_retry(&dispatch->queue, job, now_ms);
+    if (status != STATUS_OK && status != STATUS_CLOSED && job->crashes >= CRASHES_MAX) {
+        block_suspect(dispatch, job);
+    } else if (status != STATUS_OK) {
+        dispatch_finish(dispatch, job, status == STATUS_NO_MEMORY ? STATUS_UNAVAILABLE : status);
+    }
+    return status;
+}
+
 void dispatch_retry(struct pool_dispatch *dispatch, uint64_t now_ms)
 {
     struct job *job = dispatch->queue.retries;
@@ -182,26 +208,11 @@ void dispatch_retry(struct pool_dispatch *dispatch, uint64_t now_ms)
     while (job != NULL) {
         struct job *next = job->next;
         bool is_retry = job->attempts > 0;
-        enum status status = STATUS_AGAIN;
+        enum status status = job->waits_for == SLOT_REVIEW ? dispatch_retry_review(dispatch, job, now_ms)
+                                                           : retry_local(dispatch, job, now_ms);
 
-        if (dispatch_is_abandoned(job)) {
-            status = STATUS_CLOSED;
-        } else if (now_ms >= job->give_up_ms) {
-            status = STATUS_TIMEOUT;
-        } else if (dispatch->stopped || !may_come(dispatch, job)) {
-            status = job->failure;
-        } else {
-            status = dispatch_send(dispatch, SLOT_LOCAL, job, now_ms);
-        }
-        if (status != STATUS_AGAIN) {
-            pool_queue_take_retry(&dispatch->queue, job, now_ms);
-            if (status == STATUS_OK && is_retry) {
-                count_retry(dispatch, job);
-            } else if (status != STATUS_OK && status != STATUS_CLOSED && job->crashes >= CRASHES_MAX) {
-                block_suspect(dispatch, job);
-            } else if (status != STATUS_OK) {
-                dispatch_finish(dispatch, job, status == STATUS_NO_MEMORY ? STATUS_UNAVAILABLE : status);
-            }
+        if (status == STATUS_OK && is_retry) {
+            count_retry(dispatch, job);
         }
         job = next;
     }

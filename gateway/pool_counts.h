@@ -25,7 +25,7 @@ enum pool_bad {
 /* How an attempt ended without a verdict. */
 enum pool_end {
     END_GONE,    /* the slot's connection ended: its process is dead */
-    END_LEFT,    /* BYE, READY, or messages that were none */
+    END_LEFT,    /* READY, or messages that were none */
     END_BUSY,    /* BUSY */
     END_TIMEOUT, /* the attempt's time was over */
     ENDS

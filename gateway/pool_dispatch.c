@@ -388,32 +388,6 @@ void pool_dispatch_submit(struct pool_dispatch *dispatch, struct job *job, uint6
     }
 }
 
-/* The local judge is unsure: asks a review slot of the profile, or takes what the result already says. */
-void dispatch_review(struct pool_dispatch *dispatch, struct job *job, const struct message_verdict *verdict,
-                       uint64_t now_ms)
-{
-    const struct review_settings *review = &job->profile->review;
-
-    if (dispatch_is_abandoned(job) || review->url[0] == '\0') {
-        dispatch_finish(dispatch, job, STATUS_OK);
-        return;
-    }
-    job->attempts = 0;
-    job->give_up_ms = 0;
-    job->review = (struct message_task_head){
-        .drawn = verdict->drawn, .score = verdict->score, .model_version = verdict->model_version};
-    if (buffer_append(&job->unsure, verdict->unsure) == STATUS_OK &&
-        dispatch_send(dispatch, SLOT_REVIEW, job, now_ms) == STATUS_OK) {
-        return;
-    }
-    series_add(dispatch->counts.unreviewed[UNREVIEWED_FULL], 1);
-    /* Nobody to ask. A text that was only drawn at random is not undecided: the model knew. */
-    if (verdict->drawn == DRAWN_UNSURE && review->when_full == WHEN_FULL_BLOCK) {
-        job_block_undecided(job);
-    }
-    dispatch_finish(dispatch, job, STATUS_OK);
-}
-
 void pool_dispatch_sweep(struct pool_dispatch *dispatch, uint64_t now_ms)
 {
     struct job *job;

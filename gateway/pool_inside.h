@@ -1,6 +1,6 @@
-/* pool_inside: what the five files of the pool's dispatch share: pool_dispatch.c (jobs), pool_batch.c (several in one message),
- * pool_attempts.c (those without a verdict), pool_answers.c (messages of the slots) and pool_due.c (what time brings). For them
- * alone.
+/* pool_inside: what the six files of the pool's dispatch share: pool_dispatch.c (jobs), pool_batch.c (several in one message),
+ * pool_attempts.c (those without a verdict), pool_review.c (those the local judge is unsure of), pool_answers.c (messages of the
+ * slots) and pool_due.c (what time brings). For them alone.
  *
  * Every job in here is in exactly one place: in the queue, or at one busy slot, with those `beside` it. Thread: the pool's.
  */
@@ -72,9 +72,9 @@ struct slot *dispatch_idle_for_suspect(const struct pool_dispatch *dispatch, con
  * not. */
 void dispatch_mark_sole(const struct pool_dispatch *dispatch, const struct slot *slot);
 
-/* A job that was in a batch and got no answer there, which is nobody's fault: waits to be sent alone, first of all; it is no
- * attempt. */
+/* A job that got no answer, which is nobody's fault: waits to be sent alone, first of all; it was no attempt. */
 void dispatch_again(struct pool_dispatch *dispatch, struct job *job, uint64_t now_ms);
+
 
 /* Sends the job to an idle slot of this kind, of another process than before: STATUS_OK. STATUS_AGAIN: there is none, or no room
  * for one more task. STATUS_NO_MEMORY. */
@@ -95,7 +95,7 @@ struct job *dispatch_next(struct job **jobs);
 /* Gives idle slots of another moderator the jobs that wait for one; finishes those that wait in vain. */
 void dispatch_retry(struct pool_dispatch *dispatch, uint64_t now_ms);
 
-/* One slot of this process was found dead or late: its idle ones get no task until they have answered a PING. */
+/* One slot of this process was found dead or late, or has left: its idle ones get no task until they have answered a PING. */
 void dispatch_suspect(struct pool_dispatch *dispatch, const unsigned char worker[WORKER_ID_BYTES], uint64_t now_ms);
 
 /* PINGs an idle slot, or forgets it when it is gone. */
@@ -116,7 +116,16 @@ void dispatch_forget(struct pool_dispatch *dispatch, struct slot *slot, enum poo
 void dispatch_give(struct pool_dispatch *dispatch, uint64_t now_ms);
 
 /* The local judge is unsure: asks a review slot of the profile, or takes what the job's result says already. */
-void dispatch_review(struct pool_dispatch *dispatch, struct job *job, const struct message_verdict *verdict,
-                     uint64_t now_ms);
+void dispatch_review(struct pool_dispatch *dispatch, struct job *job, const struct message_verdict *verdict, uint64_t now_ms);
+
+/* The review goes to an idle slot, whoever was asked before. With none but one that owes a PONG, it waits for that: a PING takes
+ * a slot away for a moment, which must leave no text undecided. Else `when_full` decides. */
+void dispatch_seek_review(struct pool_dispatch *dispatch, struct job *job, uint64_t now_ms);
+
+/* Waits for one of the slots that owe a PONG, until its deadline: STATUS_OK. STATUS_FULL: as many as those wait already. */
+MUST_CHECK enum status dispatch_await_review(struct pool_dispatch *dispatch, struct job *job, uint64_t now_ms);
+
+/* One that waits so. STATUS_AGAIN: it waits on. STATUS_OK: it was sent. Any other: it is finished. */
+enum status dispatch_retry_review(struct pool_dispatch *dispatch, struct job *job, uint64_t now_ms);
 
 #endif

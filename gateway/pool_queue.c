@@ -211,8 +211,9 @@ struct job *pool_queue_pop_greediest(struct pool_queue *queue, const struct job 
     return take_out(queue, newest_of(greediest), now_ms);
 }
 
-void pool_queue_push_retry(struct pool_queue *queue, struct job *job, uint64_t now_ms)
+void pool_queue_push_retry(struct pool_queue *queue, struct job *job, enum slot_kind kind, uint64_t now_ms)
 {
+    job->waits_for = kind;
     job->previous = NULL;
     job->next = queue->retries;
     if (job->next != NULL) {
@@ -234,6 +235,16 @@ void pool_queue_take_retry(struct pool_queue *queue, struct job *job, uint64_t n
     queue->retry_count--;
     series_add(queue->gauge, -1);
     series_observe(queue->ages, (double)(now_ms - job->queued_ms) / 1000);
+}
+
+size_t pool_queue_reviews(const struct pool_queue *queue, const struct profile_settings *profile)
+{
+    size_t count = 0;
+
+    for (const struct job *job = queue->retries; job != NULL; job = job->next) {
+        count += job->waits_for == SLOT_REVIEW && strcmp(job->profile->name, profile->name) == 0;
+    }
+    return count;
 }
 
 uint64_t pool_queue_retry_due_ms(const struct pool_queue *queue)

@@ -316,6 +316,16 @@ struct slot *pool_slots_idle(const struct pool_slots *slots, enum slot_kind kind
     return slot;
 }
 
+size_t pool_slots_pinged(const struct pool_slots *slots, const char *profile)
+{
+    size_t count = 0;
+
+    for (const struct slot *slot = slots->lists[SLOT_REVIEW][SLOT_PINGED].first; slot != NULL; slot = slot->next) {
+        count += serves(slot, profile, NULL);
+    }
+    return count;
+}
+
 bool pool_slots_long_room(const struct pool_slots *slots)
 {
     size_t room = pool_slots_count(slots, SLOT_LOCAL) / 2;

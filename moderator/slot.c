@@ -157,9 +157,18 @@ static void answer_ping(struct slot *slot, uint64_t now_ms)
 {
     REPLY_BUFFER(out);
 
-    slot_reply(slot, now_ms, message_write_plain(slot->leaving ? MESSAGE_BYE : MESSAGE_PONG, &out), &out);
-    if (slot->leaving && slot->state == SLOT_WAITING) {
+    slot_reply(slot, now_ms, message_write_plain(MESSAGE_PONG, &out), &out);
+}
+
+/* In answer to a task too: the gateway asks another slot. One that is busy is sent no PING, and would never come to leave. */
+static void say_bye(struct slot *slot, uint64_t now_ms)
+{
+    REPLY_BUFFER(out);
+
+    slot_reply(slot, now_ms, message_write_plain(MESSAGE_BYE, &out), &out);
+    if (slot->state == SLOT_WAITING) {
         /* The socket stays open for a moment, so that the BYE leaves it. */
+        wire_linger(slot->wire, SLOT_LINGER_MS);
         slot->state = SLOT_GONE;
         slot->due_ms = now_ms + SLOT_FLUSH_MS;
     }
@@ -227,6 +236,10 @@ enum status slot_take_tasks(struct slot *slot, uint64_t now_ms, struct message_t
         return status;
     }
     out->count = 0;
+    if (slot->leaving) {
+        say_bye(slot, now_ms);
+        return STATUS_AGAIN;
+    }
     status = status == STATUS_OK ? read_frame(slot, frame, out) : STATUS_UNSUPPORTED;
     if (status == STATUS_AGAIN) {
         answer_ping(slot, now_ms);

@@ -7,7 +7,7 @@
  * A socket that cannot join for SLOT_JOIN_MS is closed too: a gateway that refused our key may know it by now. A REQ that lost
  * its peer waits for ever, so a lost connection (looked for each SLOT_CHECK_MS) or GATEWAY_SILENCE_MS without a frame closes the
  * socket, and after a back-off with jitter (SLOT_BACKOFF_MS, doubled up to SLOT_BACKOFF_MAX_MS until something is heard) a new
- * one is opened. A REQ may only send after it received, so BYE takes the place of the next PONG.
+ * one is opened. A REQ may only send after it received, so BYE is the answer to the next frame, whatever that is.
  *
  * The owner waits for the slot's bell: an epoll descriptor that tells its number when something has changed, once (EPOLLET). It
  * says so by slot_rang(), and as long as slot_may_have_changed() asks slot_has_input() and slot_may_join(). Thread: the owner's.
@@ -31,7 +31,7 @@ struct slot {
     uint64_t silent_ms;  /* WAITING: when it is given up, if it hears nothing before */
     uint64_t heard_ms;   /* the last frame; 0 = none on this socket */
     unsigned rebuilds;   /* since something was heard */
-    bool leaving;        /* the next PING is answered with BYE */
+    bool leaving;        /* the next frame is answered with BYE */
     int bell;            /* borrowed; -1: none */
     uint32_t number;     /* what the bell tells */
 };
@@ -64,9 +64,9 @@ MUST_CHECK enum status slot_turn(struct slot *slot, uint64_t now_ms);
 void slot_join(struct slot *slot, uint64_t now_ms);
 
 /* The socket has input. STATUS_OK: a task of the slot's kind, or several, and the slot is WORKING until slot_verdict, slot_busy
- * or slot_reply; views are lent until then. STATUS_AGAIN: nothing, or a PING that was answered. STATUS_UNSUPPORTED: something
- * that is no task for this slot was answered with BUSY. `out` may be filled in any case, and means something with STATUS_OK
- * only. */
+ * or slot_reply; views are lent until then. STATUS_AGAIN: nothing, or a frame that was answered with PONG or BYE.
+ * STATUS_UNSUPPORTED: something that is no task for this slot was answered with BUSY. `out` may be filled in any case, and means
+ * something with STATUS_OK only. */
 MUST_CHECK enum status slot_take_tasks(struct slot *slot, uint64_t now_ms, struct message_tasks *out);
 
 /* The same for who takes one task at a time: a TASKS is nothing for it. `out` is untouched on failure. */
@@ -84,7 +84,7 @@ void slot_reply(struct slot *slot, uint64_t now_ms, enum status written, const s
     char name##_bytes[REPLY_BYTES_MAX];                                                                                \
     struct buffer name = {.data = name##_bytes, .room = sizeof name##_bytes, .max = sizeof name##_bytes}
 
-/* From now on the next PING gets a BYE; a slot that never joined is GONE at once. */
+/* From now on the next frame gets a BYE; a slot that never joined is GONE at once. */
 void slot_leave(struct slot *slot);
 
 #endif

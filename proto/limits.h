@@ -393,8 +393,9 @@ enum {
     REPLY_BYTES_MAX = 1792,  /* READY, VERDICT, VERDICTS, BUSY as written; below what the ROUTER takes */
     BATCH_JUDGE_US = 5000,   /* a TASKS that took so long is answered; what it has not begun comes again */
     JUDGE_STEP_US = 1000,    /* of a long text: so often other slots are looked at */
-    SLOT_LEAVE_MS = 1500,    /* at the end: an idle slot waits so long for the PING that it answers with BYE */
+    SLOT_LEAVE_MS = 1500,    /* at the end: a slot waits so long for the task or PING that it answers with BYE */
     SLOT_FLUSH_MS = 20,      /* the last replies reach the kernel before their sockets are closed without linger */
+    SLOT_LINGER_MS = 500,    /* or, where a BYE was the last one, with so much of it: an unheard one costs a crash's suspicion */
     REVIEW_DRAIN_MS = 10000, /* at the end: reviews that are under way may still answer */
     RETIRED_MAX = 4,         /* parts that reloads replaced and that still end; then a reload is refused */
     MODERATOR_END_S = 30,    /* at the end: whatever hangs then (a database), the process does not */

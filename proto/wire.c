@@ -249,6 +249,11 @@ static int ask(struct wire *wire)
     return events;
 }
 
+void wire_linger(struct wire *wire, int linger_ms)
+{
+    (void)zmq_setsockopt(wire->handle, ZMQ_LINGER, &linger_ms, sizeof linger_ms);
+}
+
 bool wire_connected(struct wire *wire)
 {
     assert(wire->role == WIRE_SLOT);

@@ -55,6 +55,10 @@ MUST_CHECK enum status wire_detach(struct wire *wire, const char *endpoint);
  * may take a lost one's place then, and a REQ that waits for an answer of the first waits for ever. */
 bool wire_connected(struct wire *wire);
 
+/* What was sent and has not left gets so long to do so after wire_close, and delays the end of the process as long. 0 unless
+ * this was called. */
+void wire_linger(struct wire *wire, int linger_ms);
+
 /* The endpoint really bound or connected last, with its port. Lends until wire_close. */
 const char *wire_endpoint(const struct wire *wire);
 

@@ -230,6 +230,9 @@ def test_moderators_come_and_go_while_requests_flow(upstream, tmp_path):
                 assert moderator.stop() == 0
             wait_slots(stack, 4)
             running.wait_more(4 * CLIENTS)
+        # Who leaves answers what it has, and is not taken for one that a text has killed.
+        assert stack.gateway.metric("prismguard_gateway_pool_attempts_failed_total", why="gone") == 0
+        assert stack.gateway.metric("prismguard_gateway_pool_attempts_failed_total", why="left") == 0
     finally:
         stack.close()
 

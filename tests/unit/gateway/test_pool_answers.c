@@ -256,7 +256,40 @@ static void a_slot_leaves_with_bye_when_it_is_asked(void **state)
     desk_close(&desk);
 }
 
-static void bye_instead_of_a_verdict_loses_the_task_at_once(void **state)
+/* What a slot of a moderator that leaves was sent goes to another, as no attempt, after the others of its process were asked. */
+static void bye_instead_of_a_verdict_passes_the_task_on(void **state)
+{
+    struct desk desk;
+    struct scripted slot;
+    struct scripted sibling;
+    struct scripted other;
+    struct bytes frame;
+
+    (void)state;
+    desk_open(&desk);
+    desk_add_slot(&desk, &slot, SLOT_LOCAL, "");
+    desk_add_slot(&desk, &sibling, SLOT_LOCAL, "");
+    desk_add_slot_of(&desk, &other, SLOT_LOCAL, "", "worker-worker-17");
+    (void)desk_submit(&desk, &plain, "passed on");
+    scripted_task(&slot);
+    scripted_plain(&slot, MESSAGE_BYE);
+    desk_until(&desk, desk_slots(&desk, SLOT_LOCAL, SLOT_PINGED) == 1);
+    scripted_task(&other);
+    assert_status(STATUS_OK, scripted_take(&sibling, &frame, SCRIPT_WAIT_MS));
+    scripted_plain(&sibling, MESSAGE_BYE);
+    scripted_busy(&other, BUSY_FAILED); /* its first attempt, and its last: there is no other any more */
+    desk_until(&desk, desk.finished_count == 1);
+    assert_status(STATUS_UNAVAILABLE, desk.finished[0]->result.status);
+    assert_int_equal(0, desk.finished[0]->result.retries);
+    assert_int_equal(0, series_value(desk.dispatch->counts.ends[END_LEFT]));
+    assert_int_equal(1, pool_dispatch_slot_count(desk.dispatch));
+    scripted_close(&slot);
+    scripted_close(&sibling);
+    scripted_close(&other);
+    desk_close(&desk);
+}
+
+static void the_bye_of_the_last_slot_loses_the_task_at_once(void **state)
 {
     struct desk desk;
     struct scripted slot;
@@ -361,7 +394,8 @@ int main(void)
         cmocka_unit_test(busy_says_why_there_is_no_verdict),
         cmocka_unit_test(answers_of_strangers_are_late_or_unknown),
         cmocka_unit_test(a_slot_leaves_with_bye_when_it_is_asked),
-        cmocka_unit_test(bye_instead_of_a_verdict_loses_the_task_at_once),
+        cmocka_unit_test(bye_instead_of_a_verdict_passes_the_task_on),
+        cmocka_unit_test(the_bye_of_the_last_slot_loses_the_task_at_once),
         cmocka_unit_test(ready_in_place_of_a_verdict_is_a_new_beginning),
         cmocka_unit_test(slots_beyond_the_bound_are_refused),
         cmocka_unit_test(a_slot_that_takes_too_little_text_is_refused),

@@ -617,7 +617,7 @@ static void a_late_batch_is_asked_about_elsewhere_and_its_verdicts_are_dropped(v
     close_desk(&desk, &slot);
 }
 
-enum lie { LIE_FEWER, LIE_MORE, LIE_SEQUENCE, LIE_NONCE, LIE_ONE, LIE_SEGMENT, LIE_NOISE, LIE_BYE, LIE_READY, LIES };
+enum lie { LIE_FEWER, LIE_MORE, LIE_SEQUENCE, LIE_NONCE, LIE_ONE, LIE_SEGMENT, LIE_NOISE, LIE_READY, LIES };
 
 /* Answers a batch of five as no sound moderator does: with "block", so that a verdict that was taken would show. */
 static void lie_to(struct scripted *slot, enum lie lie)
@@ -634,9 +634,6 @@ static void lie_to(struct scripted *slot, enum lie lie)
         return;
     case LIE_NOISE:
         scripted_send(slot, BYTES("\xc1"));
-        return;
-    case LIE_BYE:
-        scripted_plain(slot, MESSAGE_BYE);
         return;
     case LIE_READY:
         scripted_ready(slot, SLOT_LOCAL, "", SCRIPT_TEXT_BYTES_MAX);
@@ -672,6 +669,32 @@ static void an_answer_that_is_none_costs_each_one_attempt_and_gives_nobody_a_ver
         scripted_close(&other);
         close_desk(&desk, &slot);
     }
+}
+
+static void a_moderator_that_leaves_passes_all_of_a_batch_on(void **state)
+{
+    struct desk desk;
+    struct scripted slot;
+    struct scripted other;
+    struct job *jobs[WAITING];
+
+    (void)state;
+    open_batch(&desk, &slot, &plain, jobs);
+    desk_add_slot_of(&desk, &other, SLOT_LOCAL, "", other_process);
+    scripted_plain(&slot, MESSAGE_BYE);
+    desk_until(&desk, pool_dispatch_slot_count(desk.dispatch) == 1);
+    for (size_t index = 0; index < WAITING; index++) {
+        scripted_task(&other);
+        scripted_answer(&other, OUTCOME_ALLOW);
+        desk_until(&desk, desk.finished_count == 2 + index);
+    }
+    for (size_t index = 0; index < WAITING; index++) {
+        assert_int_equal(OUTCOME_ALLOW, jobs[index]->result.outcome);
+        assert_int_equal(0, jobs[index]->result.retries);
+    }
+    assert_int_equal(0, series_value(desk.dispatch->counts.ends[END_LEFT]));
+    scripted_close(&other);
+    close_desk(&desk, &slot);
 }
 
 /* Several verdicts where one task was sent. */
@@ -939,6 +962,7 @@ int main(void)
         cmocka_unit_test(copies_of_a_text_do_not_hide_it),
         cmocka_unit_test(a_late_batch_is_asked_about_elsewhere_and_its_verdicts_are_dropped),
         cmocka_unit_test(an_answer_that_is_none_costs_each_one_attempt_and_gives_nobody_a_verdict),
+        cmocka_unit_test(a_moderator_that_leaves_passes_all_of_a_batch_on),
         cmocka_unit_test(verdicts_on_one_task_are_no_answer),
         cmocka_unit_test(one_without_a_verdict_goes_on_by_itself),
         cmocka_unit_test(what_was_not_begun_keeps_its_deadline),

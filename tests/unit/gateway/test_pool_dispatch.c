@@ -6,8 +6,6 @@
 
 static const struct profile_settings plain = {.name = "default"};
 static const struct profile_settings reviewed = {.name = "default", .review = {.url = "http://127.0.0.1:1/"}};
-static const struct profile_settings strict = {.name = "default",
-                                               .review = {.url = "http://127.0.0.1:1/", .when_full = WHEN_FULL_BLOCK}};
 
 /* The only job that has come back. */
 static const struct job_result *only_result(struct desk *desk)
@@ -75,194 +73,6 @@ static void a_text_is_blocked_with_its_category(void **state)
     assert_bytes("violence", job_category(desk.finished[0]));
     scripted_close(&slot);
     desk_close(&desk);
-}
-
-/* A local slot says unsure of segment 1, without a review it would be `fallback`. */
-static void be_unsure(struct desk *desk, struct scripted *local, const struct profile_settings *profile,
-                      enum outcome fallback, enum drawn drawn)
-{
-    (void)desk_submit(desk, profile, "hello");
-    scripted_task(local);
-    scripted_unsure(local, fallback, drawn, 1);
-}
-
-static void an_unsure_text_is_reviewed_and_the_review_decides(void **state)
-{
-    struct desk desk;
-    struct scripted local;
-    struct scripted review;
-    struct message_verdict verdict;
-    struct segment segment;
-    const struct job_result *result;
-
-    (void)state;
-    desk_open(&desk);
-    desk_add_slot(&desk, &local, SLOT_LOCAL, "");
-    desk_add_slot(&desk, &review, SLOT_REVIEW, "default");
-    be_unsure(&desk, &local, &reviewed, OUTCOME_ALLOW, DRAWN_RANDOM);
-    desk_until(&desk, desk_slots(&desk, SLOT_REVIEW, SLOT_BUSY) == 1);
-    assert_int_equal(1, desk_slots(&desk, SLOT_LOCAL, SLOT_IDLE)); /* a review holds no local slot */
-    scripted_task(&review);
-    assert_int_equal(SLOT_REVIEW, review.task.head.kind);
-    assert_int_equal(DRAWN_RANDOM, review.task.head.drawn);
-    assert_int_equal(10000, review.task.head.remaining_ms);
-    assert_true(review.task.head.score == 0.5f);
-    assert_int_equal(12, review.task.head.model_version);
-    assert_int_equal(1, review.task.segment_count); /* only what the model was unsure of */
-    assert_status(STATUS_OK, message_next_segment(&review.task.segments, &segment));
-    assert_bytes("hello", segment.text);
-    verdict = scripted_verdict(&review, OUTCOME_BLOCK);
-    verdict.source = SOURCE_REVIEW;
-    verdict.score = NAN;
-    verdict.model_version = 0;
-    scripted_send_verdict(&review, &verdict);
-    result = only_result(&desk);
-    assert_status(STATUS_OK, result->status);
-    assert_int_equal(OUTCOME_BLOCK, result->outcome);
-    assert_int_equal(SOURCE_REVIEW, result->source);
-    assert_string_equal("violence", result->category);
-    assert_true(result->score == 0.5f); /* the local model's */
-    assert_int_equal(12, result->model_version);
-    assert_true(result->judge_us > 0 && result->review_us > 0);
-    scripted_close(&local);
-    scripted_close(&review);
-    desk_close(&desk);
-}
-
-static void without_a_review_slot_the_fallback_decides(void **state)
-{
-    static const enum outcome fallbacks[] = {OUTCOME_ALLOW, OUTCOME_BLOCK};
-    struct desk desk;
-    struct scripted local;
-    struct scripted other;
-
-    (void)state;
-    desk_open(&desk);
-    desk_add_slot(&desk, &local, SLOT_LOCAL, "");
-    desk_add_slot(&desk, &other, SLOT_REVIEW, "other"); /* of another profile: no help */
-    for (size_t index = 0; index < 2; index++) {
-        be_unsure(&desk, &local, &reviewed, fallbacks[index], DRAWN_UNSURE);
-        desk_until(&desk, desk.finished_count == index + 1);
-        assert_status(STATUS_OK, desk.finished[index]->result.status);
-        assert_int_equal(fallbacks[index], desk.finished[index]->result.outcome);
-        assert_int_equal(SOURCE_MODEL, desk.finished[index]->result.source);
-        assert_bytes(index == 0 ? "" : "nearer", job_category(desk.finished[index]));
-    }
-    scripted_close(&local);
-    scripted_close(&other);
-    desk_close(&desk);
-}
-
-static void a_profile_without_review_asks_for_none(void **state)
-{
-    struct desk desk;
-    struct scripted local;
-    struct scripted review;
-
-    (void)state;
-    desk_open(&desk);
-    desk_add_slot(&desk, &local, SLOT_LOCAL, "");
-    desk_add_slot(&desk, &review, SLOT_REVIEW, "default");
-    be_unsure(&desk, &local, &plain, OUTCOME_BLOCK, DRAWN_UNSURE);
-    assert_int_equal(OUTCOME_BLOCK, only_result(&desk)->outcome);
-    assert_int_equal(1, desk_slots(&desk, SLOT_REVIEW, SLOT_IDLE));
-    assert_int_equal(0, series_value(desk.dispatch->counts.unreviewed[UNREVIEWED_FULL])); /* none was wanted */
-    scripted_close(&local);
-    scripted_close(&review);
-    desk_close(&desk);
-}
-
-static int64_t unreviewed(const struct desk *desk, enum pool_unreviewed why)
-{
-    return series_value(desk->dispatch->counts.unreviewed[why]);
-}
-
-static void when_all_reviewers_are_busy_a_strict_profile_blocks(void **state)
-{
-    struct desk desk;
-    struct scripted local;
-    struct scripted review;
-
-    (void)state;
-    desk_open(&desk);
-    desk_add_slot(&desk, &local, SLOT_LOCAL, "");
-    desk_add_slot(&desk, &review, SLOT_REVIEW, "default");
-    be_unsure(&desk, &local, &strict, OUTCOME_ALLOW, DRAWN_UNSURE);
-    desk_until(&desk, desk_slots(&desk, SLOT_REVIEW, SLOT_BUSY) == 1);
-    be_unsure(&desk, &local, &strict, OUTCOME_ALLOW, DRAWN_UNSURE);
-    desk_until(&desk, desk.finished_count == 1);
-    assert_int_equal(OUTCOME_BLOCK, desk.finished[0]->result.outcome);
-    assert_int_equal(SOURCE_UNDECIDED, desk.finished[0]->result.source);
-    assert_string_equal("undecided", desk.finished[0]->result.category);
-    /* A text drawn at random is no undecided one: the model knew. */
-    be_unsure(&desk, &local, &strict, OUTCOME_ALLOW, DRAWN_RANDOM);
-    desk_until(&desk, desk.finished_count == 2);
-    assert_int_equal(OUTCOME_ALLOW, desk.finished[1]->result.outcome);
-    assert_int_equal(SOURCE_MODEL, desk.finished[1]->result.source);
-    assert_int_equal(2, unreviewed(&desk, UNREVIEWED_FULL));
-    assert_int_equal(0, unreviewed(&desk, UNREVIEWED_NO_VERDICT));
-    scripted_close(&local);
-    scripted_close(&review);
-    desk_close(&desk);
-}
-
-/* The ways in which a review knows no better; in all of them the fallback decides. */
-static void review_ends_without_a_verdict(struct desk *desk, struct scripted *review, unsigned how)
-{
-    switch (how) {
-    case 0:
-        scripted_unsure(review, OUTCOME_ALLOW, DRAWN_UNSURE, 0);
-        break;
-    case 1:
-        scripted_busy(review, BUSY_FAILED);
-        break;
-    case 2:
-        desk_pass_ms(desk, 10000); /* late */
-        break;
-    default:
-        scripted_close(review);
-        break;
-    }
-}
-
-static void a_review_that_knows_no_better_leaves_the_fallback(void **state)
-{
-    (void)state;
-    for (unsigned how = 0; how < 4; how++) {
-        struct desk desk;
-        struct scripted local;
-        struct scripted review;
-        const struct job_result *result;
-
-        desk_open(&desk);
-        desk_add_slot(&desk, &local, SLOT_LOCAL, "");
-        desk_add_slot(&desk, &review, SLOT_REVIEW, "default");
-        be_unsure(&desk, &local, &reviewed, OUTCOME_BLOCK, DRAWN_UNSURE);
-        desk_until(&desk, desk_slots(&desk, SLOT_REVIEW, SLOT_BUSY) == 1);
-        scripted_task(&review);
-        review_ends_without_a_verdict(&desk, &review, how);
-        for (unsigned tries = 0; tries < 100 && desk.finished_count == 0; tries++) {
-            zmq_pollitem_t item = {wire_handle(desk.wire), 0, ZMQ_POLLIN, 0};
-
-            (void)zmq_poll(&item, 1, 10);
-            (void)pool_dispatch_receive(desk.dispatch, desk.now_ms);
-            if (how == 3) {
-                desk_pass_ms(&desk, PROBE_BUSY_MS); /* a probe finds that it is gone */
-            }
-        }
-        result = only_result(&desk);
-        assert_status(STATUS_OK, result->status);
-        assert_int_equal(OUTCOME_BLOCK, result->outcome);
-        assert_int_equal(SOURCE_MODEL, result->source);
-        assert_string_equal("nearer", result->category);
-        assert_int_equal(1, unreviewed(&desk, UNREVIEWED_NO_VERDICT));
-        assert_int_equal(0, unreviewed(&desk, UNREVIEWED_FULL));
-        scripted_close(&local);
-        if (how != 3) {
-            scripted_close(&review);
-        }
-        desk_close(&desk);
-    }
 }
 
 static void without_a_moderator_a_job_comes_back_at_once(void **state)
@@ -503,28 +313,6 @@ static void an_abandoned_job_that_waits_comes_back_unsent(void **state)
     desk_close(&desk);
 }
 
-static void no_review_is_asked_for_an_abandoned_job(void **state)
-{
-    struct desk desk;
-    struct scripted local;
-    struct scripted review;
-    struct job *job;
-
-    (void)state;
-    desk_open(&desk);
-    desk_add_slot(&desk, &local, SLOT_LOCAL, "");
-    desk_add_slot(&desk, &review, SLOT_REVIEW, "default");
-    job = desk_submit(&desk, &reviewed, "hello");
-    scripted_task(&local);
-    atomic_store(&job->abandoned, true);
-    scripted_unsure(&local, OUTCOME_ALLOW, DRAWN_UNSURE, 0);
-    assert_status(STATUS_CLOSED, only_result(&desk)->status);
-    assert_int_equal(1, desk_slots(&desk, SLOT_REVIEW, SLOT_IDLE));
-    scripted_close(&local);
-    scripted_close(&review);
-    desk_close(&desk);
-}
-
 static void a_verdict_for_which_nobody_waits_is_dropped_and_counted_as_late(void **state)
 {
     struct desk desk;
@@ -686,11 +474,6 @@ int main(void)
         cmocka_unit_test(a_buffer_for_long_texts_goes_with_its_task),
         cmocka_unit_test(a_text_is_allowed),
         cmocka_unit_test(a_text_is_blocked_with_its_category),
-        cmocka_unit_test(an_unsure_text_is_reviewed_and_the_review_decides),
-        cmocka_unit_test(without_a_review_slot_the_fallback_decides),
-        cmocka_unit_test(a_profile_without_review_asks_for_none),
-        cmocka_unit_test(when_all_reviewers_are_busy_a_strict_profile_blocks),
-        cmocka_unit_test(a_review_that_knows_no_better_leaves_the_fallback),
         cmocka_unit_test(without_a_moderator_a_job_comes_back_at_once),
         cmocka_unit_test(jobs_wait_in_turn_and_the_queue_holds_its_bound),
         cmocka_unit_test(a_full_queue_makes_room_for_who_has_less_of_it),
@@ -700,7 +483,6 @@ int main(void)
         cmocka_unit_test(a_deadline_ends_the_attempt_and_its_late_verdict_frees_the_slot),
         cmocka_unit_test(slots_are_used_in_turn),
         cmocka_unit_test(an_abandoned_job_that_waits_comes_back_unsent),
-        cmocka_unit_test(no_review_is_asked_for_an_abandoned_job),
         cmocka_unit_test(a_verdict_for_which_nobody_waits_is_dropped_and_counted_as_late),
         cmocka_unit_test(a_slot_that_is_gone_is_passed_over),
         cmocka_unit_test(stopping_answers_all_that_is_held_and_all_that_comes),

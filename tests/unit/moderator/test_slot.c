@@ -335,19 +335,19 @@ static void a_leaving_slot_answers_the_next_ping_with_bye(void **state)
     (void)gateway_expect(&pair->gateway, MESSAGE_BYE);
 }
 
-static void a_leaving_slot_still_answers_a_task(void **state)
+static void a_leaving_slot_still_answers_the_task_it_has_and_the_next_one_with_bye(void **state)
 {
     struct message_verdict verdict = {.nonce = 11, .sequence = 22, .score = (float)NAN};
     struct pair *pair = *state;
     struct message_task task;
 
     (void)join(pair, NOW_MS);
-    slot_leave(&pair->slot);
     send_task(pair, &head, "judge me");
     assert_status(STATUS_OK, take(pair, &task));
+    slot_leave(&pair->slot);
     slot_verdict(&pair->slot, NOW_MS, &verdict);
     assert_int_equal(OUTCOME_ALLOW, gateway_verdict(&pair->gateway).outcome);
-    gateway_ping(&pair->gateway);
+    send_task(pair, &head, "ask another one");
     assert_status(STATUS_AGAIN, take(pair, &task));
     (void)gateway_expect(&pair->gateway, MESSAGE_BYE);
     assert_int_equal(SLOT_GONE, pair->slot.state);
@@ -509,7 +509,7 @@ int main(void)
         SLOT_TEST(slots_look_for_their_connections_together),
         SLOT_TEST(the_back_off_doubles_with_jitter_up_to_its_bound_and_a_frame_ends_it),
         SLOT_TEST(a_leaving_slot_answers_the_next_ping_with_bye),
-        SLOT_TEST(a_leaving_slot_still_answers_a_task),
+        SLOT_TEST(a_leaving_slot_still_answers_the_task_it_has_and_the_next_one_with_bye),
         SLOT_TEST(several_tasks_are_lent_and_answered_by_one_message),
         SLOT_TEST(who_takes_one_task_at_a_time_says_so_to_several),
         SLOT_TEST(a_slot_that_never_joined_leaves_at_once),
