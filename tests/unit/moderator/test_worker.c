@@ -248,7 +248,19 @@ static void what_a_slow_task_holds_back_comes_again(void **state)
     close_place(&place);
 }
 
-static void leaving_answers_the_batch_in_hand(void **state)
+/* A verdict comes from a worker that has not noticed yet that it shall leave: such an answer is no BYE, and asks for another try. */
+static bool says_bye(struct gateway *gateway, enum message_type otherwise)
+{
+    enum message_type type;
+    struct bytes frame;
+
+    assert_true(gateway_hear(gateway, GATEWAY_WAIT_MS, &frame));
+    assert_status(STATUS_OK, message_read_type(frame, &type));
+    assert_true(type == MESSAGE_BYE || type == otherwise);
+    return type == MESSAGE_BYE;
+}
+
+static void leaving_says_bye_to_a_batch(void **state)
 {
     const struct bytes texts[] = {BYTES("forbidden"), BYTES("fine")};
     static const char *const profiles[] = {"default", "default"};
@@ -256,13 +268,11 @@ static void leaving_answers_the_batch_in_hand(void **state)
 
     (void)state;
     open_place(&place, 1, 1, 1);
-    clock_freeze(clock_ms());
     (void)gateway_expect(&place.gateway, MESSAGE_READY);
     worker_leave(place.worker);
-    send_several(&place.gateway, profiles, texts, 2, 800);
-    assert_int_equal(OUTCOME_BLOCK, gateway_verdicts(&place.gateway).answers[0].verdict.outcome);
-    gateway_ping(&place.gateway);
-    (void)gateway_expect(&place.gateway, MESSAGE_BYE);
+    do {
+        send_several(&place.gateway, profiles, texts, 2, 800);
+    } while (!says_bye(&place.gateway, MESSAGE_VERDICTS));
     close_place(&place);
 }
 
@@ -466,8 +476,9 @@ static void leaving_says_bye_to_a_task(void **state)
     (void)gateway_expect(&place.gateway, MESSAGE_READY);
     worker_leave(place.worker);
     assert_int_equal(0, pthread_create(&closer, NULL, close_worker, &place.worker));
-    send_task(&place.gateway, "default", "forbidden", 800);
-    (void)gateway_expect(&place.gateway, MESSAGE_BYE);
+    do {
+        send_task(&place.gateway, "default", "forbidden", 800);
+    } while (!says_bye(&place.gateway, MESSAGE_VERDICT));
     assert_int_equal(0, pthread_join(closer, NULL));
     close_place(&place);
 }
@@ -621,7 +632,7 @@ int main(void)
         cmocka_unit_test(what_cannot_be_judged_is_answered_with_busy),
         cmocka_unit_test(tasks_of_one_message_are_answered_in_one),
         cmocka_unit_test(what_a_slow_task_holds_back_comes_again),
-        cmocka_unit_test(leaving_answers_the_batch_in_hand),
+        cmocka_unit_test(leaving_says_bye_to_a_batch),
         cmocka_unit_test(no_gateway_that_sends_no_message_hides_another),
         cmocka_unit_test(a_text_that_was_left_out_and_is_not_known_is_asked_for),
         cmocka_unit_test(names_of_profiles_in_tasks_leave_nothing_behind),
