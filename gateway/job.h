@@ -68,9 +68,12 @@ struct job {
     uint64_t sent_us;                     /* the attempt under way */
     uint64_t give_up_ms;                  /* the deadline of its kind, over all attempts; 0: not sent yet */
     unsigned attempts;                    /* of the kind under way: local, then review */
+    unsigned passes;                      /* tasks that came to slots that left: no attempts */
+    bool is_counted;                      /* its next sending is a second attempt that is counted already */
     unsigned crashes;                     /* moderators that ended while they had it; above 0 it is a suspect */
     bool is_sole;                         /* no other suspect was with the moderator that has it, or had it last */
-    unsigned char tried[WORKER_ID_BYTES]; /* the moderator process of the attempt before */
+    unsigned char asked[WORKER_ID_BYTES]; /* the moderator process that has it, or had it last */
+    unsigned char tried[WORKER_ID_BYTES]; /* and of the attempt that failed last */
     enum status failure;                  /* of that attempt */
     struct message_task_head review;      /* what a review is told of the local verdict */
     struct buffer unsure; /* the segments it shall look at (message_unsure_has); empty but for a job that is reviewed */

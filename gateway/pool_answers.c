@@ -269,11 +269,7 @@ static void take_bye(struct pool_dispatch *dispatch, struct slot *slot, uint64_t
     dispatch_forget(dispatch, slot, END_LEFT, "bye", now_ms);
     dispatch_suspect(dispatch, worker, now_ms);
     while ((job = dispatch_next(&jobs)) != NULL) {
-        if (kind == SLOT_LOCAL) {
-            dispatch_again(dispatch, job, now_ms);
-        } else {
-            dispatch_seek_review(dispatch, job, now_ms);
-        }
+        dispatch_pass_on(dispatch, kind, job, now_ms);
     }
 }
 

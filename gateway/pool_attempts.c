@@ -20,9 +20,7 @@ static bool may_retry(const struct pool_dispatch *dispatch, enum slot_kind kind,
 static void give_up(struct pool_dispatch *dispatch, enum slot_kind kind, struct job *job)
 {
     if (kind == SLOT_REVIEW) {
-        series_add(dispatch->counts.unreviewed[UNREVIEWED_NO_VERDICT], 1);
-        job->result.review_us = (uint32_t)(clock_us() - job->sent_us);
-        dispatch_finish(dispatch, job, STATUS_OK);
+        dispatch_finish_unreviewed(dispatch, job);
     } else {
         dispatch_finish(dispatch, job, job->failure);
     }
@@ -120,6 +118,7 @@ void dispatch_fail(struct pool_dispatch *dispatch, enum slot_kind kind, struct j
     enum status status;
 
     series_add(dispatch->counts.ends[end], 1);
+    memcpy(job->tried, job->asked, sizeof job->tried);
     job->failure = end == END_TIMEOUT ? STATUS_TIMEOUT : STATUS_UNAVAILABLE;
     job->crashes += end == END_GONE;
     if (job->crashes >= CRASHES_MAX) {
@@ -130,7 +129,7 @@ void dispatch_fail(struct pool_dispatch *dispatch, enum slot_kind kind, struct j
         give_up(dispatch, kind, job);
         return;
     }
-    status = dispatch_send(dispatch, kind, job, now_ms);
+    status = kind == SLOT_REVIEW ? dispatch_send_review(dispatch, job, now_ms) : dispatch_send(dispatch, kind, job, now_ms);
     if (status == STATUS_OK) {
         count_retry(dispatch, job);
     } else if (status == STATUS_AGAIN && kind == SLOT_LOCAL) {
@@ -163,9 +162,27 @@ void dispatch_fail_all(struct pool_dispatch *dispatch, enum slot_kind kind, stru
 void dispatch_again(struct pool_dispatch *dispatch, struct job *job, uint64_t now_ms)
 {
     (void)dispatch_attempt_ms(dispatch, SLOT_LOCAL, job, now_ms); /* its deadline runs */
-    job->attempts = 0;
-    job->failure = STATUS_UNAVAILABLE;
+    job->attempts--;
+    job->is_counted = job->attempts > 0;
+    job->failure = job->attempts > 0 ? job->failure : STATUS_UNAVAILABLE;
     pool_queue_push_retry(&dispatch->queue, job, SLOT_LOCAL, now_ms);
+}
+
+void dispatch_pass_on(struct pool_dispatch *dispatch, enum slot_kind kind, struct job *job, uint64_t now_ms)
+{
+    if (job->passes >= PASSES_MAX) {
+        dispatch_fail(dispatch, kind, job, END_LEFT, now_ms);
+        return;
+    }
+    job->passes++;
+    series_add(dispatch->counts.passes, 1);
+    if (kind == SLOT_LOCAL) {
+        dispatch_again(dispatch, job, now_ms);
+    } else {
+        job->attempts--;
+        job->is_counted = job->attempts > 0;
+        dispatch_seek_review(dispatch, job, now_ms);
+    }
 }
 
 /* Whether there is a moderator that may be asked about a job that waits to be sent once more. */
@@ -211,7 +228,7 @@ void dispatch_retry(struct pool_dispatch *dispatch, uint64_t now_ms)
         enum status status = job->waits_for == SLOT_REVIEW ? dispatch_retry_review(dispatch, job, now_ms)
                                                            : retry_local(dispatch, job, now_ms);
 
-        if (status == STATUS_OK && is_retry) {
+        if (status == STATUS_OK && is_retry && !job->is_counted) {
             count_retry(dispatch, job);
         }
         job = next;

@@ -52,6 +52,8 @@ void pool_counts_init(struct pool_counts *counts, struct metrics *metrics)
     }
     counts->retries = metrics_series(metrics, METRIC_COUNTER, "prismguard_gateway_pool_retries_total",
                                      "Texts sent a second time, to another moderator.", NULL, 0);
+    counts->passes = metrics_series(metrics, METRIC_COUNTER, "prismguard_gateway_pool_passed_on_total",
+                                    "Tasks that came to moderators that were leaving, and went to others.", NULL, 0);
     counts->poisons = metrics_series(metrics, METRIC_COUNTER, "prismguard_gateway_pool_poisons_total",
                                      "Texts blocked because two moderators ended while they had them.", NULL, 0);
     counts->quarantined = metrics_series(metrics, METRIC_COUNTER, "prismguard_gateway_pool_quarantined_total",

@@ -42,6 +42,7 @@ struct pool_counts {
     struct series *ends[ENDS];
     struct series *unreviewed[UNREVIEWED_REASONS];
     struct series *retries;
+    struct series *passes;
     struct series *poisons;
     struct series *quarantined;
     struct series *results[6];

@@ -162,7 +162,7 @@ enum status dispatch_post(struct pool_dispatch *dispatch, struct slot *slot, str
         now_us = clock_us();
         for (struct job *job = jobs; job != NULL; job = job->beside) {
             slot->task_count++;
-            memcpy(job->tried, slot->worker, WORKER_ID_BYTES);
+            memcpy(job->asked, slot->worker, WORKER_ID_BYTES);
             job->sent_us = now_us;
             if (slot->kind == SLOT_LOCAL && job->result.queue_us == 0) {
                 job->result.queue_us = (uint32_t)(now_us - job->submitted_us);
@@ -227,6 +227,9 @@ static enum status send_to_idle(struct pool_dispatch *dispatch, enum slot_kind k
     struct slot *slot;
 
     if (kind == SLOT_LOCAL && job->is_long && !pool_slots_long_room(dispatch->slots)) {
+        return STATUS_AGAIN;
+    }
+    if (idle_slot(dispatch, kind, job) == NULL) {
         return STATUS_AGAIN;
     }
     if (kind == SLOT_REVIEW) {
@@ -429,7 +432,7 @@ size_t pool_dispatch_slot_count(const struct pool_dispatch *dispatch)
 
 size_t pool_dispatch_review_count(const struct pool_dispatch *dispatch)
 {
-    return pool_slots_in(dispatch->slots, SLOT_REVIEW, SLOT_BUSY);
+    return pool_slots_in(dispatch->slots, SLOT_REVIEW, SLOT_BUSY) + dispatch->queue.review_count;
 }
 
 uint64_t pool_dispatch_oldest_ms(const struct pool_dispatch *dispatch)

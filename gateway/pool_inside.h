@@ -89,6 +89,9 @@ void dispatch_fail(struct pool_dispatch *dispatch, enum slot_kind kind, struct j
 /* The same for all of a message (`beside` one another); NULL for none. Each is sent alone. */
 void dispatch_fail_all(struct pool_dispatch *dispatch, enum slot_kind kind, struct job *jobs, enum pool_end end, uint64_t now_ms);
 
+/* The slot said BYE to it: another one is asked, which is no attempt, up to PASSES_MAX times. */
+void dispatch_pass_on(struct pool_dispatch *dispatch, enum slot_kind kind, struct job *job, uint64_t now_ms);
+
 /* The next one of a message, which is then on its own: takes `*job` off those beside it. NULL behind the last. */
 struct job *dispatch_next(struct job **jobs);
 
@@ -118,12 +121,18 @@ void dispatch_give(struct pool_dispatch *dispatch, uint64_t now_ms);
 /* The local judge is unsure: asks a review slot of the profile, or takes what the job's result says already. */
 void dispatch_review(struct pool_dispatch *dispatch, struct job *job, const struct message_verdict *verdict, uint64_t now_ms);
 
-/* The review goes to an idle slot, whoever was asked before. With none but one that owes a PONG, it waits for that: a PING takes
- * a slot away for a moment, which must leave no text undecided. Else `when_full` decides. */
+/* dispatch_send to a review slot, behind those that wait for one. */
+MUST_CHECK enum status dispatch_send_review(struct pool_dispatch *dispatch, struct job *job, uint64_t now_ms);
+
+/* Sends it so. With no slot but one that owes a PONG, it waits for that: a PING takes a slot away for a moment, which must leave
+ * no text undecided. With none of these, or past its deadline, it is finished. */
 void dispatch_seek_review(struct pool_dispatch *dispatch, struct job *job, uint64_t now_ms);
 
 /* Waits for one of the slots that owe a PONG, until its deadline: STATUS_OK. STATUS_FULL: as many as those wait already. */
 MUST_CHECK enum status dispatch_await_review(struct pool_dispatch *dispatch, struct job *job, uint64_t now_ms);
+
+/* Nobody reviews it: what the local verdict said decides, or `when_full` where no reviewer was asked. */
+void dispatch_finish_unreviewed(struct pool_dispatch *dispatch, struct job *job);
 
 /* One that waits so. STATUS_AGAIN: it waits on. STATUS_OK: it was sent. Any other: it is finished. */
 enum status dispatch_retry_review(struct pool_dispatch *dispatch, struct job *job, uint64_t now_ms);

@@ -19,7 +19,6 @@ struct queue_caller {
 
 enum status pool_queue_open(struct pool_queue *queue, const struct pool_settings *settings, struct metrics *metrics)
 {
-    const struct metric_label local = {"kind", "local"}; /* reviews do not wait: no idle slot, no review */
     size_t bucket_count = 1;
 
     while (bucket_count < settings->queue_jobs) {
@@ -40,8 +39,12 @@ enum status pool_queue_open(struct pool_queue *queue, const struct pool_settings
         queue->callers[index - 1].chain = queue->unused;
         queue->unused = &queue->callers[index - 1];
     }
-    queue->gauge = metrics_series(metrics, METRIC_GAUGE, "prismguard_gateway_pool_queue_jobs",
-                                  "Jobs that wait for a slot.", &local, 1);
+    for (size_t kind = 0; kind <= SLOT_REVIEW; kind++) {
+        const struct metric_label label = {"kind", slot_kind_name((enum slot_kind)kind)};
+
+        queue->gauges[kind] = metrics_series(metrics, METRIC_GAUGE, "prismguard_gateway_pool_queue_jobs",
+                                             "Jobs that wait for a slot.", &label, 1);
+    }
     queue->bytes_gauge = metrics_series(metrics, METRIC_GAUGE, "prismguard_gateway_pool_queue_bytes",
                                         "Text of the jobs that wait for their first attempt.", NULL, 0);
     queue->ages = metrics_series(metrics, METRIC_HISTOGRAM, "prismguard_gateway_pool_queue_age_seconds",
@@ -150,7 +153,7 @@ enum status pool_queue_push(struct pool_queue *queue, struct job *job, uint64_t 
     status = account_charge(&queue->account, job->body.count);
     assert(status == STATUS_OK); /* bytes_are_full has looked */
     (void)status;
-    series_add(queue->gauge, 1);
+    series_add(queue->gauges[SLOT_LOCAL], 1);
     series_add(queue->bytes_gauge, (int64_t)job->body.count);
     return STATUS_OK;
 }
@@ -174,7 +177,7 @@ static struct job *take_out(struct pool_queue *queue, struct job *job, uint64_t 
     queue->count--;
     queue->bytes -= job->body.count;
     account_release(&queue->account, job->body.count);
-    series_add(queue->gauge, -1);
+    series_add(queue->gauges[SLOT_LOCAL], -1);
     series_add(queue->bytes_gauge, -(int64_t)job->body.count);
     series_observe(queue->ages, (double)(now_ms - job->queued_ms) / 1000);
     return job;
@@ -214,26 +217,24 @@ struct job *pool_queue_pop_greediest(struct pool_queue *queue, const struct job 
 void pool_queue_push_retry(struct pool_queue *queue, struct job *job, enum slot_kind kind, uint64_t now_ms)
 {
     job->waits_for = kind;
-    job->previous = NULL;
-    job->next = queue->retries;
-    if (job->next != NULL) {
-        job->next->previous = job;
-    }
-    queue->retries = job;
+    job->next = NULL;
+    job->previous = queue->last_retry;
+    *(job->previous == NULL ? &queue->retries : &job->previous->next) = job;
+    queue->last_retry = job;
     job->queued_ms = now_ms;
     queue->retry_count++;
-    series_add(queue->gauge, 1);
+    queue->review_count += kind == SLOT_REVIEW;
+    series_add(queue->gauges[kind], 1);
 }
 
 void pool_queue_take_retry(struct pool_queue *queue, struct job *job, uint64_t now_ms)
 {
     assert(queue->retry_count > 0);
     *(job->previous == NULL ? &queue->retries : &job->previous->next) = job->next;
-    if (job->next != NULL) {
-        job->next->previous = job->previous;
-    }
+    *(job->next == NULL ? &queue->last_retry : &job->next->previous) = job->previous;
     queue->retry_count--;
-    series_add(queue->gauge, -1);
+    queue->review_count -= job->waits_for == SLOT_REVIEW;
+    series_add(queue->gauges[job->waits_for], -1);
     series_observe(queue->ages, (double)(now_ms - job->queued_ms) / 1000);
 }
 

@@ -43,15 +43,17 @@ struct pool_queue {
     struct queue_caller *last_turn;
     struct queue_caller **buckets; /* by number */
     size_t bucket_mask;
-    struct job *retries; /* in no order */
-    size_t retry_count;
+    struct job *retries; /* the one that has waited longest */
+    struct job *last_retry;
+    size_t retry_count;  /* of both kinds */
+    size_t review_count; /* those among them that wait for a review slot */
     size_t count;
     size_t bytes; /* of packed bodies */
     size_t count_max;
     size_t bytes_max;
     uint64_t age_ms;
     struct account account; /* of those bytes, for people: they are charged to the bodies' budget too */
-    struct series *gauge;
+    struct series *gauges[SLOT_REVIEW + 1];
     struct series *bytes_gauge;
     struct series *ages;
 };

@@ -1,13 +1,19 @@
 /* pool_review: what the local judge is unsure of goes to a review slot of its profile: at once, in a moment, or not at all. */
 #include "gateway/pool_inside.h"
 
-/* No slot, and none to come. */
-static void finish_full(struct pool_dispatch *dispatch, struct job *job)
+#include "proto/clock.h"
+
+void dispatch_finish_unreviewed(struct pool_dispatch *dispatch, struct job *job)
 {
-    series_add(dispatch->counts.unreviewed[UNREVIEWED_FULL], 1);
-    /* Nobody to ask. A text that was only drawn at random is not undecided: the model knew. */
-    if (job->review.drawn == DRAWN_UNSURE && job->profile->review.when_full == WHEN_FULL_BLOCK) {
-        job_block_undecided(job);
+    if (job->attempts > 0) {
+        series_add(dispatch->counts.unreviewed[UNREVIEWED_NO_VERDICT], 1);
+        job->result.review_us = (uint32_t)(clock_us() - job->sent_us);
+    } else {
+        series_add(dispatch->counts.unreviewed[UNREVIEWED_FULL], 1);
+        /* Nobody to ask. A text that was only drawn at random is not undecided: the model knew. */
+        if (job->review.drawn == DRAWN_UNSURE && job->profile->review.when_full == WHEN_FULL_BLOCK) {
+            job_block_undecided(job);
+        }
     }
     dispatch_finish(dispatch, job, STATUS_OK);
 }
@@ -18,45 +24,58 @@ void dispatch_review(struct pool_dispatch *dispatch, struct job *job, const stru
         dispatch_finish(dispatch, job, STATUS_OK);
         return;
     }
+    job->attempts = 0;
     job->give_up_ms = 0;
     job->review = (struct message_task_head){
         .drawn = verdict->drawn, .score = verdict->score, .model_version = verdict->model_version};
     if (buffer_append(&job->unsure, verdict->unsure) == STATUS_OK) {
         dispatch_seek_review(dispatch, job, now_ms);
     } else {
-        finish_full(dispatch, job);
+        dispatch_finish_unreviewed(dispatch, job);
     }
+}
+
+enum status dispatch_send_review(struct pool_dispatch *dispatch, struct job *job, uint64_t now_ms)
+{
+    if (dispatch->queue.review_count > 0) {
+        dispatch_retry(dispatch, now_ms);
+    }
+    return dispatch_send(dispatch, SLOT_REVIEW, job, now_ms);
 }
 
 void dispatch_seek_review(struct pool_dispatch *dispatch, struct job *job, uint64_t now_ms)
 {
-    enum status status;
+    enum status status = STATUS_TIMEOUT;
 
-    job->attempts = 0;
-    status = dispatch_send(dispatch, SLOT_REVIEW, job, now_ms);
+    if (dispatch_is_abandoned(job)) {
+        dispatch_finish(dispatch, job, STATUS_CLOSED);
+        return;
+    }
+    if (job->give_up_ms == 0 || now_ms < job->give_up_ms) {
+        status = dispatch_send_review(dispatch, job, now_ms);
+    }
     if (status == STATUS_AGAIN) {
         status = dispatch_await_review(dispatch, job, now_ms);
     }
     if (status != STATUS_OK) {
-        finish_full(dispatch, job);
+        dispatch_finish_unreviewed(dispatch, job);
     }
+}
+
+/* Slots that owe a PONG and may have the job then. */
+static size_t slots_to_come(const struct pool_dispatch *dispatch, const struct job *job)
+{
+    return pool_slots_pinged(dispatch->slots, job->profile->name, job->attempts > 0 ? job->tried : NULL);
 }
 
 enum status dispatch_await_review(struct pool_dispatch *dispatch, struct job *job, uint64_t now_ms)
 {
-    if (dispatch->stopped ||
-        pool_queue_reviews(&dispatch->queue, job->profile) >= pool_slots_pinged(dispatch->slots, job->profile->name)) {
+    if (dispatch->stopped || pool_queue_reviews(&dispatch->queue, job->profile) >= slots_to_come(dispatch, job)) {
         return STATUS_FULL;
     }
     (void)dispatch_attempt_ms(dispatch, SLOT_REVIEW, job, now_ms); /* its deadline runs */
     pool_queue_push_retry(&dispatch->queue, job, SLOT_REVIEW, now_ms);
     return STATUS_OK;
-}
-
-/* Whether it waits on: not longer than slots owe PONGs, one for each that waits. */
-static bool waits_on(const struct pool_dispatch *dispatch, const struct job *job)
-{
-    return pool_queue_reviews(&dispatch->queue, job->profile) <= pool_slots_pinged(dispatch->slots, job->profile->name);
 }
 
 enum status dispatch_retry_review(struct pool_dispatch *dispatch, struct job *job, uint64_t now_ms)
@@ -67,7 +86,7 @@ enum status dispatch_retry_review(struct pool_dispatch *dispatch, struct job *jo
         status = STATUS_CLOSED;
     } else if (!dispatch->stopped && now_ms < job->give_up_ms) {
         status = dispatch_send(dispatch, SLOT_REVIEW, job, now_ms);
-        if (status == STATUS_AGAIN && waits_on(dispatch, job)) {
+        if (status == STATUS_AGAIN && pool_queue_reviews(&dispatch->queue, job->profile) <= slots_to_come(dispatch, job)) {
             return STATUS_AGAIN;
         }
     }
@@ -75,7 +94,7 @@ enum status dispatch_retry_review(struct pool_dispatch *dispatch, struct job *jo
     if (status == STATUS_CLOSED) {
         dispatch_finish(dispatch, job, STATUS_CLOSED);
     } else if (status != STATUS_OK) {
-        finish_full(dispatch, job);
+        dispatch_finish_unreviewed(dispatch, job);
     }
     return status;
 }

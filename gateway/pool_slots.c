@@ -316,12 +316,12 @@ struct slot *pool_slots_idle(const struct pool_slots *slots, enum slot_kind kind
     return slot;
 }
 
-size_t pool_slots_pinged(const struct pool_slots *slots, const char *profile)
+size_t pool_slots_pinged(const struct pool_slots *slots, const char *profile, const unsigned char *avoided)
 {
     size_t count = 0;
 
     for (const struct slot *slot = slots->lists[SLOT_REVIEW][SLOT_PINGED].first; slot != NULL; slot = slot->next) {
-        count += serves(slot, profile, NULL);
+        count += serves(slot, profile, avoided);
     }
     return count;
 }

@@ -82,8 +82,8 @@ struct slot *pool_slots_first(const struct pool_slots *slots, enum slot_kind kin
 struct slot *pool_slots_idle(const struct pool_slots *slots, enum slot_kind kind, const char *profile,
                              const unsigned char *avoided);
 
-/* How many review slots of this profile owe a PONG. */
-size_t pool_slots_pinged(const struct pool_slots *slots, const char *profile);
+/* How many review slots owe a PONG, of those that pool_slots_idle would choose from. */
+size_t pool_slots_pinged(const struct pool_slots *slots, const char *profile, const unsigned char *avoided);
 
 /* Whether one more local slot may have a long text: at most half of them do, and one where there is but one, so that there are
  * always slots for short ones. */

@@ -218,6 +218,17 @@ static bool any_running(const struct review *review)
     return false;
 }
 
+/* What is still under way is another moderator's. */
+static void pass_on(struct review *review)
+{
+    for (size_t place = 0; place < review->set.count; place++) {
+        if (is_running(&review->jobs[place])) {
+            review->jobs[place].due_ms = UINT64_MAX;
+            slot_bye(&review->set.slots[place], clock_ms());
+        }
+    }
+}
+
 static void leave(struct review *review)
 {
     uint64_t drained_ms = clock_ms() + REVIEW_DRAIN_MS;
@@ -227,11 +238,11 @@ static void leave(struct review *review)
     worker_slots_leave(&review->set);
     while (!worker_slots_gone(&review->set) && clock_ms() < until_ms) {
         turn(review, until_ms);
-        if (any_running(review)) {
+        if (any_running(review) && clock_ms() < drained_ms) {
             until_ms = clock_ms() + SLOT_LEAVE_MS; /* its slot still has a BYE to say afterwards */
         }
-        until_ms = until_ms < drained_ms ? until_ms : drained_ms;
     }
+    pass_on(review);
     (void)zmq_poll(NULL, 0, SLOT_FLUSH_MS);
 }
 

@@ -161,10 +161,11 @@ static void answer_ping(struct slot *slot, uint64_t now_ms)
 }
 
 /* In answer to a task too: the gateway asks another slot. One that is busy is sent no PING, and would never come to leave. */
-static void say_bye(struct slot *slot, uint64_t now_ms)
+void slot_bye(struct slot *slot, uint64_t now_ms)
 {
     REPLY_BUFFER(out);
 
+    assert(slot->state == SLOT_WORKING && slot->leaving);
     slot_reply(slot, now_ms, message_write_plain(MESSAGE_BYE, &out), &out);
     if (slot->state == SLOT_WAITING) {
         /* The socket stays open for a moment, so that the BYE leaves it. */
@@ -237,7 +238,7 @@ enum status slot_take_tasks(struct slot *slot, uint64_t now_ms, struct message_t
     }
     out->count = 0;
     if (slot->leaving) {
-        say_bye(slot, now_ms);
+        slot_bye(slot, now_ms);
         return STATUS_AGAIN;
     }
     status = status == STATUS_OK ? read_frame(slot, frame, out) : STATUS_UNSUPPORTED;

@@ -84,6 +84,9 @@ void slot_reply(struct slot *slot, uint64_t now_ms, enum status written, const s
     char name##_bytes[REPLY_BYTES_MAX];                                                                                \
     struct buffer name = {.data = name##_bytes, .room = sizeof name##_bytes, .max = sizeof name##_bytes}
 
+/* The slot is WORKING and leaving: its task is not judged here, and the slot is GONE. */
+void slot_bye(struct slot *slot, uint64_t now_ms);
+
 /* From now on the next frame gets a BYE; a slot that never joined is GONE at once. */
 void slot_leave(struct slot *slot);
 

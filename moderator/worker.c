@@ -291,6 +291,9 @@ static void leave(struct thread *thread)
     uint64_t until_ms = clock_ms() + SLOT_LEAVE_MS;
 
     worker_slots_leave(&thread->set);
+    while (thread->held_count > 0) {
+        slot_bye(thread->held[--thread->held_count].slot, clock_ms());
+    }
     while (!worker_slots_gone(&thread->set) && clock_ms() < until_ms) {
         turn(thread, until_ms);
     }

@@ -3,7 +3,7 @@
  *   thread 0: zmq_poll over [stop, addresses, slot, slot, ...] -> judge -> VERDICT     all share keywords and live models, and
  *   thread 1: the same                                                                 nothing else but counters
  *
- * Leaving: every slot says BYE instead of its next PONG (at most SLOT_LEAVE_MS later); tasks that come before are still judged.
+ * Leaving: every slot says BYE to whatever it is sent next (at most SLOT_LEAVE_MS later), and to long tasks that wait their turn.
  */
 #ifndef MODERATOR_WORKER_H
 #define MODERATOR_WORKER_H

@@ -75,6 +75,7 @@ enum {
     PROBES_MAX = 1000,                    /* for one task: unread ones wait at the slot */
     BAD_FRAMES_MAX = 3,                   /* of one slot, then it is forgotten */
     ATTEMPTS_MAX = 2,                     /* a text is sent once more when a moderator gave no verdict */
+    PASSES_MAX = 16,                      /* and as often as it came to a slot that left; more are attempts */
     CRASHES_MAX = 2,                      /* moderators that one text may take with it; then it is blocked, */
     POISON_MS = 600000,                   /* and blocked unasked when it comes again within this time */
     POISONS_MAX = 64,                     /* such texts that are known */

@@ -304,6 +304,84 @@ static void a_second_attempt_does_not_wait_for_whom_has_left_nor_when_its_client
     pair_close(&pair);
 }
 
+/* That a moderator left is no attempt, but does not undo the one before it: who failed is not asked again. */
+static void who_leaves_does_not_bring_back_whom_the_text_has_failed_at(void **state)
+{
+    struct pair pair;
+    struct scripted third;
+
+    (void)state;
+    pair_open(&pair);
+    desk_add_slot_of(&pair.desk, &third, SLOT_LOCAL, "", third_process);
+    (void)desk_submit(&pair.desk, &plain, "hello");
+    scripted_task(&pair.first);
+    scripted_busy(&pair.first, BUSY_FAILED);
+    desk_until(&pair.desk, retries(&pair.desk) == 1);
+    scripted_task(&pair.second);
+    scripted_plain(&pair.second, MESSAGE_BYE);
+    desk_until(&pair.desk, pool_dispatch_slot_count(pair.desk.dispatch) == 2);
+    scripted_task(&third);
+    scripted_plain(&third, MESSAGE_BYE);
+    desk_until(&pair.desk, pair.desk.finished_count == 1);
+    assert_status(STATUS_UNAVAILABLE, pair.desk.finished[0]->result.status);
+    assert_int_equal(1, pair.desk.finished[0]->result.retries); /* one second attempt, sent three times */
+    assert_int_equal(1, retries(&pair.desk));
+    assert_int_equal(2, series_value(pair.desk.dispatch->counts.passes));
+    assert_int_equal(1, desk_slots(&pair.desk, SLOT_LOCAL, SLOT_IDLE));
+    scripted_close(&third);
+    pair_close(&pair);
+}
+
+/* A suspect whose second moderator leaves waits for nobody who may not have it. */
+static void a_suspect_that_is_passed_on_does_not_wait_for_the_process_it_ended(void **state)
+{
+    struct pair pair;
+
+    (void)state;
+    pair_open(&pair);
+    (void)desk_submit(&pair.desk, &plain, "hello");
+    scripted_task(&pair.first);
+    desk_kill_slot(&pair.desk, &pair.first, 1);
+    scripted_task(&pair.second);
+    desk_add_slot_of(&pair.desk, &pair.first, SLOT_LOCAL, "", first_process);
+    scripted_plain(&pair.second, MESSAGE_BYE);
+    desk_until(&pair.desk, pair.desk.finished_count == 1);
+    assert_status(STATUS_UNAVAILABLE, pair.desk.finished[0]->result.status);
+    pair_close(&pair);
+}
+
+/* A moderator that leaves and comes back for each task. */
+static void a_text_is_passed_on_so_often_and_not_more(void **state)
+{
+    struct desk desk;
+    struct scripted slot;
+
+    (void)state;
+    desk_open(&desk);
+    desk_add_slot_of(&desk, &slot, SLOT_LOCAL, "", first_process);
+    (void)desk_submit(&desk, &plain, "hello");
+    for (unsigned pass = 0; pass <= PASSES_MAX; pass++) {
+        struct scripted next;
+        struct bytes frame;
+
+        scripted_task(&slot);
+        assert_int_equal(pass, series_value(desk.dispatch->counts.passes));
+        desk_add_slot_of(&desk, &next, SLOT_LOCAL, "", first_process);
+        scripted_plain(&slot, MESSAGE_BYE);
+        desk_until(&desk, desk_slots(&desk, SLOT_LOCAL, SLOT_PINGED) == 1);
+        assert_status(STATUS_OK, scripted_take(&next, &frame, SCRIPT_WAIT_MS));
+        scripted_plain(&next, MESSAGE_PONG);
+        scripted_close(&slot);
+        slot = next;
+        desk_until(&desk, pass == PASSES_MAX || desk_slots(&desk, SLOT_LOCAL, SLOT_BUSY) == 1);
+    }
+    desk_until(&desk, desk.finished_count == 1);
+    assert_status(STATUS_UNAVAILABLE, desk.finished[0]->result.status);
+    assert_int_equal(1, ends(&desk, END_LEFT));
+    scripted_close(&slot);
+    desk_close(&desk);
+}
+
 static void a_late_slot_makes_its_whole_process_answer_a_ping_first(void **state)
 {
     struct desk desk;
@@ -379,6 +457,9 @@ int main(void)
         cmocka_unit_test(a_second_attempt_waits_for_another_moderator_before_all_others),
         cmocka_unit_test(a_second_attempt_waits_no_longer_than_the_deadline),
         cmocka_unit_test(a_second_attempt_does_not_wait_for_whom_has_left_nor_when_its_client_has),
+        cmocka_unit_test(who_leaves_does_not_bring_back_whom_the_text_has_failed_at),
+        cmocka_unit_test(a_suspect_that_is_passed_on_does_not_wait_for_the_process_it_ended),
+        cmocka_unit_test(a_text_is_passed_on_so_often_and_not_more),
         cmocka_unit_test(a_late_slot_makes_its_whole_process_answer_a_ping_first),
         cmocka_unit_test(a_review_is_asked_again_when_its_moderator_refuses_but_not_when_it_is_late),
     };

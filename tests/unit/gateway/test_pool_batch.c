@@ -839,7 +839,7 @@ static void a_moderator_that_knows_no_batches_is_sent_one_by_one(void **state)
     open_batch(&desk, &slot, &plain, jobs);
     slot.task.head = (struct message_task_head){0};
     scripted_busy(&slot, BUSY_UNSUPPORTED);
-    desk_until(&desk, desk_slots(&desk, SLOT_LOCAL, SLOT_BUSY) == 1 && series_value(desk.dispatch->queue.gauge) == WAITING - 1);
+    desk_until(&desk, desk_slots(&desk, SLOT_LOCAL, SLOT_BUSY) == 1 && series_value(desk.dispatch->queue.gauges[SLOT_LOCAL]) == WAITING - 1);
     submit_many(&desk, &plain, WAITING, more);
     for (size_t index = 0; index < 2 * WAITING; index++) {
         scripted_task(&slot);
@@ -874,7 +874,7 @@ static void another_process_still_gets_batches(void **state)
     (void)desk_submit(&desk, &plain, "busy too");
     scripted_task(&other);
     scripted_busy(&slot, BUSY_UNSUPPORTED);
-    desk_until(&desk, series_value(desk.dispatch->queue.gauge) == WAITING - 1);
+    desk_until(&desk, series_value(desk.dispatch->queue.gauges[SLOT_LOCAL]) == WAITING - 1);
     for (size_t index = 0; index < WAITING; index++) {
         scripted_task(&slot);
         scripted_answer(&slot, OUTCOME_ALLOW);

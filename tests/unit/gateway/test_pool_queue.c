@@ -29,7 +29,7 @@ static void close_fixture(struct fixture *fixture)
     }
     assert_int_equal(0, fixture->queue.count);
     assert_int_equal(0, fixture->queue.bytes);
-    assert_int_equal(0, series_value(fixture->queue.gauge));
+    assert_int_equal(0, series_value(fixture->queue.gauges[SLOT_LOCAL]));
     assert_int_equal(0, series_value(fixture->queue.bytes_gauge));
     pool_queue_close(&fixture->queue);
     metrics_close(&fixture->metrics);
@@ -55,7 +55,7 @@ static void jobs_leave_in_the_order_they_came(void **state)
         jobs[index] = make_job();
         assert_status(STATUS_OK, pool_queue_push(&fixture.queue, jobs[index], NOW_MS));
     }
-    assert_int_equal(3, series_value(fixture.queue.gauge));
+    assert_int_equal(3, series_value(fixture.queue.gauges[SLOT_LOCAL]));
     assert_int_equal(fixture.queue.bytes, series_value(fixture.queue.bytes_gauge));
     for (size_t index = 0; index < 3; index++) {
         assert_ptr_equal(jobs[index], pool_queue_pop(&fixture.queue, NOW_MS));

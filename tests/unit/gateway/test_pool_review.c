@@ -1,6 +1,8 @@
 /* pool_review: whom an unsure text goes to, whom it waits for, and what decides where nobody reviews it. */
 #include "support/desk.h"
 
+#include <poll.h>
+
 static const struct profile_settings plain = {.name = "default"};
 static const struct profile_settings reviewed = {.name = "default", .review = {.url = "http://127.0.0.1:1/"}};
 static const struct profile_settings strict = {.name = "default",
@@ -363,6 +365,97 @@ static void a_review_whose_moderator_refuses_waits_for_another_that_owes_a_pong(
     close_pinged(&desk, &local, &review);
 }
 
+/* What a reviewer was asked about and nobody answers is no matter of `when_full`, and does not wait for whom it may not go to. */
+static void a_review_that_failed_ends_with_the_local_verdict(void **state)
+{
+    (void)state;
+    for (unsigned other_is_pinged = 0; other_is_pinged < 2; other_is_pinged++) {
+        struct desk desk;
+        struct scripted local;
+        struct scripted review;
+        struct scripted other;
+
+        open_pinged(&desk, &local, &review);
+        desk_add_slot_of(&desk, &other, SLOT_REVIEW, "default", other_is_pinged != 0 ? "worker-worker-17" : "worker-worker-16");
+        be_unsure(&desk, &local, &strict, OUTCOME_ALLOW, DRAWN_UNSURE);
+        desk_until(&desk, desk_slots(&desk, SLOT_REVIEW, SLOT_BUSY) == 1);
+        scripted_task(&other);
+        scripted_busy(&other, BUSY_FAILED);
+        desk_until(&desk, desk.finished_count + desk.dispatch->queue.review_count == 1);
+        assert_int_equal(other_is_pinged, desk.dispatch->queue.review_count);
+        desk_pass_ms(&desk, GATEWAY_SILENCE_MS); /* the other one is silent */
+        assert_int_equal(1, desk.finished_count);
+        assert_int_equal(OUTCOME_ALLOW, desk.finished[0]->result.outcome);
+        assert_int_equal(1, unreviewed(&desk, UNREVIEWED_NO_VERDICT));
+        assert_int_equal(0, unreviewed(&desk, UNREVIEWED_FULL));
+        scripted_close(&other);
+        close_pinged(&desk, &local, &review);
+    }
+}
+
+/* The PONG, and then another unsure verdict, in one turn. */
+static void who_comes_later_does_not_pass_the_text_that_waits(void **state)
+{
+    struct desk desk;
+    struct scripted local;
+    struct scripted review;
+    struct job *waiting;
+
+    (void)state;
+    open_pinged(&desk, &local, &review);
+    waiting = desk_submit(&desk, &strict, "first");
+    scripted_task(&local);
+    scripted_unsure(&local, OUTCOME_ALLOW, DRAWN_UNSURE, 1);
+    desk_until(&desk, desk.dispatch->queue.review_count == 1);
+    (void)desk_submit(&desk, &strict, "second");
+    scripted_task(&local);
+    scripted_plain(&review, MESSAGE_PONG);
+    (void)poll(NULL, 0, 50); /* so that the PONG is first */
+    scripted_unsure(&local, OUTCOME_ALLOW, DRAWN_UNSURE, 1);
+    (void)poll(NULL, 0, 50);
+    desk_until(&desk, desk.finished_count == 1);
+    assert_ptr_not_equal(waiting, desk.finished[0]);
+    assert_string_equal("undecided", desk.finished[0]->result.category);
+    scripted_task(&review);
+    scripted_answer(&review, OUTCOME_ALLOW);
+    desk_until(&desk, desk.finished_count == 2);
+    assert_int_equal(OUTCOME_ALLOW, waiting->result.outcome);
+    close_pinged(&desk, &local, &review);
+}
+
+/* Whom nobody waits for, or whose time is over, goes to no other moderator. */
+static void a_bye_passes_nothing_on_that_is_over(void **state)
+{
+    (void)state;
+    for (unsigned abandoned = 0; abandoned < 2; abandoned++) {
+        struct desk desk;
+        struct scripted local;
+        struct scripted first;
+        struct scripted second;
+        struct job *job;
+
+        desk_open(&desk);
+        desk_add_slot_of(&desk, &local, SLOT_LOCAL, "", "worker-worker-15");
+        desk_add_slot(&desk, &first, SLOT_REVIEW, "default");
+        desk_add_slot_of(&desk, &second, SLOT_REVIEW, "default", "worker-worker-17");
+        job = desk_submit(&desk, &reviewed, "hello");
+        scripted_task(&local);
+        scripted_unsure(&local, OUTCOME_BLOCK, DRAWN_UNSURE, 1);
+        desk_until(&desk, desk_slots(&desk, SLOT_REVIEW, SLOT_BUSY) == 1);
+        scripted_task(&first);
+        scripted_plain(&first, MESSAGE_BYE);
+        atomic_store(&job->abandoned, abandoned != 0);
+        desk.now_ms += abandoned != 0 ? 0 : 10000;
+        desk_until(&desk, desk.finished_count == 1);
+        assert_status(abandoned != 0 ? STATUS_CLOSED : STATUS_OK, job->result.status);
+        assert_int_equal(0, desk_slots(&desk, SLOT_REVIEW, SLOT_BUSY));
+        scripted_close(&local);
+        scripted_close(&first);
+        scripted_close(&second);
+        desk_close(&desk);
+    }
+}
+
 static void a_moderator_that_leaves_passes_its_review_on(void **state)
 {
     struct desk desk;
@@ -406,6 +499,9 @@ int main(void)
         cmocka_unit_test(another_slot_that_is_done_takes_the_text_that_waits),
         cmocka_unit_test(a_text_that_waits_in_vain_is_not_reviewed),
         cmocka_unit_test(a_review_whose_moderator_refuses_waits_for_another_that_owes_a_pong),
+        cmocka_unit_test(a_review_that_failed_ends_with_the_local_verdict),
+        cmocka_unit_test(who_comes_later_does_not_pass_the_text_that_waits),
+        cmocka_unit_test(a_bye_passes_nothing_on_that_is_over),
         cmocka_unit_test(a_moderator_that_leaves_passes_its_review_on),
     };
 

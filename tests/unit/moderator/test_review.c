@@ -397,6 +397,30 @@ static void leaving_waits_for_the_answer_and_says_bye(void **state)
     close_place(&place);
 }
 
+/* What takes longer than the drain is another moderator's. */
+static void leaving_does_not_wait_for_ever_and_passes_the_review_on(void **state)
+{
+    struct bytes texts[] = {BYTES("a text")};
+    struct place place;
+    pthread_t closer;
+
+    (void)state;
+    open_place(&place, 1);
+    expect_ready(&place);
+    http_server_answer(&place.llm, "", HTTP_SERVER_HANG);
+    place.profiles[1].review.timeout_ms = 60000;
+    send_task_to(&place, "default", texts, 1, 60000);
+    http_server_await(&place.llm, 1, 0);
+    clock_freeze(clock_ms());
+    assert_int_equal(0, pthread_create(&closer, NULL, (void *(*)(void *))(void (*)(void))review_close, &place.review));
+    (void)poll(NULL, 0, 200); /* it has begun to leave */
+    clock_freeze(clock_ms() + REVIEW_DRAIN_MS);
+    (void)gateway_expect(&place.gateway, MESSAGE_BYE);
+    assert_int_equal(0, pthread_join(closer, NULL));
+    clock_freeze(0);
+    close_place(&place);
+}
+
 static int64_t number(const struct place *place, const char *sql)
 {
     return samples_ask(&place->settings.database, sql);
@@ -463,6 +487,7 @@ int main(void)
         cmocka_unit_test(several_reviews_run_at_once),
         cmocka_unit_test(the_same_text_at_once_is_asked_once_and_every_slot_answers),
         cmocka_unit_test(leaving_waits_for_the_answer_and_says_bye),
+        cmocka_unit_test(leaving_does_not_wait_for_ever_and_passes_the_review_on),
         cmocka_unit_test(only_certain_labels_are_kept),
         cmocka_unit_test(a_review_is_wanted_when_any_profile_has_one),
     };

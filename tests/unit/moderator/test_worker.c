@@ -623,6 +623,29 @@ static void a_long_text_is_given_up_when_its_deadline_has_passed(void **state)
     close_place(&place);
 }
 
+/* One is judged, those behind it wait for their turn, and are another moderator's when this one leaves. */
+static void leaving_says_bye_to_long_texts_that_wait(void **state)
+{
+    enum { SLOTS = 6 };
+    const char *text = slow_text();
+    struct gateway peers[SLOTS];
+    struct place place;
+    size_t bye_count = 0;
+
+    (void)state;
+    open_slots(&place, peers, SLOTS);
+    for (size_t slot = 0; slot < SLOTS; slot++) {
+        send_task(&peers[slot], "default", text, 60000);
+    }
+    (void)gateway_verdict(&place.gateway);
+    worker_close(&place.worker);
+    for (size_t slot = 1; slot < SLOTS; slot++) {
+        bye_count += says_bye(&place.gateway, MESSAGE_VERDICT);
+    }
+    assert_in_range(bye_count, 1, SLOTS - 1);
+    close_place(&place);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -642,6 +665,7 @@ int main(void)
         cmocka_unit_test(a_gateway_that_starts_late_or_again_is_joined),
         cmocka_unit_test(leaving_says_bye_to_a_task),
         cmocka_unit_test(leaving_ends_without_a_gateway),
+        cmocka_unit_test(leaving_says_bye_to_long_texts_that_wait),
         cmocka_unit_test(a_long_text_is_given_up_when_its_deadline_has_passed), /* last: its clock is ahead of the log's limits */
     };
 
