@@ -40,6 +40,12 @@ struct course {
     unsigned failures; /* in a row */
 };
 
+/* A profile whose run a person stopped: it rests, also under other settings. */
+struct stop {
+    char name[PROFILE_NAME_BYTES_MAX + 1];
+    uint64_t until_ms; /* 0: none */
+};
+
 struct schedule {
     const struct settings *settings;
     struct metrics *metrics;
@@ -47,10 +53,11 @@ struct schedule {
     void *context;
     uint64_t next_check_ms;
     size_t course_count;
-    struct course *courses; /* room for PROFILES_MAX, as in the three below: other settings have other profiles */
+    struct course *courses; /* room for PROFILES_MAX, as in the four below: other settings have other profiles */
     struct store_want *wants;
     size_t *want_courses;     /* the course of each want */
     struct store_due *due;
+    struct stop *stops;
 
     _Atomic enum course_state state; /* the training thread moves it from RUNNING to DONE, the leader's all else */
     atomic_bool cancelled;
@@ -64,8 +71,6 @@ struct schedule {
     int told_step;
     bool overdue;
     bool stopped; /* by a person */
-    char stopped_name[PROFILE_NAME_BYTES_MAX + 1]; /* the profile whose run a person stopped last, "" = none */
-    uint64_t stopped_until_ms;                     /* it rests, also under other settings */
 };
 
 static bool can_be_trained(const struct profile_settings *profile)
@@ -79,6 +84,7 @@ static void free_schedule(struct schedule **schedule)
     free((*schedule)->wants);
     free((*schedule)->want_courses);
     free((*schedule)->due);
+    free((*schedule)->stops);
     free(*schedule);
     *schedule = NULL;
 }
@@ -134,8 +140,9 @@ enum status schedule_open(struct schedule **out, const struct settings *settings
     schedule->wants = calloc(room, sizeof *schedule->wants);
     schedule->want_courses = calloc(room, sizeof *schedule->want_courses);
     schedule->due = calloc(room, sizeof *schedule->due);
+    schedule->stops = calloc(room, sizeof *schedule->stops);
     if (schedule->courses == NULL || schedule->wants == NULL || schedule->want_courses == NULL ||
-        schedule->due == NULL) {
+        schedule->due == NULL || schedule->stops == NULL) {
         goto fail;
     }
     schedule_use(schedule, settings);
@@ -151,6 +158,22 @@ bool schedule_is_idle(const struct schedule *schedule)
     return atomic_load(&schedule->state) == IDLE;
 }
 
+/* The stop of this profile, or else the one that is over first: people stop fewer than PROFILES_MAX within their rests. */
+static struct stop *stop_of(const struct schedule *schedule, const char *name)
+{
+    struct stop *first = schedule->stops;
+
+    for (size_t index = 0; index < PROFILES_MAX; index++) {
+        struct stop *stop = &schedule->stops[index];
+
+        if (strcmp(stop->name, name) == 0) {
+            return stop;
+        }
+        first = stop->until_ms < first->until_ms ? stop : first;
+    }
+    return first;
+}
+
 void schedule_use(struct schedule *schedule, const struct settings *settings)
 {
     assert(schedule_is_idle(schedule) && settings->profile_count <= PROFILES_MAX);
@@ -160,10 +183,11 @@ void schedule_use(struct schedule *schedule, const struct settings *settings)
     for (size_t index = 0; index < settings->profile_count; index++) {
         if (can_be_trained(&settings->profiles[index])) {
             struct course *course = &schedule->courses[schedule->course_count++];
+            const struct stop *stop = stop_of(schedule, settings->profiles[index].name);
 
             *course = (struct course){.profile = &settings->profiles[index]};
-            if (strcmp(course->profile->name, schedule->stopped_name) == 0) {
-                course->rest_until_ms = schedule->stopped_until_ms;
+            if (strcmp(course->profile->name, stop->name) == 0) {
+                course->rest_until_ms = stop->until_ms;
             }
             find_series(&course->series, schedule->metrics, course->profile->name);
             series_set(metrics_series(schedule->metrics, METRIC_GAUGE, "prismguard_trainer_min_samples",
@@ -258,9 +282,11 @@ static void let_rest(struct schedule *schedule, enum training_end end)
         return; /* it did nothing wrong */
     }
     if (end == TRAINING_CANCELLED) {
+        struct stop *stop = stop_of(schedule, course->profile->name);
+
         rest_ms += TRAIN_REST_MS;
-        schedule->stopped_until_ms = clock_ms() + rest_ms;
-        (void)snprintf(schedule->stopped_name, sizeof schedule->stopped_name, "%s", course->profile->name);
+        stop->until_ms = clock_ms() + rest_ms;
+        (void)snprintf(stop->name, sizeof stop->name, "%s", course->profile->name);
     } else if (end == TRAINING_FAILED) {
         rest_ms += (uint64_t)TRAIN_REST_MS << course->failures;
         course->failures += course->failures < TRAIN_REST_DOUBLINGS;

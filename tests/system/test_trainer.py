@@ -129,10 +129,12 @@ def cancel(stack, *words):
     return done
 
 
-def test_a_person_cancels_a_run_whose_profile_rests_then(busy, cluster):
+@pytest.mark.parametrize("words, said", [([], "default: its training is being cancelled\n"),
+                                         (["--json"], '{"profile":"default","status":"cancelling"}\n')])
+def test_a_person_cancels_a_run_whose_profile_rests_then(busy, cluster, words, said):
     cluster.query("select pg_notify('training_cancel', n::text) from generate_series(1000, 15000) n")  # others' wishes
-    done = cancel(busy, "default")
-    assert (done.returncode, done.stdout) == (0, "default: its training is being cancelled\n"), done
+    done = cancel(busy, "default", *words)
+    assert (done.returncode, done.stdout) == (0, said), done
     busy.trainer.wait_event("training_stopped", profile="default")
     busy.trainer.wait_event("training_done", status="cancelled")
     again = cancel(busy, "default", "--json")

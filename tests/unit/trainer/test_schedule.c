@@ -347,11 +347,20 @@ static void a_person_stops_the_run_of_a_profile_which_rests_then(void **state)
     turn(&scene);
     assert_int_equal(1, runs(&scene, "first", "cancelled"));
     assert_int_equal(0, runs(&scene, "first", "live"));
+    scene.profiles[1].training.min_samples = ROWS;
+    schedule_use(scene.schedule, &scene.settings);
+    turn(&scene);
+    assert_int_equal(1, gauge(&scene, "prismguard_trainer_running", "second"));
+    assert_true(schedule_stop(scene.schedule, samples_number(scene.db, "select profile_id from profiles where name = 'second'")));
+    wait_for_run(&scene);
+    turn(&scene);
+    assert_int_equal(1, runs(&scene, "second", "cancelled"));
     assert_status(STATUS_OK, db_run(scene.db, "update profiles set trained_at = '-infinity'", NULL, 0, NULL));
     for (int look = 0; look < 3; look++) {
         schedule_use(scene.schedule, &scene.settings); /* a reload is no reason to begin again */
         turn(&scene);
         assert_int_equal(0, gauge(&scene, "prismguard_trainer_running", "first"));
+        assert_int_equal(0, gauge(&scene, "prismguard_trainer_running", "second"));
     }
     clear_scene(&scene);
 }
