@@ -4,6 +4,7 @@
 #include "proto/clock.h"
 #include "proto/log.h"
 
+#include <assert.h>
 #include <string.h>
 
 static bool may_retry(const struct pool_dispatch *dispatch, enum slot_kind kind, struct job *job, enum pool_end end,
@@ -107,10 +108,13 @@ static void fail_suspect(struct pool_dispatch *dispatch, enum slot_kind kind, st
     block_suspect(dispatch, job);
 }
 
-static void count_retry(struct pool_dispatch *dispatch, struct job *job)
+void dispatch_count_sent(struct pool_dispatch *dispatch, struct job *job)
 {
-    job->result.retries++;
-    series_add(dispatch->counts.retries, 1);
+    if (job->attempts > 1 && !job->is_counted) {
+        job->result.retries++;
+        series_add(dispatch->counts.retries, 1);
+    }
+    job->is_counted = false;
 }
 
 void dispatch_fail(struct pool_dispatch *dispatch, enum slot_kind kind, struct job *job, enum pool_end end, uint64_t now_ms)
@@ -131,7 +135,7 @@ void dispatch_fail(struct pool_dispatch *dispatch, enum slot_kind kind, struct j
     }
     status = kind == SLOT_REVIEW ? dispatch_send_review(dispatch, job, now_ms) : dispatch_send(dispatch, kind, job, now_ms);
     if (status == STATUS_OK) {
-        count_retry(dispatch, job);
+        dispatch_count_sent(dispatch, job);
     } else if (status == STATUS_AGAIN && kind == SLOT_LOCAL) {
         pool_queue_push_retry(&dispatch->queue, job, SLOT_LOCAL, now_ms);
     } else if (status != STATUS_AGAIN || dispatch_await_review(dispatch, job, now_ms) != STATUS_OK) {
@@ -159,13 +163,25 @@ void dispatch_fail_all(struct pool_dispatch *dispatch, enum slot_kind kind, stru
     }
 }
 
-void dispatch_again(struct pool_dispatch *dispatch, struct job *job, uint64_t now_ms)
+void dispatch_line_up(struct pool_dispatch *dispatch, struct job *job, uint64_t now_ms)
 {
     (void)dispatch_attempt_ms(dispatch, SLOT_LOCAL, job, now_ms); /* its deadline runs */
-    job->attempts--;
-    job->is_counted = job->attempts > 0;
     job->failure = job->attempts > 0 ? job->failure : STATUS_UNAVAILABLE;
     pool_queue_push_retry(&dispatch->queue, job, SLOT_LOCAL, now_ms);
+}
+
+/* Its last sending was no attempt. */
+static void take_back(struct job *job)
+{
+    assert(job->attempts > 0);
+    job->attempts--;
+    job->is_counted = job->attempts > 0;
+}
+
+void dispatch_again(struct pool_dispatch *dispatch, struct job *job, uint64_t now_ms)
+{
+    take_back(job);
+    dispatch_line_up(dispatch, job, now_ms);
 }
 
 void dispatch_pass_on(struct pool_dispatch *dispatch, enum slot_kind kind, struct job *job, uint64_t now_ms)
@@ -179,8 +195,7 @@ void dispatch_pass_on(struct pool_dispatch *dispatch, enum slot_kind kind, struc
     if (kind == SLOT_LOCAL) {
         dispatch_again(dispatch, job, now_ms);
     } else {
-        job->attempts--;
-        job->is_counted = job->attempts > 0;
+        take_back(job);
         dispatch_seek_review(dispatch, job, now_ms);
     }
 }
@@ -192,8 +207,8 @@ static bool may_come(const struct pool_dispatch *dispatch, const struct job *job
                              : pool_slots_count(dispatch->slots, SLOT_LOCAL) > 0;
 }
 
-/* Statuses of dispatch_retry_review. */
-static enum status retry_local(struct pool_dispatch *dispatch, struct job *job, uint64_t now_ms)
+/* It waits on, or is sent, or finished. */
+static void retry_local(struct pool_dispatch *dispatch, struct job *job, uint64_t now_ms)
 {
     enum status status;
 
@@ -206,30 +221,30 @@ static enum status retry_local(struct pool_dispatch *dispatch, struct job *job, 
     } else {
         status = dispatch_send(dispatch, SLOT_LOCAL, job, now_ms);
         if (status == STATUS_AGAIN) {
-            return STATUS_AGAIN;
+            return;
         }
     }
     pool_queue_take_retry(&dispatch->queue, job, now_ms);
-    if (status != STATUS_OK && status != STATUS_CLOSED && job->crashes >= CRASHES_MAX) {
+    if (status == STATUS_OK) {
+        dispatch_count_sent(dispatch, job);
+    } else if (status != STATUS_CLOSED && job->crashes >= CRASHES_MAX) {
         block_suspect(dispatch, job);
-    } else if (status != STATUS_OK) {
+    } else {
         dispatch_finish(dispatch, job, status == STATUS_NO_MEMORY ? STATUS_UNAVAILABLE : status);
     }
-    return status;
 }
 
 void dispatch_retry(struct pool_dispatch *dispatch, uint64_t now_ms)
 {
-    struct job *job = dispatch->queue.retries;
+    struct job *job;
 
+    dispatch_retry_reviews(dispatch, now_ms);
+    job = dispatch->queue.retries;
     while (job != NULL) {
         struct job *next = job->next;
-        bool is_retry = job->attempts > 0;
-        enum status status = job->waits_for == SLOT_REVIEW ? dispatch_retry_review(dispatch, job, now_ms)
-                                                           : retry_local(dispatch, job, now_ms);
 
-        if (status == STATUS_OK && is_retry && !job->is_counted) {
-            count_retry(dispatch, job);
+        if (job->waits_for == SLOT_LOCAL) {
+            retry_local(dispatch, job, now_ms);
         }
         job = next;
     }

@@ -112,7 +112,7 @@ static void split(struct pool_dispatch *dispatch, struct batch batch, uint64_t n
         struct job *next = job->beside;
 
         job->beside = NULL;
-        dispatch_again(dispatch, job, now_ms);
+        dispatch_line_up(dispatch, job, now_ms);
         job = next;
     }
     dispatch_retry(dispatch, now_ms);

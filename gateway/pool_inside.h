@@ -72,7 +72,10 @@ struct slot *dispatch_idle_for_suspect(const struct pool_dispatch *dispatch, con
  * not. */
 void dispatch_mark_sole(const struct pool_dispatch *dispatch, const struct slot *slot);
 
-/* A job that got no answer, which is nobody's fault: waits to be sent alone, first of all; it was no attempt. */
+/* A job that was not sent in the end: waits to be sent alone, first of all. */
+void dispatch_line_up(struct pool_dispatch *dispatch, struct job *job, uint64_t now_ms);
+
+/* The same for one that was sent and got no answer, which is nobody's fault: it was no attempt. */
 void dispatch_again(struct pool_dispatch *dispatch, struct job *job, uint64_t now_ms);
 
 
@@ -88,6 +91,9 @@ void dispatch_fail(struct pool_dispatch *dispatch, enum slot_kind kind, struct j
 
 /* The same for all of a message (`beside` one another); NULL for none. Each is sent alone. */
 void dispatch_fail_all(struct pool_dispatch *dispatch, enum slot_kind kind, struct job *jobs, enum pool_end end, uint64_t now_ms);
+
+/* It has just been sent: a second attempt is counted, once. */
+void dispatch_count_sent(struct pool_dispatch *dispatch, struct job *job);
 
 /* The slot said BYE to it: another one is asked, which is no attempt, up to PASSES_MAX times. */
 void dispatch_pass_on(struct pool_dispatch *dispatch, enum slot_kind kind, struct job *job, uint64_t now_ms);
@@ -134,7 +140,7 @@ MUST_CHECK enum status dispatch_await_review(struct pool_dispatch *dispatch, str
 /* Nobody reviews it: what the local verdict said decides, or `when_full` where no reviewer was asked. */
 void dispatch_finish_unreviewed(struct pool_dispatch *dispatch, struct job *job);
 
-/* One that waits so. STATUS_AGAIN: it waits on. STATUS_OK: it was sent. Any other: it is finished. */
-enum status dispatch_retry_review(struct pool_dispatch *dispatch, struct job *job, uint64_t now_ms);
+/* Gives idle review slots those that wait so, the one that has waited longest first; finishes those that wait in vain. */
+void dispatch_retry_reviews(struct pool_dispatch *dispatch, uint64_t now_ms);
 
 #endif

@@ -238,12 +238,15 @@ void pool_queue_take_retry(struct pool_queue *queue, struct job *job, uint64_t n
     series_observe(queue->ages, (double)(now_ms - job->queued_ms) / 1000);
 }
 
-size_t pool_queue_reviews(const struct pool_queue *queue, const struct profile_settings *profile)
+size_t pool_queue_reviews(const struct pool_queue *queue, const struct profile_settings *profile, const struct job *job)
 {
     size_t count = 0;
 
-    for (const struct job *job = queue->retries; job != NULL; job = job->next) {
-        count += job->waits_for == SLOT_REVIEW && strcmp(job->profile->name, profile->name) == 0;
+    for (const struct job *other = queue->retries; other != NULL; other = other->next) {
+        count += other->waits_for == SLOT_REVIEW && strcmp(other->profile->name, profile->name) == 0;
+        if (other == job) {
+            break;
+        }
     }
     return count;
 }

@@ -77,8 +77,8 @@ struct job *pool_queue_peek(const struct pool_queue *queue, bool with_long);
 /* A job that waits for another moderator, or for a slot of this kind, until its give_up_ms. */
 void pool_queue_push_retry(struct pool_queue *queue, struct job *job, enum slot_kind kind, uint64_t now_ms);
 
-/* How many of those of this profile wait for a review slot. */
-size_t pool_queue_reviews(const struct pool_queue *queue, const struct profile_settings *profile);
+/* How many wait for a review slot of this profile, up to and with `job`; all of them where it is NULL. */
+size_t pool_queue_reviews(const struct pool_queue *queue, const struct profile_settings *profile, const struct job *job);
 
 /* Takes a job of queue->retries out. */
 void pool_queue_take_retry(struct pool_queue *queue, struct job *job, uint64_t now_ms);

@@ -25,6 +25,7 @@ void dispatch_review(struct pool_dispatch *dispatch, struct job *job, const stru
         return;
     }
     job->attempts = 0;
+    job->is_counted = false;
     job->give_up_ms = 0;
     job->review = (struct message_task_head){
         .drawn = verdict->drawn, .score = verdict->score, .model_version = verdict->model_version};
@@ -37,9 +38,7 @@ void dispatch_review(struct pool_dispatch *dispatch, struct job *job, const stru
 
 enum status dispatch_send_review(struct pool_dispatch *dispatch, struct job *job, uint64_t now_ms)
 {
-    if (dispatch->queue.review_count > 0) {
-        dispatch_retry(dispatch, now_ms);
-    }
+    dispatch_retry_reviews(dispatch, now_ms);
     return dispatch_send(dispatch, SLOT_REVIEW, job, now_ms);
 }
 
@@ -54,10 +53,9 @@ void dispatch_seek_review(struct pool_dispatch *dispatch, struct job *job, uint6
     if (job->give_up_ms == 0 || now_ms < job->give_up_ms) {
         status = dispatch_send_review(dispatch, job, now_ms);
     }
-    if (status == STATUS_AGAIN) {
-        status = dispatch_await_review(dispatch, job, now_ms);
-    }
-    if (status != STATUS_OK) {
+    if (status == STATUS_OK) {
+        dispatch_count_sent(dispatch, job);
+    } else if (status != STATUS_AGAIN || dispatch_await_review(dispatch, job, now_ms) != STATUS_OK) {
         dispatch_finish_unreviewed(dispatch, job);
     }
 }
@@ -70,7 +68,7 @@ static size_t slots_to_come(const struct pool_dispatch *dispatch, const struct j
 
 enum status dispatch_await_review(struct pool_dispatch *dispatch, struct job *job, uint64_t now_ms)
 {
-    if (dispatch->stopped || pool_queue_reviews(&dispatch->queue, job->profile) >= slots_to_come(dispatch, job)) {
+    if (dispatch->stopped || pool_queue_reviews(&dispatch->queue, job->profile, NULL) >= slots_to_come(dispatch, job)) {
         return STATUS_FULL;
     }
     (void)dispatch_attempt_ms(dispatch, SLOT_REVIEW, job, now_ms); /* its deadline runs */
@@ -78,23 +76,37 @@ enum status dispatch_await_review(struct pool_dispatch *dispatch, struct job *jo
     return STATUS_OK;
 }
 
-enum status dispatch_retry_review(struct pool_dispatch *dispatch, struct job *job, uint64_t now_ms)
+/* It waits on, as one of so many as slots may come for it, or is sent, or finished. */
+static void retry(struct pool_dispatch *dispatch, struct job *job, uint64_t now_ms)
 {
-    enum status status = STATUS_FULL;
+    enum status status = STATUS_TIMEOUT;
 
-    if (dispatch_is_abandoned(job)) {
-        status = STATUS_CLOSED;
-    } else if (!dispatch->stopped && now_ms < job->give_up_ms) {
+    if (!dispatch->stopped && !dispatch_is_abandoned(job) && now_ms < job->give_up_ms) {
         status = dispatch_send(dispatch, SLOT_REVIEW, job, now_ms);
-        if (status == STATUS_AGAIN && pool_queue_reviews(&dispatch->queue, job->profile) <= slots_to_come(dispatch, job)) {
-            return STATUS_AGAIN;
-        }
+    }
+    if (status == STATUS_AGAIN && pool_queue_reviews(&dispatch->queue, job->profile, job) <= slots_to_come(dispatch, job)) {
+        return;
     }
     pool_queue_take_retry(&dispatch->queue, job, now_ms);
-    if (status == STATUS_CLOSED) {
-        dispatch_finish(dispatch, job, STATUS_CLOSED);
-    } else if (status != STATUS_OK) {
+    if (status == STATUS_OK) {
+        dispatch_count_sent(dispatch, job);
+    } else if (dispatch->stopped || dispatch_is_abandoned(job)) {
+        dispatch_finish(dispatch, job, STATUS_UNAVAILABLE);
+    } else {
         dispatch_finish_unreviewed(dispatch, job);
     }
-    return status;
+}
+
+void dispatch_retry_reviews(struct pool_dispatch *dispatch, uint64_t now_ms)
+{
+    struct job *job = dispatch->queue.review_count > 0 ? dispatch->queue.retries : NULL;
+
+    while (job != NULL) {
+        struct job *next = job->next;
+
+        if (job->waits_for == SLOT_REVIEW) {
+            retry(dispatch, job, now_ms);
+        }
+        job = next;
+    }
 }

@@ -890,25 +890,31 @@ static void another_process_still_gets_batches(void **state)
     close_desk(&desk, &slot);
 }
 
+/* The process of the first idle slot ends, and libzmq knows it; the pool does not. */
+static void await_end(struct desk *desk, struct scripted *slot)
+{
+    const struct slot *first = pool_slots_first(desk->dispatch->slots, SLOT_LOCAL, SLOT_IDLE);
+    uint64_t end_ms = clock_ms() + SCRIPT_WAIT_MS;
+
+    scripted_close(slot);
+    while (wire_probe(desk->wire, (struct bytes){first->identity, first->identity_bytes}) != STATUS_CLOSED && clock_ms() < end_ms) {
+        zmq_pollitem_t item = {wire_handle(desk->wire), 0, ZMQ_POLLIN, 0};
+
+        (void)zmq_poll(&item, 1, 1);
+    }
+}
+
 static void a_batch_for_a_slot_that_is_gone_goes_on_one_by_one(void **state)
 {
     struct desk desk;
     struct scripted slots[2];
     struct job *jobs[4];
-    uint64_t end_ms = clock_ms() + SCRIPT_WAIT_MS;
-    const struct slot *first;
 
     (void)state;
     open_desk(&desk);
     desk_add_slot(&desk, &slots[0], SLOT_LOCAL, "");
     desk_add_slot_of(&desk, &slots[1], SLOT_LOCAL, "", other_process);
-    first = pool_slots_first(desk.dispatch->slots, SLOT_LOCAL, SLOT_IDLE);
-    scripted_close(&slots[0]);
-    while (wire_probe(desk.wire, (struct bytes){first->identity, first->identity_bytes}) != STATUS_CLOSED && clock_ms() < end_ms) {
-        zmq_pollitem_t item = {wire_handle(desk.wire), 0, ZMQ_POLLIN, 0};
-
-        (void)zmq_poll(&item, 1, 1);
-    }
+    await_end(&desk, &slots[0]);
     pool_dispatch_expect(desk.dispatch, 4);
     submit_many(&desk, &plain, 4, jobs);
     assert_int_equal(1, pool_dispatch_slot_count(desk.dispatch));
@@ -924,6 +930,54 @@ static void a_batch_for_a_slot_that_is_gone_goes_on_one_by_one(void **state)
         assert_int_equal(0, jobs[index]->result.retries);
     }
     close_desk(&desk, &slots[1]);
+}
+
+static void a_batch_for_the_only_slot_which_is_gone_ends(void **state)
+{
+    struct desk desk;
+    struct scripted slot;
+    struct job *jobs[4];
+
+    (void)state;
+    open_desk(&desk);
+    desk_add_slot(&desk, &slot, SLOT_LOCAL, "");
+    await_end(&desk, &slot);
+    pool_dispatch_expect(desk.dispatch, 4);
+    submit_many(&desk, &plain, 4, jobs);
+    assert_int_equal(4, desk.finished_count);
+    for (size_t index = 0; index < 4; index++) {
+        assert_status(STATUS_UNAVAILABLE, jobs[index]->result.status);
+    }
+    desk_close(&desk);
+}
+
+/* Of two texts one cannot share a message: that the other one is sent alone for it is its first attempt. */
+static void a_batch_of_one_is_an_attempt(void **state)
+{
+    struct desk desk;
+    struct scripted slot;
+    struct job *alone;
+    struct job *many = scripted_job(&plain, 0, "");
+
+    (void)state;
+    open_busy(&desk, &slot);
+    alone = desk_submit(&desk, &plain, "alone");
+    for (size_t piece = 0; piece < BATCH_SEGMENTS_MAX; piece++) {
+        assert_status(STATUS_OK, job_add(many, &(struct segment){.role = SCOPE_USER, .text = BYTES("x")}));
+    }
+    desk_submit_job(&desk, many);
+    scripted_answer(&slot, OUTCOME_ALLOW);
+    desk_until(&desk, desk.finished_count == 1);
+    scripted_task(&slot);
+    assert_false(slot.tasks.is_batch);
+    assert_int_equal(1, alone->attempts);
+    scripted_busy(&slot, BUSY_FAILED);
+    desk_until(&desk, desk.finished_count == 2);
+    assert_status(STATUS_UNAVAILABLE, alone->result.status);
+    scripted_task(&slot);
+    scripted_answer(&slot, OUTCOME_ALLOW);
+    desk_until(&desk, desk.finished_count == 3);
+    close_desk(&desk, &slot);
 }
 
 static void stopping_answers_all_that_a_slot_has(void **state)
@@ -970,6 +1024,8 @@ int main(void)
         cmocka_unit_test(a_moderator_that_knows_no_batches_is_sent_one_by_one),
         cmocka_unit_test(another_process_still_gets_batches),
         cmocka_unit_test(a_batch_for_a_slot_that_is_gone_goes_on_one_by_one),
+        cmocka_unit_test(a_batch_for_the_only_slot_which_is_gone_ends),
+        cmocka_unit_test(a_batch_of_one_is_an_attempt),
         cmocka_unit_test(stopping_answers_all_that_a_slot_has),
     };
 

@@ -235,7 +235,7 @@ static void open_pinged(struct desk *desk, struct scripted *local, struct script
     desk_pass_ms(desk, PING_IDLE_MS);
     assert_int_equal(1, desk_slots(desk, SLOT_REVIEW, SLOT_PINGED));
     assert_status(STATUS_OK, scripted_take(review, &frame, SCRIPT_WAIT_MS));
-    desk_add_slot(desk, local, SLOT_LOCAL, "");
+    desk_add_slot_of(desk, local, SLOT_LOCAL, "", "worker-worker-15");
 }
 
 static void close_pinged(struct desk *desk, struct scripted *local, struct scripted *review)
@@ -329,9 +329,9 @@ static void a_text_that_waits_in_vain_is_not_reviewed(void **state)
             pool_dispatch_stop(desk.dispatch, desk.now_ms);
         }
         assert_int_equal(1, desk.finished_count);
-        assert_status(vain == VAIN_CLIENT ? STATUS_CLOSED : STATUS_OK, job->result.status);
-        assert_int_equal(vain == VAIN_CLIENT ? 0 : 1, unreviewed(&desk, UNREVIEWED_FULL));
-        if (vain != VAIN_CLIENT) {
+        assert_status(vain == VAIN_CLIENT ? STATUS_CLOSED : vain == VAIN_STOP ? STATUS_UNAVAILABLE : STATUS_OK, job->result.status);
+        assert_int_equal(vain < VAIN_CLIENT ? 1 : 0, unreviewed(&desk, UNREVIEWED_FULL));
+        if (vain < VAIN_CLIENT) {
             assert_string_equal("undecided", job->result.category);
         }
         assert_int_equal(0, desk.dispatch->queue.retry_count);
@@ -391,6 +391,47 @@ static void a_review_that_failed_ends_with_the_local_verdict(void **state)
         scripted_close(&other);
         close_pinged(&desk, &local, &review);
     }
+}
+
+/* One that may go to one slot only, and behind it one that may go to all three. */
+static void each_waits_for_slots_it_may_go_to(void **state)
+{
+    struct desk desk;
+    struct scripted local;
+    struct scripted review;
+    struct scripted refusing;
+    struct scripted other;
+
+    (void)state;
+    open_pinged(&desk, &local, &review);
+    desk_add_slot_of(&desk, &other, SLOT_REVIEW, "default", "worker-worker-17");
+    dispatch_suspect(desk.dispatch, (const unsigned char *)"worker-worker-17", desk.now_ms);
+    desk_add_slot(&desk, &refusing, SLOT_REVIEW, "default");
+    be_unsure(&desk, &local, &reviewed, OUTCOME_BLOCK, DRAWN_UNSURE);
+    desk_until(&desk, desk_slots(&desk, SLOT_REVIEW, SLOT_BUSY) == 1);
+    scripted_task(&refusing);
+    scripted_busy(&refusing, BUSY_FAILED);
+    desk_until(&desk, desk.dispatch->queue.review_count == 1);
+    dispatch_suspect(desk.dispatch, (const unsigned char *)"worker-worker-16", desk.now_ms);
+    be_unsure(&desk, &local, &reviewed, OUTCOME_BLOCK, DRAWN_UNSURE);
+    desk_until(&desk, desk.dispatch->queue.review_count == 2);
+    desk_pass_ms(&desk, 1);
+    assert_int_equal(2, desk.dispatch->queue.review_count);
+    scripted_plain(&review, MESSAGE_PONG);
+    desk_until(&desk, desk.dispatch->queue.review_count == 1);
+    scripted_task(&review);
+    scripted_answer(&review, OUTCOME_ALLOW);
+    desk_until(&desk, desk.finished_count == 1);
+    assert_int_equal(0, desk.finished[0]->result.retries);
+    assert_status(STATUS_AGAIN, scripted_try_task(&other, 50)); /* it answers its PING */
+    desk_until(&desk, desk.dispatch->queue.review_count == 0);
+    scripted_task(&other);
+    scripted_answer(&other, OUTCOME_ALLOW);
+    desk_until(&desk, desk.finished_count == 2);
+    assert_int_equal(1, desk.finished[1]->result.retries);
+    scripted_close(&refusing);
+    scripted_close(&other);
+    close_pinged(&desk, &local, &review);
 }
 
 /* The PONG, and then another unsure verdict, in one turn. */
@@ -500,6 +541,7 @@ int main(void)
         cmocka_unit_test(a_text_that_waits_in_vain_is_not_reviewed),
         cmocka_unit_test(a_review_whose_moderator_refuses_waits_for_another_that_owes_a_pong),
         cmocka_unit_test(a_review_that_failed_ends_with_the_local_verdict),
+        cmocka_unit_test(each_waits_for_slots_it_may_go_to),
         cmocka_unit_test(who_comes_later_does_not_pass_the_text_that_waits),
         cmocka_unit_test(a_bye_passes_nothing_on_that_is_over),
         cmocka_unit_test(a_moderator_that_leaves_passes_its_review_on),
