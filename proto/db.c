@@ -273,20 +273,29 @@ static enum status take_rows(PGresult *result, struct db_rows **out)
     return STATUS_OK;
 }
 
-enum status db_run(struct db *db, const char *sql, const struct db_value *values, size_t value_count,
-                   struct db_rows **rows)
+enum status db_ask(struct db *db, const char *sql, const struct db_value *values, size_t value_count)
+{
+    return send_query(db, sql, values, value_count);
+}
+
+enum status db_answer(struct db *db, struct db_rows **rows)
 {
     PGresult *last = NULL;
-    enum status status = send_query(db, sql, values, value_count);
+    enum status status = db->broken ? lose(db) : finish(db, &last);
 
-    if (status == STATUS_OK) {
-        status = finish(db, &last);
-    }
     if (status == STATUS_OK && rows != NULL) {
         return take_rows(last, rows);
     }
     PQclear(last);
     return status;
+}
+
+enum status db_run(struct db *db, const char *sql, const struct db_value *values, size_t value_count,
+                   struct db_rows **rows)
+{
+    enum status status = db_ask(db, sql, values, value_count);
+
+    return status == STATUS_OK ? db_answer(db, rows) : status;
 }
 
 enum status db_script(struct db *db, const char *sql)

@@ -73,6 +73,11 @@ bool db_alive(const struct db *db);
 MUST_CHECK enum status db_run(struct db *db, const char *sql, const struct db_value *values, size_t value_count,
                               struct db_rows **rows);
 
+/* The same in two steps: db_ask sends, db_answer waits. In between the server works, and the caller on something else; nothing
+ * else is asked of the session before it has answered. */
+MUST_CHECK enum status db_ask(struct db *db, const char *sql, const struct db_value *values, size_t value_count);
+MUST_CHECK enum status db_answer(struct db *db, struct db_rows **rows);
+
 /* Several statements without parameters (trainer/schema), in one implicit transaction. */
 MUST_CHECK enum status db_script(struct db *db, const char *sql);
 

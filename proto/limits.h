@@ -328,9 +328,8 @@ enum {
     /* The database (spec/postgres.md) */
     SCHEMA_VERSION = 8,              /* files in trainer/schema; who meets another version writes nothing */
     SAMPLE_BATCH_MAX = 256,
-    SAMPLE_SLICE_ROWS = 16,          /* of a draw that the server is asked for at once: some 40 us of its work */
+    SAMPLE_SLICE_ROWS = 16,          /* of a draw that the server is asked for at once: some 80 us of its work */
     SAMPLE_SLICE_BYTES = 8 * KIB,    /* of their texts, about; a longer text comes alone */
-    SAMPLE_REST_US = 20,             /* between two slices, and up to 50 more that the kernel adds to any sleep */
     HISTORY_QUEUE_BYTES_MAX = 8 * MIB,
     DB_CONNECT_S = 5,
     DB_STATEMENT_MS = 60000,

@@ -9,7 +9,8 @@ enum {
     FIT_BYTES = 4 * (8 << MODEL_TABLE_BITS_MAX),
     /* Of two versions in use, one's file beside what they unfold to (trainer/trial). */
     TRIAL_BYTES = 3 * (8 << MODEL_TABLE_BITS_MAX),
-    SESSIONS_BYTES = 8 * MIB, /* libpq's, a row of a sample at a time */
+    /* libpq's, and the rows of a draw that came at once: they may be longer than those before tell. */
+    SESSIONS_BYTES = 8 * MIB + (SAMPLE_SLICE_ROWS + 1) * SAMPLE_TEXT_BYTES_MAX,
 };
 
 /* One run at a time: the largest profile's sample. */

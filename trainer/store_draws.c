@@ -3,11 +3,15 @@
 #include "trainer/store_session.h"
 
 #include <assert.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
-enum { LEAVES = 16, SQL_BYTES = 512 }; /* hash leaves of one label, as in trainer/schema */
+enum {
+    LEAVES = 16, /* hash leaves of one label, as in trainer/schema */
+    SQL_BYTES = 512,
+    TEXT_COLUMN = 4, /* of a draw */
+};
 
 /* Exact: a double holds a quarter of a microsecond of our time. */
 #define MADE_US "(date_part('epoch', created_at) * 1000000)::bigint"
@@ -158,76 +162,75 @@ enum status store_count_draw(struct store *store, struct store_place place, stru
     return store_numbers(store, "select count(*) " DRAW, values, 4, out, 1);
 }
 
-/* Some rows of a draw, one after the other as they come. */
-struct slice {
-    const struct store_reader *reader;
-    int64_t rows;       /* that came */
-    int64_t bytes;      /* of their texts */
-    enum status status; /* of the reader; once it is bad the few that are left are passed over: a cancel would cost more */
-};
-
-static enum status read_row(void *context, const struct db_rows *row)
+static enum status read_row(const struct store_reader *reader, const struct db_rows *rows, size_t row)
 {
-    struct slice *slice = context;
     const struct store_sample sample = {
-        .hash = db_bytes(row, 0, 0),
-        .label = db_bigint(row, 0, 1),
-        .source = db_bigint(row, 0, 2),
-        .text_bytes = db_bigint(row, 0, 3),
-        .text = db_bytes(row, 0, 4),
-        .made_us = db_bigint(row, 0, 5),
-        .reviewed_share = db_real(row, 0, 6),
+        .hash = db_bytes(rows, row, 0),
+        .label = db_bigint(rows, row, 1),
+        .source = db_bigint(rows, row, 2),
+        .text_bytes = db_bigint(rows, row, 3),
+        .text = db_bytes(rows, row, TEXT_COLUMN),
+        .made_us = db_bigint(rows, row, 5),
+        .reviewed_share = db_real(rows, row, 6),
     };
 
-    slice->rows++;
-    slice->bytes += (int64_t)sample.text.count;
-    if (slice->status == STATUS_OK) {
-        slice->status = slice->reader->on_sample(slice->reader->context, &sample);
+    return reader->on_sample(reader->context, &sample);
+}
+
+/* Twice as many as came before, as long as their texts are short. */
+static int64_t next_count(const struct db_rows *rows)
+{
+    int64_t count = (int64_t)db_rows_count(rows);
+    int64_t bytes = 0;
+    int64_t next;
+
+    for (size_t row = 0; row < db_rows_count(rows); row++) {
+        bytes += (int64_t)db_bytes(rows, row, TEXT_COLUMN).count;
     }
-    return STATUS_OK;
+    next = bytes > SAMPLE_SLICE_BYTES / 2 ? count * SAMPLE_SLICE_BYTES / bytes : 2 * count;
+    return next < 1 ? 1 : next > SAMPLE_SLICE_ROWS ? SAMPLE_SLICE_ROWS : next;
 }
 
-/* Twice as many as before, as long as their texts are short. */
-static int64_t next_rows(int64_t before, const struct slice *slice)
+static enum status ask_rows(struct store *store, int64_t count)
 {
-    int64_t rows = slice->bytes > SAMPLE_SLICE_BYTES / 2 ? before * SAMPLE_SLICE_BYTES / slice->bytes : 2 * before;
+    char sql[SQL_BYTES];
 
-    return rows < 1 ? 1 : rows > SAMPLE_SLICE_ROWS ? SAMPLE_SLICE_ROWS : rows;
-}
-
-static void rest(void)
-{
-    (void)nanosleep(&(struct timespec){.tv_nsec = 1000L * SAMPLE_REST_US}, NULL);
+    (void)snprintf(sql, sizeof sql, "fetch %lld from draw", (long long)count);
+    return db_ask(store->db, sql, NULL, 0);
 }
 
 /* The server works at the priority of everybody, and as fast as it can as long as somebody takes its rows: who wakes up
- * meanwhile waits for its whole turn on the processor. So it is asked for little at a time, which is then worked on at ours; and
- * a moment later: two processes that take turns leave neither a processor nor its caches to anybody. */
-static enum status read_slices(struct store *store, struct slice *slice)
+ * meanwhile waits for its whole turn on the processor. So it is asked for little at a time. It puts that together while the rows
+ * before are worked on at our priority, which takes twice as long: we do not wait for it, and it rests half of the time.
+ * *read is what the reader said last; once it is bad what was asked for is passed over: a cancel would cost more. */
+static enum status read_slices(struct store *store, const struct store_reader *reader, enum status *read)
 {
     int64_t wanted = 1;
-    enum status status;
+    enum status status = ask_rows(store, wanted);
+    bool is_asked = true;
 
-    do {
-        char sql[SQL_BYTES];
+    while (status == STATUS_OK && is_asked) {
+        struct db_rows *rows = NULL;
 
-        if (slice->rows > 0) {
-            rest();
+        status = db_answer(store->db, &rows);
+        is_asked = status == STATUS_OK && *read == STATUS_OK && (int64_t)db_rows_count(rows) == wanted;
+        if (is_asked) {
+            wanted = next_count(rows);
+            status = ask_rows(store, wanted);
         }
-        wanted = next_rows(wanted, slice);
-        slice->rows = 0;
-        slice->bytes = 0;
-        (void)snprintf(sql, sizeof sql, "fetch %lld from draw", (long long)wanted);
-        status = db_stream(store->db, sql, NULL, 0, read_row, slice);
-    } while (status == STATUS_OK && slice->status == STATUS_OK && slice->rows == wanted);
+        for (size_t row = 0; status == STATUS_OK && *read == STATUS_OK && row < db_rows_count(rows); row++) {
+            *read = read_row(reader, rows, row);
+        }
+        db_rows_close(&rows);
+    }
     return status;
 }
 
 static enum status read_rows(struct store *store, const char *from, const struct db_value *values, size_t value_count,
                              const struct store_reader *reader)
 {
-    struct slice slice = {.reader = reader};
     char sql[SQL_BYTES];
+    enum status read = STATUS_OK;
     enum status status;
 
     /* On a busy machine a slice takes us long; while it does the server waits in a transaction. */
@@ -238,14 +241,14 @@ static enum status read_rows(struct store *store, const char *from, const struct
         status = db_run(store->db, sql, values, value_count, NULL);
     }
     if (status == STATUS_OK) {
-        status = read_slices(store, &slice);
+        status = read_slices(store, reader, &read);
     }
     if (db_alive(store->db)) { /* also after a failure: the next statement is not to meet its transaction */
         enum status ended = db_script(store->db, "rollback");
 
         status = status == STATUS_OK ? ended : status;
     }
-    return status == STATUS_OK ? slice.status : status;
+    return status == STATUS_OK ? read : status;
 }
 
 enum status store_read_draw(struct store *store, struct store_place place, struct store_draw draw,

@@ -231,6 +231,27 @@ static void an_error_in_the_middle_of_a_stream_is_told_after_its_rows(void **sta
     db_close(&db);
 }
 
+static void what_is_asked_is_answered_later(void **state)
+{
+    struct db *db = connect_to_test("test");
+    struct db_rows *rows = NULL;
+
+    (void)state;
+    assert_status(STATUS_OK, db_ask(db, "select 7 from generate_series(1, 3)", NULL, 0));
+    assert_status(STATUS_OK, db_answer(db, &rows));
+    assert_int_equal(3, db_rows_count(rows));
+    assert_int_equal(7, db_bigint(rows, 2, 0));
+    db_rows_close(&rows);
+    assert_status(STATUS_OK, db_ask(db, "select 1 / 0", NULL, 0));
+    assert_status(STATUS_IO, db_answer(db, &rows));
+    assert_string_equal("22012", db_sqlstate(db));
+    assert_null(rows);
+    assert_status(STATUS_OK, db_ask(db, "select 8", NULL, 0));
+    assert_status(STATUS_OK, db_answer(db, NULL));
+    assert_int_equal(9, number_of(db, "select 9"));
+    db_close(&db);
+}
+
 static void terminate(const char *application)
 {
     const struct db_value name = {.type = DB_TEXT, .bytes = bytes_of(application)};
@@ -264,6 +285,8 @@ static void a_killed_session_is_unavailable_from_then_on(void **state)
     assert_status(STATUS_UNAVAILABLE, db_run(db, "select 1", NULL, 0, NULL));
     assert_false(db_alive(db));
     assert_status(STATUS_UNAVAILABLE, db_run(db, "select 1", NULL, 0, NULL));
+    assert_status(STATUS_UNAVAILABLE, db_ask(db, "select 1", NULL, 0));
+    assert_status(STATUS_UNAVAILABLE, db_answer(db, NULL));
     assert_status(STATUS_UNAVAILABLE, db_script(db, "select 1"));
     assert_status(STATUS_UNAVAILABLE, db_stream(db, "select 1", NULL, 0, count_row, &counted));
     assert_int_equal(0, counted.rows);
@@ -544,6 +567,7 @@ int main(void)
         cmocka_unit_test(a_stream_of_thirty_thousand_rows_holds_none_of_them),
         cmocka_unit_test(a_stream_can_be_left_in_the_middle),
         cmocka_unit_test(an_error_in_the_middle_of_a_stream_is_told_after_its_rows),
+        cmocka_unit_test(what_is_asked_is_answered_later),
         cmocka_unit_test(a_killed_session_is_unavailable_from_then_on),
         cmocka_unit_test(credentials_come_from_a_file_and_are_refused_as_denied),
         cmocka_unit_test(what_cannot_be_reached_is_unavailable),

@@ -1,59 +1,107 @@
-/* store_draws: between two slices of a draw nobody works. What is drawn, and how much at a time, is test_sample's. */
+/* store_draws: how a draw is read. What is drawn, and how much at a time, is test_sample's. */
 #include "support/samples.h"
 #include "support/unit.h"
 
 #include "trainer/store.h"
 
-#include <time.h>
+#include <poll.h>
 
-enum { TEXT_BYTES = 60 };
+enum { TEXT_BYTES = 60, LOOKS_MAX = 400, LOOK_MS = 5 };
 
 static struct postgres server;
-static int rests;
 
-/* Instead of the C library's, for all of this program. */
-int nanosleep(const struct timespec *wanted, struct timespec *left)
+struct reading {
+    struct db *other;
+    int rows;
+    int stop_at; /* 0 = never */
+};
+
+static int64_t look(struct db *other)
 {
-    rests += wanted->tv_sec == 0 && wanted->tv_nsec == 1000L * SAMPLE_REST_US;
-    return clock_nanosleep(CLOCK_REALTIME, 0, wanted, left);
+    static const char asked[] = "select substring(query from '^fetch (\\d+) from draw$')::bigint from pg_stat_activity "
+                                "where application_name = 'prismguard-trainer' and state = 'idle in transaction'";
+    struct db_rows *rows = NULL;
+    int64_t found;
+
+    assert_status(STATUS_OK, db_run(other, asked, NULL, 0, &rows));
+    found = db_rows_count(rows) == 1 ? db_bigint(rows, 0, 0) : 0;
+    db_rows_close(&rows);
+    return found;
 }
 
-static enum status count_row(void *context, const struct store_sample *sample)
+/* Slices of 1, 2, 4, 8 and from then on 16 rows: how many the server has been asked for while the row is worked on. */
+static int64_t asked_at(int row)
 {
+    return row == 0 ? 2 : row < 3 ? 4 : row < 7 ? 8 : 16;
+}
+
+static enum status read_row(void *context, const struct store_sample *sample)
+{
+    struct reading *reading = context;
+    int64_t asked = 0;
+
     (void)sample;
-    ++*(int *)context;
-    return STATUS_OK;
+    for (int looks = 0; reading->other != NULL && looks < LOOKS_MAX && asked != asked_at(reading->rows); looks++) {
+        (void)poll(NULL, 0, looks > 0 ? LOOK_MS : 0);
+        asked = look(reading->other);
+    }
+    assert_true(reading->other == NULL || asked == asked_at(reading->rows));
+    reading->rows++;
+    return reading->rows == reading->stop_at ? STATUS_FULL : STATUS_OK;
 }
 
-/* Returns how often it rested. */
-static int draw(struct store *store, int64_t profile_id, int rows)
+static enum status draw(struct store *store, int64_t profile_id, int limit, struct reading *reading)
 {
     const struct store_place place = {.profile_id = profile_id, .label = 0};
-    int found = 0;
-    const struct store_reader reader = {count_row, &found};
+    const struct store_reader reader = {read_row, reading};
 
-    rests = 0;
-    assert_status(STATUS_OK, store_read_hashes(store, place, BYTES(""), rows, &reader));
-    assert_int_equal(rows, found);
-    return rests;
+    return store_read_hashes(store, place, BYTES(""), limit, &reader);
 }
 
-static void it_rests_between_two_slices(void **state)
+static void the_next_rows_are_asked_for_before_these_are_worked_on(void **state)
 {
-    enum { GROWING = 2 + 4 + 8, SLICES = 5 };
+    enum { ROWS = 1 + 2 + 4 + 8 + SAMPLE_SLICE_ROWS };
+    struct database_settings settings;
+    struct store *store = NULL;
+    struct reading reading = {0};
+    int64_t profile_id;
+    struct db *db;
+
+    (void)state;
+    db = samples_create(&server, "ahead", &settings);
+    reading.other = db;
+    profile_id = samples_add_profile(db, "default");
+    samples_fill(db, profile_id, 0, ROWS, TEXT_BYTES, 0);
+    assert_status(STATUS_OK, store_open(&store, &settings, NULL));
+    assert_status(STATUS_OK, draw(store, profile_id, ROWS, &reading));
+    assert_int_equal(ROWS, reading.rows);
+    store_close(&store);
+    db_close(&db);
+}
+
+/* Wherever its reader stops, and wherever the rows end. */
+static void the_session_is_good_for_the_next_draw(void **state)
+{
+    enum { ROWS = 40 };
     struct database_settings settings;
     struct store *store = NULL;
     int64_t profile_id;
     struct db *db;
 
     (void)state;
-    db = samples_create(&server, "draws", &settings);
+    db = samples_create(&server, "again", &settings);
     profile_id = samples_add_profile(db, "default");
-    samples_fill(db, profile_id, 0, GROWING + SLICES * SAMPLE_SLICE_ROWS, TEXT_BYTES, 0);
+    samples_fill(db, profile_id, 0, ROWS, TEXT_BYTES, 0);
     assert_status(STATUS_OK, store_open(&store, &settings, NULL));
-    assert_int_equal(0, draw(store, profile_id, 1));
-    assert_int_equal(2, draw(store, profile_id, GROWING - 1)); /* the last slice has less than was asked for */
-    assert_int_equal(2 + SLICES, draw(store, profile_id, GROWING + SLICES * SAMPLE_SLICE_ROWS - 1));
+    for (int rows = 1; rows <= ROWS; rows++) {
+        struct reading stopped = {.stop_at = rows};
+        struct reading ended = {0};
+
+        assert_status(STATUS_FULL, draw(store, profile_id, ROWS, &stopped));
+        assert_int_equal(rows, stopped.rows);
+        assert_status(STATUS_OK, draw(store, profile_id, rows, &ended));
+        assert_int_equal(rows, ended.rows);
+    }
     store_close(&store);
     db_close(&db);
 }
@@ -74,7 +122,10 @@ static int stop(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(it_rests_between_two_slices)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_next_rows_are_asked_for_before_these_are_worked_on),
+        cmocka_unit_test(the_session_is_good_for_the_next_draw),
+    };
 
     return cmocka_run_group_tests(tests, start, stop);
 }
