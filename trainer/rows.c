@@ -15,11 +15,15 @@ enum {
     FETCH_LINES = 4, /* of a row: after so many the processor has seen where it goes */
     LINE_BYTES = 64,
     LENGTH_WORDS = 2, /* of 16 bits: the length of a part */
+    LANE_BITS = 16, /* of 64 */
+    LANES = 64 / LANE_BITS,
+    LANE_MAX = (1 << LANE_BITS) - 1,
     RANKS_AN_OCTAVE = 8,
     RANKS = 32 * RANKS_AN_OCTAVE, /* of numbers of 32 bits */
 };
 
 #define NO_PLACE UINT32_MAX
+#define EACH_LANE 0x0001000100010001u
 
 struct rows {
     unsigned table_bits;
@@ -97,31 +101,71 @@ static uint32_t get_length(const uint16_t *at)
     return (uint32_t)at[0] | (uint32_t)at[1] << ROW_PART_BITS;
 }
 
+/* Writes the lengths of the parts, and the features of the first part, then those of the second, and so on. */
+static void deal(const struct bag *bag, uint16_t *lengths, size_t parts, uint16_t *rest, uint8_t *counts)
+{
+    uint32_t next[ROW_PARTS_MAX + 1] = {0};
+
+    for (uint32_t at = 0; at < bag->count; at++) {
+        next[(bag->features[at] >> ROW_PART_BITS) + 1]++;
+    }
+    for (size_t part = 0; part < parts; part++) {
+        put_length(lengths + LENGTH_WORDS * part, next[part + 1]);
+        next[part + 1] += next[part];
+    }
+    for (uint32_t at = 0; at < bag->count; at++) {
+        uint32_t to = next[bag->features[at] >> ROW_PART_BITS]++;
+
+        rest[to] = (uint16_t)bag->features[at];
+        if (counts != NULL) {
+            counts[to] = bag->counts[at];
+        }
+    }
+}
+
+static unsigned lane_of(uint32_t place)
+{
+    return (place >> ROW_PART_BITS) * LANE_BITS;
+}
+
+/* The same for a few parts of a row that is not too long, with the numbers of all of them in one register: in memory each would
+ * wait until the one before is written. */
+static void deal_few(const struct bag *bag, uint16_t *lengths, size_t parts, uint16_t *rest, uint8_t *counts)
+{
+    uint64_t length = 0;
+    uint64_t next;
+
+    for (uint32_t at = 0; at < bag->count; at++) {
+        length += (uint64_t)1 << lane_of(bag->features[at]);
+    }
+    for (size_t part = 0; part < parts; part++) {
+        put_length(lengths + LENGTH_WORDS * part, (uint32_t)(length >> part * LANE_BITS & LANE_MAX));
+    }
+    next = length * EACH_LANE - length; /* what all parts before it have, in each lane */
+    for (uint32_t at = 0; at < bag->count; at++) {
+        unsigned lane = lane_of(bag->features[at]);
+        size_t to = next >> lane & LANE_MAX;
+
+        next += (uint64_t)1 << lane;
+        rest[to] = (uint16_t)bag->features[at];
+        if (counts != NULL) {
+            counts[to] = bag->counts[at];
+        }
+    }
+}
+
 /* Writes the bag to `out`, which has room for its row_words(). */
 static void pack(const struct rows *rows, uint16_t *out)
 {
-    const uint32_t *places = rows->bag->features;
-    const uint8_t *counts = rows->bag->counts;
-    uint32_t place_count = rows->bag->count;
-    size_t count = part_count(rows);
-    uint16_t *rest = out + LENGTH_WORDS * count;
-    uint8_t *out_counts = (uint8_t *)(rest + place_count);
-    uint32_t next[ROW_PARTS_MAX + 1] = {0};
+    const struct bag *bag = rows->bag;
+    size_t parts = part_count(rows);
+    uint16_t *rest = out + LENGTH_WORDS * parts;
+    uint8_t *counts = bag->counts == NULL ? NULL : (uint8_t *)(rest + bag->count);
 
-    for (uint32_t at = 0; at < place_count; at++) {
-        next[(places[at] >> ROW_PART_BITS) + 1]++;
-    }
-    for (size_t part = 0; part < count; part++) {
-        put_length(out + LENGTH_WORDS * part, next[part + 1]);
-        next[part + 1] += next[part];
-    }
-    for (uint32_t at = 0; at < place_count; at++) {
-        uint32_t to = next[places[at] >> ROW_PART_BITS]++;
-
-        rest[to] = (uint16_t)places[at];
-        if (counts != NULL) {
-            out_counts[to] = counts[at];
-        }
+    if (parts <= LANES && bag->count <= LANE_MAX) {
+        deal_few(bag, out, parts, rest, counts);
+    } else {
+        deal(bag, out, parts, rest, counts);
     }
 }
 

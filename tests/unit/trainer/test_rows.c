@@ -4,6 +4,7 @@
 
 #include "proto/features.h"
 #include "trainer/bag.h"
+#include "trainer/random.h"
 #include "trainer/rows.h"
 
 #include <math.h>
@@ -62,6 +63,43 @@ static void what_is_packed_is_unpacked(void **state)
         assert_null(rows);
         rows_close(&rows);
     }
+}
+
+/* Of Chinese characters that repeat hardly. */
+static size_t write_characters(char *out, size_t count)
+{
+    uint64_t dice = 1;
+
+    for (size_t at = 0; at < count; at++) {
+        uint32_t point = 0x4E00 + (uint32_t)(random_next(&dice) % 0x5000);
+
+        out[3 * at] = (char)(unsigned char)(0xE0 | point >> 12);
+        out[3 * at + 1] = (char)(unsigned char)(0x80 | (point >> 6 & 0x3F));
+        out[3 * at + 2] = (char)(unsigned char)(0x80 | (point & 0x3F));
+    }
+    return 3 * count;
+}
+
+/* What fits numbers of 16 bits is packed by another way. */
+static void a_row_may_have_any_number_of_features(void **state)
+{
+    enum { LEAST = 11 * KIB, STEP = 256 };
+    char *text = test_malloc((size_t)3 * TRAIN_TEXT_CODE_POINTS_MAX);
+    struct rows *rows = open_rows(BITS, 8 * MIB);
+    size_t few = 0, many = 0;
+
+    (void)state;
+    for (size_t count = LEAST; count <= TRAIN_TEXT_CODE_POINTS_MAX; count += STEP) {
+        struct bytes written = {text, write_characters(text, count)};
+
+        assert_status(STATUS_OK, rows_add(rows, written, 0));
+        assert_row_holds(rows, rows_count(rows) - 1, written);
+        few += rows_at(rows, rows_count(rows) - 1)->count <= UINT16_MAX;
+        many += rows_at(rows, rows_count(rows) - 1)->count > UINT16_MAX;
+    }
+    assert_true(few > 0 && many > 0);
+    rows_close(&rows);
+    test_free(text);
 }
 
 static void each_label_stops_at_its_half(void **state)
@@ -272,6 +310,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_packed_is_unpacked),
+        cmocka_unit_test(a_row_may_have_any_number_of_features),
         cmocka_unit_test(each_label_stops_at_its_half),
         cmocka_unit_test(rows_without_text_have_an_end_too),
         cmocka_unit_test(parts_hold_what_is_unpacked_by_its_leading_bits),
