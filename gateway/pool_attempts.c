@@ -21,7 +21,7 @@ static bool may_retry(const struct pool_dispatch *dispatch, enum slot_kind kind,
 static void give_up(struct pool_dispatch *dispatch, enum slot_kind kind, struct job *job)
 {
     if (kind == SLOT_REVIEW) {
-        dispatch_finish_unreviewed(dispatch, job);
+        dispatch_finish_unreviewed(dispatch, job, UNREVIEWED_NO_VERDICT);
     } else {
         dispatch_finish(dispatch, job, job->failure);
     }
@@ -117,6 +117,14 @@ void dispatch_count_sent(struct pool_dispatch *dispatch, struct job *job)
     job->is_counted = false;
 }
 
+/* Whoever waits for a second attempt already goes first, before the turn is over. */
+static enum status send_behind(struct pool_dispatch *dispatch, struct job *job, uint64_t now_ms)
+{
+    bool others_wait = dispatch->queue.retry_count > dispatch->queue.review_count;
+
+    return others_wait ? STATUS_AGAIN : dispatch_send(dispatch, SLOT_LOCAL, job, now_ms);
+}
+
 void dispatch_fail(struct pool_dispatch *dispatch, enum slot_kind kind, struct job *job, enum pool_end end, uint64_t now_ms)
 {
     enum status status;
@@ -133,7 +141,7 @@ void dispatch_fail(struct pool_dispatch *dispatch, enum slot_kind kind, struct j
         give_up(dispatch, kind, job);
         return;
     }
-    status = kind == SLOT_REVIEW ? dispatch_send_review(dispatch, job, now_ms) : dispatch_send(dispatch, kind, job, now_ms);
+    status = kind == SLOT_REVIEW ? dispatch_send_review(dispatch, job, now_ms) : send_behind(dispatch, job, now_ms);
     if (status == STATUS_OK) {
         dispatch_count_sent(dispatch, job);
     } else if (status == STATUS_AGAIN && kind == SLOT_LOCAL) {

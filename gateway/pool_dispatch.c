@@ -145,13 +145,12 @@ static enum status write_task(struct pool_dispatch *dispatch, const struct slot 
 enum status dispatch_post(struct pool_dispatch *dispatch, struct slot *slot, struct job *jobs, uint64_t time_ms, uint64_t now_ms)
 {
     struct bytes identity = {slot->identity, slot->identity_bytes};
-    enum status status = pool_slots_charge(dispatch->slots, slot, dispatch->frame.count);
     uint64_t now_us;
 
-    if (status == STATUS_OK) {
-        status = wire_send_to(dispatch->wire, identity, buffer_view(&dispatch->frame));
+    if (pool_slots_charge(dispatch->slots, slot, dispatch->frame.count) != STATUS_OK) {
+        return STATUS_FULL;
     }
-    switch (status) {
+    switch (wire_send_to(dispatch->wire, identity, buffer_view(&dispatch->frame))) {
     case STATUS_OK:
         slot->job = jobs;
         slot->is_long = jobs->is_long;
@@ -170,8 +169,6 @@ enum status dispatch_post(struct pool_dispatch *dispatch, struct slot *slot, str
         }
         dispatch_mark_sole(dispatch, slot);
         return STATUS_OK;
-    case STATUS_FULL:
-        return STATUS_FULL;
     case STATUS_NO_MEMORY:
         pool_slots_move(dispatch->slots, slot, SLOT_IDLE, now_ms); /* what was charged for it is given back */
         return STATUS_NO_MEMORY;
@@ -322,6 +319,9 @@ void dispatch_give(struct pool_dispatch *dispatch, uint64_t now_ms)
     while (pool_slots_count(dispatch->slots, SLOT_LOCAL) == 0 &&
            (job = pool_queue_pop(&dispatch->queue, now_ms)) != NULL) {
         dispatch_finish(dispatch, job, STATUS_UNAVAILABLE);
+    }
+    if (pool_slots_count(dispatch->slots, SLOT_LOCAL) == 0) {
+        dispatch_retry(dispatch, now_ms); /* the last one may have been found dead only now */
     }
 }
 

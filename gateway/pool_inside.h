@@ -137,8 +137,8 @@ void dispatch_seek_review(struct pool_dispatch *dispatch, struct job *job, uint6
 /* Waits for one of the slots that owe a PONG, until its deadline: STATUS_OK. STATUS_FULL: as many as those wait already. */
 MUST_CHECK enum status dispatch_await_review(struct pool_dispatch *dispatch, struct job *job, uint64_t now_ms);
 
-/* Nobody reviews it: what the local verdict said decides, or `when_full` where no reviewer was asked. */
-void dispatch_finish_unreviewed(struct pool_dispatch *dispatch, struct job *job);
+/* Nobody reviews it: what the local verdict said decides, or `when_full` where there was nobody to ask. */
+void dispatch_finish_unreviewed(struct pool_dispatch *dispatch, struct job *job, enum pool_unreviewed why);
 
 /* Gives idle review slots those that wait so, the one that has waited longest first; finishes those that wait in vain. */
 void dispatch_retry_reviews(struct pool_dispatch *dispatch, uint64_t now_ms);

@@ -3,19 +3,20 @@
 
 #include "proto/clock.h"
 
-void dispatch_finish_unreviewed(struct pool_dispatch *dispatch, struct job *job)
+void dispatch_finish_unreviewed(struct pool_dispatch *dispatch, struct job *job, enum pool_unreviewed why)
 {
-    if (job->attempts > 0) {
-        series_add(dispatch->counts.unreviewed[UNREVIEWED_NO_VERDICT], 1);
-        job->result.review_us = (uint32_t)(clock_us() - job->sent_us);
-    } else {
-        series_add(dispatch->counts.unreviewed[UNREVIEWED_FULL], 1);
-        /* Nobody to ask. A text that was only drawn at random is not undecided: the model knew. */
-        if (job->review.drawn == DRAWN_UNSURE && job->profile->review.when_full == WHEN_FULL_BLOCK) {
-            job_block_undecided(job);
-        }
+    series_add(dispatch->counts.unreviewed[why], 1);
+    job->result.review_us = job->attempts > 0 ? (uint32_t)(clock_us() - job->sent_us) : 0;
+    /* A text that was only drawn at random is not undecided: the model knew. */
+    if (why == UNREVIEWED_FULL && job->review.drawn == DRAWN_UNSURE && job->profile->review.when_full == WHEN_FULL_BLOCK) {
+        job_block_undecided(job);
     }
     dispatch_finish(dispatch, job, STATUS_OK);
+}
+
+static void give_up(struct pool_dispatch *dispatch, struct job *job)
+{
+    dispatch_finish_unreviewed(dispatch, job, job->attempts > 0 ? UNREVIEWED_NO_VERDICT : UNREVIEWED_FULL);
 }
 
 void dispatch_review(struct pool_dispatch *dispatch, struct job *job, const struct message_verdict *verdict, uint64_t now_ms)
@@ -32,31 +33,35 @@ void dispatch_review(struct pool_dispatch *dispatch, struct job *job, const stru
     if (buffer_append(&job->unsure, verdict->unsure) == STATUS_OK) {
         dispatch_seek_review(dispatch, job, now_ms);
     } else {
-        dispatch_finish_unreviewed(dispatch, job);
+        give_up(dispatch, job);
     }
 }
 
 enum status dispatch_send_review(struct pool_dispatch *dispatch, struct job *job, uint64_t now_ms)
 {
-    dispatch_retry_reviews(dispatch, now_ms);
+    if (pool_slots_in(dispatch->slots, SLOT_REVIEW, SLOT_IDLE) > 0) {
+        dispatch_retry_reviews(dispatch, now_ms);
+    }
     return dispatch_send(dispatch, SLOT_REVIEW, job, now_ms);
 }
 
 void dispatch_seek_review(struct pool_dispatch *dispatch, struct job *job, uint64_t now_ms)
 {
-    enum status status = STATUS_TIMEOUT;
+    enum status status;
 
     if (dispatch_is_abandoned(job)) {
         dispatch_finish(dispatch, job, STATUS_CLOSED);
         return;
     }
-    if (job->give_up_ms == 0 || now_ms < job->give_up_ms) {
-        status = dispatch_send_review(dispatch, job, now_ms);
+    if (job->give_up_ms != 0 && now_ms >= job->give_up_ms) { /* whoever had it has left just now */
+        dispatch_finish_unreviewed(dispatch, job, UNREVIEWED_NO_VERDICT);
+        return;
     }
+    status = dispatch_send_review(dispatch, job, now_ms);
     if (status == STATUS_OK) {
         dispatch_count_sent(dispatch, job);
     } else if (status != STATUS_AGAIN || dispatch_await_review(dispatch, job, now_ms) != STATUS_OK) {
-        dispatch_finish_unreviewed(dispatch, job);
+        give_up(dispatch, job);
     }
 }
 
@@ -93,7 +98,7 @@ static void retry(struct pool_dispatch *dispatch, struct job *job, uint64_t now_
     } else if (dispatch->stopped || dispatch_is_abandoned(job)) {
         dispatch_finish(dispatch, job, STATUS_UNAVAILABLE);
     } else {
-        dispatch_finish_unreviewed(dispatch, job);
+        give_up(dispatch, job);
     }
 }
 

@@ -169,9 +169,9 @@ struct store_sample {
     struct bytes text;  /* empty when longer than SAMPLE_TEXT_BYTES_MAX: such a text never leaves the server */
 };
 /* One by one; lent for the call. Rows are asked for SAMPLE_SLICE_ROWS at a time, or about SAMPLE_SLICE_BYTES of their texts: the
- * next ones before the reader works on those that came, and no others. A reader that returns anything but
- * STATUS_OK gets no more rows, and the read returns that. All rows of a read are of one moment. A session whose server refused a
- * read is good for nothing more. */
+ * next ones before the reader works on those that came, or after it where they are longer, and no others. A reader that returns
+ * anything but STATUS_OK gets no more rows, and the read returns that, whatever becomes of the session. All rows of a read are of
+ * one moment. A session whose server refused a read is good for nothing more. */
 struct store_reader {
     enum status (*on_sample)(void *context, const struct store_sample *sample);
     void *context;

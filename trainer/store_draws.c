@@ -177,17 +177,21 @@ static enum status read_row(const struct store_reader *reader, const struct db_r
     return reader->on_sample(reader->context, &sample);
 }
 
-/* Twice as many as came before, as long as their texts are short. */
-static int64_t next_count(const struct db_rows *rows)
+static int64_t text_bytes(const struct db_rows *rows)
 {
-    int64_t count = (int64_t)db_rows_count(rows);
     int64_t bytes = 0;
-    int64_t next;
 
     for (size_t row = 0; row < db_rows_count(rows); row++) {
         bytes += (int64_t)db_bytes(rows, row, TEXT_COLUMN).count;
     }
-    next = bytes > SAMPLE_SLICE_BYTES / 2 ? count * SAMPLE_SLICE_BYTES / bytes : 2 * count;
+    return bytes;
+}
+
+/* Twice as many as came before, as long as their texts are short. */
+static int64_t next_count(int64_t count, int64_t bytes)
+{
+    int64_t next = bytes > SAMPLE_SLICE_BYTES / 2 ? count * SAMPLE_SLICE_BYTES / bytes : 2 * count;
+
     return next < 1 ? 1 : next > SAMPLE_SLICE_ROWS ? SAMPLE_SLICE_ROWS : next;
 }
 
@@ -201,7 +205,8 @@ static enum status ask_rows(struct store *store, int64_t count)
 
 /* The server works at the priority of everybody, and as fast as it can as long as somebody takes its rows: who wakes up
  * meanwhile waits for its whole turn on the processor. So it is asked for little at a time. It puts that together while the rows
- * before are worked on at our priority, which takes twice as long: we do not wait for it, and it rests half of the time.
+ * before are worked on at our priority, for about three times as long: nobody waits for it, and it rests most of the time. Behind
+ * long texts it is not asked ahead: we may take so long with them that its timers end the session which it cannot write to.
  * *read is what the reader said last; once it is bad what was asked for is passed over: a cancel would cost more. */
 static enum status read_slices(struct store *store, const struct store_reader *reader, enum status *read)
 {
@@ -211,17 +216,23 @@ static enum status read_slices(struct store *store, const struct store_reader *r
 
     while (status == STATUS_OK && is_asked) {
         struct db_rows *rows = NULL;
+        bool is_more;
 
         status = db_answer(store->db, &rows);
-        is_asked = status == STATUS_OK && *read == STATUS_OK && (int64_t)db_rows_count(rows) == wanted;
+        is_more = status == STATUS_OK && *read == STATUS_OK && (int64_t)db_rows_count(rows) == wanted;
+        is_asked = is_more && text_bytes(rows) <= SAMPLE_SLICE_BYTES;
+        wanted = is_more ? next_count(wanted, text_bytes(rows)) : 0;
         if (is_asked) {
-            wanted = next_count(rows);
             status = ask_rows(store, wanted);
         }
         for (size_t row = 0; status == STATUS_OK && *read == STATUS_OK && row < db_rows_count(rows); row++) {
             *read = read_row(reader, rows, row);
         }
         db_rows_close(&rows);
+        if (is_more && !is_asked && status == STATUS_OK && *read == STATUS_OK) {
+            status = ask_rows(store, wanted);
+            is_asked = true;
+        }
     }
     return status;
 }
@@ -242,6 +253,9 @@ static enum status read_rows(struct store *store, const char *from, const struct
     }
     if (status == STATUS_OK) {
         status = read_slices(store, reader, &read);
+    }
+    if (read != STATUS_OK) {
+        status = STATUS_OK; /* nobody wants what came after it */
     }
     if (db_alive(store->db)) { /* also after a failure: the next statement is not to meet its transaction */
         enum status ended = db_script(store->db, "rollback");

@@ -490,6 +490,7 @@ static void a_bye_passes_nothing_on_that_is_over(void **state)
         desk_until(&desk, desk.finished_count == 1);
         assert_status(abandoned != 0 ? STATUS_CLOSED : STATUS_OK, job->result.status);
         assert_int_equal(0, desk_slots(&desk, SLOT_REVIEW, SLOT_BUSY));
+        assert_int_equal(abandoned != 0 ? 0 : 1, unreviewed(&desk, UNREVIEWED_NO_VERDICT));
         scripted_close(&local);
         scripted_close(&first);
         scripted_close(&second);

@@ -16,6 +16,15 @@ struct reading {
     int stop_at; /* 0 = never */
 };
 
+static enum status end_session_and_stop(void *context, const struct store_sample *sample)
+{
+    static const char all[] = "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'prismguard-trainer'";
+
+    (void)sample;
+    assert_status(STATUS_OK, db_run(context, all, NULL, 0, NULL));
+    return STATUS_FULL;
+}
+
 static int64_t look(struct db *other)
 {
     static const char asked[] = "select substring(query from '^fetch (\\d+) from draw$')::bigint from pg_stat_activity "
@@ -106,6 +115,55 @@ static void the_session_is_good_for_the_next_draw(void **state)
     db_close(&db);
 }
 
+/* What was asked for ahead fails, and nobody wants it. */
+static void who_stops_is_not_told_of_the_rows_behind(void **state)
+{
+    struct database_settings settings;
+    struct store *store = NULL;
+    struct db *db;
+    struct store_place place = {.label = 0};
+
+    (void)state;
+    db = samples_create(&server, "stops", &settings);
+    place.profile_id = samples_add_profile(db, "default");
+    samples_fill(db, place.profile_id, 0, SAMPLE_SLICE_ROWS, TEXT_BYTES, 0);
+    assert_status(STATUS_OK, store_open(&store, &settings, NULL));
+    assert_status(STATUS_FULL, store_read_hashes(store, place, BYTES(""), SAMPLE_SLICE_ROWS,
+                                                 &(struct store_reader){end_session_and_stop, db}));
+    assert_status(STATUS_UNAVAILABLE, store_read_hashes(store, place, BYTES(""), SAMPLE_SLICE_ROWS,
+                                                        &(struct store_reader){end_session_and_stop, db}));
+    store_close(&store);
+    db_close(&db);
+}
+
+/* Long texts are worked on before more are asked for; all of them come, whatever is among them. */
+static void long_texts_come_too(void **state)
+{
+    enum { ROWS = 24 };
+    struct database_settings settings;
+    struct store *store = NULL;
+    int64_t profile_id;
+    struct db *db;
+
+    (void)state;
+    db = samples_create(&server, "long", &settings);
+    profile_id = samples_add_profile(db, "default");
+    samples_fill(db, profile_id, 0, ROWS, TEXT_BYTES, 0);
+    samples_fill(db, profile_id, 0, ROWS, 2 * SAMPLE_SLICE_BYTES, 1);
+    assert_status(STATUS_OK, store_open(&store, &settings, NULL));
+    for (int rows = 1; rows <= 2 * ROWS; rows++) {
+        struct reading stopped = {.stop_at = rows};
+        struct reading ended = {0};
+
+        assert_status(STATUS_FULL, draw(store, profile_id, 2 * ROWS, &stopped));
+        assert_int_equal(rows, stopped.rows);
+        assert_status(STATUS_OK, draw(store, profile_id, rows, &ended));
+        assert_int_equal(rows, ended.rows);
+    }
+    store_close(&store);
+    db_close(&db);
+}
+
 static int start(void **state)
 {
     (void)state;
@@ -125,6 +183,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_next_rows_are_asked_for_before_these_are_worked_on),
         cmocka_unit_test(the_session_is_good_for_the_next_draw),
+        cmocka_unit_test(long_texts_come_too),
+        cmocka_unit_test(who_stops_is_not_told_of_the_rows_behind),
     };
 
     return cmocka_run_group_tests(tests, start, stop);
