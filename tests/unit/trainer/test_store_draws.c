@@ -88,31 +88,44 @@ static void the_next_rows_are_asked_for_before_these_are_worked_on(void **state)
     db_close(&db);
 }
 
-/* Wherever its reader stops, and wherever the rows end. */
-static void the_session_is_good_for_the_next_draw(void **state)
+/* Wherever its reader stops, and wherever the rows end, the session is good for the next draw. */
+static void stop_and_end_everywhere(const char *database, int short_count, int long_count)
 {
-    enum { ROWS = 40 };
+    int count = short_count + long_count;
     struct database_settings settings;
     struct store *store = NULL;
     int64_t profile_id;
     struct db *db;
 
-    (void)state;
-    db = samples_create(&server, "again", &settings);
+    db = samples_create(&server, database, &settings);
     profile_id = samples_add_profile(db, "default");
-    samples_fill(db, profile_id, 0, ROWS, TEXT_BYTES, 0);
+    samples_fill(db, profile_id, 0, short_count, TEXT_BYTES, 0);
+    samples_fill(db, profile_id, 0, long_count, 2 * SAMPLE_SLICE_BYTES, 1);
     assert_status(STATUS_OK, store_open(&store, &settings, NULL));
-    for (int rows = 1; rows <= ROWS; rows++) {
+    for (int rows = 1; rows <= count; rows++) {
         struct reading stopped = {.stop_at = rows};
         struct reading ended = {0};
 
-        assert_status(STATUS_FULL, draw(store, profile_id, ROWS, &stopped));
+        assert_status(STATUS_FULL, draw(store, profile_id, count, &stopped));
         assert_int_equal(rows, stopped.rows);
         assert_status(STATUS_OK, draw(store, profile_id, rows, &ended));
         assert_int_equal(rows, ended.rows);
     }
     store_close(&store);
     db_close(&db);
+}
+
+static void the_session_is_good_for_the_next_draw(void **state)
+{
+    (void)state;
+    stop_and_end_everywhere("short", 40, 0);
+}
+
+/* They are worked on before more are asked for. */
+static void so_it_is_among_long_texts(void **state)
+{
+    (void)state;
+    stop_and_end_everywhere("long", 24, 24);
 }
 
 /* What was asked for ahead fails, and nobody wants it. */
@@ -136,34 +149,6 @@ static void who_stops_is_not_told_of_the_rows_behind(void **state)
     db_close(&db);
 }
 
-/* Long texts are worked on before more are asked for; all of them come, whatever is among them. */
-static void long_texts_come_too(void **state)
-{
-    enum { ROWS = 24 };
-    struct database_settings settings;
-    struct store *store = NULL;
-    int64_t profile_id;
-    struct db *db;
-
-    (void)state;
-    db = samples_create(&server, "long", &settings);
-    profile_id = samples_add_profile(db, "default");
-    samples_fill(db, profile_id, 0, ROWS, TEXT_BYTES, 0);
-    samples_fill(db, profile_id, 0, ROWS, 2 * SAMPLE_SLICE_BYTES, 1);
-    assert_status(STATUS_OK, store_open(&store, &settings, NULL));
-    for (int rows = 1; rows <= 2 * ROWS; rows++) {
-        struct reading stopped = {.stop_at = rows};
-        struct reading ended = {0};
-
-        assert_status(STATUS_FULL, draw(store, profile_id, 2 * ROWS, &stopped));
-        assert_int_equal(rows, stopped.rows);
-        assert_status(STATUS_OK, draw(store, profile_id, rows, &ended));
-        assert_int_equal(rows, ended.rows);
-    }
-    store_close(&store);
-    db_close(&db);
-}
-
 static int start(void **state)
 {
     (void)state;
@@ -183,7 +168,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_next_rows_are_asked_for_before_these_are_worked_on),
         cmocka_unit_test(the_session_is_good_for_the_next_draw),
-        cmocka_unit_test(long_texts_come_too),
+        cmocka_unit_test(so_it_is_among_long_texts),
         cmocka_unit_test(who_stops_is_not_told_of_the_rows_behind),
     };
 
