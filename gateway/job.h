@@ -78,11 +78,10 @@ struct job {
     struct message_task_head review;      /* what a review is told of the local verdict */
     struct buffer unsure; /* the segments it shall look at (message_unsure_has); empty but for a job that is reviewed */
     uint64_t queued_ms; /* when it began to wait; the queue's */
-    enum slot_kind waits_for; /* of one among queue->retries */
-    struct job *next;   /* the queue's: of its caller, or among those that wait for a second attempt */
+    struct job *next;   /* the queue's: of its caller */
     struct job *previous;
     struct job *beside; /* at a slot: the next one of the same message */
-    struct job *older; /* the queue's: by age, over all callers */
+    struct job *older; /* the queue's: by age, over all callers, or among those that wait to be sent once more */
     struct job *newer;
 };
 

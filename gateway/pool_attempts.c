@@ -120,9 +120,7 @@ void dispatch_count_sent(struct pool_dispatch *dispatch, struct job *job)
 /* Whoever waits for a second attempt already goes first, before the turn is over. */
 static enum status send_behind(struct pool_dispatch *dispatch, struct job *job, uint64_t now_ms)
 {
-    bool others_wait = dispatch->queue.retry_count > dispatch->queue.review_count;
-
-    return others_wait ? STATUS_AGAIN : dispatch_send(dispatch, SLOT_LOCAL, job, now_ms);
+    return dispatch->queue.retries[SLOT_LOCAL].count > 0 ? STATUS_AGAIN : dispatch_send(dispatch, SLOT_LOCAL, job, now_ms);
 }
 
 void dispatch_fail(struct pool_dispatch *dispatch, enum slot_kind kind, struct job *job, enum pool_end end, uint64_t now_ms)
@@ -232,7 +230,7 @@ static void retry_local(struct pool_dispatch *dispatch, struct job *job, uint64_
             return;
         }
     }
-    pool_queue_take_retry(&dispatch->queue, job, now_ms);
+    pool_queue_take_retry(&dispatch->queue, job, SLOT_LOCAL, now_ms);
     if (status == STATUS_OK) {
         dispatch_count_sent(dispatch, job);
     } else if (status != STATUS_CLOSED && job->crashes >= CRASHES_MAX) {
@@ -244,18 +242,15 @@ static void retry_local(struct pool_dispatch *dispatch, struct job *job, uint64_
 
 void dispatch_retry(struct pool_dispatch *dispatch, uint64_t now_ms)
 {
-    struct job *job;
+    struct job *job = dispatch->queue.retries[SLOT_LOCAL].oldest;
 
-    dispatch_retry_reviews(dispatch, now_ms);
-    job = dispatch->queue.retries;
     while (job != NULL) {
-        struct job *next = job->next;
+        struct job *next = job->newer;
 
-        if (job->waits_for == SLOT_LOCAL) {
-            retry_local(dispatch, job, now_ms);
-        }
+        retry_local(dispatch, job, now_ms);
         job = next;
     }
+    dispatch_retry_reviews(dispatch, now_ms);
 }
 
 void dispatch_ping(struct pool_dispatch *dispatch, struct slot *slot, uint64_t now_ms)

@@ -432,7 +432,7 @@ size_t pool_dispatch_slot_count(const struct pool_dispatch *dispatch)
 
 size_t pool_dispatch_review_count(const struct pool_dispatch *dispatch)
 {
-    return pool_slots_in(dispatch->slots, SLOT_REVIEW, SLOT_BUSY) + dispatch->queue.review_count;
+    return pool_slots_in(dispatch->slots, SLOT_REVIEW, SLOT_BUSY) + dispatch->queue.retries[SLOT_REVIEW].count;
 }
 
 uint64_t pool_dispatch_oldest_ms(const struct pool_dispatch *dispatch)

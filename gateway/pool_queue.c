@@ -54,7 +54,7 @@ enum status pool_queue_open(struct pool_queue *queue, const struct pool_settings
 
 void pool_queue_close(struct pool_queue *queue)
 {
-    assert(queue->count == 0 && queue->retries == NULL);
+    assert(queue->count == 0 && queue->retries[SLOT_LOCAL].count == 0 && queue->retries[SLOT_REVIEW].count == 0);
     account_close(&queue->account);
     free(queue->callers);
     free(queue->buckets);
@@ -123,9 +123,26 @@ static bool bytes_are_full(const struct pool_queue *queue, const struct job *job
     return job->body.count > queue->bytes_max - queue->bytes;
 }
 
+static void join_line(struct queue_line *line, struct job *job, uint64_t now_ms)
+{
+    job->newer = NULL;
+    job->older = line->newest;
+    *(line->newest == NULL ? &line->oldest : &line->newest->newer) = job;
+    line->newest = job;
+    line->count++;
+    job->queued_ms = now_ms;
+}
+
+static void leave_line(struct queue_line *line, struct job *job)
+{
+    assert(line->count > 0);
+    *(job->older == NULL ? &line->oldest : &job->older->newer) = job->newer;
+    *(job->newer == NULL ? &line->newest : &job->newer->older) = job->older;
+    line->count--;
+}
+
 enum status pool_queue_push(struct pool_queue *queue, struct job *job, uint64_t now_ms)
 {
-    struct queue_line *line = &queue->lines[job->is_long];
     struct queue_caller *caller;
     enum status status;
 
@@ -142,12 +159,7 @@ enum status pool_queue_push(struct pool_queue *queue, struct job *job, uint64_t 
     caller->jobs[job->is_long].last = job;
     caller->count++;
     caller->bytes += job->body.count;
-    job->newer = NULL;
-    job->older = line->newest;
-    *(line->newest == NULL ? &line->oldest : &line->newest->newer) = job;
-    line->newest = job;
-    line->count++;
-    job->queued_ms = now_ms;
+    join_line(&queue->lines[job->is_long], job, now_ms);
     queue->count++;
     queue->bytes += job->body.count;
     status = account_charge(&queue->account, job->body.count);
@@ -160,15 +172,12 @@ enum status pool_queue_push(struct pool_queue *queue, struct job *job, uint64_t 
 
 static struct job *take_out(struct pool_queue *queue, struct job *job, uint64_t now_ms)
 {
-    struct queue_line *line = &queue->lines[job->is_long];
     struct queue_caller *caller = find_caller(queue, job->caller);
 
     assert(caller != NULL && caller->count > 0 && queue->count > 0 && queue->bytes >= job->body.count);
     *(job->previous == NULL ? &caller->jobs[job->is_long].first : &job->previous->next) = job->next;
     *(job->next == NULL ? &caller->jobs[job->is_long].last : &job->next->previous) = job->previous;
-    *(job->older == NULL ? &line->oldest : &job->older->newer) = job->newer;
-    *(job->newer == NULL ? &line->newest : &job->newer->older) = job->older;
-    line->count--;
+    leave_line(&queue->lines[job->is_long], job);
     caller->count--;
     caller->bytes -= job->body.count;
     if (caller->count == 0) {
@@ -216,25 +225,14 @@ struct job *pool_queue_pop_greediest(struct pool_queue *queue, const struct job 
 
 void pool_queue_push_retry(struct pool_queue *queue, struct job *job, enum slot_kind kind, uint64_t now_ms)
 {
-    job->waits_for = kind;
-    job->next = NULL;
-    job->previous = queue->last_retry;
-    *(job->previous == NULL ? &queue->retries : &job->previous->next) = job;
-    queue->last_retry = job;
-    job->queued_ms = now_ms;
-    queue->retry_count++;
-    queue->review_count += kind == SLOT_REVIEW;
+    join_line(&queue->retries[kind], job, now_ms);
     series_add(queue->gauges[kind], 1);
 }
 
-void pool_queue_take_retry(struct pool_queue *queue, struct job *job, uint64_t now_ms)
+void pool_queue_take_retry(struct pool_queue *queue, struct job *job, enum slot_kind kind, uint64_t now_ms)
 {
-    assert(queue->retry_count > 0);
-    *(job->previous == NULL ? &queue->retries : &job->previous->next) = job->next;
-    *(job->next == NULL ? &queue->last_retry : &job->next->previous) = job->previous;
-    queue->retry_count--;
-    queue->review_count -= job->waits_for == SLOT_REVIEW;
-    series_add(queue->gauges[job->waits_for], -1);
+    leave_line(&queue->retries[kind], job);
+    series_add(queue->gauges[kind], -1);
     series_observe(queue->ages, (double)(now_ms - job->queued_ms) / 1000);
 }
 
@@ -242,8 +240,8 @@ size_t pool_queue_reviews(const struct pool_queue *queue, const struct profile_s
 {
     size_t count = 0;
 
-    for (const struct job *other = queue->retries; other != NULL; other = other->next) {
-        count += other->waits_for == SLOT_REVIEW && strcmp(other->profile->name, profile->name) == 0;
+    for (const struct job *other = queue->retries[SLOT_REVIEW].oldest; other != NULL; other = other->newer) {
+        count += strcmp(other->profile->name, profile->name) == 0;
         if (other == job) {
             break;
         }
@@ -255,8 +253,10 @@ uint64_t pool_queue_retry_due_ms(const struct pool_queue *queue)
 {
     uint64_t due_ms = UINT64_MAX;
 
-    for (const struct job *job = queue->retries; job != NULL; job = job->next) {
-        due_ms = job->give_up_ms < due_ms ? job->give_up_ms : due_ms;
+    for (size_t kind = 0; kind <= SLOT_REVIEW; kind++) {
+        for (const struct job *job = queue->retries[kind].oldest; job != NULL; job = job->newer) {
+            due_ms = job->give_up_ms < due_ms ? job->give_up_ms : due_ms;
+        }
     }
     return due_ms;
 }

@@ -26,7 +26,7 @@
 
 struct queue_caller;
 
-/* Jobs by age, of all callers. */
+/* Jobs by age, whosever they are. */
 struct queue_line {
     struct job *oldest;
     struct job *newest;
@@ -43,10 +43,7 @@ struct pool_queue {
     struct queue_caller *last_turn;
     struct queue_caller **buckets; /* by number */
     size_t bucket_mask;
-    struct job *retries; /* the one that has waited longest */
-    struct job *last_retry;
-    size_t retry_count;  /* of both kinds */
-    size_t review_count; /* those among them that wait for a review slot */
+    struct queue_line retries[SLOT_REVIEW + 1]; /* those that wait for another moderator, or for a review slot */
     size_t count;
     size_t bytes; /* of packed bodies */
     size_t count_max;
@@ -80,8 +77,8 @@ void pool_queue_push_retry(struct pool_queue *queue, struct job *job, enum slot_
 /* How many wait for a review slot of this profile, up to and with `job`; all of them where it is NULL. */
 size_t pool_queue_reviews(const struct pool_queue *queue, const struct profile_settings *profile, const struct job *job);
 
-/* Takes a job of queue->retries out. */
-void pool_queue_take_retry(struct pool_queue *queue, struct job *job, uint64_t now_ms);
+/* Takes a job of queue->retries[kind] out. */
+void pool_queue_take_retry(struct pool_queue *queue, struct job *job, enum slot_kind kind, uint64_t now_ms);
 
 /* The first give_up_ms among them; UINT64_MAX when none waits. */
 uint64_t pool_queue_retry_due_ms(const struct pool_queue *queue);

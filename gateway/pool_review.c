@@ -92,7 +92,7 @@ static void retry(struct pool_dispatch *dispatch, struct job *job, uint64_t now_
     if (status == STATUS_AGAIN && pool_queue_reviews(&dispatch->queue, job->profile, job) <= slots_to_come(dispatch, job)) {
         return;
     }
-    pool_queue_take_retry(&dispatch->queue, job, now_ms);
+    pool_queue_take_retry(&dispatch->queue, job, SLOT_REVIEW, now_ms);
     if (status == STATUS_OK) {
         dispatch_count_sent(dispatch, job);
     } else if (dispatch->stopped || dispatch_is_abandoned(job)) {
@@ -104,14 +104,12 @@ static void retry(struct pool_dispatch *dispatch, struct job *job, uint64_t now_
 
 void dispatch_retry_reviews(struct pool_dispatch *dispatch, uint64_t now_ms)
 {
-    struct job *job = dispatch->queue.review_count > 0 ? dispatch->queue.retries : NULL;
+    struct job *job = dispatch->queue.retries[SLOT_REVIEW].oldest;
 
     while (job != NULL) {
-        struct job *next = job->next;
+        struct job *next = job->newer;
 
-        if (job->waits_for == SLOT_REVIEW) {
-            retry(dispatch, job, now_ms);
-        }
+        retry(dispatch, job, now_ms);
         job = next;
     }
 }

@@ -226,12 +226,12 @@ static void a_second_attempt_waits_for_another_moderator_before_all_others(void 
     scripted_task(&pair.first);
     scripted_task(&pair.second);
     scripted_busy(&pair.first, BUSY_FAILED);
-    desk_until(&pair.desk, pair.desk.dispatch->queue.retry_count == 1);
+    desk_until(&pair.desk, pair.desk.dispatch->queue.retries[SLOT_LOCAL].count == 1);
     scripted_task(&pair.first); /* what others wait for is not held up */
     scripted_answer(&pair.first, OUTCOME_ALLOW);
     desk_until(&pair.desk, pair.desk.finished_count == 1);
     assert_ptr_equal(waiting, pair.desk.finished[0]);
-    assert_int_equal(1, pair.desk.dispatch->queue.retry_count);
+    assert_int_equal(1, pair.desk.dispatch->queue.retries[SLOT_LOCAL].count);
     scripted_answer(&pair.second, OUTCOME_ALLOW);
     desk_until(&pair.desk, pair.desk.finished_count == 2);
     assert_ptr_equal(running, pair.desk.finished[1]);
@@ -240,7 +240,7 @@ static void a_second_attempt_waits_for_another_moderator_before_all_others(void 
     desk_until(&pair.desk, pair.desk.finished_count == 3);
     assert_ptr_equal(refused, pair.desk.finished[2]);
     assert_int_equal(OUTCOME_BLOCK, refused->result.outcome);
-    assert_int_equal(0, pair.desk.dispatch->queue.retry_count);
+    assert_int_equal(0, pair.desk.dispatch->queue.retries[SLOT_LOCAL].count);
     pair_close(&pair);
 }
 
@@ -255,7 +255,7 @@ static struct job *wait_for_second(struct pair *pair)
     scripted_task(&pair->first);
     scripted_task(&pair->second);
     scripted_busy(&pair->first, BUSY_FAILED);
-    desk_until(&pair->desk, pair->desk.dispatch->queue.retry_count == 1);
+    desk_until(&pair->desk, pair->desk.dispatch->queue.retries[SLOT_LOCAL].count == 1);
     return refused;
 }
 
@@ -267,7 +267,7 @@ static void a_second_attempt_waits_no_longer_than_the_deadline(void **state)
     (void)state;
     pair.desk.now_ms += 799;
     dispatch_retry(pair.desk.dispatch, pair.desk.now_ms);
-    assert_int_equal(1, pair.desk.dispatch->queue.retry_count);
+    assert_int_equal(1, pair.desk.dispatch->queue.retries[SLOT_LOCAL].count);
     pair.desk.now_ms += 1;
     assert_true(pool_dispatch_due_ms(pair.desk.dispatch) <= pair.desk.now_ms);
     dispatch_retry(pair.desk.dispatch, pair.desk.now_ms);

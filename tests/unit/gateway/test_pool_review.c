@@ -245,6 +245,16 @@ static void close_pinged(struct desk *desk, struct scripted *local, struct scrip
     desk_close(desk);
 }
 
+/* The only idle review slot is asked about an unsure text, and refuses it. */
+static void be_refused(struct desk *desk, struct scripted *local, struct scripted *review, const struct profile_settings *profile,
+                       enum outcome fallback)
+{
+    be_unsure(desk, local, profile, fallback, DRAWN_UNSURE);
+    desk_until(desk, desk_slots(desk, SLOT_REVIEW, SLOT_BUSY) == 1);
+    scripted_task(review);
+    scripted_busy(review, BUSY_FAILED);
+}
+
 static void an_unsure_text_waits_for_a_slot_that_owes_a_pong_and_a_second_does_not(void **state)
 {
     struct desk desk;
@@ -254,7 +264,7 @@ static void an_unsure_text_waits_for_a_slot_that_owes_a_pong_and_a_second_does_n
     (void)state;
     open_pinged(&desk, &local, &review);
     be_unsure(&desk, &local, &strict, OUTCOME_ALLOW, DRAWN_UNSURE);
-    desk_until(&desk, desk.dispatch->queue.retry_count == 1);
+    desk_until(&desk, desk.dispatch->queue.retries[SLOT_REVIEW].count == 1);
     assert_int_equal(0, unreviewed(&desk, UNREVIEWED_FULL));
     be_unsure(&desk, &local, &strict, OUTCOME_ALLOW, DRAWN_UNSURE);
     desk_until(&desk, desk.finished_count == 1);
@@ -262,7 +272,7 @@ static void an_unsure_text_waits_for_a_slot_that_owes_a_pong_and_a_second_does_n
     assert_int_equal(1, unreviewed(&desk, UNREVIEWED_FULL));
     scripted_plain(&review, MESSAGE_PONG);
     desk_until(&desk, desk_slots(&desk, SLOT_REVIEW, SLOT_BUSY) == 1);
-    assert_int_equal(0, desk.dispatch->queue.retry_count);
+    assert_int_equal(0, desk.dispatch->queue.retries[SLOT_REVIEW].count);
     scripted_task(&review);
     assert_int_equal(10000, review.task.head.remaining_ms);
     scripted_answer(&review, OUTCOME_ALLOW);
@@ -286,7 +296,7 @@ static void another_slot_that_is_done_takes_the_text_that_waits(void **state)
     desk_until(&desk, desk_slots(&desk, SLOT_REVIEW, SLOT_BUSY) == 1);
     scripted_task(&other);
     be_unsure(&desk, &local, &reviewed, OUTCOME_BLOCK, DRAWN_UNSURE);
-    desk_until(&desk, desk.dispatch->queue.retry_count == 1);
+    desk_until(&desk, desk.dispatch->queue.retries[SLOT_REVIEW].count == 1);
     scripted_answer(&other, OUTCOME_ALLOW);
     desk_until(&desk, desk.finished_count == 1);
     scripted_task(&other);
@@ -313,7 +323,7 @@ static void a_text_that_waits_in_vain_is_not_reviewed(void **state)
         job = desk_submit(&desk, &strict, "hello");
         scripted_task(&local);
         scripted_unsure(&local, OUTCOME_ALLOW, DRAWN_UNSURE, 1);
-        desk_until(&desk, desk.dispatch->queue.retry_count == 1);
+        desk_until(&desk, desk.dispatch->queue.retries[SLOT_REVIEW].count == 1);
         if (vain == VAIN_SILENT) {
             desk_pass_ms(&desk, GATEWAY_SILENCE_MS - 1);
             assert_int_equal(0, desk.finished_count);
@@ -334,7 +344,7 @@ static void a_text_that_waits_in_vain_is_not_reviewed(void **state)
         if (vain < VAIN_CLIENT) {
             assert_string_equal("undecided", job->result.category);
         }
-        assert_int_equal(0, desk.dispatch->queue.retry_count);
+        assert_int_equal(0, desk.dispatch->queue.retries[SLOT_REVIEW].count);
         close_pinged(&desk, &local, &review);
     }
 }
@@ -349,11 +359,8 @@ static void a_review_whose_moderator_refuses_waits_for_another_that_owes_a_pong(
     (void)state;
     open_pinged(&desk, &local, &review);
     desk_add_slot_of(&desk, &other, SLOT_REVIEW, "default", "worker-worker-17");
-    be_unsure(&desk, &local, &reviewed, OUTCOME_BLOCK, DRAWN_UNSURE);
-    desk_until(&desk, desk_slots(&desk, SLOT_REVIEW, SLOT_BUSY) == 1);
-    scripted_task(&other);
-    scripted_busy(&other, BUSY_FAILED);
-    desk_until(&desk, desk.dispatch->queue.retry_count == 1);
+    be_refused(&desk, &local, &other, &reviewed, OUTCOME_BLOCK);
+    desk_until(&desk, desk.dispatch->queue.retries[SLOT_REVIEW].count == 1);
     scripted_plain(&review, MESSAGE_PONG);
     desk_until(&desk, desk_slots(&desk, SLOT_REVIEW, SLOT_BUSY) == 1);
     scripted_task(&review);
@@ -377,12 +384,9 @@ static void a_review_that_failed_ends_with_the_local_verdict(void **state)
 
         open_pinged(&desk, &local, &review);
         desk_add_slot_of(&desk, &other, SLOT_REVIEW, "default", other_is_pinged != 0 ? "worker-worker-17" : "worker-worker-16");
-        be_unsure(&desk, &local, &strict, OUTCOME_ALLOW, DRAWN_UNSURE);
-        desk_until(&desk, desk_slots(&desk, SLOT_REVIEW, SLOT_BUSY) == 1);
-        scripted_task(&other);
-        scripted_busy(&other, BUSY_FAILED);
-        desk_until(&desk, desk.finished_count + desk.dispatch->queue.review_count == 1);
-        assert_int_equal(other_is_pinged, desk.dispatch->queue.review_count);
+        be_refused(&desk, &local, &other, &strict, OUTCOME_ALLOW);
+        desk_until(&desk, desk.finished_count + desk.dispatch->queue.retries[SLOT_REVIEW].count == 1);
+        assert_int_equal(other_is_pinged, desk.dispatch->queue.retries[SLOT_REVIEW].count);
         desk_pass_ms(&desk, GATEWAY_SILENCE_MS); /* the other one is silent */
         assert_int_equal(1, desk.finished_count);
         assert_int_equal(OUTCOME_ALLOW, desk.finished[0]->result.outcome);
@@ -407,24 +411,21 @@ static void each_waits_for_slots_it_may_go_to(void **state)
     desk_add_slot_of(&desk, &other, SLOT_REVIEW, "default", "worker-worker-17");
     dispatch_suspect(desk.dispatch, (const unsigned char *)"worker-worker-17", desk.now_ms);
     desk_add_slot(&desk, &refusing, SLOT_REVIEW, "default");
-    be_unsure(&desk, &local, &reviewed, OUTCOME_BLOCK, DRAWN_UNSURE);
-    desk_until(&desk, desk_slots(&desk, SLOT_REVIEW, SLOT_BUSY) == 1);
-    scripted_task(&refusing);
-    scripted_busy(&refusing, BUSY_FAILED);
-    desk_until(&desk, desk.dispatch->queue.review_count == 1);
+    be_refused(&desk, &local, &refusing, &reviewed, OUTCOME_BLOCK);
+    desk_until(&desk, desk.dispatch->queue.retries[SLOT_REVIEW].count == 1);
     dispatch_suspect(desk.dispatch, (const unsigned char *)"worker-worker-16", desk.now_ms);
     be_unsure(&desk, &local, &reviewed, OUTCOME_BLOCK, DRAWN_UNSURE);
-    desk_until(&desk, desk.dispatch->queue.review_count == 2);
+    desk_until(&desk, desk.dispatch->queue.retries[SLOT_REVIEW].count == 2);
     desk_pass_ms(&desk, 1);
-    assert_int_equal(2, desk.dispatch->queue.review_count);
+    assert_int_equal(2, desk.dispatch->queue.retries[SLOT_REVIEW].count);
     scripted_plain(&review, MESSAGE_PONG);
-    desk_until(&desk, desk.dispatch->queue.review_count == 1);
+    desk_until(&desk, desk.dispatch->queue.retries[SLOT_REVIEW].count == 1);
     scripted_task(&review);
     scripted_answer(&review, OUTCOME_ALLOW);
     desk_until(&desk, desk.finished_count == 1);
     assert_int_equal(0, desk.finished[0]->result.retries);
     assert_status(STATUS_AGAIN, scripted_try_task(&other, 50)); /* it answers its PING */
-    desk_until(&desk, desk.dispatch->queue.review_count == 0);
+    desk_until(&desk, desk.dispatch->queue.retries[SLOT_REVIEW].count == 0);
     scripted_task(&other);
     scripted_answer(&other, OUTCOME_ALLOW);
     desk_until(&desk, desk.finished_count == 2);
@@ -447,7 +448,7 @@ static void who_comes_later_does_not_pass_the_text_that_waits(void **state)
     waiting = desk_submit(&desk, &strict, "first");
     scripted_task(&local);
     scripted_unsure(&local, OUTCOME_ALLOW, DRAWN_UNSURE, 1);
-    desk_until(&desk, desk.dispatch->queue.review_count == 1);
+    desk_until(&desk, desk.dispatch->queue.retries[SLOT_REVIEW].count == 1);
     (void)desk_submit(&desk, &strict, "second");
     scripted_task(&local);
     scripted_plain(&review, MESSAGE_PONG);
