@@ -321,6 +321,16 @@ static void the_back_off_doubles_with_jitter_up_to_its_bound_and_a_frame_ends_it
     assert_int_equal(0, pair->slot.rebuilds);
 }
 
+/* How long what it sent may take to leave after its socket is closed. */
+static int linger_ms(const struct slot *slot)
+{
+    int linger = -1;
+    size_t room = sizeof linger;
+
+    assert_int_equal(0, zmq_getsockopt(slot_socket(slot), ZMQ_LINGER, &linger, &room));
+    return linger;
+}
+
 static void a_leaving_slot_answers_the_next_ping_with_bye(void **state)
 {
     struct pair *pair = *state;
@@ -329,9 +339,11 @@ static void a_leaving_slot_answers_the_next_ping_with_bye(void **state)
     (void)join(pair, NOW_MS);
     slot_leave(&pair->slot);
     assert_int_equal(SLOT_WAITING, pair->slot.state);
+    assert_int_equal(0, linger_ms(&pair->slot));
     gateway_ping(&pair->gateway);
     assert_status(STATUS_AGAIN, take(pair, &task));
     assert_int_equal(SLOT_GONE, pair->slot.state);
+    assert_int_equal(SLOT_LINGER_MS, linger_ms(&pair->slot));
     (void)gateway_expect(&pair->gateway, MESSAGE_BYE);
 }
 
