@@ -254,15 +254,12 @@ static enum status read_rows(struct store *store, const char *from, const struct
     if (status == STATUS_OK) {
         status = read_slices(store, reader, &read);
     }
-    if (read != STATUS_OK) {
-        status = STATUS_OK; /* nobody wants what came after it */
-    }
     if (db_alive(store->db)) { /* also after a failure: the next statement is not to meet its transaction */
         enum status ended = db_script(store->db, "rollback");
 
         status = status == STATUS_OK ? ended : status;
     }
-    return status == STATUS_OK ? read : status;
+    return read == STATUS_OK ? status : read; /* who stopped wants nothing that came after it */
 }
 
 enum status store_read_draw(struct store *store, struct store_place place, struct store_draw draw,
