@@ -1,17 +1,19 @@
 /* dual: Newton's method from the side of the middle on which the minimum lies, where it converges without overshooting. */
 #include "trainer/dual.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdbool.h>
 
 enum { NEWTON_STEPS_MAX = 20 };
 
 #define NEWTON_TOLERANCE 1e-6
+#define EDGE (2 * DBL_EPSILON) /* of the cost: what is nearer to it than that may be taken for it, where a logarithm has no value */
 
 double dual_best(double alpha, double norm, double slope, double cost)
 {
     bool upper = norm * (cost / 2 - alpha) + slope < 0;
-    double begin = upper ? cost - alpha : alpha;
+    double begin = upper ? fmax(cost - alpha, EDGE * cost) : alpha;
     double side_slope = upper ? -slope : slope;
     double z = begin > cost / 2 ? 0.1 * begin : begin;
 
@@ -25,5 +27,5 @@ double dual_best(double alpha, double norm, double slope, double cost)
         next = z - gradient / (norm + cost / ((cost - z) * z));
         z = next <= 0 ? 0.1 * z : next;
     }
-    return upper ? cost - z : z;
+    return upper ? cost - fmax(z, EDGE * cost) : z;
 }
