@@ -11,6 +11,7 @@
 #include "proto/secret.h"
 #include "trainer/evaluate.h"
 #include "trainer/fit.h"
+#include "trainer/random.h"
 
 #include <math.h>
 #include <pthread.h>
@@ -418,6 +419,61 @@ static void without_rows_of_before_and_since_nothing_is_discounted(void **state)
     }
 }
 
+static uint64_t below(uint64_t *random, uint64_t count)
+{
+    return (random_next(random) >> 32) % count;
+}
+
+/* Words that tell much, little or nothing; labels as they come, rare or turned round from some row on; weights of any size. */
+static struct fit *add_anything(uint64_t *random, const struct fit_options *options)
+{
+    struct fit *fit = NULL;
+    size_t count = 2 * TRAIN_FOLDS + below(random, 150), old = below(random, count);
+    size_t words = 1 + below(random, 12), vocabulary = (size_t)1 << below(random, 12);
+    unsigned violations = (unsigned)below(random, 100), noise = (unsigned)below(random, 100);
+    bool turns = below(random, 2) == 0;
+
+    assert_status(STATUS_OK, fit_open(&fit, options));
+    for (size_t number = 0; number < count; number++) {
+        bool first = number < 2 * TRAIN_FOLDS; /* there are enough of both labels */
+        int label = first ? (int)(number % 2) : below(random, 100) < violations;
+        char text[512];
+        size_t bytes = 0;
+
+        for (size_t word = below(random, words + 1); word > 0; word--) {
+            size_t meaning = below(random, 100) < noise ? 0 : (size_t)label + 1;
+
+            bytes += (size_t)snprintf(text + bytes, sizeof text - bytes, "w%zu ", 3 * (size_t)below(random, vocabulary) + meaning);
+        }
+        assert_status(STATUS_OK, fit_add(fit, (struct bytes){text, bytes}, turns && number < old && !first ? 1 - label : label));
+        fit_weigh(fit, ldexp(1, (int)below(random, 11)) / FIT_WEIGHT_STEPS, 1 + (double)below(random, 100));
+        if (number < old) {
+            fit_mark_old(fit);
+        }
+    }
+    return fit;
+}
+
+static void any_rows_of_any_weight_give_a_model(void **state)
+{
+    enum { SETS = 40 };
+    uint64_t random = 1;
+
+    (void)state;
+    for (int set = 0; set < SETS; set++) {
+        const struct fit_options options = {.kind = kinds[set % KINDS], .seed = random_next(&random)};
+        struct fit *fit = add_anything(&random, &options);
+        struct buffer file;
+
+        buffer_init(&file, MODEL_FILE_BYTES_MAX);
+        assert_status(STATUS_OK, fit_finish(fit, &file));
+        (void)fit_discount(fit);
+        assert_status(STATUS_OK, fit_finish(fit, &file));
+        buffer_free(&file);
+        fit_close(&fit);
+    }
+}
+
 static void a_fit_knows_how_much_unseen_texts_surprised_it(void **state)
 {
     struct fit *fit = NULL;
@@ -595,6 +651,7 @@ int main(void)
         cmocka_unit_test(a_row_of_more_weight_outweighs_those_of_less),
         cmocka_unit_test(rows_of_before_a_change_hardly_count_once_they_are_discounted),
         cmocka_unit_test(without_rows_of_before_and_since_nothing_is_discounted),
+        cmocka_unit_test(any_rows_of_any_weight_give_a_model),
         cmocka_unit_test(a_fit_knows_how_much_unseen_texts_surprised_it),
         cmocka_unit_test(twenty_rows_and_texts_that_hold_nothing_give_a_model),
         cmocka_unit_test(a_file_that_does_not_fit_is_not_made),
