@@ -8,7 +8,7 @@
 enum { NEWTON_STEPS_MAX = 20 };
 
 #define NEWTON_TOLERANCE 1e-6
-#define EDGE (2 * DBL_EPSILON) /* of the cost: what is nearer to it than that may be taken for it, where a logarithm has no value */
+#define EDGE (2 * DBL_EPSILON) /* of the cost: who is nearer to it may seem to be there, where a logarithm has no value */
 
 double dual_best(double alpha, double norm, double slope, double cost)
 {
