@@ -66,8 +66,18 @@ enum busy_reason {
 /* One piece of text that is judged by itself, and whose words it is (enum scope_role of proto/settings.h). */
 struct segment {
     uint8_t role;
-    struct bytes text; /* UTF-8 */
+    struct bytes text; /* UTF-8; of the gateway: it ends with SEGMENT_END */
 };
+
+/* What a judged text ends with: the gateway ends its last line, where that is begun, and adds nothing to one that is ended. So
+ * "x" and "x\n" of a client are one text, "x\n", and "x\n\n" is another. A text is known by the hash of all its bytes, these
+ * among them (PROTOCOL.md): who brings one from elsewhere (trainer/import) ends it alike, or it is never met again. */
+#define SEGMENT_END "\n"
+
+static inline bool segment_lacks_end(struct bytes text)
+{
+    return text.count > 0 && !bytes_ends_with(text, BYTES(SEGMENT_END));
+}
 
 struct message_ready {
     struct bytes worker;  /* WORKER_ID_BYTES, random: one moderator process */

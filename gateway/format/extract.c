@@ -112,10 +112,8 @@ static void append_string(struct extract *extract, enum stream stream, const str
 
 void extract_end_line(struct extract *extract, enum stream stream)
 {
-    const struct buffer *buffer = &extract->streams[stream];
-
-    if (buffer->count > 0 && buffer->data[buffer->count - 1] != '\n') {
-        extract_append(extract, stream, BYTES("\n"));
+    if (segment_lacks_end(buffer_view(&extract->streams[stream]))) {
+        extract_append(extract, stream, BYTES(SEGMENT_END));
     }
 }
 

@@ -2,10 +2,12 @@
 import concurrent.futures
 import contextlib
 import json
+import sqlite3
+import subprocess
 
 import pytest
 
-from stack import Stack
+from stack import SANITIZED, Stack
 from upstream import obeyed, wait_until
 
 PASS = '{"violation": false, "category": "", "reason": "fine"}'
@@ -13,9 +15,9 @@ BLOCKED = b"MODERATION_BLOCKED"
 
 
 @contextlib.contextmanager
-def running(folder, upstream, models, more="", undecided="block", cluster=None, moderators=1):
+def running(folder, upstream, models, more="", undecided="block", cluster=None, moderators=1, route=""):
     """One profile without a model, so that every text is reviewed."""
-    stack = Stack(folder, upstream, cluster, review=False, moderators=moderators, profile=f"""
+    stack = Stack(folder, upstream, cluster, review=False, moderators=moderators, route=route, profile=f"""
     undecided: {undecided}
     review:
       url: {upstream.url}/v1/chat/completions
@@ -200,3 +202,83 @@ def test_an_earlier_label_is_used_by_every_moderator_and_without_the_llm(cluster
             assert len(upstream.reviews) == asked + 1, "skipped, and asked at once"
         finally:
             cluster.start()
+
+
+def trainer(stack, *words):
+    done = subprocess.run([SANITIZED / "prismguard-trainer", *map(str, words), "--config", stack.config], capture_output=True, text=True,
+                          timeout=60)
+    assert done.returncode == 0, (done.stdout[-2000:], done.stderr[-4000:])
+    return done.stdout
+
+
+def labels_in(stack, *rows, source="person"):
+    path = stack.folder / "labels.jsonl"
+    path.write_text("".join(json.dumps({"text": text, "label": label}) + "\n" for text, label in rows))
+    trainer(stack, "import", "default", path, "--source", source)
+
+
+def await_lookups(stack, cluster):
+    """Until the moderator has a session for them. What is learned meanwhile is forgotten."""
+    labels_in(stack, ("known at first", 1))
+    wait_until(lambda: not is_allowed(stack.chat("known at first")), what="a session for look-ups")
+    cluster.query("truncate samples, verdicts")
+
+
+def test_an_imported_label_decides_of_the_same_text_of_a_client(cluster, upstream, tmp_path):
+    cluster.empty()
+    upstream.labels = {}  # a reviewer who minds nothing
+
+    def ask(content):
+        return stack.post(json.dumps({"model": "answer", "messages": [{"role": "user", "content": content}]}).encode())
+
+    def flagged(text):
+        status, _, body = stack.post(json.dumps({"input": text}).encode(), "/v1/moderations")
+        assert status == 200 and body.count(b'"flagged":') == 1, body
+        return b'"flagged":true' in body
+
+    with running(tmp_path, upstream, "reviewer", """
+    cache: { entries: 0 }""", cluster=cluster, route="""
+  - path: /v1/moderations
+    serve: moderations
+    moderation: default""") as stack:
+        await_lookups(stack, cluster)
+        asked, known = len(upstream.reviews), reviews(stack, "history")
+
+        labels_in(stack, ("a wholly imported text", 1), ("two lines,\nended\n", 1))
+        before = stack.gateway.metric("prismguard_gateway_requests_total", source="history")
+        for text in ("a wholly imported text", "a wholly imported text\n", "two lines,\nended", "two lines,\nended\n"):
+            assert not is_allowed(stack.chat(text)) and flagged(text)
+        assert not is_allowed(ask([{"type": "text", "text": "a wholly "}, {"type": "text", "text": "imported text"}]))
+        assert stack.gateway.metric("prismguard_gateway_requests_total", source="history") == before + 9
+        assert reviews(stack, "history") == known + 9 and len(upstream.reviews) == asked, "no reviewer was asked"
+        assert cluster.query("select count(*), min(source), max(source) from verdicts") == [["2", "3", "3"]]
+
+        assert is_allowed(stack.chat("a wholly imported text\n\n")), "another text"
+        assert is_allowed(stack.chat("sent before it was imported"))
+        wait_until(lambda: cluster.query("select count(*) from verdicts") == [["4"]], what="the reviewer's labels")
+        labels_in(stack, ("sent before it was imported", 1))
+        assert not is_allowed(stack.chat("sent before it was imported"))
+        assert cluster.query("select label, source from verdicts where text_hash in (select text_hash from samples where text = "
+                             "convert_to(E'sent before it was imported\\n', 'UTF8'))") == [["1", "3"]]
+        assert cluster.query("select count(*) from samples") == [["4"]], "of each text one row"
+        chosen = next(row["hash"] for row in map(json.loads, trainer(stack, "samples", "default", "--json").splitlines())
+                      if row["text"].startswith("sent before"))
+        trainer(stack, "samples", "default", "delete", chosen)
+        assert cluster.query("select count(*) from samples where text like 'sent%'") == [["0"]]
+        assert is_allowed(stack.chat("sent before it was imported")), "nothing of it is left"
+
+
+def test_a_label_of_prismguards_history_decides_of_the_same_text_of_a_client(cluster, upstream, tmp_path):
+    cluster.empty()
+    upstream.labels = {}
+    history = sqlite3.connect(tmp_path / "history.db")
+    history.execute("create table samples (id integer primary key, text text, label integer, category text, created_at text)")
+    history.execute("insert into samples (text, label, category) values ('known to PrismGuard', 1, 'spam')")
+    history.commit()
+    history.close()
+    with running(tmp_path, upstream, "reviewer", cluster=cluster) as stack:
+        await_lookups(stack, cluster)
+        asked = len(upstream.reviews)
+        trainer(stack, "import-prismguard", "default", tmp_path)
+        assert not is_allowed(stack.chat("known to PrismGuard")) and len(upstream.reviews) == asked
+        assert cluster.query("select count(*), max(source) from verdicts") == [["1", "1"]]

@@ -67,8 +67,14 @@ def labelled(count):
             for words, label in (("a pleasant day in the garden", "pass"), ("an awful crime with a knife", "violation"))]
 
 
+def told(rows, stored, broken):
+    """What an import says of its rows as JSON."""
+    return {"profile": "default", "rows": rows, "stored": stored, "broken": broken}
+
+
 def facts(cluster):
-    return cluster.query("select convert_from(s.text, 'UTF8'), v.label, v.source, s.source from verdicts v "
+    """Each text without the line feed that ends it."""
+    return cluster.query("select regexp_replace(convert_from(s.text, 'UTF8'), '\\n$', ''), v.label, v.source, s.source from verdicts v "
                          "join samples s using (profile_id, label, text_hash) order by 1")
 
 
@@ -76,10 +82,10 @@ def test_help_and_wrong_command_lines_need_no_settings(tmp_path):
     def run(*words):
         return subprocess.run([TRAINER, *words], capture_output=True, text=True, timeout=TIMEOUT_S)
 
-    told = run("help")
-    assert told.returncode == 0
+    listed = run("help")
+    assert listed.returncode == 0
     for name in ("run", "train", "import", "export", "samples"):
-        assert f"  {name} " in told.stdout
+        assert f"  {name} " in listed.stdout
         if name != "run":
             assert run(name, "--help").stdout.startswith(f"usage: prismguard-trainer {name} ")
     assert "prismguard-trainer help" in run("--help").stdout
@@ -92,12 +98,12 @@ def test_help_and_wrong_command_lines_need_no_settings(tmp_path):
 def test_labels_go_in_and_out_again(desk, cluster):
     rows = [{"text": "plain", "label": 0}, {"text": "a \"quoted\",\nbroken line \u4f60\u597d", "label": "violation", "category": "spam"},
             {"text": "marked", "label": True, "more": [1]}]
-    assert desk.json("import", "default", desk.file("a.jsonl", rows)) == [{"profile": "default", "rows": 3, "stored": 3, "broken": 0}]
+    assert desk.json("import", "default", desk.file("a.jsonl", rows)) == [told(3, 3, 0)]
     out = desk.run("export", "default").stdout
     found = {row["text"]: row for row in map(json.loads, out.splitlines())}
     assert {text: row["label"] for text, row in found.items()} == {
-        "plain": "pass", rows[1]["text"]: "violation", "marked": "violation"}
-    assert found[rows[1]["text"]]["category"] == "spam" and found["plain"]["source"] == "import"
+        "plain\n": "pass", rows[1]["text"] + "\n": "violation", "marked\n": "violation"}
+    assert found[rows[1]["text"] + "\n"]["category"] == "spam" and found["plain\n"]["source"] == "import"
     written = subprocess.run(desk.command("export", "default", "--format", "csv"), capture_output=True, timeout=TIMEOUT_S).stdout
     table = list(csv.DictReader(io.StringIO(written.decode(), newline="")))
     assert {row["text"]: row["label"] for row in table} == {text: row["label"] for text, row in found.items()}
@@ -106,7 +112,7 @@ def test_labels_go_in_and_out_again(desk, cluster):
     for name, content in (("b.csv", written), ("c.jsonl", out.encode())):
         cluster.query("delete from samples; delete from verdicts")
         (desk.folder / name).write_bytes(content)
-        desk.run("import", "default", desk.folder / name, "--source", "file")
+        assert desk.json("import", "default", desk.folder / name, "--source", "file") == [told(3, 3, 0)]
         assert desk.run("export", "default").stdout == out
 
 
@@ -114,7 +120,7 @@ def test_every_label_is_exported_however_many_pages_they_fill(desk):
     rows = [{"text": f"text number {number}", "label": number % 2} for number in range(600)]
     desk.run("import", "default", desk.file("a.jsonl", rows))
     assert sorted(json.loads(line)["text"] for line in desk.run("export", "default").stdout.splitlines()) == sorted(
-        row["text"] for row in rows)
+        row["text"] + "\n" for row in rows)
     with open("/dev/full", "wb") as full:
         done = subprocess.run(desk.command("export", "default"), stdout=full, stderr=subprocess.PIPE, text=True, timeout=TIMEOUT_S)
     assert done.returncode == 1 and "standard output: it cannot be written" in done.stderr and "database" not in done.stderr
@@ -127,15 +133,15 @@ def test_broken_rows_are_counted_and_cost_only_themselves(desk, cluster):
              b'{"text": "' + b"z" * (7 << 20) + b'", "label": 0}', b'{"text": "last", "label": "violation"}']
     (desk.folder / "a.jsonl").write_bytes(b"\n".join(lines))
     done = desk.run("import", "default", desk.folder / "a.jsonl", "--json")
-    assert json.loads(done.stdout) == {"profile": "default", "rows": 3, "stored": 3, "broken": 8}
+    assert json.loads(done.stdout) == told(3, 3, 8)
     assert done.stderr.count("is broken") == 5 and "strange" not in done.stderr
     assert "line 3 is broken and passed over: it has no label\n" in done.stderr
     table = 'label,text\r\n0,"two\nlines"\r\n1,plain 5" quote\r\n1,only one too many,x\r\n,\r\nviolation,"end ""quoted"""'
     assert desk.json("import", "default", desk.file("b.csv", []), code=1) == []
     done = desk.run("import", "default", "-", "--format", "csv", "--json", given=table)
-    assert json.loads(done.stdout) == {"profile": "default", "rows": 3, "stored": 3, "broken": 2}
+    assert json.loads(done.stdout) == told(3, 3, 2)
     assert {row["text"] for row in desk.json("samples", "default") if len(row["text"]) < 100} == {
-        "first", "last", "two\nlines", "only one too many", 'end "quoted"'}
+        "first\n", "last\n", "two\nlines\n", "only one too many\n", 'end "quoted"\n'}
     done = desk.run("import", "default", "-", given="not json", code=1)
     assert "0 stored" in done.stdout and "no row of it can be used" in done.stderr
 
@@ -160,12 +166,12 @@ def test_an_import_that_was_interrupted_is_made_again(desk, cluster):
 
 def test_a_persons_label_stays_whatever_is_imported(desk, cluster):
     desk.run("import", "default", desk.file("a.jsonl", [{"text": "one", "label": 0}, {"text": "two", "label": 1}]))
-    chosen = next(row["hash"] for row in desk.json("samples", "default") if row["text"] == "one")
+    chosen = next(row["hash"] for row in desk.json("samples", "default") if row["text"] == "one\n")
     said = desk.run("samples", "default", "relabel", chosen, "violation", "--category", "insult").stdout
     assert "violation" in said and "person" in said and "insult" in said
     assert facts(cluster) == [["one", "1", "3", "3"], ["two", "1", "1", "1"]]
     done = desk.json("import", "default", desk.file("b.jsonl", [{"text": "one", "label": 0}]))
-    assert done == [{"profile": "default", "rows": 1, "stored": 0, "broken": 0}]
+    assert done == [told(1, 0, 0)]
     assert facts(cluster)[0] == ["one", "1", "3", "3"]
     desk.run("samples", "default", "relabel", chosen, "violation")
     desk.run("import", "default", desk.folder / "b.jsonl", "--source", "person")
@@ -202,9 +208,10 @@ def test_samples_are_listed_shown_and_deleted(desk, cluster):
 
 
 def test_what_a_key_sent_is_deleted_in_all_profiles(desk, cluster):
-    """The hash of the key's name is the text hash of it: an import of that text tells it."""
-    desk.run("import", "default", desk.file("a.jsonl", [{"text": "team-a", "label": 0}]))
-    digest = desk.json("samples", "default")[0]["hash"]
+    """The hash of the key's name is made as those of texts are (proto/secret)."""
+    key = hashlib.blake2b(b"a key for hashes", digest_size=32).digest()
+    digest = hashlib.blake2b(b"team-a", digest_size=16, key=key).hexdigest()
+    desk.run("import", "default", desk.file("a.jsonl", [{"text": "of nobody", "label": 0}]))
     desk.run("import", "default", desk.file("b.jsonl", labelled(300)))
     cluster.query(f"update verdicts set key_digest = decode('{digest}', 'hex') where label = 1")
     assert desk.json("samples", "delete", "--key", "team-a") == [{"deleted": 300}]
@@ -310,18 +317,18 @@ database:
     checked = subprocess.run([TRAINER, "--check", desk.config], capture_output=True, text=True, timeout=TIMEOUT_S)
     assert checked.returncode == 0, checked.stderr
     done = desk.run("import-prismguard", "default", old)
-    told = done.stdout
+    said = done.stdout
     assert "history.rocks" not in done.stderr
-    assert told.startswith(printed.stdout) and told.endswith("# default: 5 rows of the history, 4 stored, 4 broken\n")
+    assert said.startswith(printed.stdout) and said.endswith("# default: 5 rows of the history, 4 stored, 4 broken\n")
     (old / "history.rocks").mkdir()
     done = desk.run("import-prismguard", "default", old)
-    assert done.stdout == told and f"{old}/history.rocks: it is left out" in done.stderr
+    assert done.stdout == said and f"{old}/history.rocks: it is left out" in done.stderr
     assert "no sample of it is taken over" in done.stderr
     assert facts(cluster) == [["a violation", "1", "1", "1"], ["another", "1", "1", "1"], ["fine \u4f60", "0", "1", "1"],
                               ["said twice", "1", "1", "1"]]
     assert cluster.query("select count(*) from verdicts where category = 'spam' and labelled_at > now() - interval '1 hour'") == [["1"]]
     assert desk.json("import-prismguard", "default", old) == [
-        {"profile": "default", "yaml": printed.stdout}, {"profile": "default", "rows": 5, "stored": 4, "broken": 4}]
+        {"profile": "default", "yaml": printed.stdout}, told(5, 4, 4)]
     (old / "history.db").write_bytes(b"no database at all")
     assert "not well formed" in desk.run("import-prismguard", "default", old, code=1).stderr
     (old / "history.db").unlink()
@@ -363,7 +370,7 @@ def test_only_what_names_texts_needs_the_hash_key(desk, cluster):
     desk.run("import", "default", desk.file("a.jsonl", [{"text": "one", "label": 1}]))
     (desk.folder / "hash").unlink()
     found, = desk.json("samples", "default")
-    assert found["text"] == "one"
+    assert found["text"] == "one\n"
     desk.run("samples", "default", "show", found["hash"])
     desk.run("samples", "default", "relabel", found["hash"], "pass")
     assert "hash_key_file cannot be read" in desk.run("samples", "delete", "--key", "team-a", code=1).stderr

@@ -73,9 +73,9 @@ static void a_batch_has_so_many_bytes(void **state)
     assert_non_null(text);
     begin(&desk, "bytes", true);
     memset(text, 'x', SAMPLE_TEXT_BYTES_MAX);
-    for (int index = 0; index < 8; index++) { /* of 1 MiB */
+    for (int index = 0; index < 8; index++) { /* of 1 MiB with its end */
         text[0] = (char)('a' + index);
-        assert_status(STATUS_OK, add(&desk, (struct bytes){text, SAMPLE_TEXT_BYTES_MAX}, 0, STORE_IMPORT));
+        assert_status(STATUS_OK, add(&desk, (struct bytes){text, SAMPLE_TEXT_BYTES_MAX - 1}, 0, STORE_IMPORT));
         assert_int_equal(0, import_figures(desk.import).rows);
     }
     assert_status(STATUS_OK, add(&desk, BYTES("1"), 0, STORE_IMPORT));
@@ -98,7 +98,65 @@ static void the_stronger_label_stands(void **state)
     assert_status(STATUS_OK, import_flush(desk.import));
     assert_int_equal(4, import_figures(desk.import).rows);
     assert_int_equal(2, import_figures(desk.import).stored);
-    assert_int_equal(1, samples_number(desk.db, "select count(*) from samples where text = 'one' and label = 1 and source = 3"));
+    assert_int_equal(1, samples_number(desk.db, "select count(*) from samples where text = E'one\\n' and label = 1 and source = 3"));
+    end(&desk);
+}
+
+/* How many facts are of a text that is judged, byte for byte. */
+static int64_t known(struct desk *desk, struct bytes judged, const char *more)
+{
+    char hash[2 * TEXT_HASH_BYTES + 1], sql[256];
+    unsigned char raw[TEXT_HASH_BYTES];
+
+    secret_text_hash(raw, hash_key, judged);
+    for (size_t index = 0; index < sizeof raw; index++) {
+        (void)snprintf(hash + 2 * index, 3, "%02x", raw[index]);
+    }
+    (void)snprintf(sql, sizeof sql, "select count(*) from verdicts where text_hash = '\\x%s' %s", hash, more);
+    return samples_number(desk->db, sql);
+}
+
+static void a_text_is_known_as_the_gateway_has_it_judged(void **state)
+{
+    struct desk desk;
+
+    (void)state;
+    begin(&desk, "ended", true);
+    assert_status(STATUS_OK, add(&desk, BYTES("one"), 0, STORE_IMPORT));
+    assert_status(STATUS_OK, import_flush(desk.import));
+    assert_int_equal(1, known(&desk, BYTES("one\n"), "and label = 0"));
+    assert_status(STATUS_OK, add(&desk, BYTES("one\n"), 1, STORE_PERSON));
+    assert_status(STATUS_OK, import_flush(desk.import));
+    assert_int_equal(1, known(&desk, BYTES("one\n"), "and label = 1 and source = 3"));
+    assert_int_equal(1, samples_number(desk.db, "select count(*) from samples"));
+    assert_int_equal(1, samples_number(desk.db, "select count(*) from samples where text = E'one\\n' and label = 1"));
+    assert_status(STATUS_OK, add(&desk, BYTES("one\n\n"), 0, STORE_IMPORT));
+    assert_status(STATUS_OK, add(&desk, BYTES("one\r"), 0, STORE_IMPORT));
+    assert_status(STATUS_OK, import_flush(desk.import));
+    assert_int_equal(1, known(&desk, BYTES("one\n\n"), ""));
+    assert_int_equal(1, known(&desk, BYTES("one\r\n"), ""));
+    assert_int_equal(3, samples_number(desk.db, "select count(*) from verdicts"));
+    end(&desk);
+}
+
+static void the_longest_text_is_known_as_all_are_and_stored_without_its_end(void **state)
+{
+    struct desk desk;
+    char *text = malloc(SAMPLE_TEXT_BYTES_MAX + 1);
+
+    (void)state;
+    assert_non_null(text);
+    memset(text, 'x', SAMPLE_TEXT_BYTES_MAX);
+    text[SAMPLE_TEXT_BYTES_MAX] = '\n';
+    begin(&desk, "longest", true);
+    assert_status(STATUS_OK, add(&desk, (struct bytes){text, SAMPLE_TEXT_BYTES_MAX}, 1, STORE_IMPORT));
+    assert_status(STATUS_OK, add(&desk, (struct bytes){text, SAMPLE_TEXT_BYTES_MAX - 1}, 1, STORE_IMPORT));
+    assert_status(STATUS_OK, add(&desk, BYTES("another"), 0, STORE_IMPORT));
+    assert_status(STATUS_OK, import_flush(desk.import));
+    assert_int_equal(1, known(&desk, (struct bytes){text, SAMPLE_TEXT_BYTES_MAX + 1}, "and label = 1 and category = 'spam'"));
+    assert_int_equal(2, samples_number(desk.db, "select count(*) from samples where label = 1 and octet_length(text) = 1048576"));
+    assert_int_equal(1, samples_number(desk.db, "select count(*) from samples where text = E'another\\n' and label = 0"));
+    free(text);
     end(&desk);
 }
 
@@ -112,6 +170,8 @@ static void a_hash_may_be_all_that_is_kept(void **state)
     assert_status(STATUS_OK, add(&desk, BYTES("two"), 0, STORE_IMPORT));
     assert_status(STATUS_OK, import_flush(desk.import));
     assert_int_equal(2, samples_number(desk.db, "select count(*) from verdicts"));
+    assert_int_equal(1, known(&desk, BYTES("one\n"), "and label = 1 and category = 'spam'"));
+    assert_int_equal(1, known(&desk, BYTES("two\n"), "and label = 0 and category is null"));
     assert_int_equal(0, samples_number(desk.db, "select count(*) from samples"));
     end(&desk);
 }
@@ -136,6 +196,8 @@ int main(void)
         cmocka_unit_test(a_batch_has_so_many_rows),   cmocka_unit_test(a_batch_has_so_many_bytes),
         cmocka_unit_test(the_stronger_label_stands),  cmocka_unit_test(a_hash_may_be_all_that_is_kept),
         cmocka_unit_test(another_schema_takes_nothing),
+        cmocka_unit_test(a_text_is_known_as_the_gateway_has_it_judged),
+        cmocka_unit_test(the_longest_text_is_known_as_all_are_and_stored_without_its_end),
     };
 
     assert_status(STATUS_OK, secret_start());
