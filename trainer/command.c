@@ -65,7 +65,8 @@ static const struct command_kind kinds[] = {
      "and labelled_us; CSV has them as columns, named in its first line. Broken rows are counted and passed over.\n"
      "A text is known by the hash of what is judged when a client sends it as one message: with a line feed behind it,\n"
      "where it does not end with one. So its label decides of what clients send and a model is unsure of, and an import that\n"
-     "was interrupted, or is made twice, stores each once. A person's label is never overwritten by another source.\n",
+     "was interrupted, or is made twice, stores each text once; the second time its labels take the place of the first\n"
+     "one's, which are older. A person's label is never overwritten by another source.\n",
      2, 2, BIT(COMMAND_FORMAT) | BIT(COMMAND_SOURCE), true, false, true, command_import},
     {"import-prismguard", "PROFILE DIR", "take over a profile of PrismGuard: its settings as YAML, its history of SQLite",
      "DIR is PrismGuard's configs/mod_profiles/NAME. Its profile.json is printed as a profile of prismguard.yaml; where it\n"

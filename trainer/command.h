@@ -82,6 +82,10 @@ MUST_CHECK bool command_profile(const struct command *command, bool make, int64_
 /* What share of the texts a model decides, and of those the share in which it is right: NaN where it decides none. */
 void command_tell_decided(const struct command *command, double decided, double agreement);
 
+/* What became of the rows of an import, with those that were broken; as text behind `mark`. */
+struct import;
+void command_tell_import(const struct command *command, const struct import *import, int64_t broken, const char *mark);
+
 enum { COMMAND_TIME_BYTES = 32 };
 
 /* A time in microseconds since 1970 as people and programs read it: 2026-11-26T22:45:00Z; "?" of one that has no such form. */

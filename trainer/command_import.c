@@ -97,20 +97,24 @@ static enum status read_all(struct reading *reading, bool *out_store_failed)
     return status;
 }
 
-static void report(const struct reading *reading)
+void command_tell_import(const struct command *command, const struct import *import, int64_t broken, const char *mark)
 {
-    const struct import_figures figures = import_figures(reading->import);
-    const struct command *command = reading->command;
+    const struct import_figures figures = import_figures(import);
 
     if (command->options[COMMAND_JSON] != NULL) {
-        (void)fprintf(command->out, "{\"profile\":\"%s\",\"rows\":%" PRId64 ",\"stored\":%" PRId64 ",\"broken\":%" PRId64 "}\n",
-                      command->profile->name, figures.rows, figures.stored, reading->broken);
+        (void)fprintf(command->out,
+                      "{\"profile\":\"%s\",\"rows\":%" PRId64 ",\"stored\":%" PRId64 ",\"new\":%" PRId64 ",\"replaced\":%" PRId64
+                      ",\"known\":%" PRId64 ",\"broken\":%" PRId64 "}\n",
+                      command->profile->name, figures.rows, figures.stored, figures.added, figures.stored - figures.added,
+                      figures.rows - figures.stored, broken);
         return;
     }
     (void)fprintf(command->out,
-                  "%s: %" PRId64 " rows, %" PRId64 " stored, %" PRId64 " twice or known by a stronger or newer label, %" PRId64
-                  " broken\n",
-                  command->profile->name, figures.rows, figures.stored, figures.rows - figures.stored, reading->broken);
+                  "%s%s: %" PRId64 " rows, %" PRId64 " stored (%" PRId64 " new, %" PRId64
+                  " in place of a weaker or an older label), %" PRId64
+                  " twice or known by the same, a stronger or a newer label, %" PRId64 " broken\n",
+                  mark, command->profile->name, figures.rows, figures.stored, figures.added, figures.stored - figures.added,
+                  figures.rows - figures.stored, broken);
 }
 
 static int import_file(struct command *command, FILE *in, enum record_format format, int source)
@@ -142,7 +146,7 @@ static int import_file(struct command *command, FILE *in, enum record_format for
     }
     progress_end(&reading.progress);
     if (reading.import != NULL) {
-        report(&reading); /* also of one that failed: what it stored stays */
+        command_tell_import(command, reading.import, reading.broken, ""); /* also of one that failed: what it stored stays */
     }
     if (store_failed) {
         code = command_fail_store(command, "the database (what is stored stays; the file may be imported again)", status);

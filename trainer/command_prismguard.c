@@ -175,7 +175,6 @@ static int import_history(struct command *command, const char *path)
                                      .hash_key = command->hash_key,
                                      .with_text = command->profile->store == STORE_TEXT};
     struct moving moving = {.started_us = (int64_t)clock_wall_us()};
-    struct import_figures figures;
     int64_t broken = 0;
     enum status status;
 
@@ -190,13 +189,8 @@ static int import_history(struct command *command, const char *path)
         return command_fail(command, path, status_sentence(status));
     }
     status = move(command, path, &moving, &broken);
-    figures = import_figures(moving.import);
+    command_tell_import(command, moving.import, broken, "# "); /* behind the YAML */
     import_close(&moving.import);
-    (void)fprintf(command->out,
-                  command->options[COMMAND_JSON] != NULL
-                      ? "{\"profile\":\"%s\",\"rows\":%" PRId64 ",\"stored\":%" PRId64 ",\"broken\":%" PRId64 "}\n"
-                      : "# %s: %" PRId64 " rows of the history, %" PRId64 " stored, %" PRId64 " broken\n",
-                  command->profile->name, figures.rows, figures.stored, broken);
     if (status == STATUS_OK) {
         return PROGRAM_OK;
     }

@@ -39,7 +39,7 @@ void import_close(struct import **import)
 enum status import_flush(struct import *import)
 {
     const char *at = import->bytes.data;
-    int64_t stored = 0;
+    struct store_put put;
     size_t count = import->count;
     enum status status;
 
@@ -54,12 +54,13 @@ enum status import_flush(struct import *import)
         label->text.data = import->options.with_text ? at : NULL;
         at += label->text.count;
     }
-    status = store_put_labels(import->options.store, import->options.profile_id, import->labels, count, &stored);
+    status = store_put_labels(import->options.store, import->options.profile_id, import->labels, count, &put);
     import->count = 0;
     buffer_clear(&import->bytes);
     if (status == STATUS_OK) {
         import->figures.rows += (int64_t)count;
-        import->figures.stored += stored;
+        import->figures.added += put.added;
+        import->figures.stored += put.added + put.replaced;
     }
     return status;
 }

@@ -33,7 +33,8 @@ struct import_row { /* borrowed for the call */
 
 struct import_figures {
     int64_t rows;   /* written, whatever became of them */
-    int64_t stored; /* of them: now the label of their text */
+    int64_t stored; /* of them: now the label of their text, and not the very one that it had */
+    int64_t added;  /* of those: nothing was known of their text */
 };
 
 MUST_CHECK enum status import_open(struct import **out, const struct import_options *options);

@@ -24,8 +24,10 @@ enum status store_read_epoch(struct store *store, int64_t *out)
 }
 
 enum status store_put_labels(struct store *store, int64_t profile_id, const struct store_label *labels, size_t count,
-                             int64_t *out_stored)
+                             struct store_put *out)
 {
+    enum { WON, UNKNOWN, SAME, FOUND };
+    int64_t found[FOUND];
     struct bytes hashes[SAMPLE_BATCH_MAX], categories[SAMPLE_BATCH_MAX], texts[SAMPLE_BATCH_MAX];
     int64_t numbers[SAMPLE_BATCH_MAX], sources[SAMPLE_BATCH_MAX], drawn[SAMPLE_BATCH_MAX], labelled[SAMPLE_BATCH_MAX];
     const struct db_value values[] = {
@@ -53,10 +55,23 @@ enum status store_put_labels(struct store *store, int64_t profile_id, const stru
         texts[index] = label->text;
         labelled[index] = label->labelled_us;
     }
-    /* The version is looked at with each batch, as a trainer may raise it any time: no row is no such version. */
-    status = store_numbers(store,
-                           "select sample_put($1::int, $2, $3, $4, $5, $6, $7, $8) from schema_version where version = $9",
-                           values, sizeof values / sizeof *values, out_stored, 1);
+    /* The version is looked at with each batch, as a trainer may raise it any time: no row is no such version. What is counted
+     * beside sample_put is what there was before it: a statement does not see what a function that it calls writes. Each fact is
+     * looked up by itself: of tables that nobody has analyzed yet the planner would rather read all facts of the profile. */
+    status = store_numbers(
+        store,
+        "select sample_put($1::int, $2, $3, $4, $5, $6, $7, $8), "
+        "(select count(distinct h) from unnest($2) h) - met.texts, met.same from schema_version, "
+        "(select count(distinct n.h) as texts, count(distinct n.h) filter (where v.label = n.l and v.source = n.s "
+        "and v.category is not distinct from n.c and (v.has_text or n.t is null) "
+        "and v.labelled_at = timestamptz 'epoch' + n.a * interval '1 microsecond') as same "
+        "from unnest($2, $3, $4, $6, $7, $8) n(h, l, s, c, t, a), "
+        "lateral (select * from verdicts where profile_id = $1::int and text_hash = n.h limit 1) v) met where version = $9",
+        values, sizeof values / sizeof *values, found, FOUND);
+    if (status == STATUS_OK) {
+        out->added = found[UNKNOWN] < found[WON] ? found[UNKNOWN] : found[WON];
+        out->replaced = found[WON] - out->added > found[SAME] ? found[WON] - out->added - found[SAME] : 0;
+    }
     return status == STATUS_NOT_FOUND ? STATUS_UNSUPPORTED : status;
 }
 

