@@ -62,7 +62,9 @@ static const struct command_kind kinds[] = {
      1, 1, 0, false, false, false, command_unpin},
     {"import", "PROFILE FILE", "store labelled texts of a file of JSON lines or CSV (-: of standard input)",
      "JSON lines have the keys text and label (pass or violation, 0 or 1, false or true), and may have category, source\n"
-     "and labelled_us; CSV has them as columns, named in its first line. Broken rows are counted and passed over.\n"
+     "and labelled_us (microseconds since 1970, UTC); CSV has them as columns, named in its first line. source and\n"
+     "labelled_us are read with --source file alone; else all rows are of one source, and labelled now. Broken rows are\n"
+     "counted and passed over.\n"
      "A text is known by the hash of what is judged when a client sends it as one message: with a line feed behind it,\n"
      "where it does not end with one. So its label decides of what clients send and a model is unsure of, and an import that\n"
      "was interrupted, or is made twice, stores each text once; the second time its labels take the place of the first\n"

@@ -138,6 +138,9 @@ static int import_file(struct command *command, FILE *in, enum record_format for
     if (status == STATUS_MALFORMED) {
         return command_fail(command, command->arguments[1], "its first line does not name the columns text and label");
     }
+    if (status == STATUS_OK && source != BY_FILE) {
+        records_pass_over_origins(reading.records);
+    }
     if (status == STATUS_OK) {
         status = import_open(&reading.import, &options);
     }

@@ -24,6 +24,7 @@ enum { SOURCES = sizeof source_names / sizeof source_names[0] };
 struct records {
     FILE *in;
     enum record_format format;
+    bool without_origins; /* who labelled a text, and when, is not read */
     uint64_t bytes;
     uint64_t line;       /* of the next byte, from 1 */
     uint64_t begun_line; /* of the record */
@@ -330,6 +331,11 @@ void records_close(struct records **records)
 }
 
 /* The values of a JSON line as they would stand in CSV. */
+static bool is_read(const struct records *records, size_t column)
+{
+    return !records->without_origins || (column != COLUMN_SOURCE && column != COLUMN_LABELLED);
+}
+
 static enum status read_object(struct records *records, struct bytes values[COLUMNS])
 {
     struct json *json = &records->json;
@@ -346,7 +352,7 @@ static enum status read_object(struct records *records, struct bytes values[COLU
     for (size_t column = 0; status == STATUS_OK && column < COLUMNS; column++) {
         const struct json_token *value = json_member(json, &json->tokens[0], column_names[column]);
 
-        if (value == NULL || value->type == JSON_NULL) {
+        if (value == NULL || value->type == JSON_NULL || !is_read(records, column)) {
             continue;
         }
         if (value->type == JSON_STRING) {
@@ -373,7 +379,7 @@ static enum status read_row(struct records *records, struct bytes values[COLUMNS
         return broken(records, "its quotes do not stand around whole fields, or it has too many fields");
     }
     for (size_t column = 0; status == STATUS_OK && column < COLUMNS; column++) {
-        if (records->columns[column] < count) {
+        if (records->columns[column] < count && is_read(records, column)) {
             values[column] = fields[records->columns[column]];
         }
     }
@@ -441,6 +447,11 @@ static enum status understand(struct records *records, const struct bytes values
     }
     *out = record;
     return STATUS_OK;
+}
+
+void records_pass_over_origins(struct records *records)
+{
+    records->without_origins = true;
 }
 
 enum status records_next(struct records *records, struct record *out)

@@ -39,6 +39,9 @@ struct record {
 MUST_CHECK enum status records_open(struct records **out, enum record_format format, FILE *in);
 void records_close(struct records **records);
 
+/* From now on source and labelled_us are passed over as other keys are, whatever they hold. */
+void records_pass_over_origins(struct records *records);
+
 /* The next record, lent until the next call. STATUS_MALFORMED: it is broken, and the next may be asked for; STATUS_CLOSED at the
  * end of the file, STATUS_IO when it cannot be read, STATUS_NO_MEMORY. Empty lines are passed over. */
 MUST_CHECK enum status records_next(struct records *records, struct record *out);

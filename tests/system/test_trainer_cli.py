@@ -132,6 +132,17 @@ def test_an_import_says_what_became_of_its_rows(desk):
                     "10 twice or known by the same, a stronger or a newer label, 0 broken\n")
 
 
+def test_who_labelled_a_text_and_when_is_read_where_the_file_is_asked_for_it(desk, cluster):
+    rows = [{"text": "one", "label": 1, "source": "person", "labelled_us": 10 ** 15},
+            {"text": "two", "label": 1, "source": "nobody", "labelled_us": "soon"}]
+    path = desk.file("a.jsonl", rows)
+    assert desk.json("import", "default", path) == [told(2, 2, 0)]
+    recent = "select count(*) from verdicts where source = 1 and labelled_at > now() - interval '1 hour'"
+    assert cluster.query(recent) == [["2"]]
+    assert desk.json("import", "default", path, "--source", "file") == [told(1, 1, 1, new=0)]
+    assert cluster.query("select source, extract(epoch from labelled_at)::int from verdicts order by source")[1] == ["3", "1000000000"]
+
+
 def test_every_label_is_exported_however_many_pages_they_fill(desk):
     rows = [{"text": f"text number {number}", "label": number % 2} for number in range(600)]
     desk.run("import", "default", desk.file("a.jsonl", rows))

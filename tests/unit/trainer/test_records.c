@@ -67,6 +67,34 @@ static void a_line_of_json_has_all_that_a_label_has(void **state)
     take_back(&given);
 }
 
+static void who_labelled_and_when_may_be_passed_over_whatever_they_hold(void **state)
+{
+    static const struct {
+        enum record_format format;
+        const char *content;
+    } files[] = {
+        {RECORD_JSONL, "{\"text\":\"a\",\"label\":1,\"source\":\"nobody\",\"labelled_us\":{\"at\":1}}"},
+        {RECORD_CSV, "label,source,text,labelled_us\n1,nobody,a,99999999999999999999\n"},
+    };
+
+    (void)state;
+    for (size_t index = 0; index < sizeof files / sizeof files[0]; index++) {
+        struct given given;
+        struct record record;
+
+        give(&given, files[index].format, bytes_of(files[index].content));
+        expect_status(&given, STATUS_MALFORMED);
+        take_back(&given);
+        give(&given, files[index].format, bytes_of(files[index].content));
+        records_pass_over_origins(given.records);
+        assert_status(STATUS_OK, records_next(given.records, &record));
+        assert_bytes("a", record.text);
+        assert_true(record.label == 1 && record.source == 0 && record.labelled_us == 0);
+        expect_status(&given, STATUS_CLOSED);
+        take_back(&given);
+    }
+}
+
 static void a_line_that_is_broken_is_passed_over(void **state)
 {
     static const char *const broken[] = {
@@ -332,6 +360,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_line_of_json_has_all_that_a_label_has),
+        cmocka_unit_test(who_labelled_and_when_may_be_passed_over_whatever_they_hold),
         cmocka_unit_test(a_line_that_is_broken_is_passed_over),
         cmocka_unit_test(columns_are_found_by_their_names),
         cmocka_unit_test(a_row_that_is_broken_is_passed_over),
