@@ -127,10 +127,16 @@ static int import_file(struct command *command, FILE *in, enum record_format for
     enum status status;
     int code = PROGRAM_OK;
 
+    if (fstat(fileno(in), &file) != 0) {
+        return command_fail(command, command->arguments[1], "it cannot be read");
+    }
+    if (S_ISDIR(file.st_mode)) { /* which opens as a file does, and fails only when it is read */
+        return command_fail(command, command->arguments[1], "it is a directory");
+    }
     if (!command_profile(command, true, &options.profile_id)) {
         return PROGRAM_FAILED;
     }
-    if (fstat(fileno(in), &file) == 0 && S_ISREG(file.st_mode)) {
+    if (S_ISREG(file.st_mode)) {
         reading.file_bytes = (double)file.st_size;
     }
     progress_begin(&reading.progress, command->errors, isatty(fileno(command->errors)) == 1, "import");

@@ -143,6 +143,10 @@ def test_who_labelled_a_text_and_when_is_read_where_the_file_is_asked_for_it(des
     assert cluster.query("select source, extract(epoch from labelled_at)::int from verdicts order by source")[1] == ["3", "1000000000"]
 
 
+def test_a_directory_is_said_to_be_one(desk):
+    assert desk.run("import", "default", desk.folder, code=1).stderr == f"prismguard-trainer import: {desk.folder}: it is a directory\n"
+
+
 def test_every_label_is_exported_however_many_pages_they_fill(desk):
     rows = [{"text": f"text number {number}", "label": number % 2} for number in range(600)]
     desk.run("import", "default", desk.file("a.jsonl", rows))
