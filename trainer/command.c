@@ -52,9 +52,10 @@ static const struct command_kind kinds[] = {
      1, 1, BIT(COMMAND_VERSION), false, false, false, command_models},
     {"publish", "PROFILE VERSION", "make a version live, also one that was refused", "",
      2, 2, 0, false, false, false, command_publish},
-    {"rollback", "PROFILE", "back to the version that was live before",
-     "The one that is live now is refused from then on. A later training may still replace what is live: pin does not\n"
-     "let it.\n",
+    {"rollback", "PROFILE", "end the trial of a version, or else go back to the one that was live before",
+     "While a version is on trial it is the one that goes, and what is live stays; without one the live version goes. It\n"
+     "is refused from then on. A later training may still replace what is live: pin does not let it. --json: the live\n"
+     "version as `models` has it, with rolled_back (the version that went) and was_on_trial.\n",
      1, 1, 0, false, false, false, command_rollback},
     {"pin", "PROFILE VERSION", "make a version live and keep it so, whatever is trained", "",
      2, 2, 0, false, false, false, command_pin},

@@ -32,7 +32,8 @@ static enum status put_line(const struct command *command, struct json_writer *w
     return status;
 }
 
-static enum status print_json(const struct command *command, const struct store_version *version)
+static enum status print_json(const struct command *command, const struct store_version *version,
+                              const struct store_retreat *retreat)
 {
     struct buffer line;
     struct json_writer writer;
@@ -55,6 +56,11 @@ static enum status print_json(const struct command *command, const struct store_
     json_write_raw(&writer, version->figures);
     json_write_key(&writer, "trial");
     json_write_raw(&writer, version->trial.count == 0 ? BYTES("null") : version->trial);
+    if (retreat != NULL) {
+        json_write_integer_member(&writer, "rolled_back", retreat->gone_version);
+        json_write_key(&writer, "was_on_trial");
+        json_write_bool(&writer, retreat->was_on_trial);
+    }
     json_write_object_end(&writer);
     status = put_line(command, &writer, &line);
     buffer_free(&line);
@@ -151,16 +157,23 @@ static void print_all(const struct command *command, const struct json *figures)
     }
 }
 
+/* What on_version is called with. */
+struct listing {
+    const struct command *command;
+    const struct store_retreat *retreat; /* the version is what it left; NULL = no rollback */
+};
+
 static enum status on_version(void *context, const struct store_version *version)
 {
-    const struct command *command = context;
+    const struct listing *listing = context;
+    const struct command *command = listing->command;
     struct json figures;
     struct json trial;
     char when[COMMAND_TIME_BYTES];
     enum status status;
 
     if (command->options[COMMAND_JSON] != NULL) {
-        return print_json(command, version);
+        return print_json(command, version, listing->retreat);
     }
     command_write_time(when, version->made_at_us);
     json_init(&figures);
@@ -216,7 +229,8 @@ static int no_version(const struct command *command, enum status status)
 
 int command_models(struct command *command)
 {
-    const struct store_version_reader reader = {on_version, command};
+    struct listing listing = {.command = command};
+    const struct store_version_reader reader = {on_version, &listing};
     int64_t profile_id, version;
     enum status status;
 
@@ -237,9 +251,10 @@ int command_models(struct command *command)
 }
 
 /* The version that is live now, as `models` would show it. */
-static int show_live(struct command *command, int64_t profile_id)
+static int show_live(const struct command *command, int64_t profile_id, const struct store_retreat *retreat)
 {
-    const struct store_version_reader reader = {on_version, command};
+    struct listing listing = {command, retreat};
+    const struct store_version_reader reader = {on_version, &listing};
     enum status status = store_show_version(command->store, profile_id, 0, &reader);
 
     return status == STATUS_OK ? PROGRAM_OK : no_version(command, status);
@@ -284,7 +299,7 @@ static int choose(struct command *command, enum status (*how)(struct store *stor
         return code;
     }
     status = how(command->store, profile_id, version);
-    return status == STATUS_OK ? show_live(command, profile_id) : no_version(command, status);
+    return status == STATUS_OK ? show_live(command, profile_id, NULL) : no_version(command, status);
 }
 
 int command_publish(struct command *command)
@@ -299,17 +314,22 @@ int command_pin(struct command *command)
 
 int command_rollback(struct command *command)
 {
-    int64_t profile_id, version;
+    struct store_retreat retreat;
+    int64_t profile_id;
     enum status status;
 
     if (!command_profile(command, false, &profile_id)) {
         return PROGRAM_FAILED;
     }
-    status = store_rollback(command->store, profile_id, &version);
+    status = store_rollback(command->store, profile_id, &retreat);
     if (status == STATUS_NOT_FOUND) {
         return command_fail(command, command->arguments[0], "it has no version that was live before");
     }
-    return status == STATUS_OK ? show_live(command, profile_id) : no_version(command, status);
+    if (status == STATUS_OK && retreat.was_on_trial && command->options[COMMAND_JSON] == NULL) {
+        (void)fprintf(command->out, "%s: the trial of version %" PRId64 " is over; what is live stays\n", command->arguments[0],
+                      retreat.gone_version);
+    }
+    return status == STATUS_OK ? show_live(command, profile_id, &retreat) : no_version(command, status);
 }
 
 int command_unpin(struct command *command)
@@ -325,7 +345,7 @@ int command_unpin(struct command *command)
         (void)fprintf(command->errors, "prismguard-trainer unpin: %s: it was not pinned\n", command->arguments[0]);
         return COMMAND_REFUSED;
     }
-    return status == STATUS_OK ? show_live(command, profile_id) : no_version(command, status);
+    return status == STATUS_OK ? show_live(command, profile_id, NULL) : no_version(command, status);
 }
 
 /* The rows that no training sees, gathered from a draw as a training makes it. */

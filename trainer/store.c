@@ -270,7 +270,7 @@ static enum status delete_old_versions(struct store *store, int64_t profile_id, 
                   old, 2, NULL);
 }
 
-/* The steps of store_publish between begin and commit. */
+/* The steps of store_publish, in its transaction. */
 static enum status write_version(struct store *store, const struct store_model *model, int64_t *out_version,
                                  enum store_end *out_end)
 {
@@ -319,14 +319,12 @@ static enum status write_version(struct store *store, const struct store_model *
     return status == STATUS_OK ? delete_old_versions(store, model->profile_id, *out_version) : status;
 }
 
-enum status store_publish(struct store *store, const struct store_model *model, int64_t *out_version, enum store_end *out_end)
+enum status store_transact(struct store *store, enum status (*work)(struct store *store, void *context), void *context)
 {
-    enum store_end end = STORE_REFUSED;
-    int64_t version = 0;
     enum status status = db_run(store->db, "begin", NULL, 0, NULL);
 
     if (status == STATUS_OK) {
-        status = write_version(store, model, &version, &end);
+        status = work(store, context);
     }
     if (status == STATUS_OK) {
         status = db_run(store->db, "commit", NULL, 0, NULL);
@@ -335,9 +333,30 @@ enum status store_publish(struct store *store, const struct store_model *model, 
 
         (void)ignored; /* the first failure is the one to tell */
     }
+    return status;
+}
+
+struct publication {
+    const struct store_model *model;
+    int64_t version;
+    enum store_end end;
+};
+
+static enum status publish(struct store *store, void *context)
+{
+    struct publication *publication = context;
+
+    return write_version(store, publication->model, &publication->version, &publication->end);
+}
+
+enum status store_publish(struct store *store, const struct store_model *model, int64_t *out_version, enum store_end *out_end)
+{
+    struct publication publication = {.model = model, .end = STORE_REFUSED};
+    enum status status = store_transact(store, publish, &publication);
+
     if (status == STATUS_OK) {
-        *out_version = version;
-        *out_end = end;
+        *out_version = publication.version;
+        *out_end = publication.end;
     }
     return status;
 }

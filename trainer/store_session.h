@@ -17,4 +17,8 @@ struct store {
 MUST_CHECK enum status store_numbers(struct store *store, const char *sql, const struct db_value *values,
                                      size_t value_count, int64_t *out, size_t out_count);
 
+/* `work` in a transaction: committed when it returns STATUS_OK, else as if it had not been. Returns the first failure. */
+MUST_CHECK enum status store_transact(struct store *store, enum status (*work)(struct store *store, void *context),
+                                      void *context);
+
 #endif

@@ -1,4 +1,4 @@
-/* store_versions: one query that describes versions, and a function of the schema for each choice. */
+/* store_versions: one query that describes versions, and a function of the schema for each choice but the end of a trial. */
 #include "trainer/store_versions.h"
 #include "trainer/store_session.h"
 
@@ -124,9 +124,76 @@ enum status store_publish_version(struct store *store, int64_t profile_id, int64
     return choose(store, "select model_publish($1::int, $2)", profile_id, &version, &live);
 }
 
-enum status store_rollback(struct store *store, int64_t profile_id, int64_t *out_version)
+/* The versions in use, 0 = none: the live one, and the one on trial. */
+struct in_use {
+    int64_t live;
+    int64_t on_trial;
+};
+
+static enum status look_at_use(struct store *store, int64_t profile_id, struct in_use *out)
 {
-    return choose(store, "select model_rollback($1::int)", profile_id, NULL, out_version);
+    const struct db_value profile = {.type = DB_BIGINT, .bigint = profile_id};
+    int64_t found[2];
+    enum status status = store_numbers(store,
+                                       "select coalesce(max(version) filter (where status = 'live'), 0), "
+                                       "coalesce(max(version) filter (where status = 'canary'), 0) "
+                                       "from models where profile_id = $1",
+                                       &profile, 1, found, 2);
+
+    if (status == STATUS_OK) {
+        *out = (struct in_use){.live = found[0], .on_trial = found[1]};
+    }
+    return status;
+}
+
+struct retreat {
+    int64_t profile_id;
+    struct in_use seen; /* before it was our turn */
+    struct store_retreat done;
+};
+
+/* Beneath the row of the epoch: nobody else ends a trial, or begins one, meanwhile. */
+static enum status retreat(struct store *store, void *context)
+{
+    struct retreat *retreat = context;
+    const struct db_value profile = {.type = DB_BIGINT, .bigint = retreat->profile_id};
+    struct in_use now;
+    enum status status = db_run(store->db, "select 1 from leader for update", NULL, 0, NULL);
+
+    if (status == STATUS_OK) {
+        status = look_at_use(store, retreat->profile_id, &now);
+    }
+    if (status != STATUS_OK) {
+        return status;
+    }
+    retreat->done = (struct store_retreat){.live_version = now.live, .gone_version = now.on_trial, .was_on_trial = true};
+    if (now.on_trial != 0) {
+        return db_run(store->db,
+                      "update models set status = 'refused', reason = 'rolled_back', change = nextval('model_change') "
+                      "where profile_id = $1 and status = 'canary'",
+                      &profile, 1, NULL);
+    }
+    if (retreat->seen.on_trial != 0 && retreat->seen.on_trial != now.live) {
+        retreat->done.gone_version = retreat->seen.on_trial;
+        return STATUS_OK; /* the leader was faster: the live one is not what was meant */
+    }
+    retreat->done.gone_version = now.live;
+    retreat->done.was_on_trial = false;
+    return choose(store, "select model_rollback($1::int)", retreat->profile_id, NULL, &retreat->done.live_version);
+}
+
+enum status store_rollback(struct store *store, int64_t profile_id, struct store_retreat *out)
+{
+    struct retreat wanted = {.profile_id = profile_id};
+    enum status status = look_at_use(store, profile_id, &wanted.seen);
+
+    if (status == STATUS_OK) {
+        status = store_transact(store, retreat, &wanted);
+    }
+    if (status == STATUS_OK) {
+        *out = wanted.done;
+    }
+    return status;
 }
 
 enum status store_pin(struct store *store, int64_t profile_id, int64_t version)

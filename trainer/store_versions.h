@@ -49,9 +49,17 @@ MUST_CHECK enum status store_read_version(struct store *store, int64_t profile_i
 /* Makes a version live, also one that was refused, and ends a trial: with the live version, that is all it does.
  * STATUS_NOT_FOUND; STATUS_CONFLICT when the profile is pinned. */
 MUST_CHECK enum status store_publish_version(struct store *store, int64_t profile_id, int64_t version);
-/* Back to the version that was live before the live one, which is refused from then on. STATUS_NOT_FOUND when there is none;
- * STATUS_CONFLICT as before. A later training may still replace it: pin it where that is not wanted. */
-MUST_CHECK enum status store_rollback(struct store *store, int64_t profile_id, int64_t *out_version);
+/* What a rollback did. */
+struct store_retreat {
+    int64_t live_version; /* now; 0 = none */
+    int64_t gone_version; /* that decides nothing any more */
+    bool was_on_trial;    /* it, and the live version is as it was */
+};
+/* What is newest of the versions that decide goes, and is refused from then on. One on trial: the live version stays. Without
+ * one, the live version: back to the one that was live before. Where the leader ends the trial while the rollback waits for its
+ * turn, it has nothing left to do, unless the version became live. STATUS_NOT_FOUND when there is none to go back to;
+ * STATUS_CONFLICT as before. A later training may still replace what is live: pin it where that is not wanted. */
+MUST_CHECK enum status store_rollback(struct store *store, int64_t profile_id, struct store_retreat *out);
 /* Makes a version live and keeps it so, whatever is trained, until store_unpin. STATUS_NOT_FOUND. */
 MUST_CHECK enum status store_pin(struct store *store, int64_t profile_id, int64_t version);
 /* STATUS_NOT_FOUND when it was not pinned. */

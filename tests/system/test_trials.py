@@ -149,6 +149,25 @@ def test_a_new_version_decides_its_part_and_is_promoted_when_it_holds(desk):
     assert {version for _, version in desk.ask(texts_of(GARDEN, 20, 0, 30000))} == {2}
 
 
+def test_a_rollback_in_a_trial_ends_the_trial_and_leaves_what_is_live(desk):
+    desk = desk(rate=1, canary=0.3)
+    desk.train((GARDEN, 0), (CRIME, 1))
+    desk.train((GARDEN, 0), (CRIME, 1), (SPAM, 1))
+    moderator = desk.stack.moderators[0]
+    gone = json.loads(desk.trainer("rollback", "default", "--json"))
+    assert (gone["version"], gone["status"], gone["rolled_back"], gone["was_on_trial"]) == (1, "live", 2, True)
+    assert desk.statuses() == {1: "live", 2: "refused"} and desk.models()[2]["reason"] == "rolled_back"
+    wait_until(lambda: moderator.metric("prismguard_moderator_trial_version", profile="default") == 0, what="the end of its trial")
+    assert {version for _, version in desk.ask(texts_of(GARDEN, 20, 0))} == {1}
+    assert desk.train((GARDEN, 0), (CRIME, 1), (SPAM, 1)) == 3
+    desk.trainer("publish", "default", 3)
+    assert desk.train((GARDEN, 0), (CRIME, 1), (SPAM, 1)) == 4
+    assert "the trial of version 4 is over; what is live stays\n      3  live" in desk.trainer("rollback", "default")
+    assert desk.statuses() == {1: "retired", 2: "refused", 3: "live", 4: "refused"}
+    gone = json.loads(desk.trainer("rollback", "default", "--json"))
+    assert (gone["version"], gone["rolled_back"], gone["was_on_trial"]) == (1, 3, False), "without a trial the live one goes"
+
+
 def test_a_version_that_lets_violations_pass_is_refused_and_nothing_else_changes(desk):
     desk = desk(rate=1, canary=0.3)
     desk.train((GARDEN, 0), (CRIME, 1))

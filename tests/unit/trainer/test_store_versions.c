@@ -5,6 +5,7 @@
 
 #include "trainer/store_versions.h"
 
+#include <pthread.h>
 #include <stdio.h>
 
 struct place {
@@ -150,25 +151,27 @@ static void any_version_can_be_made_live(void **state)
 static void a_rollback_goes_back_step_by_step_and_never_forth(void **state)
 {
     struct place place;
-    int64_t version = 0;
+    struct store_retreat done = {.live_version = 0};
 
     (void)state;
     open_place(&place, "back");
-    assert_status(STATUS_NOT_FOUND, store_rollback(place.store, place.profile_id, &version));
+    assert_status(STATUS_NOT_FOUND, store_rollback(place.store, place.profile_id, &done));
     (void)train(&place, true, false);
-    assert_status(STATUS_NOT_FOUND, store_rollback(place.store, place.profile_id, &version));
-    assert_int_equal(0, version);
+    assert_status(STATUS_NOT_FOUND, store_rollback(place.store, place.profile_id, &done));
+    assert_int_equal(0, done.live_version);
     (void)train(&place, true, false);
     (void)train(&place, true, false);
-    assert_status(STATUS_OK, store_rollback(place.store, place.profile_id, &version));
-    assert_int_equal(2, version);
+    assert_status(STATUS_OK, store_rollback(place.store, place.profile_id, &done));
+    assert_int_equal(2, done.live_version);
+    assert_int_equal(3, done.gone_version);
+    assert_false(done.was_on_trial);
     expect_versions(&place, "3 refused rolled_back, 2 live, 1 retired");
     (void)train(&place, true, false);
-    assert_status(STATUS_OK, store_rollback(place.store, place.profile_id, &version));
-    assert_int_equal(2, version); /* not 3, which was rolled back itself */
-    assert_status(STATUS_OK, store_rollback(place.store, place.profile_id, &version));
-    assert_int_equal(1, version);
-    assert_status(STATUS_NOT_FOUND, store_rollback(place.store, place.profile_id, &version));
+    assert_status(STATUS_OK, store_rollback(place.store, place.profile_id, &done));
+    assert_int_equal(2, done.live_version); /* not 3, which was rolled back itself */
+    assert_status(STATUS_OK, store_rollback(place.store, place.profile_id, &done));
+    assert_int_equal(1, done.live_version);
+    assert_status(STATUS_NOT_FOUND, store_rollback(place.store, place.profile_id, &done));
     expect_versions(&place, "4 refused rolled_back, 3 refused rolled_back, 2 refused rolled_back, 1 live");
     close_place(&place);
 }
@@ -177,7 +180,7 @@ static void a_rollback_goes_back_step_by_step_and_never_forth(void **state)
 static void the_version_to_roll_back_to_is_kept(void **state)
 {
     struct place place;
-    int64_t version = 0;
+    struct store_retreat done = {.live_version = 0};
 
     (void)state;
     open_place(&place, "kept");
@@ -188,8 +191,8 @@ static void the_version_to_roll_back_to_is_kept(void **state)
         (void)train(&place, false, false);
     }
     assert_int_equal(0, samples_number(place.db, "select count(*) from models where version = 1"));
-    assert_status(STATUS_OK, store_rollback(place.store, place.profile_id, &version));
-    assert_int_equal(2, version);
+    assert_status(STATUS_OK, store_rollback(place.store, place.profile_id, &done));
+    assert_int_equal(2, done.live_version);
     close_place(&place);
 }
 
@@ -198,7 +201,7 @@ static void a_pinned_version_stays_until_it_is_unpinned(void **state)
     struct told told = {.text = ""};
     const struct store_version_reader reader = {tell, &told};
     struct place place;
-    int64_t version = 0;
+    struct store_retreat done;
 
     (void)state;
     open_place(&place, "pinned");
@@ -214,7 +217,7 @@ static void a_pinned_version_stays_until_it_is_unpinned(void **state)
     assert_status(STATUS_OK, store_list_versions(place.store, place.profile_id, &reader));
     assert_true(told.pinned);
     assert_status(STATUS_CONFLICT, store_publish_version(place.store, place.profile_id, 2));
-    assert_status(STATUS_CONFLICT, store_rollback(place.store, place.profile_id, &version));
+    assert_status(STATUS_CONFLICT, store_rollback(place.store, place.profile_id, &done));
     assert_status(STATUS_OK, store_pin(place.store, place.profile_id, 3)); /* another one takes its place */
     assert_status(STATUS_OK, store_unpin(place.store, place.profile_id));
     assert_int_equal(STORE_LIVE, train(&place, true, false));
@@ -241,6 +244,88 @@ static void a_trial_needs_a_live_version_beside_it(void **state)
     (void)train(&place, true, false);
     expect_versions(&place, "6 live, 5 candidate superseded, 4 retired, 3 candidate superseded, 2 candidate superseded, "
                             "1 retired");
+    close_place(&place);
+}
+
+/* With an earlier version to go back to, and without. */
+static void a_rollback_ends_a_trial_first(void **state)
+{
+    struct store_retreat done;
+    struct place place;
+    int64_t before;
+
+    (void)state;
+    open_place(&place, "ends");
+    (void)train(&place, true, false);
+    assert_int_equal(STORE_CANARY, train(&place, true, true));
+    before = change_of(&place);
+    assert_status(STATUS_OK, store_rollback(place.store, place.profile_id, &done));
+    expect_versions(&place, "2 refused rolled_back, 1 live");
+    assert_true(done.was_on_trial && done.gone_version == 2 && done.live_version == 1);
+    assert_true(change_of(&place) > before); /* the moderators hear of it */
+    assert_status(STATUS_NOT_FOUND, store_rollback(place.store, place.profile_id, &done));
+    (void)train(&place, true, false);
+    assert_int_equal(STORE_CANARY, train(&place, true, true));
+    assert_status(STATUS_OK, store_rollback(place.store, place.profile_id, &done));
+    expect_versions(&place, "4 refused rolled_back, 3 live, 2 refused rolled_back, 1 retired");
+    assert_status(STATUS_OK, store_rollback(place.store, place.profile_id, &done));
+    assert_true(!done.was_on_trial && done.gone_version == 3 && done.live_version == 1);
+    expect_versions(&place, "4 refused rolled_back, 3 refused rolled_back, 2 refused rolled_back, 1 live");
+    close_place(&place);
+}
+
+struct waiting {
+    struct place *place;
+    struct store_retreat done;
+    enum status status;
+};
+
+static void *roll_back(void *context)
+{
+    struct waiting *waiting = context;
+
+    waiting->status = store_rollback(waiting->place->store, waiting->place->profile_id, &waiting->done);
+    return NULL;
+}
+
+/* While it waits for the row of the epoch, as behind a leader that ends the trial by `sql`. */
+static void roll_back_behind(struct place *place, const char *sql, struct waiting *waiting)
+{
+    struct db *leader = NULL;
+    pthread_t thread;
+
+    *waiting = (struct waiting){.place = place};
+    assert_status(STATUS_OK, db_open(&leader, &place->settings, "leader"));
+    assert_status(STATUS_OK, db_script(leader, "begin; select 1 from leader for update"));
+    assert_int_equal(0, pthread_create(&thread, NULL, roll_back, waiting));
+    while (samples_number(place->db, "select count(*) from pg_stat_activity where wait_event_type = 'Lock' "
+                                     "and datname = current_database()") == 0) {
+    }
+    assert_status(STATUS_OK, db_script(leader, sql));
+    assert_status(STATUS_OK, db_script(leader, "commit"));
+    assert_int_equal(0, pthread_join(thread, NULL));
+    assert_status(STATUS_OK, waiting->status);
+    db_close(&leader);
+}
+
+/* A live version that nobody complained of stays; one that just became live is what was meant. */
+static void a_rollback_that_comes_too_late_for_a_trial_means_its_version(void **state)
+{
+    struct waiting waiting;
+    struct place place;
+
+    (void)state;
+    open_place(&place, "late");
+    (void)train(&place, true, false);
+    (void)train(&place, true, false);
+    assert_int_equal(STORE_CANARY, train(&place, true, true));
+    roll_back_behind(&place, "select model_end_trial(1, 1, 3, 'refused', 'trial_recall')", &waiting);
+    expect_versions(&place, "3 refused trial_recall, 2 live, 1 retired");
+    assert_true(waiting.done.was_on_trial && waiting.done.gone_version == 3 && waiting.done.live_version == 2);
+    assert_int_equal(STORE_CANARY, train(&place, true, true));
+    roll_back_behind(&place, "select model_end_trial(1, 1, 4, 'live', '')", &waiting);
+    expect_versions(&place, "4 refused rolled_back, 3 refused trial_recall, 2 live, 1 retired");
+    assert_true(!waiting.done.was_on_trial && waiting.done.gone_version == 4 && waiting.done.live_version == 2);
     close_place(&place);
 }
 
@@ -274,6 +359,8 @@ int main(void)
         cmocka_unit_test(the_version_to_roll_back_to_is_kept),
         cmocka_unit_test(a_pinned_version_stays_until_it_is_unpinned),
         cmocka_unit_test(a_trial_needs_a_live_version_beside_it),
+        cmocka_unit_test(a_rollback_ends_a_trial_first),
+        cmocka_unit_test(a_rollback_that_comes_too_late_for_a_trial_means_its_version),
         cmocka_unit_test(a_choice_waits_for_the_row_of_the_epoch),
     };
 
