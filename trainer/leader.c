@@ -45,6 +45,7 @@ struct leader {
     bool profiles_added;    /* to the database, in this lead */
     struct store *store;
     int64_t epoch;
+    int64_t change; /* of `models`, when we last asked whether we lead */
     unsigned failures; /* in a row */
     const char *failed_at;
     enum status failure;
@@ -219,7 +220,7 @@ static enum status take_upkeep_turn(struct leader *leader)
 
 static enum status take_trials_turn(struct leader *leader)
 {
-    return trials_turn(leader->trials, leader->store, leader->epoch);
+    return trials_turn(leader->trials, leader->store, leader->epoch, leader->change);
 }
 
 /* All that were asked for, or LEADER_CANCELS_MAX of them: of those that are meant no two have different profiles, as one run is
@@ -270,16 +271,15 @@ static enum step lead(struct leader *leader)
 {
     /* The lease runs from before the question: that is when the answer was certainly still true. */
     uint64_t until_ms = clock_ms() + LEADER_LEASE_MS;
-    int64_t change = 0;
     enum status status;
 
     /* Without an answer the lease ends, and with it the lead: a run must not go on for a database that is gone. */
     store_answer_within(leader->store, LEADER_LEASE_MS);
-    status = store_check_epoch(leader->store, leader->epoch, &change);
+    status = store_check_epoch(leader->store, leader->epoch, &leader->change);
     if (status != STATUS_OK) {
         return fail(leader, "lead", status);
     }
-    publish_set(leader->publish, leader->epoch, change, until_ms);
+    publish_set(leader->publish, leader->epoch, leader->change, until_ms);
     store_answer_within(leader->store, LEADER_SESSION_MS);
     if (!leader->profiles_added) {
         status = add_profiles(leader);
@@ -296,6 +296,7 @@ static void let_go(struct leader *leader, const char *why)
 {
     publish_clear(leader->publish);
     schedule_cancel(leader->schedule);
+    trials_leave(leader->trials);
     store_close(&leader->store);
     atomic_store(&leader->unready, why);
     if (leader->epoch != 0) {

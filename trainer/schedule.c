@@ -26,7 +26,6 @@ struct course_series {
     struct series *rows[SAMPLE_LABELS];
     struct series *rows_broken[SAMPLE_LABELS];
     struct series *auc;
-    struct series *version;
     struct series *running;
     struct series *progress;
     struct series *new_samples;
@@ -114,8 +113,6 @@ static void find_series(struct course_series *out, struct metrics *metrics, cons
                                   labels, 1);
     out->progress = metrics_series(metrics, METRIC_GAUGE, "prismguard_trainer_progress",
                                    "Share of the training that is over, 0 to 1; 0 while none runs.", labels, 1);
-    out->version = metrics_series(metrics, METRIC_GAUGE, "prismguard_trainer_model_version",
-                                  "Version that the last good run of this process made live; 0 for none.", labels, 1);
     out->new_samples = metrics_series(metrics, METRIC_GAUGE, "prismguard_trainer_new_samples",
                                       "Samples since the last training began, counted up to min_samples of each label.", labels,
                                       1);
@@ -230,9 +227,6 @@ static void count_run(const struct schedule *schedule)
     }
     if (!isnan(result->figures.auc)) {
         series_set_real(series->auc, result->figures.auc);
-    }
-    if (result->end == TRAINING_LIVE) {
-        series_set(series->version, result->version);
     }
 }
 

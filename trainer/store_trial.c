@@ -12,8 +12,7 @@ static const char standings_sql[] =
     MICROSECONDS("(select max(v.drawn_at) from verdicts v where v.profile_id = p.profile_id and v.drawn_at is not null)")
     " from unnest($1) with ordinality w (name, place) join profiles p on p.name = w.name "
     "left join models l on l.profile_id = p.profile_id and l.status = 'live' "
-    "left join models c on c.profile_id = p.profile_id and c.status = 'canary' "
-    "where coalesce(l.version, c.version) is not null order by w.place";
+    "left join models c on c.profile_id = p.profile_id and c.status = 'canary' order by w.place";
 
 enum status store_list_standings(struct store *store, const struct bytes *names, size_t count, struct store_standing *out,
                                  size_t *out_count)

@@ -7,7 +7,7 @@
 
 #include "trainer/store.h"
 
-/* A profile that has a version in use. */
+/* A profile that the database knows. */
 struct store_standing {
     size_t name; /* its index */
     int64_t profile_id;

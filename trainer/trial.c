@@ -209,7 +209,8 @@ enum status trial_write(const struct trial_result *result, const struct profile_
 
 const char *trial_end_name(enum trial_end end)
 {
-    static const char *const names[TRIAL_ENDS] = {"on_trial", "promoted", "refused", "aside"};
+    static const char *const names[TRIAL_ENDS] = {"on_trial",  "promoted",    "refused",   "aside",
+                                                  "published", "rolled_back", "superseded"};
 
     assert(end >= 0 && end < TRIAL_ENDS);
     return names[end];

@@ -24,7 +24,16 @@
 #include "trainer/store_trial.h"
 #include "trainer/tally.h"
 
-enum trial_end { TRIAL_GOES_ON, TRIAL_PROMOTED, TRIAL_REFUSED, TRIAL_SET_ASIDE, TRIAL_ENDS };
+enum trial_end {
+    TRIAL_GOES_ON,
+    TRIAL_PROMOTED,
+    TRIAL_REFUSED,
+    TRIAL_SET_ASIDE,
+    TRIAL_PUBLISHED, /* this and those below: not by us (trainer/trials) */
+    TRIAL_ROLLED_BACK,
+    TRIAL_SUPERSEDED,
+    TRIAL_ENDS
+};
 
 struct trial_result {
     struct tally_figures live; /* of all texts drawn since it was made; count 0 when there is none */
@@ -44,7 +53,7 @@ MUST_CHECK enum status trial_write_live(const struct trial_result *result, struc
 MUST_CHECK enum status trial_write(const struct trial_result *result, const struct profile_settings *profile,
                                    struct buffer *out);
 
-/* "promoted", "refused", "aside", "on_trial"; static. */
+/* "on_trial", "promoted", "refused", "aside", "published", "rolled_back", "superseded"; static. */
 const char *trial_end_name(enum trial_end end);
 
 #endif

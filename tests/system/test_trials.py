@@ -143,6 +143,7 @@ def test_a_new_version_decides_its_part_and_is_promoted_when_it_holds(desk):
     desk.ask(texts_of(GARDEN, 45, 0, 20000) + texts_of(CRIME, 15, 1, 20000))
     wait_until(lambda: desk.statuses() == {1: "retired", 2: "live"}, what="a promotion")
     assert desk.stack.trainer.wait_event("trial_done")["status"] == "promoted"
+    wait_until(lambda: desk.stack.trainer.metric("prismguard_trainer_model_version", profile="default") == 2, what="what is live, told")
     for moderator in desk.stack.moderators:
         wait_until(lambda: moderator.metric("prismguard_moderator_model_version", profile="default") == 2, what="the version")
         wait_until(lambda: moderator.metric("prismguard_moderator_trial_version", profile="default") == 0, what="the end of its trial")
@@ -153,14 +154,23 @@ def test_a_rollback_in_a_trial_ends_the_trial_and_leaves_what_is_live(desk):
     desk = desk(rate=1, canary=0.3)
     desk.train((GARDEN, 0), (CRIME, 1))
     desk.train((GARDEN, 0), (CRIME, 1), (SPAM, 1))
-    moderator = desk.stack.moderators[0]
+    moderator, trainer = desk.stack.moderators[0], desk.stack.trainer
+    wait_until(lambda: trainer.metric("prismguard_trainer_trial_version", profile="default") == 2, what="a look of the leader")
     gone = json.loads(desk.trainer("rollback", "default", "--json"))
     assert (gone["version"], gone["status"], gone["rolled_back"], gone["was_on_trial"]) == (1, "live", 2, True)
     assert desk.statuses() == {1: "live", 2: "refused"} and desk.models()[2]["reason"] == "rolled_back"
     wait_until(lambda: moderator.metric("prismguard_moderator_trial_version", profile="default") == 0, what="the end of its trial")
     assert {version for _, version in desk.ask(texts_of(GARDEN, 20, 0))} == {1}
+    told = trainer.wait_event("trial_done")
+    assert (told["profile"], told["version"], told["status"]) == ("default", 2, "rolled_back")
+    assert trainer.metric("prismguard_trainer_trials_total", profile="default", result="rolled_back") == 1
+    assert trainer.metric("prismguard_trainer_trial_version", profile="default") == 0
+    assert trainer.metric("prismguard_trainer_model_version", profile="default") == 1
     assert desk.train((GARDEN, 0), (CRIME, 1), (SPAM, 1)) == 3
+    wait_until(lambda: trainer.metric("prismguard_trainer_trial_version", profile="default") == 3, what="a look of the leader")
     desk.trainer("publish", "default", 3)
+    wait_until(lambda: trainer.metric("prismguard_trainer_trials_total", profile="default", result="published") == 1, what="its end")
+    assert trainer.metric("prismguard_trainer_model_version", profile="default") == 3
     assert desk.train((GARDEN, 0), (CRIME, 1), (SPAM, 1)) == 4
     assert "the trial of version 4 is over; what is live stays\n      3  live" in desk.trainer("rollback", "default")
     assert desk.statuses() == {1: "retired", 2: "refused", 3: "live", 4: "refused"}

@@ -4,6 +4,8 @@
 #include "support/unit.h"
 
 #include "proto/clock.h"
+#include "trainer/store_versions.h"
+#include "trainer/trial.h"
 #include "trainer/trials.h"
 
 #include <string.h>
@@ -57,11 +59,18 @@ static void clear_scene(struct scene *scene)
     db_close(&scene->db);
 }
 
+static enum status take_turn(struct scene *scene, int64_t epoch)
+{
+    int64_t change = samples_number(scene->db, "select coalesce(max(change), 0) from models");
+
+    return trials_turn(scene->trials, scene->store, epoch, change);
+}
+
 /* A whole round in one turn. */
 static void run_round(struct scene *scene)
 {
     clock_freeze(clock_ms() + 2);
-    assert_status(STATUS_OK, trials_turn(scene->trials, scene->store, scene->epoch));
+    assert_status(STATUS_OK, take_turn(scene, scene->epoch));
 }
 
 static void add_version(struct scene *scene, size_t profile, bool on_trial)
@@ -90,11 +99,21 @@ static int64_t ended(struct scene *scene, const char *profile, const char *resul
     return series_value(metrics_series(scene->metrics, METRIC_COUNTER, "prismguard_trainer_trials_total", "", labels, 2));
 }
 
-static int64_t trial_version(struct scene *scene, const char *profile)
+static int64_t gauge(struct scene *scene, const char *name, const char *profile)
 {
     const struct metric_label label = {"profile", profile};
 
-    return series_value(metrics_series(scene->metrics, METRIC_GAUGE, "prismguard_trainer_trial_version", "", &label, 1));
+    return series_value(metrics_series(scene->metrics, METRIC_GAUGE, name, "", &label, 1));
+}
+
+static int64_t trial_version(struct scene *scene, const char *profile)
+{
+    return gauge(scene, "prismguard_trainer_trial_version", profile);
+}
+
+static int64_t live_version(struct scene *scene, const char *profile)
+{
+    return gauge(scene, "prismguard_trainer_model_version", profile);
 }
 
 static void what_a_version_is_worth_is_noted_and_told(void **state)
@@ -171,11 +190,102 @@ static void what_fails_for_one_profile_keeps_no_other(void **state)
         drawn_add(scene.db, scene.ids[profile], 1, true, 1, 5, 0.1);
     }
     clock_freeze(clock_ms() + 2);
-    assert_status(STATUS_STALE, trials_turn(scene.trials, scene.store, scene.epoch - 1));
-    assert_status(STATUS_OK, trials_turn(scene.trials, scene.store, scene.epoch)); /* the second one's place */
+    assert_status(STATUS_STALE, take_turn(&scene, scene.epoch - 1));
+    assert_status(STATUS_OK, take_turn(&scene, scene.epoch)); /* the second one's place */
     assert_int_equal(1, samples_number(scene.db, "select count(*) from models where trial is not null"));
     run_round(&scene);
     assert_int_equal(2, samples_number(scene.db, "select count(*) from models where trial is not null"));
+    clear_scene(&scene);
+}
+
+/* Whoever made a version live, and between two rounds too. */
+static void the_versions_in_use_are_those_of_the_database(void **state)
+{
+    struct store_retreat done;
+    struct scene scene;
+
+    (void)state;
+    set_scene(&scene, "in_use");
+    scene.settings.trainer.check_every_ms = 3600 * 1000;
+    run_round(&scene);
+    assert_int_equal(0, live_version(&scene, "first"));
+    add_version(&scene, 0, false);
+    run_round(&scene);
+    assert_int_equal(1, live_version(&scene, "first"));
+    assert_int_equal(0, live_version(&scene, "second"));
+    add_version(&scene, 0, false); /* by whatever trainer */
+    run_round(&scene);
+    assert_int_equal(2, live_version(&scene, "first"));
+    assert_status(STATUS_OK, store_rollback(scene.store, scene.ids[0], &done));
+    run_round(&scene);
+    assert_int_equal(1, live_version(&scene, "first"));
+    assert_status(STATUS_OK, store_pin(scene.store, scene.ids[0], 2));
+    run_round(&scene);
+    assert_int_equal(2, live_version(&scene, "first"));
+    assert_status(STATUS_OK, store_unpin(scene.store, scene.ids[0]));
+    add_version(&scene, 0, true);
+    run_round(&scene);
+    assert_int_equal(2, live_version(&scene, "first"));
+    assert_int_equal(3, trial_version(&scene, "first"));
+    trials_leave(scene.trials); /* another one leads, and tells it */
+    assert_int_equal(0, live_version(&scene, "first"));
+    assert_int_equal(0, trial_version(&scene, "first"));
+    assert_status(STATUS_OK, db_script(scene.db, "delete from models"));
+    run_round(&scene);
+    assert_int_equal(0, live_version(&scene, "first"));
+    clear_scene(&scene);
+}
+
+static int64_t ended_at_all(struct scene *scene, const char *profile)
+{
+    int64_t count = 0;
+
+    for (int end = TRIAL_PROMOTED; end < TRIAL_ENDS; end++) {
+        count += ended(scene, profile, trial_end_name((enum trial_end)end));
+    }
+    return count;
+}
+
+static void a_trial_that_others_end_is_told_by_whoever_led_it(void **state)
+{
+    struct store_retreat done;
+    struct scene scene;
+
+    (void)state;
+    set_scene(&scene, "others");
+    for (size_t profile = 0; profile < 2; profile++) {
+        add_version(&scene, profile, false);
+        add_version(&scene, profile, true);
+    }
+    run_round(&scene);
+    assert_int_equal(0, ended_at_all(&scene, "first"));
+    assert_status(STATUS_OK, store_rollback(scene.store, scene.ids[0], &done));
+    run_round(&scene);
+    run_round(&scene);
+    assert_int_equal(1, ended(&scene, "first", "rolled_back"));
+    add_version(&scene, 0, true);
+    run_round(&scene);
+    assert_status(STATUS_OK, store_pin(scene.store, scene.ids[0], 1));
+    run_round(&scene);
+    assert_int_equal(1, ended(&scene, "first", "superseded"));
+    assert_status(STATUS_OK, store_unpin(scene.store, scene.ids[0]));
+    add_version(&scene, 0, true);
+    run_round(&scene);
+    add_version(&scene, 0, true); /* a training by hand: the newer one is tried */
+    run_round(&scene);
+    assert_int_equal(2, ended(&scene, "first", "superseded"));
+    assert_int_equal(5, trial_version(&scene, "first"));
+    assert_status(STATUS_OK, store_publish_version(scene.store, scene.ids[0], 5));
+    run_round(&scene);
+    assert_int_equal(1, ended(&scene, "first", "published"));
+    assert_int_equal(4, ended_at_all(&scene, "first"));
+    assert_int_equal(0, ended_at_all(&scene, "second"));
+    /* In another lead nobody knows who ended it. */
+    assert_status(STATUS_OK, store_rollback(scene.store, scene.ids[1], &done));
+    trials_leave(scene.trials);
+    assert_status(STATUS_OK, store_raise_epoch(scene.store, &scene.epoch));
+    run_round(&scene);
+    assert_int_equal(0, ended_at_all(&scene, "second"));
     clear_scene(&scene);
 }
 
@@ -193,9 +303,9 @@ static void a_turn_has_an_end(void **state)
     drawn_add(scene.db, scene.ids[0], 1, true, 1, TRIAL_BYTES_MAX / 65536, 0.1);
     assert_status(STATUS_OK, db_script(scene.db, "update samples set text = convert_to(rpad(convert_from(text, 'UTF8'), 65536, "
                                                  "' and so on'), 'UTF8') where profile_id = 1"));
-    assert_status(STATUS_OK, trials_turn(scene.trials, scene.store, scene.epoch));
+    assert_status(STATUS_OK, take_turn(&scene, scene.epoch));
     assert_int_equal(1, samples_number(scene.db, "select count(*) from models where trial is not null"));
-    assert_status(STATUS_OK, trials_turn(scene.trials, scene.store, scene.epoch));
+    assert_status(STATUS_OK, take_turn(&scene, scene.epoch));
     assert_int_equal(2, samples_number(scene.db, "select count(*) from models where trial is not null"));
     clear_scene(&scene);
 }
@@ -206,6 +316,8 @@ int main(void)
         cmocka_unit_test(what_a_version_is_worth_is_noted_and_told),
         cmocka_unit_test(a_trial_is_ended_by_whoever_leads),
         cmocka_unit_test(what_fails_for_one_profile_keeps_no_other),
+        cmocka_unit_test(the_versions_in_use_are_those_of_the_database),
+        cmocka_unit_test(a_trial_that_others_end_is_told_by_whoever_led_it),
         cmocka_unit_test(a_turn_has_an_end),
     };
 
