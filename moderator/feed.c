@@ -20,7 +20,8 @@
 #include <unistd.h>
 #include <zmq.h>
 
-/* Why a model is refused: its size, what is written in it, a version or kind that we do not know, its digest or self-test. */
+/* Why a model is refused: its size, what is written in it, a version or kind that we do not know, its digest or self-test. What
+ * cannot be read from the disk counts as the last. */
 static const enum status reasons[] = {STATUS_TOO_LARGE, STATUS_MALFORMED, STATUS_UNSUPPORTED, STATUS_CORRUPT};
 enum { REASONS = sizeof reasons / sizeof *reasons };
 
@@ -103,7 +104,7 @@ static enum status use(struct feed *feed, const struct feed_row *row, enum seat 
         series_add(feed->refused[row->profile], 1);
         series_add(feed->reasons[reason_of(status)], 1);
         log_event(LOG_ERROR, "model_refused", LOG_TEXT("profile", name), LOG_NUMBER("version", row->version),
-                  LOG_STATUS("status", status));
+                  LOG_TEXT("from", row->from_disk ? "disk" : "database"), LOG_STATUS("status", status));
     }
     return status;
 }
@@ -179,7 +180,7 @@ static void read_shelf(struct feed *feed)
         if (wants && live_version(feed->parts.live, feed->numbers[index]) == 0) {
             enum status status = feed_shelf_read(feed->shelf, index, on_kept, feed);
 
-            (void)status; /* counted and told there; the table has it too */
+            (void)status; /* counted and told by use(); the table has it too */
         }
     }
 }

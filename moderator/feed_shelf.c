@@ -101,6 +101,7 @@ void feed_shelf_put(struct feed_shelf *shelf, const struct feed_row *row)
 static struct feed_row row_of(size_t profile, const struct shelf_label *label, const struct buffer *model)
 {
     return (struct feed_row){.profile = profile,
+                             .from_disk = true,
                              .version = label->version,
                              .bytes = buffer_view(model),
                              .sha256 = {(const char *)label->sha256, sizeof label->sha256}};
@@ -117,18 +118,19 @@ enum status feed_shelf_read(struct feed_shelf *shelf, size_t profile,
     if (shelf->shelf != NULL && !shelf->places[profile].stale) {
         status = shelf_read(shelf->shelf, &label, &model);
     }
-    if (status == STATUS_OK) {
-        const struct feed_row row = row_of(profile, &label, &model);
+    if (status != STATUS_NOT_FOUND) {
+        struct feed_row row = {.profile = profile, .from_disk = true, .unread = status};
 
+        if (status == STATUS_OK) {
+            row = row_of(profile, &label, &model);
+        }
         status = on_row(context, &row);
-        series_add(shelf->results[status == STATUS_OK || status == STATUS_FULL ? USED : DAMAGED], 1);
+        if (status != STATUS_NO_MEMORY) { /* which says nothing of the file */
+            series_add(shelf->results[status == STATUS_OK || status == STATUS_FULL ? USED : DAMAGED], 1);
+        }
         if (status == STATUS_OK) {
             shelf->places[profile].label = label;
         }
-    } else if (status != STATUS_NOT_FOUND) {
-        series_add(shelf->results[DAMAGED], 1);
-        log_event(LOG_WARN, "model_on_disk_damaged", LOG_TEXT("profile", label.profile), LOG_STATUS("status", status));
-        status = STATUS_NOT_FOUND;
     }
     buffer_free(&model);
     return status;

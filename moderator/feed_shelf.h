@@ -17,8 +17,9 @@ void feed_shelf_close(struct feed_shelf **shelf);
 /* Keeps the row's model, unless it is there already. */
 void feed_shelf_put(struct feed_shelf *shelf, const struct feed_row *row);
 
-/* Calls `on_row` for the model that is kept of a profile of the settings; its change is 0. STATUS_NOT_FOUND when there is none
- * that can be read, or a newer one that could not be kept; else what on_row returns. */
+/* Calls `on_row` for the model that is kept of a profile of the settings; its change is 0. One that cannot be read is a row too:
+ * whoever refuses models tells it as any other. STATUS_NOT_FOUND when there is none, or a newer one that could not be kept; else
+ * what on_row returns. */
 MUST_CHECK enum status feed_shelf_read(struct feed_shelf *shelf, size_t profile,
                                        enum status (*on_row)(void *context, const struct feed_row *row), void *context);
 

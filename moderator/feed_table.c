@@ -66,6 +66,9 @@ enum status feed_row_model(const struct feed_row *row, struct model **out)
 {
     unsigned char sha256[SHA256_BYTES];
 
+    if (row->unread != STATUS_OK) {
+        return row->unread;
+    }
     if (row->version == 0) {
         return STATUS_MALFORMED; /* 0 means none everywhere */
     }

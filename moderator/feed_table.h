@@ -17,6 +17,8 @@ struct feed_row {
     uint64_t version;
     uint64_t change;
     bool is_trial;       /* not live: on trial beside it */
+    bool from_disk;      /* kept there (moderator/feed_shelf), not from the table */
+    enum status unread;  /* why there is nothing but the profile; STATUS_OK when there is */
     bool too_large;      /* above the bound; `bytes` is then empty, and was never sent to us */
     struct bytes bytes;  /* the model file; lent for the call */
     struct bytes sha256; /* of it, as the trainer stored it */
@@ -43,9 +45,9 @@ MUST_CHECK enum status feed_table_read_trials(struct feed_table *table, uint64_t
 /* Whether a feed by the ones does for the others: the same models, in the same places, on trial or not. */
 bool feed_table_alike(const struct settings *left, const struct settings *right);
 
-/* Checks a row's file and makes the model of it, the caller's. STATUS_MALFORMED (version 0), STATUS_TOO_LARGE, STATUS_CORRUPT
- * (not what the trainer stored), and what model_open says. It may be of another kind than the profile wants by now: what is live
- * decides until the trainer has made one of that kind. */
+/* Checks a row's file and makes the model of it, the caller's. Why it was not read; STATUS_MALFORMED (version 0),
+ * STATUS_TOO_LARGE, STATUS_CORRUPT (not what the trainer stored), and what model_open says. It may be of another kind than the
+ * profile wants by now: what is live decides until the trainer has made one of that kind. */
 MUST_CHECK enum status feed_row_model(const struct feed_row *row, struct model **out);
 
 /* The SQLSTATE of the last failed read, "" when there was no connection. Lends until the next call. */

@@ -29,6 +29,23 @@ static inline void folder_path(const struct folder *folder, const char *name, ch
     assert_in_range(length, 1, PATH_BYTES_MAX);
 }
 
+/* The path of the only file whose name ends in `suffix`, as folder_path. */
+static inline void folder_find(const struct folder *folder, const char *suffix, char *out)
+{
+    DIR *entries = opendir(folder->path);
+    size_t found = 0;
+
+    assert_non_null(entries);
+    for (struct dirent *entry = readdir(entries); entry != NULL; entry = readdir(entries)) {
+        if (bytes_ends_with(bytes_of(entry->d_name), bytes_of(suffix))) {
+            folder_path(folder, entry->d_name, out);
+            found++;
+        }
+    }
+    (void)closedir(entries);
+    assert_int_equal(1, found);
+}
+
 static inline void folder_write(const struct folder *folder, const char *name, struct bytes content)
 {
     char path[PATH_BYTES_MAX + 1];

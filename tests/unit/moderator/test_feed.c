@@ -419,6 +419,51 @@ static void a_start_without_a_database_serves_the_last_good_model(void **state)
     folder_close(&folder);
 }
 
+/* Cut short, also within its head, and with one byte that is another: each is refused and counted once, and replaced. */
+static void a_damaged_model_on_disk_is_refused_as_any_other(void **state)
+{
+    char path[PATH_BYTES_MAX + 1];
+    struct folder folder;
+    struct folder models = {0};
+    struct place place;
+
+    (void)state;
+    folder_open(&folder);
+    (void)snprintf(models.path, sizeof models.path, "%.200s/models", folder.path);
+    prepare_place(&place, "damaged");
+    (void)snprintf(place.settings.moderator.state_dir, sizeof place.settings.moderator.state_dir, "%s", folder.path);
+    open_settled_feed(&place);
+    await(on_disk(&place, "kept") == 2);
+    folder_find(&models, ".model", path);
+    for (int damage = 0; damage < 3; damage++) {
+        restart(&place);
+        if (damage < 2) {
+            assert_int_equal(0, truncate(path, damage == 0 ? 200 : 20));
+        } else {
+            FILE *file = fopen(path, "r+b");
+
+            assert_non_null(file);
+            assert_int_equal(0, fseek(file, -1, SEEK_END));
+            assert_int_not_equal(EOF, fputc('?', file));
+            assert_int_equal(0, fclose(file));
+        }
+        open_feed_anew(&place);
+        await(live_version(place.live, 1) == 2 && on_disk(&place, "kept") == 1);
+        assert_int_equal(1, on_disk(&place, "damaged"));
+        assert_int_equal(0, on_disk(&place, "used"));
+        assert_int_equal(1, refused_models(&place));
+        assert_int_equal(1, refusals(&place, "corrupt"));
+    }
+    restart(&place);
+    open_feed_anew(&place);
+    await(live_version(place.live, 1) == 2);
+    assert_int_equal(1, on_disk(&place, "used"));
+    assert_int_equal(0, refused_models(&place));
+    close_place(&place);
+    folder_close(&models);
+    folder_close(&folder);
+}
+
 /* Room for one model, and two that are asked for in turn: each comes from the disk, and the newest one at that. */
 static void a_model_that_was_pushed_out_comes_again_when_it_is_wanted(void **state)
 {
@@ -577,6 +622,7 @@ int main(void)
         cmocka_unit_test(after_a_silence_the_table_is_read_all_the_same),
         cmocka_unit_test(a_database_that_is_away_is_asked_again_and_the_model_serves_on),
         cmocka_unit_test(a_start_without_a_database_serves_the_last_good_model),
+        cmocka_unit_test(a_damaged_model_on_disk_is_refused_as_any_other),
         cmocka_unit_test(a_model_that_was_pushed_out_comes_again_when_it_is_wanted),
         cmocka_unit_test(without_a_disk_it_comes_from_the_table),
         cmocka_unit_test(half_of_the_announcements_are_enough),

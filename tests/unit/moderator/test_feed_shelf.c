@@ -20,6 +20,14 @@ static enum status expect_weights(void *context, const struct feed_row *row)
     return *(const enum status *)context;
 }
 
+static enum status expect_nothing(void *context, const struct feed_row *row)
+{
+    assert_int_equal(1, row->profile);
+    assert_true(row->from_disk && row->unread == STATUS_CORRUPT);
+    assert_int_equal(0, row->bytes.count + row->version);
+    return *(const enum status *)context;
+}
+
 static void a_model_is_kept_once_and_read_again(void **state)
 {
     static const unsigned char sha256[SHA256_BYTES] = {9};
@@ -31,6 +39,7 @@ static void a_model_is_kept_once_and_read_again(void **state)
     struct metrics *metrics = NULL;
     struct folder folder;
     struct folder models = {0};
+    char path[PATH_BYTES_MAX + 1];
     enum status answer = STATUS_OK;
 
     (void)state;
@@ -52,6 +61,13 @@ static void a_model_is_kept_once_and_read_again(void **state)
     assert_status(STATUS_CORRUPT, feed_shelf_read(shelf, 1, expect_weights, &answer));
     assert_int_equal(1, counted(metrics, "used"));
     assert_int_equal(1, counted(metrics, "damaged"));
+    folder_find(&models, ".model", path);
+    assert_int_equal(0, truncate(path, 8));
+    assert_status(STATUS_CORRUPT, feed_shelf_read(shelf, 1, expect_nothing, &answer));
+    assert_int_equal(2, counted(metrics, "damaged"));
+    answer = STATUS_NO_MEMORY; /* which says nothing of the file */
+    assert_status(STATUS_NO_MEMORY, feed_shelf_read(shelf, 1, expect_nothing, &answer));
+    assert_int_equal(2, counted(metrics, "damaged"));
     feed_shelf_close(&shelf);
     folder_close(&models);
     folder_close(&folder);
