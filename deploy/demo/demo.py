@@ -43,38 +43,73 @@ def metrics(address):
     return found
 
 
-def total(found, name, label=""):
-    return sum(value for labels, value in found.get(name, []) if label in labels)
+def of(found, name, **wanted):
+    """The values of its series that carry these labels."""
+    parts = [f'{label}="{value}"' for label, value in wanted.items()]
+    return [value for labels, value in found.get(name, []) if all(part in labels for part in parts)]
 
 
-def greatest(found, name):
-    """Of its series; one that has no value yet (NaN) counts as none."""
-    return max((value for _, value in found.get(name, []) if value == value), default=0)
+def total(found, name, **wanted):
+    return sum(of(found, name, **wanted))
+
+
+def greatest(found, name, **wanted):
+    """One that has no value yet (NaN) counts as none."""
+    return max((value for value in of(found, name, **wanted) if value == value), default=0)
+
+
+class Failure:
+    """Why a request has no verdict, in words."""
+
+    def __init__(self, status, said):
+        self.status, self.said = status, said
+
+    def __str__(self):
+        if self.status == 401:
+            return f"{self.said} (the gateway lets in who has one of gateway.keys: `build/bin/prismguard-gateway key NAME` makes one; " \
+                   "give it by --key-file FILE)"
+        return self.said
+
+
+def failure_of(status, content):
+    try:
+        message = json.loads(content)["error"]["message"]
+    except (ValueError, LookupError, TypeError):
+        message = http.client.responses.get(status, "no status that is known")
+    return Failure(status, f"{status}, {message}")
 
 
 class Sender:
     """One kept connection for each worker thread."""
 
-    def __init__(self, address, route):
+    def __init__(self, address, route, key):
         self.address, self.route = address, route
+        self.fields = {"Content-Type": "application/json", **({"Authorization": f"Bearer {key}"} if key else {})}
+
+    def _ask(self, connection, text):
+        body = json.dumps({"model": "demo", "messages": [{"role": "user", "content": text}]})
+        try:
+            connection.request("POST", self.route + "/v1/chat/completions", body, self.fields)
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+        except (OSError, http.client.HTTPException) as error:
+            connection.close()  # the next request opens it anew
+            return 0, error
 
     def send(self, rows):
+        """How many had a verdict that agrees with their label, how many were sent, and each failure."""
         connection = http.client.HTTPConnection(self.address, timeout=60)
-        agreed = blocked = failed = 0
+        agreed, failures = 0, []
         for row in rows:
-            body = json.dumps({"model": "demo", "messages": [{"role": "user", "content": row["text"]}]})
-            connection.request("POST", self.route + "/v1/chat/completions", body, {"Content-Type": "application/json"})
-            answer = connection.getresponse()
-            content = answer.read()
-            if answer.status == 400 and b"MODERATION_BLOCKED" in content:
-                blocked += 1
+            status, content = self._ask(connection, row["text"])
+            if status == 400 and b"MODERATION_BLOCKED" in content:
                 agreed += row["label"] == 1
-            elif answer.status == 200:
+            elif status == 200:
                 agreed += row["label"] == 0
             else:
-                failed += 1
+                failures.append(failure_of(status, content) if status else Failure(0, f"no answer ({content!r})"))
         connection.close()
-        return agreed, blocked, failed, len(rows)
+        return agreed, failures, len(rows)
 
 
 class Table:
@@ -92,38 +127,52 @@ class Table:
             print(line, flush=True)
 
 
-def figures_of(options, before, sent, agreed):
-    after = metrics(options.gateway_admin)
-    def decided(source):
-        return total(after, "prismguard_gateway_requests_total", f'source="{source}"') - \
-            total(before, "prismguard_gateway_requests_total", f'source="{source}"')
-    reviewed = decided("review")
-    local = max(0, sent - reviewed - decided("history"))
-    version = max(greatest(metrics(a), "prismguard_moderator_model_version") for a in options.moderator_admin)
-    auc = greatest(metrics(options.trainer_admin), "prismguard_trainer_auc")
-    return (sent, int(reviewed), int(local), f"{100 * local / max(1, sent):.1f}", f"{agreed / max(1, sent):.3f}",
-            int(version) or "none", f"{auc:.3f}" if auc > 0 else "-")
+def decided(options, before, after, *sources):
+    """How many requests of the route were answered by what these decided. One that failed is nobody's decision."""
+    return int(sum(total(now, "prismguard_gateway_requests_total", route=options.route, source=source, status=status) * sign
+                   for now, sign in ((after, 1), (before, -1)) for status in (200, 400) for source in sources))
+
+
+def figures_of(options, before, sent, failed, agreed):
+    after, answered = metrics(options.gateway_admin), sent - failed
+    local = decided(options, before, after, "keyword", "model", "cache")
+    version = max(versions(options))
+    auc = greatest(metrics(options.trainer_admin), "prismguard_trainer_auc", profile=options.profile)
+    return (sent, decided(options, before, after, "review"), local, f"{100 * local / answered:.1f}" if answered else "-",
+            f"{agreed / answered:.3f}" if answered else "-", int(version) or "none", f"{auc:.3f}" if auc > 0 else "-")
 
 
 def run_pass(options, table, name, rows):
     before = metrics(options.gateway_admin)
-    sender = Sender(options.gateway, options.route)
-    agreed = failed = sent = 0
+    sender = Sender(options.gateway, options.route, options.key)
+    agreed = sent = 0
+    failures = []
     parts = [rows[i:i + 10] for i in range(0, len(rows), 10)]
     with concurrent.futures.ThreadPoolExecutor(options.concurrency) as pool:
         for done in concurrent.futures.as_completed(pool.submit(sender.send, part) for part in parts):
-            part_agreed, _, part_failed, count = done.result()
-            agreed, failed, sent = agreed + part_agreed, failed + part_failed, sent + count
+            part_agreed, part_failures, count = done.result()
+            agreed, sent = agreed + part_agreed, sent + count
+            failures += part_failures
             if table.live:
-                table.row(name, figures_of(options, before, sent, agreed), last=False)
-    table.row(name, figures_of(options, before, sent, agreed), last=True)
-    if failed:
-        print(f"demo: {failed} requests failed", file=sys.stderr)
-    return failed
+                table.row(name, figures_of(options, before, sent, len(failures), agreed), last=False)
+    table.row(name, figures_of(options, before, sent, len(failures), agreed), last=True)
+    undecided = decided(options, before, metrics(options.gateway_admin), "undecided")
+    if undecided:
+        print(f"  {undecided} were decided by nobody: there is no model yet, and no reviewer was free")
+    if failures:
+        print(f"demo: {len(failures)} of {sent} requests failed, the first: {failures[0]}", file=sys.stderr)
+    if len(failures) == sent:
+        sys.exit("demo: there is nothing to learn from")
+    return len(failures)
 
 
 def versions(options):
-    return [greatest(metrics(address), "prismguard_moderator_model_version") for address in options.moderator_admin]
+    return [greatest(metrics(address), "prismguard_moderator_model_version", profile=options.profile)
+            for address in options.moderator_admin]
+
+
+def refusals(options, trainer):
+    return total(trainer, "prismguard_trainer_runs_total", profile=options.profile, status="refused")
 
 
 def wait_for_model(options, older, refused):
@@ -137,11 +186,12 @@ def wait_for_model(options, older, refused):
 
     while min(versions(options)) <= older:
         now, trainer = time.monotonic(), metrics(options.trainer_admin)
-        new, wanted = (int(greatest(trainer, "prismguard_trainer_" + name)) for name in ("new_samples", "min_samples"))
-        rows = int(total(trainer, "prismguard_trainer_rows_total"))
+        new, wanted = (int(greatest(trainer, "prismguard_trainer_" + name, profile=options.profile))
+                       for name in ("new_samples", "min_samples"))
+        rows = int(total(trainer, "prismguard_trainer_rows_total", profile=options.profile))
         if (new, rows) != seen:
             seen, changed = (new, rows), now
-        if total(trainer, "prismguard_trainer_runs_total", 'status="refused"') > refused:
+        if refusals(options, trainer) > refused:
             done("the new model did not pass its gate: the last one serves on (training_done in var/log/trainer.log)")
             return False
         if new < wanted and now - changed > options.settled:
@@ -161,6 +211,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--gateway", default="127.0.0.1:8080")
     parser.add_argument("--route", default="/demo")
+    parser.add_argument("--profile", default="demo", help="that judges the route (default %(default)s)")
+    parser.add_argument("--key-file", default=None, help="holds a key of gateway.keys, where callers need one")
     parser.add_argument("--gateway-admin", default="127.0.0.1:9090")
     parser.add_argument("--moderator-admin", nargs="+", default=["127.0.0.1:9101", "127.0.0.1:9102"])
     parser.add_argument("--trainer-admin", default="127.0.0.1:9092")
@@ -173,6 +225,13 @@ def main():
                         help="seconds without a new sample after which none is waited for (default %(default)s)")
     parser.add_argument("--state", default=None, help="file that remembers how many texts earlier runs used")
     options = parser.parse_args()
+    options.key = None
+    if options.key_file:
+        try:
+            with open(options.key_file, encoding="ascii") as file:
+                options.key = file.read().strip()
+        except (OSError, ValueError) as error:
+            sys.exit(f"demo: --key-file: {error}")
     first = options.first
     if first is None:
         try:
@@ -184,7 +243,10 @@ def main():
     if len(rows) < 2 * options.count:
         first, rows = 0, read_texts(options.texts, 0, 2 * options.count)
     older = min(versions(options))
-    refused = total(metrics(options.trainer_admin), "prismguard_trainer_runs_total", 'status="refused"')
+    trainer = metrics(options.trainer_admin)
+    if not of(trainer, "prismguard_trainer_min_samples", profile=options.profile):
+        sys.exit(f"demo: the trainer trains no profile '{options.profile}'; --profile names another, and --route what leads to it")
+    refused = refusals(options, trainer)
     table = Table()
     failed = run_pass(options, table, "1 while it learns" if older == 0 else "1 with the last model", rows[:options.count])
     trained = wait_for_model(options, older, refused)
