@@ -66,8 +66,8 @@ class Failure:
 
     def __str__(self):
         if self.status == 401:
-            return f"{self.said} (the gateway lets in who has one of gateway.keys: `build/bin/prismguard-gateway key NAME` makes one; " \
-                   "give it by --key-file FILE)"
+            return f"{self.said} (the gateway lets in who has one of gateway.keys: `build/bin/prismguard-gateway key NAME` " \
+                   "makes one; give it by --key-file FILE)"
         return self.said
 
 
@@ -245,7 +245,7 @@ def main():
     older = min(versions(options))
     trainer = metrics(options.trainer_admin)
     if not of(trainer, "prismguard_trainer_min_samples", profile=options.profile):
-        sys.exit(f"demo: the trainer trains no profile '{options.profile}'; --profile names another, and --route what leads to it")
+        sys.exit(f"demo: the trainer trains no profile '{options.profile}'; --profile names another, --route what leads to it")
     refused = refusals(options, trainer)
     table = Table()
     failed = run_pass(options, table, "1 while it learns" if older == 0 else "1 with the last model", rows[:options.count])

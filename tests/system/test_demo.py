@@ -1,4 +1,4 @@
-"""deploy/demo/demo.py, which closes the loop before a newcomer's eyes: it tells its own profile's figures, and why requests failed."""
+"""deploy/demo/demo.py, which closes the loop before one's eyes: it tells its own profile's figures, and why requests failed."""
 import re
 import subprocess
 import sys
