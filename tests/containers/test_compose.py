@@ -275,6 +275,31 @@ def test_a_restart_of_trainer_and_postgres_loses_no_request_and_no_label(compose
     assert ready.returncode == 0, ready.stdout + ready.stderr
 
 
+def leads(trainer):
+    """Asked within the container, whose admin port is on its own loopback."""
+    ask_it = ("exec 3<>/dev/tcp/127.0.0.1/9092; cat <&3 & "
+              r"printf 'GET /metrics HTTP/1.1\r\nHost: trainer\r\nConnection: close\r\n\r\n' >&3; wait")
+    return "\nprismguard_trainer_leader 1" in run("docker", "exec", trainer, "bash", "-c", ask_it, check=False).stdout
+
+
+def test_a_second_trainer_stands_by_where_moderators_find_it_and_takes_over(compose):
+    compose("up", "-d", "--no-recreate", "--scale", "trainer=2")
+    try:
+        compose.wait_healthy("trainer")
+        trainers = compose.containers("trainer")
+        assert len(trainers) == 2
+        found = run("docker", "exec", compose.containers("moderator")[0], "getent", "ahostsv4", "trainer").stdout
+        assert len({line.split()[0] for line in found.splitlines()}) == 2, found
+        leader, = [trainer for trainer in trainers if leads(trainer)]
+        run("docker", "kill", leader)  # a wish: it is not started anew
+        standby, = [trainer for trainer in trainers if trainer != leader]
+        wait_until(lambda: leads(standby), PATIENCE_S, "a successor")
+    finally:
+        compose("up", "-d")
+    compose.wait_healthy("trainer")
+    assert len(compose.containers("trainer")) == 1
+
+
 def test_a_gateway_that_comes_back_at_another_address_is_found(compose):
     network = f"{compose.project}_pool"
     before = compose.inspect_one("gateway")["NetworkSettings"]["Networks"][network]["IPAddress"]
