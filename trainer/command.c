@@ -86,7 +86,8 @@ static const struct command_kind kinds[] = {
      "look at labelled texts, label them anew, delete them",
      "Without a word behind the profile it lists the newest. HASH is what the list shows. `relabel` is a person's word: it\n"
      "counts more than a reviewer's, and stays. `delete` takes a text with all that is known of it; with --key all that a\n"
-     "caller's key sent. Exit status 3: there was nothing to delete.\n",
+     "caller's key sent. Moderators heed either within 4 s wherever the text would be reviewed, or when they reach the\n"
+     "database again. Exit status 3: there was nothing to delete.\n",
      1, 4, BIT(COMMAND_SOURCE) | BIT(COMMAND_LABEL) | BIT(COMMAND_CATEGORY) | BIT(COMMAND_LIMIT) | BIT(COMMAND_KEY), false, false,
      false, command_samples},
 };

@@ -5,6 +5,10 @@
 
 #include <assert.h>
 
+/* Beside what a person says of texts: writes the profile's row anew, as it is, by which moderators see that labels are others
+ * (moderator/history_marks). */
+#define TOUCH "with touched as (update profiles set trained_at = trained_at where profile_id = $1"
+
 enum status store_make_profile(struct store *store, struct bytes name, int64_t *out_profile_id)
 {
     const struct db_value value = {.type = DB_TEXT, .bytes = name};
@@ -60,6 +64,7 @@ enum status store_put_labels(struct store *store, int64_t profile_id, const stru
      * looked up by itself: of tables that nobody has analyzed yet the planner would rather read all facts of the profile. */
     status = store_numbers(
         store,
+        TOUCH " and 3 = any ($4)) "
         "select sample_put($1::int, $2, $3, $4, $5, $6, $7, $8), "
         "(select count(distinct h) from unnest($2) h) - met.texts, met.same from schema_version, "
         "(select count(distinct n.h) as texts, count(distinct n.h) filter (where v.label = n.l and v.source = n.s "
@@ -176,6 +181,7 @@ enum status store_relabel(struct store *store, int64_t profile_id, struct bytes 
     /* With its text, so that it counts as a person's also where the label stays. */
     enum status status = store_numbers(
         store,
+        TOUCH ") "
         "select sample_put($1::int, array[$2], array[$3::smallint], array[3::smallint], array[2::smallint], array[$4::text], "
         "array[(select s.text from samples s where s.profile_id = $1 and s.text_hash = $2 and s.label in (0, 1) limit 1)]) "
         "from schema_version, verdicts v where version = $5 and v.profile_id = $1 and v.text_hash = $2",
@@ -188,7 +194,7 @@ enum status store_delete_text(struct store *store, int64_t profile_id, struct by
 {
     const struct db_value values[] = {{.type = DB_BIGINT, .bigint = profile_id}, {.type = DB_BYTEA, .bytes = hash}};
     int64_t deleted = 0;
-    enum status status = store_numbers(store, "select sample_delete($1::int, array[$2])", values, 2, &deleted, 1);
+    enum status status = store_numbers(store, TOUCH ") select sample_delete($1::int, array[$2])", values, 2, &deleted, 1);
 
     return status == STATUS_OK && deleted == 0 ? STATUS_NOT_FOUND : status;
 }
@@ -197,5 +203,10 @@ enum status store_delete_key(struct store *store, struct bytes key_digest, int64
 {
     const struct db_value values[] = {{.type = DB_BYTEA, .bytes = key_digest}, {.type = DB_BIGINT, .bigint = SAMPLE_BATCH_MAX}};
 
-    return store_numbers(store, "select sample_delete_key($1, $2::int)", values, 2, out_deleted, 1);
+    /* All the profiles that have such texts, in one order, so that two of these never wait for each other in a circle. */
+    return store_numbers(store,
+                         "with touched as (update profiles p set trained_at = p.trained_at from (select profile_id from profiles "
+                         "where profile_id in (select profile_id from verdicts where key_digest = $1) order by profile_id "
+                         "for no key update) o where p.profile_id = o.profile_id) select sample_delete_key($1, $2::int)",
+                         values, 2, out_deleted, 1);
 }
