@@ -131,8 +131,8 @@ static void open_spool(struct history *history)
     }
 }
 
-enum status history_open(struct history **out, const struct settings *settings, struct metrics *metrics,
-                         _Atomic(const char *) *note)
+enum status history_open(struct history **out, const struct settings *settings, struct recent *recent,
+                         struct metrics *metrics, _Atomic(const char *) *note)
 {
     struct history *history = calloc(1, sizeof *history);
     const struct db_watch watch = {history_look, history};
@@ -155,7 +155,7 @@ enum status history_open(struct history **out, const struct settings *settings, 
         status = history_store_open(&history->store, settings, &watch);
     }
     if (status == STATUS_OK) {
-        status = history_lookup_open(&history->lookup, settings, history->hash_key, &history->share, metrics);
+        status = history_lookup_open(&history->lookup, settings, history->hash_key, &history->share, recent, metrics);
     }
     if (status == STATUS_OK) {
         open_spool(history);

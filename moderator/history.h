@@ -27,6 +27,7 @@
 
 struct history;
 struct history_lookup;
+struct recent;
 
 /* A text and what a reviewer said of it. */
 struct history_label {
@@ -40,11 +41,12 @@ struct history_label {
 };
 
 /* Starts the writing thread and that of history_lookup; they connect by themselves. A state_dir that cannot be used is logged,
- * and done without. `settings`, `metrics` and `note` are borrowed until history_close. *note (NULL = nobody asks) is set to a
- * literal while labels wait for the database, saying why, and to NULL when they do not. What secret_read says of
+ * and done without. `settings`, `recent` (NULL: nobody keeps what reviews find), `metrics` and `note` are borrowed until
+ * history_close. *note (NULL = nobody asks) is set to a literal while labels wait for the database, saying why, and to NULL when
+ * they do not. What secret_read says of
  * database.hash_key_file; STATUS_NO_MEMORY. */
-MUST_CHECK enum status history_open(struct history **out, const struct settings *settings, struct metrics *metrics,
-                                    _Atomic(const char *) *note);
+MUST_CHECK enum status history_open(struct history **out, const struct settings *settings, struct recent *recent,
+                                    struct metrics *metrics, _Atomic(const char *) *note);
 
 /* Writes what is queued, for at most HISTORY_DRAIN_MS; a statement that is under way then is cancelled. With a spool the first
  * failure, or a statement that hangs, ends the trying, and what is left goes there; without one, or past its bound, it is counted

@@ -1,6 +1,7 @@
 /* history_lookup: a queue of questions, a session of its own, and a queue of answers. */
 #include "moderator/history_lookup.h"
 
+#include "moderator/history_marks.h"
 #include "proto/backoff.h"
 #include "proto/clock.h"
 #include "proto/db.h"
@@ -33,6 +34,7 @@ struct history_lookup {
     bool started;
     /* The thread's alone. */
     struct db *db;
+    struct history_marks *marks;
     uint64_t give_up_ms; /* the statement under way; UINT64_MAX = connecting */
     uint64_t retry_ms;   /* no connecting before */
     unsigned failures;   /* in a row */
@@ -226,6 +228,20 @@ static void connect_to_database(struct history_lookup *lookup)
     status = db_open_watched(&lookup->db, &lookup->settings->database, "prismguard-moderator-lookup", &watch);
     if (status == STATUS_OK) {
         set_connected(lookup, true);
+        history_marks_begin(lookup->marks); /* afterwards: who finds nobody to ask knows nothing of the labels of then */
+    } else {
+        fail(lookup, status);
+    }
+}
+
+static void read_marks(struct history_lookup *lookup)
+{
+    enum status status;
+
+    lookup->give_up_ms = clock_ms() + HISTORY_LOOKUP_MS;
+    status = history_marks_read(lookup->marks, lookup->db);
+    if (status == STATUS_OK) {
+        lookup->failures = 0;
     } else {
         fail(lookup, status);
     }
@@ -237,17 +253,21 @@ static void *run(void *context)
 
     (void)pthread_mutex_lock(&lookup->mutex);
     while (!lookup->closing) {
-        struct history_question *question = queue_pop(&lookup->asked);
+        uint64_t due_ms = lookup->db == NULL ? lookup->retry_ms : history_marks_due_ms(lookup->marks);
+        bool is_due = clock_ms() >= due_ms;
+        struct history_question *question = is_due && lookup->db != NULL ? NULL : queue_pop(&lookup->asked);
 
-        if (question == NULL && (lookup->db != NULL || clock_ms() < lookup->retry_ms)) {
-            wait_until(&lookup->changed, &lookup->mutex, lookup->db != NULL ? UINT64_MAX : lookup->retry_ms);
+        if (question == NULL && !is_due) {
+            wait_until(&lookup->changed, &lookup->mutex, due_ms);
             continue;
         }
         (void)pthread_mutex_unlock(&lookup->mutex);
-        if (question == NULL) {
+        if (question != NULL) {
+            answer(lookup, question);
+        } else if (lookup->db == NULL) {
             connect_to_database(lookup);
         } else {
-            answer(lookup, question);
+            read_marks(lookup);
         }
         (void)pthread_mutex_lock(&lookup->mutex);
         if (question != NULL) {
@@ -276,7 +296,7 @@ static void find_series(struct history_lookup *lookup, struct metrics *metrics)
 
 enum status history_lookup_open(struct history_lookup **out, const struct settings *settings,
                                 const unsigned char hash_key[SECRET_HASH_KEY_BYTES], const struct share *share,
-                                struct metrics *metrics)
+                                struct recent *recent, struct metrics *metrics)
 {
     struct history_lookup *lookup = calloc(1, sizeof *lookup);
 
@@ -293,6 +313,10 @@ enum status history_lookup_open(struct history_lookup **out, const struct settin
     wait_init(&lookup->changed);
     find_series(lookup, metrics);
     lookup->answered_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (history_marks_open(&lookup->marks, settings, recent) != STATUS_OK) {
+        history_lookup_close(&lookup);
+        return STATUS_NO_MEMORY;
+    }
     lookup->started = lookup->answered_fd >= 0 && pthread_create(&lookup->thread, NULL, run, lookup) == 0;
     if (!lookup->started) {
         history_lookup_close(&lookup);
@@ -319,6 +343,7 @@ void history_lookup_close(struct history_lookup **lookup)
         (void)pthread_join(closing->thread, NULL);
     }
     db_close(&closing->db);
+    history_marks_close(&closing->marks);
     queue_free(&closing->asked);
     queue_free(&closing->answered);
     if (closing->answered_fd >= 0) {

@@ -6,6 +6,8 @@
  * ends the session) a question is refused at once, and the thread tries to connect with a jittered back-off. At most
  * HISTORY_QUESTIONS_MAX wait.
  *
+ * It also asks every HISTORY_MARKS_MS, before any question, whether people have changed labels (moderator/history_marks).
+ *
  * A text that was drawn at random, and whose label is known, is marked as drawn: it is not asked about again, and would be
  * missing among the drawn. A mark that cannot be set is let go.
  *
@@ -14,6 +16,7 @@
 #ifndef MODERATOR_HISTORY_LOOKUP_H
 #define MODERATOR_HISTORY_LOOKUP_H
 
+#include "moderator/recent.h"
 #include "moderator/share.h"
 #include "proto/bytes.h"
 #include "proto/limits.h"
@@ -39,10 +42,11 @@ struct history_question {
     unsigned char hashes[][TEXT_HASH_BYTES]; /* by history_lookup_name */
 };
 
-/* Starts the thread. `settings`, `share` and `metrics` are borrowed, the key is copied. STATUS_NO_MEMORY. */
+/* Starts the thread. `settings`, `share`, `recent` (NULL: nobody keeps what reviews find) and `metrics` are borrowed, the key is
+ * copied. STATUS_NO_MEMORY. */
 MUST_CHECK enum status history_lookup_open(struct history_lookup **out, const struct settings *settings,
                                            const unsigned char hash_key[SECRET_HASH_KEY_BYTES], const struct share *share,
-                                           struct metrics *metrics);
+                                           struct recent *recent, struct metrics *metrics);
 /* Leaves a statement under way. Takes NULL. */
 void history_lookup_close(struct history_lookup **lookup);
 

@@ -225,6 +225,7 @@ static enum status hear(struct judge *judge, struct hearing *hearing, size_t ind
     struct recent_finding review;
     struct hint hint = {.review = NULL};
     enum status status = STATUS_OK;
+    bool may_be_drawn;
 
     if (piece->has_print) {
         hint.known = recent_find(judge->recent, &bases[RECENT_JUDGED], &piece->print, hearing->now_ms, &finding);
@@ -233,17 +234,19 @@ static enum status hear(struct judge *judge, struct hearing *hearing, size_t ind
             hint.review = &review;
         }
     }
-    if (!hint.known && piece->text.count == 0) {
+    may_be_drawn = !hint.known || (finding.drawn && hint.review == NULL);
+    if (may_be_drawn && piece->text.count == 0) {
         return STATUS_AGAIN;
     }
-    hint.drawn = !hint.known && hint.review == NULL && is_drawn(judge, hearing, piece->text);
     if (!hint.known) {
         status = look(judge, hearing, piece->text, &finding);
     }
     if (status != STATUS_OK) {
         return status;
     }
-    if (piece->has_print && !hint.known && (!hint.drawn || finding.violation)) {
+    finding.drawn = may_be_drawn && !finding.violation && is_drawn(judge, hearing, piece->text);
+    hint.drawn = finding.drawn && hint.review == NULL;
+    if (piece->has_print && !hint.known) {
         recent_keep(judge->recent, &bases[RECENT_JUDGED], &piece->print, hearing->now_ms, &finding);
     }
     add(judge, hearing, index, &finding, &hint);
@@ -427,6 +430,7 @@ enum status judge_task(struct judge *judge, const struct message_task *task, str
     for (int kind = 0; kind < RECENT_KINDS; kind++) {
         hearing.bench->bases[kind].model_version = model_version;
     }
+    hearing.bench->bases[RECENT_REVIEWED].labels_version = recent_labels_version(judge->recent, hearing.bench->number);
     status = hear_all(judge, &hearing, task->segments);
     if (status != STATUS_OK) {
         return status;

@@ -9,8 +9,9 @@
  *
  * A text that is known of late (moderator/recent) is neither scanned nor scored; one that a reviewer has seen of late is settled:
  * a violation blocks, and what passed counts no more. A verdict that rests on nothing new has the source cache, but that a text
- * is unsure or undecided is said anew each time. Only texts that are judged anew are drawn, and what keywords and model said of
- * those is not kept: no text escapes a sample_rate of 1 by being sent twice.
+ * is unsure or undecided is said anew each time. Only texts that are judged anew are drawn; what keywords and model said of those
+ * is kept with that mark, and settles them only beside what a review said: no text escapes a sample_rate of 1 by being sent
+ * twice, or when a person's label makes a review forgotten.
  *
  * Thread: a judge belongs to one thread.
  */

@@ -198,7 +198,7 @@ static enum status open_reviewing(struct moderator *moderator, struct rules *rul
 
     out->rules = rules_hold(rules);
     if (has_database(moderator) && keeps_labels(settings)) {
-        status = history_open(&out->history, settings, moderator->metrics, &moderator->labels_wait);
+        status = history_open(&out->history, settings, moderator->recent, moderator->metrics, &moderator->labels_wait);
         if (status != STATUS_OK) {
             (void)fprintf(errors, "%s: database.hash_key_file: labels cannot be kept: %s\n", settings->file,
                           status_sentence(status));

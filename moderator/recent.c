@@ -49,7 +49,9 @@ struct recent {
     struct series *results[RECENT_KINDS][RESULTS];
     struct series *entries;
     struct series *bytes;
+    struct series *labels_changed;
     struct lock locks[RECENT_LOCKS];
+    _Atomic uint64_t labels_versions[PROFILES_MAX];
     _Atomic(const uint64_t *) marks[PROFILES_MAX]; /* of the tables: to be fetched without a lock, never read */
     _Atomic size_t set_counts[PROFILES_MAX]; /* of the tables: which lock a set has; 0 = there is no table */
     struct table *tables[PROFILES_MAX];      /* by number; read under any lock, changed under all */
@@ -78,6 +80,9 @@ static void find_series(struct recent *recent, struct metrics *metrics)
                                      "What is known of texts of late", NULL, 0);
     recent->bytes = metrics_series(metrics, METRIC_GAUGE, "prismguard_moderator_recent_bytes",
                                    "Memory that is set aside for it", NULL, 0);
+    recent->labels_changed = metrics_series(metrics, METRIC_COUNTER, "prismguard_moderator_labels_changed_total",
+                                            "Times that what reviews found was forgotten for what people may have said since",
+                                            NULL, 0);
 }
 
 enum status recent_open(struct recent **out, struct live *live, struct metrics *metrics)
@@ -211,6 +216,22 @@ enum status recent_fit(struct recent *recent, const struct settings *settings)
     return first;
 }
 
+uint64_t recent_labels_version(const struct recent *recent, size_t profile)
+{
+    return recent == NULL ? 0 : atomic_load_explicit(&recent->labels_versions[profile], memory_order_acquire);
+}
+
+/* Released: who sees the new version also sees that the database is there to be asked (history_lookup). */
+void recent_labels_changed(struct recent *recent, const char *name)
+{
+    size_t number;
+
+    if (live_number(recent->live, name, &number) == STATUS_OK) { /* else nothing is known of its texts */
+        (void)atomic_fetch_add_explicit(&recent->labels_versions[number], 1, memory_order_acq_rel);
+        series_add(recent->labels_changed, 1);
+    }
+}
+
 enum status recent_basis_of(const struct recent *recent, const struct rules *rules, size_t index, enum recent_kind kind,
                             struct recent_basis *out)
 {
@@ -257,14 +278,16 @@ static void settle_ground(const struct recent *recent, struct recent_basis *basi
 {
     struct {
         uint64_t model_version;
+        uint64_t labels_version;
         uint64_t kind;
         unsigned char digest[SHA256_BYTES];
-    } whole = {.model_version = basis->model_version, .kind = basis->kind};
+    } whole = {.model_version = basis->model_version, .labels_version = basis->labels_version, .kind = basis->kind};
 
-    _Static_assert(sizeof whole == 2 * sizeof(uint64_t) + SHA256_BYTES, "no byte of it is padding");
+    _Static_assert(sizeof whole == 3 * sizeof(uint64_t) + SHA256_BYTES, "no byte of it is padding");
     memcpy(whole.digest, basis->digest, sizeof whole.digest);
     secret_table_hash(basis->ground, recent->name_key, (struct bytes){(const char *)&whole, sizeof whole});
     basis->ground_version = basis->model_version;
+    basis->ground_labels_version = basis->labels_version;
     basis->has_ground = true;
 }
 
@@ -273,7 +296,8 @@ static struct name name_of(const struct recent *recent, struct recent_basis *bas
 {
     struct name name;
 
-    if (!basis->has_ground || basis->ground_version != basis->model_version) {
+    if (!basis->has_ground || basis->ground_version != basis->model_version ||
+        basis->ground_labels_version != basis->labels_version) {
         settle_ground(recent, basis);
     }
     for (size_t index = 0; index < sizeof name.bytes; index++) {

@@ -3,7 +3,6 @@
 
 #include "moderator/history_lookup.h"
 #include "moderator/review_labels.h"
-#include "moderator/review_recent.h"
 #include "moderator/review_request.h"
 #include "moderator/review_texts.h"
 #include "proto/backoff.h"
@@ -24,6 +23,8 @@ struct flight {
     struct review_profile *profile;
     const struct message_task *task; /* of one of those who joined */
     unsigned char digest[SHA256_BYTES];
+    uint64_t labels_version; /* when it began (moderator/recent) */
+    bool is_unasked; /* the database was there, and said nothing in time: a person's label may be missed, nothing is kept */
     uint64_t turn; /* which question is its own */
     uint64_t deadline_ms;
     uint64_t due_ms;                        /* LOOKING and WAITING: when it goes on all the same */
@@ -106,11 +107,10 @@ static size_t collect(struct flight *flight, struct bytes texts[REVIEW_PART_TEXT
 
 static struct review_labels labels_of(const struct review_flights *flights, const struct flight *flight)
 {
-    return (struct review_labels){.history = flights->parts.history,
-                                  .recent = flights->parts.recent,
-                                  .profile = flight->profile,
-                                  .number = (size_t)(flight->profile - flights->parts.profiles),
-                                  .task = flight->task};
+    return (struct review_labels){
+        .history = flights->parts.history, .number = (size_t)(flight->profile - flights->parts.profiles),
+        .recent = {.recent = flight->is_unasked ? NULL : flights->parts.recent,
+                   .profile = flight->profile, .task = flight->task, .labels_version = flight->labels_version}};
 }
 
 /* A model's circuit opened or closed. */
@@ -313,20 +313,17 @@ static void finish_call(struct review_flights *flights, struct flight *flight)
 /* Asks for earlier labels of the texts. False: nobody can be asked. */
 static bool look_up(struct review_flights *flights, struct flight *flight)
 {
-    struct history_lookup *lookup = flights->parts.history == NULL ? NULL : history_lookup(flights->parts.history);
-    struct history_question *question;
+    struct history *history = flights->parts.history;
+    const struct history_question own = {.profile = (size_t)(flight->profile - flights->parts.profiles),
+                                         .number = number_of(flights, flight), .turn = flight->turn};
+    enum status status;
 
-    if (lookup == NULL || flight->profile->settings->store == STORE_OFF) {
+    if (history == NULL || flight->profile->settings->store == STORE_OFF) {
         return false;
     }
-    question = review_texts_question(lookup, (size_t)(flight->profile - flights->parts.profiles), flight->task);
-    if (question == NULL) {
-        return false;
-    }
-    question->number = number_of(flights, flight);
-    question->turn = flight->turn;
-    if (history_lookup_ask(lookup, question) != STATUS_OK) {
-        free(question);
+    status = review_texts_look_up(history_lookup(history), &own, flight->task);
+    if (status != STATUS_OK) {
+        flight->is_unasked = status != STATUS_UNAVAILABLE; /* when the database is back all is forgotten (history_marks) */
         return false;
     }
     flight->state = FLIGHT_LOOKING;
@@ -343,7 +340,9 @@ static void take_labels(struct review_flights *flights, struct flight *flight, c
         return;
     }
     if (question->status == STATUS_OK) {
-        review_recent_keep_passed(flights->parts.recent, flight->profile, flight->task, question->passed);
+        const struct review_labels labels = labels_of(flights, flight);
+
+        review_recent_keep_passed(&labels.recent, question->passed);
         for (size_t index = 0; index < sizeof flight->passed; index++) {
             flight->passed[index] |= question->passed[index];
         }
@@ -355,6 +354,7 @@ static void take_labels(struct review_flights *flights, struct flight *flight, c
 size_t review_flights_join(struct review_flights *flights, struct review_profile *profile, const struct message_task *task,
                            uint64_t deadline_ms)
 {
+    uint64_t labels_version = recent_labels_version(flights->parts.recent, profile->basis.profile);
     unsigned char digest[SHA256_BYTES];
     struct flight *flight = NULL;
     struct review_labels labels;
@@ -366,7 +366,7 @@ size_t review_flights_join(struct review_flights *flights, struct review_profile
 
         if (other->state == FLIGHT_FREE) {
             flight = flight == NULL ? other : flight;
-        } else if (other->state != FLIGHT_ENDED && other->profile == profile &&
+        } else if (other->state != FLIGHT_ENDED && other->profile == profile && other->labels_version == labels_version &&
                    memcmp(other->digest, digest, sizeof digest) == 0) {
             other->deadline_ms = deadline_ms > other->deadline_ms ? deadline_ms : other->deadline_ms;
             series_add(profile->shared, 1);
@@ -377,12 +377,12 @@ size_t review_flights_join(struct review_flights *flights, struct review_profile
         assert(flights->used < flights->parts.room); /* a task each, at most */
         flight = &flights->flights[flights->used++];
     }
-    *flight = (struct flight){.profile = profile, .task = task, .turn = ++flights->turn, .deadline_ms = deadline_ms};
-    flight->known_by = REVIEW_CACHE;
+    *flight = (struct flight){.profile = profile, .task = task, .turn = ++flights->turn, .deadline_ms = deadline_ms,
+                              .labels_version = labels_version, .known_by = REVIEW_CACHE};
     memcpy(flight->digest, digest, sizeof digest);
     labels = labels_of(flights, flight);
     review_labels_drawn(&labels, flight->alone);
-    left = review_recent_ask(flights->parts.recent, profile, task, flight->passed, &flight->verdict.answer);
+    left = review_recent_ask(&labels.recent, flight->passed, &flight->verdict.answer);
     if (flight->verdict.answer.violation) {
         end(flight, REVIEW_CACHE, true);
     } else if (left == 0 || !look_up(flights, flight)) {
@@ -471,6 +471,7 @@ void review_flights_turn(struct review_flights *flights)
         struct flight *flight = &flights->flights[number];
 
         if (flight->state == FLIGHT_LOOKING && now_ms >= flight->due_ms) {
+            flight->is_unasked = true;
             begin_part(flights, flight);
         } else if (flight->state == FLIGHT_WAITING && now_ms >= flight->due_ms) {
             call(flights, flight);

@@ -1,11 +1,9 @@
 /* review_labels: an answer about some texts, text by text. */
 #include "moderator/review_labels.h"
 
-#include "moderator/review_recent.h"
-
 void review_labels_drawn(const struct review_labels *labels, unsigned char alone[UNSURE_BYTES_MAX])
 {
-    struct bytes rest = labels->task->segments;
+    struct bytes rest = labels->recent.task->segments;
     struct segment segment;
 
     for (size_t index = 0; labels->history != NULL && message_next_segment(&rest, &segment) == STATUS_OK; index++) {
@@ -19,9 +17,9 @@ void review_labels_drawn(const struct review_labels *labels, unsigned char alone
  * drawn, as which it would stand for others. Counting some twice is a smaller error than leaving out those that were sure. */
 static enum drawn find_reason(const struct review_labels *labels, struct bytes text)
 {
-    bool is_random = labels->task->segment_count > 1 && history_draws(labels->history, labels->number, text);
+    bool is_random = labels->recent.task->segment_count > 1 && history_draws(labels->history, labels->number, text);
 
-    return is_random ? DRAWN_RANDOM : labels->task->head.drawn;
+    return is_random ? DRAWN_RANDOM : labels->recent.task->head.drawn;
 }
 
 void review_labels_keep(const struct review_labels *labels, const struct bytes *texts, size_t count,
@@ -30,12 +28,12 @@ void review_labels_keep(const struct review_labels *labels, const struct bytes *
     struct history_label label = {
         .profile = labels->number,
         .violation = answer->violation,
-        .model_version = labels->task->head.model_version,
-        .caller = labels->task->caller,
+        .model_version = labels->recent.task->head.model_version,
+        .caller = labels->recent.task->caller,
         .category = bytes_of(answer->category),
     };
 
-    review_recent_keep(labels->recent, labels->profile, labels->task, texts, count, answer);
+    review_recent_keep(&labels->recent, texts, count, answer);
     if (labels->history == NULL || (answer->violation && count != 1)) {
         return;
     }

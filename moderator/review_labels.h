@@ -10,17 +10,13 @@
 #define MODERATOR_REVIEW_LABELS_H
 
 #include "moderator/history.h"
-#include "moderator/review_answer.h"
-#include "moderator/review_profile.h"
-#include "proto/message.h"
+#include "moderator/review_recent.h"
 
 /* Borrowed for the call. */
 struct review_labels {
-    struct history *history; /* NULL: no labels */
-    struct recent *recent;   /* NULL: no findings */
-    const struct review_profile *profile;
+    struct history *history;     /* NULL: no labels */
+    struct review_recent recent; /* without `recent` in it: no findings */
     size_t number; /* of the profile: index into settings.profiles */
-    const struct message_task *task;
 };
 
 /* Sets the bit of each text of the task that was drawn, and so is to be asked about alone. */

@@ -2,6 +2,7 @@
 #include "moderator/review_texts.h"
 
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 
 size_t review_texts_collect(const struct message_task *task, const struct review_texts_choice *choice,
@@ -33,17 +34,27 @@ size_t review_texts_collect(const struct message_task *task, const struct review
     return count;
 }
 
-struct history_question *review_texts_question(const struct history_lookup *lookup, size_t profile,
-                                               const struct message_task *task)
+enum status review_texts_look_up(struct history_lookup *lookup, const struct history_question *own,
+                                 const struct message_task *task)
 {
-    struct history_question *question = history_question_make(profile, task->segment_count);
+    struct history_question *question = history_question_make(own->profile, task->segment_count);
     struct bytes rest = task->segments;
     struct segment segment;
+    enum status status;
 
-    for (size_t index = 0; question != NULL && message_next_segment(&rest, &segment) == STATUS_OK; index++) {
+    if (question == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    question->number = own->number;
+    question->turn = own->turn;
+    for (size_t index = 0; message_next_segment(&rest, &segment) == STATUS_OK; index++) {
         history_lookup_name(lookup, question, index, segment.text);
     }
-    return question;
+    status = history_lookup_ask(lookup, question);
+    if (status != STATUS_OK) {
+        free(question);
+    }
+    return status;
 }
 
 void review_texts_digest(const struct message_task *task, unsigned char out[SHA256_BYTES])

@@ -23,9 +23,10 @@ struct review_texts_choice {
 size_t review_texts_collect(const struct message_task *task, const struct review_texts_choice *choice,
                             struct bytes texts[REVIEW_PART_TEXTS_MAX], size_t *out_end);
 
-/* A question for earlier labels of all texts, to be freed with free(); NULL without memory. */
-struct history_question *review_texts_question(const struct history_lookup *lookup, size_t profile,
-                                               const struct message_task *task);
+/* Asks for earlier labels of all texts. `own`: the profile, and what comes back as it was. STATUS_NO_MEMORY, and what
+ * history_lookup_ask says. */
+MUST_CHECK enum status review_texts_look_up(struct history_lookup *lookup, const struct history_question *own,
+                                            const struct message_task *task);
 
 /* A name that only the same texts in the same order have, within a profile. */
 void review_texts_digest(const struct message_task *task, unsigned char out[SHA256_BYTES]);

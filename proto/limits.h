@@ -413,6 +413,7 @@ enum {
     DB_BACKOFF_MS = 100,
     DB_BACKOFF_MAX_MS = 5000,
     HISTORY_LOOKUP_MS = 500,     /* an earlier label is waited for no longer: the review goes on without */
+    HISTORY_MARKS_MS = 2000,     /* whether people have changed labels is looked at so often */
     HISTORY_QUESTIONS_MAX = 64,  /* look-ups that wait for the database; more are not made */
     HISTORY_FLUSH_MS = 200,  /* the first queued label waits no longer for company */
     HISTORY_HANG_MS = 1000,  /* a statement that takes longer may take very long: labels go to the disk meanwhile */

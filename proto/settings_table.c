@@ -260,7 +260,8 @@ static const struct setting rows[] = {
     {"profiles.*.cache.entries", SETTING_NUMBER, .max = COUNT_MAX, .fallback = "4096", PROFILE(cache.entries),
      .sentence = "Texts that a moderator knows again and does not judge anew, 120 bytes each; 0: none."},
     {"profiles.*.cache.ttl", SETTING_TIME, .min = 100, .max = DAY, .fallback = "10m", PROFILE(cache.ttl_ms),
-     .sentence = "For so long. A change of the keywords, the thresholds, the review or the model ends it at once."},
+     .sentence = "For so long. A change of the keywords, the thresholds, the review or the model ends it at once, "
+                 "a person's label within 4 s."},
     {"profiles.*.store", SETTING_CHOICE, .choices = store_choices, .fallback = "text", PROFILE(store),
      .sentence = "Samples kept in the database: with their text, by hash only, or none."},
     {"profiles.*.retention", SETTING_TIME, .min = HOUR, .max = 3650ULL * DAY, .fallback = "30d", PROFILE(retention_ms),

@@ -40,7 +40,7 @@ static inline void open_place(struct place *place, const char *database)
 static inline void begin(struct place *place)
 {
     assert_status(STATUS_OK, metrics_open(&place->metrics));
-    assert_status(STATUS_OK, history_open(&place->history, &place->settings, place->metrics, NULL));
+    assert_status(STATUS_OK, history_open(&place->history, &place->settings, NULL, place->metrics, NULL));
 }
 
 static inline void end(struct place *place)

@@ -27,7 +27,7 @@ static void open_place(struct place *place, const char *database)
     place->settings.profile_count = 3;
     place->db = labels_create(database, &place->settings.database);
     assert_status(STATUS_OK, metrics_open(&place->metrics));
-    assert_status(STATUS_OK, history_open(&place->history, &place->settings, place->metrics, NULL));
+    assert_status(STATUS_OK, history_open(&place->history, &place->settings, NULL, place->metrics, NULL));
 }
 
 static void close_place(struct place *place)
@@ -246,7 +246,7 @@ static void closing_gives_up_a_database_that_stays_away(void **state)
     open_place(&place, "gone");
     history_close(&place.history); /* which reads the settings on threads of its own */
     (void)snprintf(place.settings.database.url, sizeof place.settings.database.url, "host=%s/nowhere", server.folder);
-    assert_status(STATUS_OK, history_open(&place.history, &place.settings, place.metrics, NULL));
+    assert_status(STATUS_OK, history_open(&place.history, &place.settings, NULL, place.metrics, NULL));
     assert_status(STATUS_OK, keep(&place, 0, true, BYTES("lost")));
     assert_status(STATUS_OK, keep(&place, 0, true, BYTES("lost too")));
     started_ms = clock_ms();
@@ -320,7 +320,7 @@ static void without_its_hash_key_it_does_not_open(void **state)
     (void)state;
     assert_status(STATUS_OK, metrics_open(&metrics));
     folder_path(&folder, "missing", settings.database.hash_key_file);
-    assert_status(STATUS_IO, history_open(&history, &settings, metrics, NULL));
+    assert_status(STATUS_IO, history_open(&history, &settings, NULL, metrics, NULL));
     assert_null(history);
     metrics_close(&metrics);
 }

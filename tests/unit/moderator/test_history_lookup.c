@@ -30,7 +30,7 @@ static void open_place(struct place *place, const char *database)
     assert_status(STATUS_OK, db_run(place->db, "insert into profiles (name) values ('default')", NULL, 0, NULL));
     assert_status(STATUS_OK, metrics_open(&place->metrics));
     share_open(&place->share, &place->settings);
-    assert_status(STATUS_OK, history_lookup_open(&place->lookup, &place->settings, key, &place->share, place->metrics));
+    assert_status(STATUS_OK, history_lookup_open(&place->lookup, &place->settings, key, &place->share, NULL, place->metrics));
 }
 
 static void close_place(struct place *place)

@@ -15,7 +15,7 @@ static void labels_of_processes_that_are_no_more_land_with_the_one_that_is(void 
     open_place(&place, "adopted");
     assert_status(STATUS_OK, metrics_open(&place.metrics));
     for (int index = 0; index < ENDED; index++) {
-        assert_status(STATUS_OK, history_open(&histories[index], &place.settings, place.metrics, NULL));
+        assert_status(STATUS_OK, history_open(&histories[index], &place.settings, NULL, place.metrics, NULL));
     }
     for (int index = 0; index < ENDED; index++) {
         place.history = histories[index];
@@ -71,7 +71,7 @@ static void labels_reach_the_disk_while_a_statement_hangs(void **state)
     postgres_run(&server);
     make_statements_hang(&place);
     assert_status(STATUS_OK, metrics_open(&place.metrics));
-    assert_status(STATUS_OK, history_open(&place.history, &place.settings, place.metrics, &note));
+    assert_status(STATUS_OK, history_open(&place.history, &place.settings, NULL, place.metrics, &note));
     keep_numbers(&place, 0, MANY); /* more than a batch, and the batch too */
     await_counted(&place, "spooled", MANY);
     keep_numbers(&place, MANY, MANY + 1);

@@ -115,6 +115,7 @@ static void settle(struct place *place, const char *text, const char *category, 
     (void)snprintf(finding.category, sizeof finding.category, "%s", category == NULL ? "" : category);
     assert_status(STATUS_OK, recent_basis_of(place->recent, place->rules, 0, RECENT_REVIEWED, &basis));
     basis.model_version = model_version;
+    basis.labels_version = recent_labels_version(place->recent, basis.profile);
     recent_keep(place->recent, &basis, &print, clock_ms(), &finding);
 }
 
@@ -289,6 +290,40 @@ static void a_sampled_text_is_sampled_until_it_is_settled(void **state)
     assert_int_equal(OUTCOME_UNSURE, judge_one(place, "a text").outcome);
 }
 
+/* A person may have said otherwise: only a review finds out. */
+static void a_persons_label_makes_what_was_settled_open_again(void **state)
+{
+    struct place *place = *state;
+
+    use_model(place, 0.5, 1);
+    add_review(place, 0);
+    assert_int_equal(OUTCOME_UNSURE, judge_one(place, "a text").outcome);
+    settle(place, "a text", NULL, 1);
+    assert_verdict(OUTCOME_ALLOW, SOURCE_CACHE, "", judge_one(place, "a text"));
+    recent_labels_changed(place->recent, "default");
+    assert_int_equal(OUTCOME_UNSURE, judge_one(place, "a text").outcome);
+    settle(place, "a text", "hate", 1);
+    assert_verdict(OUTCOME_BLOCK, SOURCE_CACHE, "hate", judge_one(place, "a text"));
+}
+
+/* Also where the model is sure: what it said of a text that was drawn stands for nothing without the review. */
+static void a_sampled_text_that_was_settled_is_sampled_again_after_a_persons_label(void **state)
+{
+    struct place *place = *state;
+
+    use_model(place, 0.1, 1);
+    add_review(place, 1);
+    assert_int_equal(OUTCOME_UNSURE, judge_one(place, "a text").outcome);
+    settle(place, "a text", NULL, 1);
+    for (int round = 0; round < 3; round++) {
+        assert_verdict(OUTCOME_ALLOW, SOURCE_CACHE, "", judge_one(place, "a text"));
+    }
+    assert_int_equal(1, counted(place, "judged", "miss"));
+    recent_labels_changed(place->recent, "default");
+    assert_int_equal(DRAWN_RANDOM, judge_one(place, "a text").drawn);
+    assert_int_equal(1, counted(place, "judged", "miss"));
+}
+
 static void the_sample_rate_is_the_share_of_texts_that_are_judged_anew(void **state)
 {
     struct bytes texts[2] = {BYTES("the same each time")};
@@ -425,6 +460,22 @@ static void what_a_review_said_counts_for_a_text_that_is_left_out(void **state)
     assert_verdict(OUTCOME_BLOCK, SOURCE_CACHE, "violence", recalled(place, NAME, NULL));
 }
 
+/* Whether it is drawn is told by its words. */
+static void a_sampled_text_that_is_left_out_is_wanted_until_it_is_settled(void **state)
+{
+    struct place *place = *state;
+
+    add_review(place, 1);
+    use_model(place, 0.1, 3);
+    assert_int_equal(OUTCOME_UNSURE, recalled(place, NAME, "a text").outcome);
+    assert_not_known(place, NAME);
+    settle(place, "a text", NULL, 3);
+    assert_verdict(OUTCOME_ALLOW, SOURCE_CACHE, "", recalled(place, NAME, NULL));
+    recent_labels_changed(place->recent, "default");
+    assert_not_known(place, NAME);
+    assert_int_equal(OUTCOME_UNSURE, recalled(place, NAME, "a text").outcome);
+}
+
 /* Which tasks a version on trial decides hangs on their texts. */
 static void with_a_version_on_trial_every_text_is_wanted(void **state)
 {
@@ -456,6 +507,9 @@ int main(void)
         JUDGE_TEST(without_a_model_what_is_undecided_is_never_from_the_cache),
         JUDGE_TEST(what_a_review_said_ends_with_its_model_its_settings_and_at_a_keyword),
         JUDGE_TEST(a_sampled_text_is_sampled_until_it_is_settled),
+        JUDGE_TEST(a_persons_label_makes_what_was_settled_open_again),
+        JUDGE_TEST(a_sampled_text_that_was_settled_is_sampled_again_after_a_persons_label),
+        JUDGE_TEST(a_sampled_text_that_is_left_out_is_wanted_until_it_is_settled),
         JUDGE_TEST(the_sample_rate_is_the_share_of_texts_that_are_judged_anew),
         JUDGE_TEST(without_entries_every_text_is_judged_anew),
         JUDGE_TEST(a_text_that_is_left_out_is_judged_as_it_was_known),

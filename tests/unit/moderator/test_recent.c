@@ -193,6 +193,36 @@ static void what_a_review_said_rests_on_its_settings_and_the_thresholds(void **s
     close_place(&place);
 }
 
+/* What was found while people changed a label is not known either: it was kept by the version of before. */
+static void labels_of_people_make_what_reviews_found_forgotten_and_nothing_else(void **state)
+{
+    struct recent_basis judged, reviewed, other, late;
+    struct place place;
+
+    (void)state;
+    open_place(&place, 100);
+    judged = basis_of(&place, 0, RECENT_JUDGED);
+    late = reviewed = basis_of(&place, 0, RECENT_REVIEWED);
+    other = basis_of(&place, 1, RECENT_REVIEWED);
+    keep(&place, &judged, "a text", 0.5, NOW_MS);
+    keep(&place, &reviewed, "a text", 0.5, NOW_MS);
+    keep(&place, &other, "a text", 0.5, NOW_MS);
+    recent_labels_changed(place.recent, "one");
+    assert_int_equal(1, recent_labels_version(place.recent, reviewed.profile));
+    assert_int_equal(0, recent_labels_version(place.recent, other.profile));
+    assert_int_equal(0, recent_labels_version(NULL, reviewed.profile));
+    reviewed.labels_version = recent_labels_version(place.recent, reviewed.profile);
+    other.labels_version = recent_labels_version(place.recent, other.profile);
+    assert_true(knows(&place, &judged, "a text", NOW_MS));
+    assert_false(knows(&place, &reviewed, "a text", NOW_MS));
+    assert_true(knows(&place, &other, "a text", NOW_MS));
+    keep(&place, &late, "a text", 0.5, NOW_MS);
+    assert_false(knows(&place, &reviewed, "a text", NOW_MS));
+    keep(&place, &reviewed, "a text", 0.5, NOW_MS);
+    assert_true(knows(&place, &reviewed, "a text", NOW_MS));
+    close_place(&place);
+}
+
 static void the_least_recently_used_of_a_set_gives_way(void **state)
 {
     struct recent_basis basis;
@@ -379,6 +409,7 @@ int main(void)
         cmocka_unit_test(a_finding_is_known_until_its_time_is_over),
         cmocka_unit_test(a_finding_is_known_on_its_own_basis_only),
         cmocka_unit_test(what_a_review_said_rests_on_its_settings_and_the_thresholds),
+        cmocka_unit_test(labels_of_people_make_what_reviews_found_forgotten_and_nothing_else),
         cmocka_unit_test(the_least_recently_used_of_a_set_gives_way),
         cmocka_unit_test(a_table_never_has_more_entries_than_the_profile_says),
         cmocka_unit_test(a_profile_without_entries_knows_nothing),

@@ -436,7 +436,7 @@ static void only_certain_labels_are_kept(void **state)
     prepare_place(&place, 1);
     db = labels_create("labels", &place.settings.database);
     db_close(&db);
-    assert_status(STATUS_OK, history_open(&place.history, &place.settings, place.metrics, NULL));
+    assert_status(STATUS_OK, history_open(&place.history, &place.settings, NULL, place.metrics, NULL));
     open_review(&place);
     expect_ready(&place);
 

@@ -10,7 +10,7 @@
 #include "proto/clock.h"
 #include "proto/log.h"
 
-enum { ROOM = 4, PROFILES = 2, PATIENCE_MS = 20000, ITEMS_MAX = 64 };
+enum { ROOM = 4, PROFILES = 2, PATIENCE_MS = 20000, ITEMS_MAX = 64, TTL_MS = 600000 };
 
 #define CONTENT(verdict) "{\"choices\":[{\"message\":{\"content\":\"" verdict "\"}}]}"
 /* Their lengths are given, so that connections are used again. */
@@ -36,7 +36,9 @@ struct place {
     struct metrics *metrics;
     struct review_profile reviews[PROFILES]; /* the second one where a test opens it */
     struct history *history;
-    struct recent *recent; /* NULL but where a test makes it */
+    struct rules *rules; /* this and what follows: NULL but where a test makes it */
+    struct live *live;
+    struct recent *recent;
     struct review_flights *flights;
     struct buffer packed[ROOM];
     struct message_task tasks[ROOM];
@@ -85,6 +87,9 @@ static void close_place(struct place *place)
     review_profile_close(&place->reviews[0]);
     review_profile_close(&place->reviews[1]);
     history_close(&place->history);
+    rules_release(&place->rules);
+    recent_close(&place->recent);
+    live_close(&place->live);
     metrics_close(&place->metrics);
     http_server_close(&place->llm);
     for (size_t at = 0; at < ROOM; at++) {
@@ -424,7 +429,7 @@ static void open_with_history(struct place *place, const char *database)
     prepare(place, 1, 0);
     db = labels_create(database, &place->settings.database);
     db_close(&db);
-    assert_status(STATUS_OK, history_open(&place->history, &place->settings, place->metrics, NULL));
+    assert_status(STATUS_OK, history_open(&place->history, &place->settings, place->recent, place->metrics, NULL));
     open_flights(place);
 }
 
@@ -519,6 +524,127 @@ static void a_database_that_hangs_or_is_away_delays_no_review_for_long(void **st
     close_place(&place);
 }
 
+/* And with a memory of what was found. */
+static void open_with_recent(struct place *place, const char *database)
+{
+    struct db *db = NULL;
+
+    prepare(place, 1, 0);
+    db = labels_create(database, &place->settings.database);
+    db_close(&db);
+    place->profiles[0].cache = (struct cache_settings){.entries = 100, .ttl_ms = TTL_MS};
+    assert_status(STATUS_OK, rules_open(&place->rules, &place->settings, stderr));
+    assert_status(STATUS_OK, live_open(&place->live, 1));
+    assert_status(STATUS_OK, recent_open(&place->recent, place->live, place->metrics));
+    assert_status(STATUS_OK, recent_fit(place->recent, &place->settings));
+    assert_status(STATUS_OK, history_open(&place->history, &place->settings, place->recent, place->metrics, NULL));
+    open_flights(place);
+    assert_status(STATUS_OK, recent_basis_of(place->recent, place->rules, 0, RECENT_REVIEWED, &place->reviews[0].basis));
+}
+
+/* A text that passed, as its stored label says, so that what was found is known again. */
+static void make_known(struct place *place, const char *text)
+{
+    uint64_t end_ms = clock_ms() + PATIENCE_MS;
+
+    is_decided(review(place, text), false, SOURCE_REVIEW);
+    await_labels(place, 1);
+    assert_int_equal(1, number(place, "with touched as (update profiles set trained_at = trained_at returning 1) "
+                                      "select count(*) from touched"));
+    (void)review_known(place, text);
+    while (review(place, text).source != SOURCE_CACHE) {
+        assert_true(clock_ms() < end_ms);
+    }
+}
+
+static void a_persons_label_is_served_soon_whatever_is_known_of_the_text(void **state)
+{
+    uint64_t said_ms;
+    struct place place;
+
+    (void)state;
+    open_with_recent(&place, "person");
+    make_known(&place, "a text");
+    said_ms = clock_ms();
+    assert_int_equal(1, number(&place, "with touched as (update profiles set trained_at = trained_at), said as (update verdicts "
+                                       "set label = 1, source = 3 returning 1) select count(*) from said"));
+    is_decided(review_known(&place, "a text"), true, SOURCE_HISTORY);
+    assert_true(clock_ms() - said_ms < PATIENCE_MS / 2); /* HISTORY_MARKS_MS, but for a busy machine; TTL_MS without */
+    is_decided(review(&place, "a text"), true, SOURCE_HISTORY);
+    close_place(&place);
+}
+
+/* What people said meanwhile, or long before, could not be asked for. */
+static void what_was_found_while_the_database_was_away_is_forgotten_when_it_is_back(void **state)
+{
+    uint64_t end_ms = clock_ms() + 3 * PATIENCE_MS;
+    struct place place;
+
+    (void)state;
+    open_with_recent(&place, "outage");
+    make_known(&place, "a text");
+    assert_int_equal(1, number(&place, "with said as (update verdicts set label = 1, source = 3 returning 1) "
+                                       "select count(*) from said")); /* nothing tells of it */
+    postgres_kill(&server);
+    is_decided(review(&place, "a text"), false, SOURCE_CACHE); /* it is all that is known */
+    is_decided(review(&place, "another text"), false, SOURCE_REVIEW);
+    while (review(&place, "another text").source != SOURCE_CACHE) { /* at first it was asked, and did not answer */
+        assert_true(clock_ms() < end_ms);
+    }
+    postgres_run(&server);
+    is_decided(review_known(&place, "a text"), true, SOURCE_HISTORY);
+    assert_true(review(&place, "another text").source != SOURCE_CACHE);
+    close_place(&place);
+}
+
+/* Asks as often as it may, of a session that hangs. When the first question was asked. */
+static uint64_t fill_lookup(struct history_lookup *lookup)
+{
+    uint64_t begun_ms = 0;
+    enum status status = STATUS_UNAVAILABLE; /* until there is a session again */
+
+    while (status != STATUS_FULL) {
+        struct history_question *question = history_question_make(0, 1);
+
+        assert_non_null(question);
+        history_lookup_name(lookup, question, 0, BYTES("a text"));
+        begun_ms = status == STATUS_OK ? begun_ms : clock_ms();
+        status = history_lookup_ask(lookup, question);
+        if (status != STATUS_OK) {
+            free(question);
+            (void)poll(NULL, 0, status == STATUS_UNAVAILABLE ? 5 : 0);
+        }
+    }
+    return begun_ms;
+}
+
+/* A person may have said something of it: the next one who sends the text asks again. */
+static void what_was_found_by_a_busy_session_is_not_kept(void **state)
+{
+    const char *const texts[] = {"one text", "another text", "a third text", "a fourth text"};
+    struct review_verdict first, second;
+    struct db *db = NULL;
+    struct place place;
+    size_t tries = 0;
+    uint64_t begun_ms;
+
+    (void)state;
+    open_with_recent(&place, "busy");
+    make_known(&place, "a text");
+    assert_status(STATUS_OK, db_open(&db, &place.settings.database, "test"));
+    assert_status(STATUS_OK, db_script(db, "begin; lock table verdicts in access exclusive mode"));
+    do { /* later than that the session is gone, and what is found is kept until there is another */
+        assert_true(tries < sizeof texts / sizeof *texts);
+        begun_ms = fill_lookup(history_lookup(place.history));
+        first = review(&place, texts[tries]);
+        second = review(&place, texts[tries++]);
+    } while (clock_ms() - begun_ms >= HISTORY_LOOKUP_MS);
+    is_decided(first, false, SOURCE_REVIEW);
+    is_decided(second, false, SOURCE_REVIEW);
+    db_close(&db);
+    close_place(&place);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -535,6 +661,9 @@ int main(void)
         cmocka_unit_test(texts_that_grow_by_their_escapes_go_into_more_requests),
         cmocka_unit_test(earlier_labels_are_used_before_the_llm_is_asked),
         cmocka_unit_test(a_database_that_hangs_or_is_away_delays_no_review_for_long),
+        cmocka_unit_test(a_persons_label_is_served_soon_whatever_is_known_of_the_text),
+        cmocka_unit_test(what_was_found_while_the_database_was_away_is_forgotten_when_it_is_back),
+        cmocka_unit_test(what_was_found_by_a_busy_session_is_not_kept),
     };
 
     return cmocka_run_group_tests(tests, start, stop_labels);

@@ -31,11 +31,11 @@ static int open_place(void **state)
     (void)snprintf(place->settings.database.url, sizeof place->settings.database.url, "host=127.0.0.1 port=1");
     folder_path(&folder, "hash", place->settings.database.hash_key_file);
     assert_status(STATUS_OK, metrics_open(&place->metrics));
-    assert_status(STATUS_OK, history_open(&place->labels.history, &place->settings, place->metrics, NULL));
+    assert_status(STATUS_OK, history_open(&place->labels.history, &place->settings, NULL, place->metrics, NULL));
     place->reviewing.settings = &place->profile;
-    place->labels.profile = &place->reviewing;
+    place->labels.recent.profile = &place->reviewing;
     place->task = task_make(&place->packed, &head, "default", texts, 3);
-    place->labels.task = &place->task;
+    place->labels.recent.task = &place->task;
     *state = place;
     return 0;
 }

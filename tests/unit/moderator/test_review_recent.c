@@ -192,16 +192,25 @@ static void earlier_labels_are_kept_for_the_texts_that_passed(void **state)
     const unsigned char labelled[UNSURE_BYTES_MAX] = {0x5};
     unsigned char passed[UNSURE_BYTES_MAX] = {0};
     struct review_answer answer = {0};
+    struct review_recent review;
     struct place place;
 
     (void)state;
     open_place(&place, 100);
-    review_recent_keep_passed(place.recent, &place.review, task_of(&place, texts, 3, 7), labelled);
-    assert_int_equal(1, review_recent_ask(place.recent, &place.review, task_of(&place, texts, 3, 7), passed, &answer));
+    review = (struct review_recent){place.recent, &place.review, task_of(&place, texts, 3, 7), 4};
+    review_recent_keep_passed(&review, labelled);
+    assert_int_equal(1, review_recent_ask(&review, passed, &answer));
     assert_int_equal(0x5, passed[0]);
     assert_false(answer.violation);
-    assert_int_equal(3, review_recent_ask(place.recent, &place.review, task_of(&place, texts, 3, 8), passed, &answer));
-    assert_int_equal(3, review_recent_ask(NULL, &place.review, task_of(&place, texts, 3, 7), passed, &answer));
+    review.labels_version = 5; /* a person may have said otherwise since */
+    assert_int_equal(3, review_recent_ask(&review, passed, &answer));
+    review.labels_version = 4;
+    review.task = task_of(&place, texts, 3, 8);
+    assert_int_equal(3, review_recent_ask(&review, passed, &answer));
+    review.task = task_of(&place, texts, 3, 7);
+    assert_int_equal(1, review_recent_ask(&review, passed, &answer));
+    review.recent = NULL;
+    assert_int_equal(3, review_recent_ask(&review, passed, &answer));
     close_place(&place);
 }
 
