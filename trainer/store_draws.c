@@ -244,9 +244,7 @@ static enum status read_rows(struct store *store, const char *from, const struct
     enum status read = STATUS_OK;
     enum status status;
 
-    /* On a busy machine a slice takes us long; while it does the server waits in a transaction. */
-    (void)snprintf(sql, sizeof sql, "begin read only; set local idle_in_transaction_session_timeout = %d", DB_STATEMENT_MS);
-    status = db_script(store->db, sql);
+    status = store_begin_walk(store);
     if (status == STATUS_OK) {
         (void)snprintf(sql, sizeof sql, "declare draw no scroll cursor for " COLUMNS "%s", SAMPLE_TEXT_BYTES_MAX, from);
         status = db_run(store->db, sql, values, value_count, NULL);
@@ -254,11 +252,7 @@ static enum status read_rows(struct store *store, const char *from, const struct
     if (status == STATUS_OK) {
         status = read_slices(store, reader, &read);
     }
-    if (db_alive(store->db)) { /* also after a failure: the next statement is not to meet its transaction */
-        enum status ended = db_script(store->db, "rollback");
-
-        status = status == STATUS_OK ? ended : status;
-    }
+    status = store_end_walk(store, status);
     return read == STATUS_OK ? status : read; /* who stopped wants nothing that came after it */
 }
 

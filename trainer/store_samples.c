@@ -80,10 +80,12 @@ enum status store_put_labels(struct store *store, int64_t profile_id, const stru
     return status == STATUS_NOT_FOUND ? STATUS_UNSUPPORTED : status;
 }
 
-#define FACTS                                                                                                          \
-    "select v.text_hash, v.label, v.source, v.drawn, v.category, (extract(epoch from v.labelled_at) * 1000000)::bigint, " \
-    "s.text is not null, case when octet_length(s.text) <= $2 then s.text end from verdicts v left join samples s "         \
-    "on s.profile_id = v.profile_id and s.label = v.label and s.text_hash = v.text_hash where v.profile_id = $1 "
+/* First which facts, then the text of each. */
+#define FACTS_BEGIN                                                                                                      \
+    "select f.text_hash, f.label, f.source, f.drawn, f.category, (extract(epoch from f.labelled_at) * 1000000)::bigint, "  \
+    "s.text is not null, case when octet_length(s.text) <= $2 then s.text end from (select * from verdicts v "            \
+    "where v.profile_id = $1 "
+#define FACTS_END ") f left join" STORE_TEXT_OF("f") "on true "
 
 static enum status on_row(void *context, const struct db_rows *row)
 {
@@ -102,6 +104,18 @@ static enum status on_row(void *context, const struct db_rows *row)
     return reader->on_fact(reader->context, &fact);
 }
 
+static enum status read_facts(struct store *store, const char *sql, const struct db_value *values, size_t value_count,
+                              const struct store_fact_reader *reader)
+{
+    struct store_fact_reader copy = *reader;
+    enum status status = store_begin_walk(store);
+
+    if (status == STATUS_OK) {
+        status = db_stream(store->db, sql, values, value_count, on_row, &copy);
+    }
+    return store_end_walk(store, status);
+}
+
 /* A null is no text for libpq. */
 static struct bytes category_of(const struct store_filter *filter)
 {
@@ -111,23 +125,21 @@ static struct bytes category_of(const struct store_filter *filter)
 enum status store_list_facts(struct store *store, int64_t profile_id, const struct store_filter *filter,
                              const struct store_fact_reader *reader)
 {
-    struct store_fact_reader copy = *reader;
     const struct db_value values[] = {
         {.type = DB_BIGINT, .bigint = profile_id},     {.type = DB_BIGINT, .bigint = SAMPLE_TEXT_BYTES_MAX},
         {.type = DB_BIGINT, .bigint = filter->label},  {.type = DB_BIGINT, .bigint = filter->source},
         {.type = DB_BIGINT, .bigint = filter->limit},  {.type = DB_TEXT, .bytes = category_of(filter)},
     };
 
-    return db_stream(store->db,
-                     FACTS "and ($3 < 0 or v.label = $3) and ($4 < 0 or v.source = $4) and ($6 = '' or v.category = $6) "
-                           "order by v.labelled_at desc limit $5",
-                     values, sizeof values / sizeof *values, on_row, &copy);
+    return read_facts(store,
+                      FACTS_BEGIN "and ($3 < 0 or v.label = $3) and ($4 < 0 or v.source = $4) and ($6 = '' or v.category = $6) "
+                                  "order by v.labelled_at desc limit $5" FACTS_END "order by f.labelled_at desc",
+                      values, sizeof values / sizeof *values, reader);
 }
 
 enum status store_page_facts(struct store *store, int64_t profile_id, const struct store_filter *filter, struct bytes after,
                              const struct store_fact_reader *reader)
 {
-    struct store_fact_reader copy = *reader;
     const struct db_value values[] = {
         {.type = DB_BIGINT, .bigint = profile_id},     {.type = DB_BIGINT, .bigint = SAMPLE_TEXT_BYTES_MAX},
         {.type = DB_BIGINT, .bigint = filter->label},  {.type = DB_BIGINT, .bigint = filter->source},
@@ -135,10 +147,11 @@ enum status store_page_facts(struct store *store, int64_t profile_id, const stru
         {.type = DB_TEXT, .bytes = category_of(filter)},
     };
 
-    return db_stream(store->db,
-                     FACTS "and v.text_hash > $6 and ($3 < 0 or v.label = $3) and ($4 < 0 or v.source = $4) "
-                           "and ($7 = '' or v.category = $7) order by v.text_hash limit $5",
-                     values, sizeof values / sizeof *values, on_row, &copy);
+    return read_facts(store,
+                      FACTS_BEGIN "and v.text_hash > $6 and ($3 < 0 or v.label = $3) and ($4 < 0 or v.source = $4) "
+                                  "and ($7 = '' or v.category = $7) order by v.text_hash limit $5" FACTS_END
+                                  "order by f.text_hash",
+                      values, sizeof values / sizeof *values, reader);
 }
 
 struct finding {
@@ -163,7 +176,9 @@ enum status store_find_fact(struct store *store, int64_t profile_id, struct byte
     };
     struct finding finding = {.reader = reader};
     struct store_fact_reader inner = {on_found, &finding};
-    enum status status = db_stream(store->db, FACTS "and v.text_hash = $3", values, 3, on_row, &inner);
+    enum status status =
+        read_facts(store, FACTS_BEGIN "and v.text_hash >= $3 and v.text_hash <= $3 order by v.text_hash limit 1" FACTS_END,
+                   values, 3, &inner);
 
     return status == STATUS_OK && !finding.found ? STATUS_NOT_FOUND : status;
 }

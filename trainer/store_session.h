@@ -21,4 +21,19 @@ MUST_CHECK enum status store_numbers(struct store *store, const char *sql, const
 MUST_CHECK enum status store_transact(struct store *store, enum status (*work)(struct store *store, void *context),
                                       void *context);
 
+/* A walk: reads whose rows come in the order of an index, all of one moment. Of a profile that statistics know nothing of yet, as
+ * behind an import, or as a small one beside a large one, the server expects a single row and picks any index: it reads all of
+ * the profile once for each row that is wanted. So nothing is sorted in a walk: an `order by` can then be had from one index
+ * only, and that is the one to read, whatever the statistics say. A text is looked up by STORE_TEXT_OF. */
+MUST_CHECK enum status store_begin_walk(struct store *store);
+/* Ends it, also one that failed, so that the next statement does not meet its transaction. Returns `status`, or what the end of a
+ * good one met. */
+MUST_CHECK enum status store_end_walk(struct store *store, enum status status);
+
+/* The text of a row `of` of verdicts, as one row `s`, or none. Only the primary key has the order of hashes; where the hash were
+ * said to be equal there would be no order to ask for. */
+#define STORE_TEXT_OF(of)                                                                                                \
+    " lateral (select s.text from samples s where s.profile_id = $1::int and s.label = " of ".label "                     \
+    "and s.text_hash >= " of ".text_hash and s.text_hash <= " of ".text_hash order by s.text_hash limit 1) s "
+
 #endif

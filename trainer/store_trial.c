@@ -68,13 +68,17 @@ enum status store_read_drawn(struct store *store, int64_t profile_id, int64_t si
         {.type = DB_BIGINT, .bigint = limit},
     };
 
-    return db_stream(store->db,
-                     "select " MICROSECONDS("v.drawn_at") ", v.drawn_share, v.label, coalesce(v.model_version, 0), s.text "
-                     "from verdicts v join samples s on s.profile_id = $1::int and s.label = v.label "
-                     "and s.text_hash = v.text_hash where v.profile_id = $1::int and v.drawn_at is not null "
-                     "and v.drawn_at >= timestamptz 'epoch' + $2 * interval '1 microsecond' and octet_length(s.text) <= $3 "
-                     "order by v.drawn_at desc limit $4",
-                     values, sizeof values / sizeof *values, on_row, &copy);
+    enum status status = store_begin_walk(store);
+
+    if (status == STATUS_OK) {
+        status = db_stream(store->db,
+                           "select " MICROSECONDS("v.drawn_at") ", v.drawn_share, v.label, coalesce(v.model_version, 0), s.text "
+                           "from verdicts v cross join" STORE_TEXT_OF("v") "where v.profile_id = $1::int "
+                           "and v.drawn_at is not null and v.drawn_at >= timestamptz 'epoch' + $2 * interval '1 microsecond' "
+                           "and octet_length(s.text) <= $3 order by v.drawn_at desc limit $4",
+                           values, sizeof values / sizeof *values, on_row, &copy);
+    }
+    return store_end_walk(store, status);
 }
 
 enum status store_note_trial(struct store *store, int64_t epoch, int64_t profile_id, int64_t version, struct bytes figures)

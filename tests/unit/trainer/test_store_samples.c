@@ -1,0 +1,270 @@
+/* store_samples: what a profile's texts cost to read, label and delete, when the server's statistics know nothing of the profile. */
+#include "support/database.h"
+#include "support/unit.h"
+
+#include "trainer/store_samples.h"
+#include "trainer/store_trial.h"
+
+#include <poll.h>
+
+/* A walk reads each row of verdicts and its text once, by an index each, and a page ends within a row or two. */
+enum { ROWS = 6000, READS_PER_ROW = 4, FEW = 20, PAGE = 256, LOOKS_MAX = 400, LOOK_MS = 5 };
+
+struct place {
+    struct database_settings settings;
+    struct db *db;
+    int64_t profile_id;
+    const char *database;
+};
+
+/* As an import stores them: in batches of PAGE, labelled at different times, a third violations, all drawn at random. */
+static void fill(struct db *db, int64_t profile_id, int64_t count)
+{
+    const struct db_value values[] = {
+        {.type = DB_BIGINT, .bigint = profile_id}, {.type = DB_BIGINT, .bigint = count}, {.type = DB_BIGINT, .bigint = PAGE}};
+
+    assert_status(STATUS_OK,
+                  db_run(db,
+                         "select sum(sample_put($1::int, h, l, s, d, c, t, a, k, null, w)) from (select "
+                         "array_agg(decode(md5(n::text), 'hex')) h, array_agg((n % 3 = 0)::int::smallint) l, "
+                         "array_agg(1::smallint) s, array_agg(1::smallint) d, array_agg(null::text) c, "
+                         "array_agg(convert_to(rpad('text ' || n, 60, 'x'), 'UTF8')) t, array_agg(1700000000000000 + n) a, "
+                         "array_agg('\\x00112233445566778899aabbccddeeff'::bytea) k, array_agg(500000::bigint) w "
+                         "from generate_series(1, $2) n group by n / $3) batch",
+                         values, 3, NULL));
+}
+
+/* Fresh: what an import leaves, before anything was analysed. */
+static void open_fresh(struct place *place, const char *database)
+{
+    *place = (struct place){.database = database};
+    place->db = samples_create(&server, database, &place->settings);
+    place->profile_id = samples_add_profile(place->db, "default");
+    fill(place->db, place->profile_id, ROWS);
+}
+
+/* Beside a large profile: the leaf was analysed before the profile came, and is not analysed again for so few rows. */
+static void open_beside(struct place *place, const char *database)
+{
+    int64_t large;
+
+    *place = (struct place){.database = database};
+    place->db = samples_create(&server, database, &place->settings);
+    large = samples_add_profile(place->db, "large");
+    fill(place->db, large, 4 * ROWS);
+    assert_status(STATUS_OK, db_script(place->db, "analyze"));
+    place->profile_id = samples_add_neighbour(place->db, "default", large);
+    fill(place->db, place->profile_id, ROWS);
+}
+
+static void close_place(struct place *place)
+{
+    db_close(&place->db);
+}
+
+static int64_t sessions(struct place *place)
+{
+    return samples_number(place->db, "select count(*) from pg_stat_activity where application_name = 'prismguard-trainer'");
+}
+
+/* Entries of indexes that were read so far. A session counts its own when it ends. */
+static int64_t count_reads(struct place *place)
+{
+    int64_t left = sessions(place);
+
+    for (int looks = 0; looks < LOOKS_MAX && left > 0; looks++) {
+        (void)poll(NULL, 0, LOOK_MS);
+        left = sessions(place);
+    }
+    assert_int_equal(0, left);
+    return samples_number(place->db, "select sum(idx_tup_read)::bigint from pg_stat_user_indexes");
+}
+
+typedef int64_t walk(struct store *store, int64_t profile_id);
+
+/* What the walk reads, in a session of its own; it returns for how many rows. */
+static void check_reads(struct place *place, const char *what, walk *take)
+{
+    int64_t before = count_reads(place);
+    struct store *store = NULL;
+    int64_t rows, reads;
+
+    assert_status(STATUS_OK, store_open(&store, &place->settings, NULL));
+    rows = take(store, place->profile_id);
+    store_close(&store);
+    reads = count_reads(place) - before;
+    if (reads < rows || reads > READS_PER_ROW * rows + PAGE) {
+        fail_msg("%s of '%s': %lld entries were read for %lld rows", what, place->database, (long long)reads, (long long)rows);
+    }
+}
+
+struct seen {
+    int64_t rows;
+    unsigned char last[TEXT_HASH_BYTES];
+};
+
+static enum status see_fact(void *context, const struct store_fact *fact)
+{
+    struct seen *seen = context;
+
+    assert_true(fact->has_text && fact->text.count > 0);
+    assert_int_equal(TEXT_HASH_BYTES, fact->hash.count);
+    memcpy(seen->last, fact->hash.data, TEXT_HASH_BYTES);
+    seen->rows++;
+    return STATUS_OK;
+}
+
+static int64_t list_some(struct store *store, int64_t profile_id, struct store_filter filter)
+{
+    struct seen seen = {0};
+    const struct store_fact_reader reader = {see_fact, &seen};
+
+    assert_status(STATUS_OK, store_list_facts(store, profile_id, &filter, &reader));
+    assert_int_equal(FEW, seen.rows);
+    return seen.rows;
+}
+
+static int64_t list_all(struct store *store, int64_t profile_id)
+{
+    return list_some(store, profile_id, (struct store_filter){.label = -1, .source = -1, .limit = FEW});
+}
+
+static int64_t list_label(struct store *store, int64_t profile_id)
+{
+    return list_some(store, profile_id, (struct store_filter){.label = 1, .source = -1, .limit = FEW});
+}
+
+static int64_t list_source(struct store *store, int64_t profile_id)
+{
+    return list_some(store, profile_id, (struct store_filter){.label = -1, .source = STORE_IMPORT, .limit = FEW});
+}
+
+static int64_t page_through(struct store *store, int64_t profile_id, int label, int64_t expected)
+{
+    const struct store_filter filter = {.label = label, .source = -1, .limit = PAGE};
+    struct seen seen = {0};
+    const struct store_fact_reader reader = {see_fact, &seen};
+    int64_t before;
+
+    do {
+        unsigned char after[TEXT_HASH_BYTES];
+
+        before = seen.rows;
+        memcpy(after, seen.last, sizeof after);
+        assert_status(STATUS_OK, store_page_facts(store, profile_id, &filter,
+                                                  (struct bytes){(const char *)after, before == 0 ? 0 : sizeof after}, &reader));
+    } while (seen.rows - before == PAGE);
+    assert_int_equal(expected, seen.rows);
+    return seen.rows;
+}
+
+static int64_t page_all(struct store *store, int64_t profile_id)
+{
+    return page_through(store, profile_id, -1, ROWS);
+}
+
+static int64_t page_label(struct store *store, int64_t profile_id)
+{
+    return page_through(store, profile_id, 0, ROWS - ROWS / 3);
+}
+
+static int64_t find_each(struct store *store, int64_t profile_id)
+{
+    struct seen seen = {0};
+    const struct store_fact_reader reader = {see_fact, &seen};
+    const struct store_filter filter = {.label = -1, .source = -1, .limit = 1};
+
+    assert_status(STATUS_OK, store_list_facts(store, profile_id, &filter, &reader));
+    for (int times = 0; times < FEW; times++) {
+        unsigned char hash[TEXT_HASH_BYTES];
+
+        memcpy(hash, seen.last, sizeof hash);
+        assert_status(STATUS_OK, store_find_fact(store, profile_id, (struct bytes){(const char *)hash, sizeof hash}, &reader));
+    }
+    return seen.rows;
+}
+
+static enum status see_drawn(void *context, const struct store_drawn_text *text)
+{
+    struct seen *seen = context;
+
+    assert_true(text->text.count > 0);
+    seen->rows++;
+    return STATUS_OK;
+}
+
+static int64_t read_drawn(struct store *store, int64_t profile_id)
+{
+    struct seen seen = {0};
+    const struct store_drawn_reader reader = {see_drawn, &seen};
+
+    assert_status(STATUS_OK, store_read_drawn(store, profile_id, 0, FEW, &reader));
+    assert_int_equal(FEW, seen.rows);
+    return seen.rows;
+}
+
+static enum status see_sample(void *context, const struct store_sample *sample)
+{
+    struct seen *seen = context;
+
+    memcpy(seen->last, sample->hash.data, TEXT_HASH_BYTES);
+    seen->rows++;
+    return STATUS_OK;
+}
+
+static int64_t read_stretches(struct store *store, int64_t profile_id)
+{
+    const struct store_place place = {.profile_id = profile_id, .label = 0};
+    struct seen seen = {0};
+    const struct store_reader reader = {see_sample, &seen};
+
+    for (int stretch = 0; stretch < FEW; stretch++) {
+        unsigned char first = (unsigned char)(10 * stretch);
+
+        assert_status(STATUS_OK, store_read_hashes(store, place, (struct bytes){(const char *)&first, 1}, FEW, &reader));
+    }
+    assert_int_equal(FEW * FEW, seen.rows);
+    return seen.rows;
+}
+
+static void check_walks(struct place *place)
+{
+    check_reads(place, "a list", list_all);
+    check_reads(place, "a list of a label", list_label);
+    check_reads(place, "a list of a source", list_source);
+    check_reads(place, "all pages", page_all);
+    check_reads(place, "all pages of a label", page_label);
+    check_reads(place, "one text", find_each);
+    check_reads(place, "what was drawn", read_drawn);
+    check_reads(place, "stretches of a draw", read_stretches);
+}
+
+static void what_was_never_analysed_is_read_once(void **state)
+{
+    struct place place;
+
+    (void)state;
+    open_fresh(&place, "fresh");
+    check_walks(&place);
+    close_place(&place);
+}
+
+static void so_is_what_the_statistics_leave_out(void **state)
+{
+    struct place place;
+
+    (void)state;
+    open_beside(&place, "beside");
+    check_walks(&place);
+    close_place(&place);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_was_never_analysed_is_read_once),
+        cmocka_unit_test(so_is_what_the_statistics_leave_out),
+    };
+
+    return cmocka_run_group_tests(tests, start_server, stop_server);
+}
