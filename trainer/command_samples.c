@@ -4,6 +4,7 @@
 #include "proto/json.h"
 #include "proto/limits.h"
 #include "proto/program.h"
+#include "trainer/plain.h"
 #include "trainer/records.h"
 #include "trainer/store_samples.h"
 
@@ -82,28 +83,22 @@ static enum status write_csv(struct buffer *line, const struct store_fact *fact,
                                : status;
 }
 
-/* The text as JSON would have it, so that nothing in it moves the terminal's cursor; for a list only its beginning. */
+/* For a list only the beginning of the text. A category is as much a stranger's: a reviewer may have got it from the text. */
 static enum status write_plain(struct buffer *line, const struct store_fact *fact, const char *hash, bool whole)
 {
-    struct json_writer writer;
     char when[COMMAND_TIME_BYTES];
-    struct bytes text = whole ? fact->text : bytes_first(fact->text, SHOWN_BYTES);
+    struct bytes text = whole ? fact->text : plain_first(fact->text, SHOWN_BYTES);
     enum status status;
 
     command_write_time(when, fact->labelled_us);
     status = buffer_append_format(line, "%s  %s  %-9s  %-8s  ", hash, when, records_label_name(fact->label),
                                   records_source_name(fact->source));
-    json_writer_init(&writer, line);
     if (status == STATUS_OK && fact->category.count > 0) {
-        json_write_string(&writer, fact->category);
-        status = writer.status == STATUS_OK ? buffer_append(line, BYTES("  ")) : writer.status;
+        status = plain_append(line, fact->category);
+        status = status == STATUS_OK ? buffer_append(line, BYTES("  ")) : status;
     }
-    json_writer_init(&writer, line);
-    if (status == STATUS_OK && fact->has_text) {
-        json_write_string(&writer, text);
-        status = writer.status;
-    } else if (status == STATUS_OK) {
-        status = buffer_append(line, BYTES("(no text is stored)"));
+    if (status == STATUS_OK) {
+        status = fact->has_text ? plain_append(line, text) : buffer_append(line, BYTES("(no text is stored)"));
     }
     return status == STATUS_OK ? buffer_append_text(line, text.count < fact->text.count ? " ...\n" : "\n") : status;
 }

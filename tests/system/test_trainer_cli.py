@@ -238,6 +238,24 @@ def test_samples_are_listed_shown_and_deleted(desk, cluster):
     desk.run("samples", "nobody", code=1)
 
 
+def test_what_a_terminal_would_follow_is_spelled_out_for_people_only(desk, cluster):
+    tricks = "\x1b[2K\x7f\u009b31m\u202e\u2066\u200f\u061c\u2028"
+    spelled = "\\u001b[2K\\u007f\\u009b31m\\u202e\\u2066\\u200f\\u061c\\u2028"
+    desk.run("import", "default", desk.file("a.jsonl", [{"text": tricks + "\u4e2d" * 100, "label": 1}]))
+    cluster.query("update verdicts set category = 'a' || chr(155) || 'b' || chr(8238)")  # as a reviewer may have said
+    listed = desk.run("samples", "default").stdout
+    as_json = desk.run("samples", "default", "--json").stdout
+    row = json.loads(as_json)
+    shown = desk.run("samples", "default", "show", row["hash"]).stdout
+    for plain in listed, shown:
+        assert '"a\\u009bb\\u202e"  "' + spelled in plain
+        assert not any(trick in plain for trick in "\x1b\x7f\u009b\u202e\u2066\u2028")
+    assert listed.endswith('\u4e2d" ...\n') and "\ufffd" not in listed  # cut between two characters
+    assert row["text"] == tricks + "\u4e2d" * 100 and row["category"] == "a\u009bb\u202e"
+    for data in as_json, desk.run("export", "default").stdout, desk.run("export", "default", "--format", "csv").stdout:
+        assert "\x7f\u009b31m\u202e\u2066\u200f\u061c\u2028" in data  # a program gets what was stored
+
+
 def test_what_a_key_sent_is_deleted_in_all_profiles(desk, cluster):
     """The hash of the key's name is made as those of texts are (proto/secret)."""
     key = hashlib.blake2b(b"a key for hashes", digest_size=32).digest()
