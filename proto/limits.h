@@ -326,7 +326,7 @@ enum {
     PUBLISH_TURN_MS = 5000,          /* an announcing loop that has not turned for so long is dead */
 
     /* The database (spec/postgres.md) */
-    SCHEMA_VERSION = 8,              /* files in trainer/schema; who meets another version writes nothing */
+    SCHEMA_VERSION = 9,              /* files in trainer/schema; who meets another version writes nothing */
     SAMPLE_BATCH_MAX = 256,
     SAMPLE_SLICE_ROWS = 16,          /* of a draw that the server is asked for at once: some 80 us of its work */
     SAMPLE_SLICE_BYTES = 8 * KIB,    /* of their texts, about; a longer text comes alone */

@@ -7,8 +7,9 @@
 
 #include <poll.h>
 
-/* A walk reads each row of verdicts and its text once, by an index each, and a page ends within a row or two. */
-enum { ROWS = 6000, READS_PER_ROW = 4, FEW = 20, PAGE = 256, LOOKS_MAX = 400, LOOK_MS = 5 };
+/* Each row of verdicts and its text is read once or twice, by the index that is meant; without it, as many times as there are pages
+ * or batches, or rows. Who deletes finds a row, holds it and finds it again, and passes over what was deleted before. */
+enum { ROWS = 6000, READS_PER_ROW = 4, READS_PER_DELETED = 10, FEW = 20, PAGE = 256, LOOKS_MAX = 400, LOOK_MS = 5 };
 
 struct place {
     struct database_settings settings;
@@ -17,21 +18,29 @@ struct place {
     const char *database;
 };
 
-/* As an import stores them: in batches of PAGE, labelled at different times, a third violations, all drawn at random. */
-static void fill(struct db *db, int64_t profile_id, int64_t count)
+static const unsigned char digest[TEXT_HASH_BYTES] = {1, 2, 3}; /* of the key that sent all of them */
+
+/* As an import stores them: in batches of PAGE, labelled at different times, a third violations, all drawn at random. Another
+ * round labels two thirds of them anew. */
+static void fill(struct db *db, int64_t profile_id, int64_t count, int round)
 {
     const struct db_value values[] = {
-        {.type = DB_BIGINT, .bigint = profile_id}, {.type = DB_BIGINT, .bigint = count}, {.type = DB_BIGINT, .bigint = PAGE}};
+        {.type = DB_BIGINT, .bigint = profile_id},
+        {.type = DB_BIGINT, .bigint = count},
+        {.type = DB_BIGINT, .bigint = PAGE},
+        {.type = DB_BIGINT, .bigint = round},
+        {.type = DB_BYTEA, .bytes = {(const char *)digest, sizeof digest}},
+    };
 
     assert_status(STATUS_OK,
                   db_run(db,
                          "select sum(sample_put($1::int, h, l, s, d, c, t, a, k, null, w)) from (select "
-                         "array_agg(decode(md5(n::text), 'hex')) h, array_agg((n % 3 = 0)::int::smallint) l, "
+                         "array_agg(decode(md5(n::text), 'hex')) h, array_agg((n % 3 = $4)::int::smallint) l, "
                          "array_agg(1::smallint) s, array_agg(1::smallint) d, array_agg(null::text) c, "
-                         "array_agg(convert_to(rpad('text ' || n, 60, 'x'), 'UTF8')) t, array_agg(1700000000000000 + n) a, "
-                         "array_agg('\\x00112233445566778899aabbccddeeff'::bytea) k, array_agg(500000::bigint) w "
+                         "array_agg(convert_to(rpad('text ' || n, 60, 'x'), 'UTF8')) t, array_agg(1700000000000000 + n + $4) a, "
+                         "array_agg($5) k, array_agg(500000::bigint) w "
                          "from generate_series(1, $2) n group by n / $3) batch",
-                         values, 3, NULL));
+                         values, sizeof values / sizeof *values, NULL));
 }
 
 /* Fresh: what an import leaves, before anything was analysed. */
@@ -40,7 +49,7 @@ static void open_fresh(struct place *place, const char *database)
     *place = (struct place){.database = database};
     place->db = samples_create(&server, database, &place->settings);
     place->profile_id = samples_add_profile(place->db, "default");
-    fill(place->db, place->profile_id, ROWS);
+    fill(place->db, place->profile_id, ROWS, 0);
 }
 
 /* Beside a large profile: the leaf was analysed before the profile came, and is not analysed again for so few rows. */
@@ -51,10 +60,10 @@ static void open_beside(struct place *place, const char *database)
     *place = (struct place){.database = database};
     place->db = samples_create(&server, database, &place->settings);
     large = samples_add_profile(place->db, "large");
-    fill(place->db, large, 4 * ROWS);
+    fill(place->db, large, 4 * ROWS, 0);
     assert_status(STATUS_OK, db_script(place->db, "analyze"));
     place->profile_id = samples_add_neighbour(place->db, "default", large);
-    fill(place->db, place->profile_id, ROWS);
+    fill(place->db, place->profile_id, ROWS, 0);
 }
 
 static void close_place(struct place *place)
@@ -67,7 +76,7 @@ static int64_t sessions(struct place *place)
     return samples_number(place->db, "select count(*) from pg_stat_activity where application_name = 'prismguard-trainer'");
 }
 
-/* Entries of indexes that were read so far. A session counts its own when it ends. */
+/* Entries of indexes that were read so far. A session's own are counted when it ends, or when it asks for it. */
 static int64_t count_reads(struct place *place)
 {
     int64_t left = sessions(place);
@@ -77,25 +86,41 @@ static int64_t count_reads(struct place *place)
         left = sessions(place);
     }
     assert_int_equal(0, left);
+    assert_status(STATUS_OK, db_run(place->db, "select pg_stat_force_next_flush()", NULL, 0, NULL));
     return samples_number(place->db, "select sum(idx_tup_read)::bigint from pg_stat_user_indexes");
+}
+
+static void check(struct place *place, const char *what, int64_t rows, int64_t reads, int64_t reads_per_row)
+{
+    if (reads < rows || reads > reads_per_row * rows + PAGE) {
+        fail_msg("%s of '%s': %lld entries were read for %lld rows", what, place->database, (long long)reads, (long long)rows);
+    }
 }
 
 typedef int64_t walk(struct store *store, int64_t profile_id);
 
 /* What the walk reads, in a session of its own; it returns for how many rows. */
-static void check_reads(struct place *place, const char *what, walk *take)
+static void check_reads(struct place *place, const char *what, walk *take, int64_t reads_per_row)
 {
     int64_t before = count_reads(place);
     struct store *store = NULL;
-    int64_t rows, reads;
+    int64_t rows;
 
     assert_status(STATUS_OK, store_open(&store, &place->settings, NULL));
     rows = take(store, place->profile_id);
     store_close(&store);
-    reads = count_reads(place) - before;
-    if (reads < rows || reads > READS_PER_ROW * rows + PAGE) {
-        fail_msg("%s of '%s': %lld entries were read for %lld rows", what, place->database, (long long)reads, (long long)rows);
-    }
+    check(place, what, rows, count_reads(place) - before, reads_per_row);
+}
+
+/* What a session reads that is not a trainer's, as a moderator's is not, when it labels all of the texts anew. */
+static void check_put(struct place *place)
+{
+    int64_t before = count_reads(place);
+
+    fill(place->db, place->profile_id, ROWS, 1);
+    check(place, "labels", ROWS, count_reads(place) - before, READS_PER_ROW);
+    assert_int_equal(ROWS, samples_number(place->db, "select count(*) from samples s where exists (select from verdicts v where "
+                                                     "(v.profile_id, v.label, v.text_hash) = (s.profile_id, s.label, s.text_hash))"));
 }
 
 struct seen {
@@ -227,16 +252,68 @@ static int64_t read_stretches(struct store *store, int64_t profile_id)
     return seen.rows;
 }
 
+static int64_t expire_all(struct store *store, int64_t profile_id)
+{
+    int64_t epoch = 0, all = 0, deleted = 0;
+
+    assert_status(STATUS_OK, store_read_epoch(store, &epoch));
+    do {
+        assert_status(STATUS_OK, store_expire(store, epoch, profile_id, 0, &deleted));
+        all += deleted;
+    } while (deleted > 0);
+    assert_int_equal(ROWS, all);
+    return all;
+}
+
+static int64_t prune_all(struct store *store, int64_t profile_id)
+{
+    const struct store_place place = {.profile_id = profile_id, .label = 0};
+    int64_t epoch = 0, all = 0, deleted = 0;
+
+    assert_status(STATUS_OK, store_read_epoch(store, &epoch));
+    do {
+        assert_status(STATUS_OK, store_prune(store, epoch, place, PAGE, &deleted));
+        all += deleted;
+    } while (deleted > 0);
+    assert_int_equal(ROWS - ROWS / 3, all);
+    return all;
+}
+
+static int64_t delete_by_key(struct store *store, int64_t profile_id)
+{
+    int64_t all = 0, deleted = 0;
+
+    (void)profile_id;
+    do {
+        assert_status(STATUS_OK, store_delete_key(store, (struct bytes){(const char *)digest, sizeof digest}, &deleted));
+        all += deleted;
+    } while (deleted > 0);
+    assert_true(all >= ROWS);
+    return all;
+}
+
+/* One after the other, each of a full profile again. */
+static void check_deletions(struct place *place)
+{
+    check_reads(place, "what is old", expire_all, READS_PER_DELETED);
+    fill(place->db, place->profile_id, ROWS, 0);
+    check_reads(place, "what is too many", prune_all, READS_PER_DELETED);
+    fill(place->db, place->profile_id, ROWS, 0);
+    check_reads(place, "what a key sent", delete_by_key, READS_PER_DELETED);
+    fill(place->db, place->profile_id, ROWS, 0);
+    assert_int_equal(2 * ROWS, samples_number(place->db, "select (select count(*) from verdicts) + (select count(*) from samples)"));
+}
+
 static void check_walks(struct place *place)
 {
-    check_reads(place, "a list", list_all);
-    check_reads(place, "a list of a label", list_label);
-    check_reads(place, "a list of a source", list_source);
-    check_reads(place, "all pages", page_all);
-    check_reads(place, "all pages of a label", page_label);
-    check_reads(place, "one text", find_each);
-    check_reads(place, "what was drawn", read_drawn);
-    check_reads(place, "stretches of a draw", read_stretches);
+    check_reads(place, "a list", list_all, READS_PER_ROW);
+    check_reads(place, "a list of a label", list_label, READS_PER_ROW);
+    check_reads(place, "a list of a source", list_source, READS_PER_ROW);
+    check_reads(place, "all pages", page_all, READS_PER_ROW);
+    check_reads(place, "all pages of a label", page_label, READS_PER_ROW);
+    check_reads(place, "one text", find_each, READS_PER_ROW);
+    check_reads(place, "what was drawn", read_drawn, READS_PER_ROW);
+    check_reads(place, "stretches of a draw", read_stretches, READS_PER_ROW);
 }
 
 static void what_was_never_analysed_is_read_once(void **state)
@@ -246,6 +323,8 @@ static void what_was_never_analysed_is_read_once(void **state)
     (void)state;
     open_fresh(&place, "fresh");
     check_walks(&place);
+    check_deletions(&place);
+    check_put(&place);
     close_place(&place);
 }
 
@@ -256,6 +335,8 @@ static void so_is_what_the_statistics_leave_out(void **state)
     (void)state;
     open_beside(&place, "beside");
     check_walks(&place);
+    check_deletions(&place);
+    check_put(&place);
     close_place(&place);
 }
 
