@@ -30,7 +30,7 @@ static const struct {
     [COMMAND_LABEL] = {"label", required_argument, "LABEL      only pass, or only violation"},
     [COMMAND_CATEGORY] = {"category", required_argument, "NAME    only of this category; of relabel: the violation's"},
     [COMMAND_LIMIT] = {"limit", required_argument, "N          at most so many, the newest first (20)"},
-    [COMMAND_KEY] = {"key", required_argument, "NAME         what the caller's key of this name sent, of all profiles"},
+    [COMMAND_KEY] = {"key", required_argument, "NAME         of delete: what was labelled last for the caller's key of this name, in all profiles"},
     [COMMAND_VERSION] = {"version", required_argument, "N        this version alone"},
 };
 
@@ -85,9 +85,10 @@ static const struct command_kind kinds[] = {
     {"samples", "PROFILE [show HASH | relabel HASH LABEL | delete HASH] | delete --key NAME",
      "look at labelled texts, label them anew, delete them",
      "Without a word behind the profile it lists the newest. HASH is what the list shows. `relabel` is a person's word: it\n"
-     "counts more than a reviewer's, and stays. `delete` takes a text with all that is known of it; with --key all that a\n"
-     "caller's key sent. Moderators heed either within 4 s wherever the text would be reviewed, or when they reach the\n"
-     "database again. Exit status 3: there was nothing to delete.\n",
+     "counts more than a reviewer's, and stays. `delete` takes a text with all that is known of it; with --key those that\n"
+     "were labelled last for a request of this caller's key. A text keeps one key, the last: one that several keys sent goes\n"
+     "with that one only, and a request that was answered without a review leaves none. Moderators heed either within 4 s\n"
+     "wherever the text would be reviewed, or when they reach the database again. Exit status 3: there was nothing to delete.\n",
      1, 4, BIT(COMMAND_SOURCE) | BIT(COMMAND_LABEL) | BIT(COMMAND_CATEGORY) | BIT(COMMAND_LIMIT) | BIT(COMMAND_KEY), false, false,
      false, command_samples},
 };

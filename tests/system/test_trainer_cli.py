@@ -269,6 +269,18 @@ def test_what_a_key_sent_is_deleted_in_all_profiles(desk, cluster):
     assert cluster.query("select count(*) from samples") == [["301"]]
 
 
+def test_a_text_goes_with_the_key_it_was_labelled_for_last(desk, cluster):
+    desk.run("import", "default", desk.file("a.jsonl", [{"text": "team-a", "label": 0}, {"text": "team-b", "label": 0}]))
+    digest = {row["text"]: f"decode('{row['hash']}', 'hex')" for row in desk.json("samples", "default")}
+    for key in digest["team-a"], digest["team-b"], "null":  # both, then a caller without a key
+        cluster.query("select sample_put(profile_id, array['\\x00112233445566778899aabbccddeeff'::bytea], array[1::smallint], "
+                      "array[2::smallint], array[0::smallint], array[null], array['words'::bytea], array[null::bigint], "
+                      f"array[{key}::bytea]) from profiles")
+    assert desk.json("samples", "delete", "--key", "team-a", code=3) == [{"deleted": 0}]
+    assert desk.json("samples", "delete", "--key", "team-b") == [{"deleted": 1}]
+    assert desk.json("samples", "delete", "--key", "team-b", code=3) == [{"deleted": 0}]
+
+
 def test_a_profile_that_keeps_hashes_keeps_no_text_of_an_import(desk, cluster):
     desk.write("\n    store: hash")
     desk.run("import", "default", desk.file("a.jsonl", labelled(3)))

@@ -40,6 +40,7 @@ static void help_needs_nothing(void **state)
     RUN(PROGRAM_OK, "  samples ", "help");
     RUN(PROGRAM_OK, "usage: prismguard-trainer train PROFILE", "train", "--help");
     RUN(PROGRAM_OK, "--limit N", "samples", "--help");
+    RUN(PROGRAM_OK, "A text keeps one key, the last", "samples", "--help");
 }
 
 static void a_wrong_line_is_told(void **state)
