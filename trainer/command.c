@@ -30,7 +30,8 @@ static const struct {
     [COMMAND_LABEL] = {"label", required_argument, "LABEL      only pass, or only violation"},
     [COMMAND_CATEGORY] = {"category", required_argument, "NAME    only of this category; of relabel: the violation's"},
     [COMMAND_LIMIT] = {"limit", required_argument, "N          at most so many, the newest first (20)"},
-    [COMMAND_KEY] = {"key", required_argument, "NAME         of delete: what was labelled last for the caller's key of this name, in all profiles"},
+    [COMMAND_KEY] = {"key", required_argument,
+                     "NAME         of delete: what was labelled last for the caller's key of this name, in all profiles"},
     [COMMAND_VERSION] = {"version", required_argument, "N        this version alone"},
 };
 
@@ -148,6 +149,27 @@ static int misused_words(const struct command *command, int count, const char *f
     return PROGRAM_USAGE;
 }
 
+/* Where an option means less, or something else, than to most. */
+static const struct {
+    const char *kind;
+    enum command_option option;
+    const char *help;
+} own_help[] = {
+    {"export", COMMAND_FORMAT, "FORMAT    jsonl or csv; without it jsonl"},
+    {"export", COMMAND_SOURCE, "SOURCE    only what import, reviewer or person labelled"},
+    {"samples", COMMAND_SOURCE, "SOURCE    only what import, reviewer or person labelled"},
+};
+
+static const char *option_help(const struct command_kind *kind, enum command_option option)
+{
+    for (size_t index = 0; index < sizeof own_help / sizeof *own_help; index++) {
+        if (own_help[index].option == option && strcmp(own_help[index].kind, kind->name) == 0) {
+            return own_help[index].help;
+        }
+    }
+    return options[option].help;
+}
+
 static void list_kinds(FILE *to)
 {
     (void)fputs("usage: " PROGRAM " SUBCOMMAND ... --config FILE [--json]\n\n", to);
@@ -162,9 +184,9 @@ static void print_help(const struct command_kind *kind, FILE *to)
 {
     (void)fprintf(to, "usage: " PROGRAM " %s %s --config FILE [options]\n\n%c%s.\n%s\n", kind->name, kind->arguments,
                   kind->purpose[0] - 'a' + 'A', kind->purpose + 1, kind->details);
-    for (size_t option = 0; option < COMMAND_OPTIONS; option++) {
+    for (enum command_option option = 0; option < COMMAND_OPTIONS; option++) {
         if (((kind->options | common) & BIT(option)) != 0) {
-            (void)fprintf(to, "  --%s %s\n", options[option].name, options[option].help);
+            (void)fprintf(to, "  --%s %s\n", options[option].name, option_help(kind, option));
         }
     }
     (void)fputs("\nExit status: 0 done, 1 failed (the reason is told), 2 wrong command line.\n", to);
@@ -337,6 +359,34 @@ static int work(struct command *command)
     return code;
 }
 
+static const struct command_kind *find_kind(const char *name, FILE *errors)
+{
+    for (size_t index = 0; index < KINDS; index++) {
+        if (strcmp(name, kinds[index].name) == 0) {
+            return &kinds[index];
+        }
+    }
+    (void)fprintf(errors, PROGRAM ": there is no subcommand '%s'; " PROGRAM " help lists them\n", name);
+    return NULL;
+}
+
+/* `help NAME` is what `NAME --help` is; the service's own help is `--help`. */
+static int help(int argc, char **argv, FILE *out, FILE *errors)
+{
+    const struct command_kind *kind;
+
+    if (argc == 2 || strcmp(argv[2], "run") == 0) {
+        list_kinds(out);
+        return PROGRAM_OK;
+    }
+    kind = find_kind(argv[2], errors);
+    if (kind == NULL) {
+        return PROGRAM_USAGE;
+    }
+    print_help(kind, out);
+    return PROGRAM_OK;
+}
+
 int command_run(int argc, char **argv, FILE *out, FILE *errors)
 {
     struct command command = {.out = out, .errors = errors};
@@ -344,16 +394,10 @@ int command_run(int argc, char **argv, FILE *out, FILE *errors)
 
     assert(argc > 1);
     if (strcmp(argv[1], "help") == 0) {
-        list_kinds(out);
-        return PROGRAM_OK;
+        return help(argc, argv, out, errors);
     }
-    for (size_t index = 0; index < KINDS; index++) {
-        if (strcmp(argv[1], kinds[index].name) == 0) {
-            command.kind = &kinds[index];
-        }
-    }
+    command.kind = find_kind(argv[1], errors);
     if (command.kind == NULL) {
-        (void)fprintf(errors, PROGRAM ": there is no subcommand '%s'; " PROGRAM " help lists them\n", argv[1]);
         return PROGRAM_USAGE;
     }
     code = read_line(&command, argc, argv);

@@ -161,11 +161,22 @@ static void print_all(const struct command *command, const struct json *figures)
 struct listing {
     const struct command *command;
     const struct store_retreat *retreat; /* the version is what it left; NULL = no rollback */
+    bool wants_head;                     /* before the first version: no head stands over nothing */
 };
+
+static void print_head(struct listing *listing)
+{
+    if (listing->wants_head) {
+        listing->wants_head = false;
+        (void)fputs("version  status     kind        made                  rows       auc        decided    agreement  "
+                    "precision         recall\n",
+                    listing->command->out);
+    }
+}
 
 static enum status on_version(void *context, const struct store_version *version)
 {
-    const struct listing *listing = context;
+    struct listing *listing = context;
     const struct command *command = listing->command;
     struct json figures;
     struct json trial;
@@ -183,6 +194,7 @@ static enum status on_version(void *context, const struct store_version *version
         status = json_read(&trial, version->trial, JSON_LAST_DUPLICATE_WINS);
     }
     if (status == STATUS_OK) {
+        print_head(listing);
         (void)fprintf(command->out, "%7" PRId64 "  %-9.*s  %-10.*s  %s", version->version, (int)version->status.count,
                       version->status.data, (int)version->kind.count, version->kind.data, when);
         print_figure(command, &figures, "rows");
@@ -229,7 +241,7 @@ static int no_version(const struct command *command, enum status status)
 
 int command_models(struct command *command)
 {
-    struct listing listing = {.command = command};
+    struct listing listing = {.command = command, .wants_head = true};
     const struct store_version_reader reader = {on_version, &listing};
     int64_t profile_id, version;
     enum status status;
@@ -240,11 +252,6 @@ int command_models(struct command *command)
     if (!command_profile(command, false, &profile_id)) {
         return PROGRAM_FAILED;
     }
-    if (command->options[COMMAND_JSON] == NULL) {
-        (void)fputs("version  status     kind        made                  rows       auc        decided    agreement  "
-                    "precision         recall\n",
-                    command->out);
-    }
     status = version == 0 ? store_list_versions(command->store, profile_id, &reader)
                           : store_show_version(command->store, profile_id, version, &reader);
     return status == STATUS_OK ? PROGRAM_OK : no_version(command, status);
@@ -253,7 +260,7 @@ int command_models(struct command *command)
 /* The version that is live now, as `models` would show it. */
 static int show_live(const struct command *command, int64_t profile_id, const struct store_retreat *retreat)
 {
-    struct listing listing = {command, retreat};
+    struct listing listing = {.command = command, .retreat = retreat};
     const struct store_version_reader reader = {on_version, &listing};
     enum status status = store_show_version(command->store, profile_id, 0, &reader);
 

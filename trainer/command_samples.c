@@ -7,6 +7,7 @@
 #include "trainer/plain.h"
 #include "trainer/records.h"
 #include "trainer/store_samples.h"
+#include "trainer/store_versions.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -332,6 +333,16 @@ static bool takes_options(const struct command *command, const char *act)
     return is_list || (!has_filter && (is_relabel || command->options[COMMAND_CATEGORY] == NULL));
 }
 
+/* `delete` where a profile is expected, and none is called so: who forgot the profile, or --key, is told so, and not that nothing
+ * is known of a profile of that name. */
+static bool lacks_profile(const struct command *command, const char *act)
+{
+    int64_t ignored;
+
+    return strcmp(command->arguments[0], "delete") == 0 && (strcmp(act, "list") == 0 || strlen(act) == HASH_DIGITS) &&
+           store_find_profile(command->store, BYTES("delete"), &ignored) == STATUS_NOT_FOUND;
+}
+
 int command_samples(struct command *command)
 {
     const char *act = command->argument_count > 1 ? command->arguments[1] : "list";
@@ -343,6 +354,11 @@ int command_samples(struct command *command)
         return command->argument_count == 1 && strcmp(command->arguments[0], "delete") == 0 && takes_options(command, "delete")
                    ? delete_key(command)
                    : command_misused(command, "--key NAME belongs to delete, without another option", command->arguments[0]);
+    }
+    if (lacks_profile(command, act)) {
+        return command_misused(command,
+                               "to delete a text takes PROFILE delete HASH, and what was labelled for a key delete --key NAME",
+                               command->argument_count > 1 ? act : "delete");
     }
     if (strcmp(act, "list") != 0 && strcmp(act, "show") != 0 && strcmp(act, "relabel") != 0 && strcmp(act, "delete") != 0) {
         return command_misused(command, "a profile is followed by show, relabel or delete", act);

@@ -16,6 +16,7 @@
 #include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -110,12 +111,61 @@ static enum status tell_json(const struct command *command, const struct trainin
     return end_line(command, &writer, &line);
 }
 
+/* What the gate measured, and what it wanted, of the texts that its reason names. */
+static void tell_refusal(const struct command *command, const struct training_result *result)
+{
+    static const char regression[] = "max_regression";
+    const struct training_settings *wanted = &command->profile->training;
+    const char *behind = result->reason + sizeof regression - 1; /* of the band's reason */
+
+    if (strncmp(result->reason, regression, sizeof regression - 1) != 0) {
+        (void)fprintf(command->out, ": its ROC-AUC of %.4f is below %.4g", result->figures.auc, wanted->min_auc);
+        return;
+    }
+    if (behind[0] == '\0') {
+        (void)fprintf(command->out, ": its ROC-AUC of %.4f is more than %.4g below the live version's %.4f", result->figures.auc,
+                      wanted->max_regression, result->live_auc);
+        return;
+    }
+    for (int band = 0; band < BANDS; band++) {
+        const struct gate_band *found = &result->bands[band];
+
+        if (strcmp(behind + 1, band_name((enum band)band)) == 0) {
+            (void)fprintf(command->out,
+                          ": among texts that are %s its ROC-AUC of %.4f is more than %.4g and %.4g, for chance, below the live "
+                          "version's %.4f",
+                          band_name((enum band)band), found->auc, wanted->max_regression, GATE_BAND_ERRORS * found->error,
+                          found->live_auc);
+        }
+    }
+}
+
+static void tell_end(const struct command *command, const struct training_result *result)
+{
+    (void)fprintf(command->out, "%s: version %" PRId64 " ", command->profile->name, result->version);
+    switch (result->end) {
+    case TRAINING_TRIAL:
+        (void)fputs("passed the gate and is on trial beside the live version", command->out);
+        break;
+    case TRAINING_HELD:
+        (void)fputs("passed the gate and is kept as a candidate: the profile is pinned to another version", command->out);
+        break;
+    case TRAINING_REFUSED:
+        (void)fprintf(command->out, "is refused by %s", result->reason);
+        tell_refusal(command, result);
+        break;
+    default:
+        (void)fprintf(command->out, "is %s", training_end_name(result->end));
+        break;
+    }
+    (void)fputs("\n", command->out);
+}
+
 static void tell(const struct command *command, const struct training_result *result)
 {
     const struct evaluate_figures *figures = &result->figures;
 
-    (void)fprintf(command->out, "%s: version %" PRId64 " is %s%s%s\n", command->profile->name, result->version,
-                  training_end_name(result->end), result->reason[0] == '\0' ? "" : " by ", result->reason);
+    tell_end(command, result);
     (void)fprintf(command->out, "  rows       %" PRId64 ", of them held out %" PRId64 " (effective %.0f), broken %" PRId64 "\n",
                   result->rows, result->held_out, figures->effective, result->sampled[0].broken + result->sampled[1].broken);
     (void)fprintf(command->out, "  ROC-AUC    %.4f", figures->auc);

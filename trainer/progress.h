@@ -2,6 +2,8 @@
  *
  *   import [##########--------------------]  33 %  12000 rows
  *
+ * A signal that ends the process while a line stands there ends the line first, so that the shell's prompt gets one of its own.
+ *
  * Thread: one at a time.
  */
 #ifndef TRAINER_PROGRESS_H

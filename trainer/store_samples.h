@@ -75,10 +75,10 @@ MUST_CHECK enum status store_relabel(struct store *store, int64_t profile_id, st
 
 /* A text with all that is known of it. STATUS_NOT_FOUND. */
 MUST_CHECK enum status store_delete_text(struct store *store, int64_t profile_id, struct bytes hash);
-/* At most SAMPLE_BATCH_MAX of the texts that keep this key's digest, of all profiles; call it until *out_deleted is 0. A text keeps
- * one: verdicts.key_digest is that of the last request with a key that it was labelled or drawn for. So it is not all that the key
- * sent: what another key sent too may keep the other's, and a request that was answered from history, by a keyword or by a model
- * alone leaves no digest. */
+/* At most SAMPLE_BATCH_MAX of the texts that keep this key's digest, of all profiles; call it until *out_deleted is 0. A text
+ * keeps one: verdicts.key_digest is that of the last request with a key that it was labelled or drawn for. So it is not all that
+ * the key sent: what another key sent too may keep the other's, and a request that was answered from history, by a keyword or by
+ * a model alone leaves no digest. */
 MUST_CHECK enum status store_delete_key(struct store *store, struct bytes key_digest, int64_t *out_deleted);
 
 #endif

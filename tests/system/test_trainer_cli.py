@@ -5,6 +5,7 @@ import io
 import json
 import os
 import pty
+import re
 import signal
 import sqlite3
 import subprocess
@@ -302,6 +303,8 @@ def test_a_model_is_trained_from_an_import(desk, cluster):
     desk.run("import", "default", desk.file("b.jsonl", noise))
     refused = desk.json("train", "default", code=3)[0]
     assert refused["status"] == "refused" and refused["reason"] == "min_auc"
+    told = desk.run("train", "default", code=3).stdout.splitlines()[0]
+    assert re.fullmatch(r"default: version 2 is refused by min_auc: its ROC-AUC of 0\.\d{4} is below 0\.\d+", told), told
 
 
 def test_versions_are_judged_chosen_and_pinned(desk, cluster):
@@ -329,13 +332,15 @@ def test_versions_are_judged_chosen_and_pinned(desk, cluster):
     assert statuses() == {1: ("refused", False), 2: ("retired", False), 3: ("live", False)}
     assert desk.json("pin", "default", 2)[0] | {"figures": 0} == desk.json("models", "default", "--version", 2)[0] | {"figures": 0}
     assert "pinned" in desk.run("publish", "default", 3, code=1).stderr
-    assert "version 4 is held by pinned" in desk.run("train", "default").stdout
+    assert ("version 4 passed the gate and is kept as a candidate: the profile is pinned to another version\n"
+            in desk.run("train", "default").stdout)
     desk.run("unpin", "default")
     desk.run("unpin", "default", code=3)
     assert desk.json("train", "default")[0]["status"] == "live" and statuses()[5] == ("live", False)
     for words in (["publish", "default", 99], ["pin", "default", 99], ["models", "default", "--version", 99],
                   ["evaluate", "default", "--version", 99]):
-        assert "no such version" in desk.run(*words, code=1).stderr
+        failed = desk.run(*words, code=1)
+        assert "no such version" in failed.stderr and failed.stdout == ""
     desk.run("publish", "default", "one", code=2)
     cluster.query("update models set bytes = substr(bytes, 2) where version = 2")
     for word in ("publish", "pin"):
@@ -408,6 +413,35 @@ def test_a_training_without_samples_says_so(desk):
     assert "too few samples of a label: it takes 10 of each" in desk.run("train", "default", code=1).stderr
     desk.run("train", "nobody", code=1)
     assert "no version of it is live yet" in desk.run("evaluate", "default", code=1).stderr
+
+
+def test_who_forgets_what_to_delete_is_told_so(desk, cluster):
+    desk.run("import", "default", desk.file("a.jsonl", labelled(1)))
+    for words in [], ["0" * 32]:
+        told = desk.run("samples", "delete", *words, code=2).stderr
+        assert "PROFILE delete HASH" in told and "delete --key NAME" in told
+    cluster.query("insert into profiles (name) values ('delete')")
+    assert desk.run("samples", "delete").stdout == ""  # a profile may be called so
+    desk.run("samples", "delete", "delete", "0" * 32, code=3)
+
+
+def test_a_training_that_is_interrupted_ends_its_line(desk):
+    desk.run("import", "default", desk.file("a.jsonl", labelled(4000)))
+    reader, writer = pty.openpty()
+    process = subprocess.Popen(desk.command("train", "default"), stdout=subprocess.DEVNULL, stderr=writer, text=True)
+    os.close(writer)
+    told = os.read(reader, 4096)
+    process.send_signal(signal.SIGINT)
+    while True:
+        try:
+            part = os.read(reader, 4096)
+        except OSError:
+            break
+        if not part:
+            break
+        told += part
+    assert process.wait(timeout=TIMEOUT_S) == -signal.SIGINT
+    assert b"train [" in told and told.endswith(b"\x1b[K\r\n")
 
 
 def test_progress_is_for_terminals_only(desk):

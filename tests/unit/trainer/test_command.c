@@ -39,6 +39,12 @@ static void help_needs_nothing(void **state)
     (void)state;
     RUN(PROGRAM_OK, "  samples ", "help");
     RUN(PROGRAM_OK, "usage: prismguard-trainer train PROFILE", "train", "--help");
+    RUN(PROGRAM_OK, "usage: prismguard-trainer train PROFILE", "help", "train");
+    RUN(PROGRAM_OK, "  samples ", "help", "run");
+    RUN(PROGRAM_OK, "jsonl or csv; without it by the file's name, else jsonl", "import", "--help");
+    RUN(PROGRAM_OK, "FORMAT    jsonl or csv; without it jsonl\n", "export", "--help");
+    RUN(PROGRAM_OK, "SOURCE    only what import, reviewer or person labelled\n", "export", "--help");
+    RUN(PROGRAM_OK, "SOURCE    only what import, reviewer or person labelled\n", "samples", "--help");
     RUN(PROGRAM_OK, "--limit N", "samples", "--help");
     RUN(PROGRAM_OK, "A text keeps one key, the last", "samples", "--help");
 }
@@ -47,6 +53,7 @@ static void a_wrong_line_is_told(void **state)
 {
     (void)state;
     RUN(PROGRAM_USAGE, "no subcommand 'tarin'", "tarin");
+    RUN(PROGRAM_USAGE, "no subcommand 'tarin'", "help", "tarin");
     RUN(PROGRAM_USAGE, "wants PROFILE, found nothing", "train", "--config", "f");
     RUN(PROGRAM_USAGE, "wants PROFILE, found 'a' and more", "train", "a", "b", "--config", "f");
     RUN(PROGRAM_USAGE, "--config FILE is needed", "train", "a");
