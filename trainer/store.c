@@ -134,7 +134,8 @@ enum status store_add_profiles(struct store *store, int64_t epoch, const struct 
 }
 
 /* For each want two short walks along samples_by_time (fresh ones) and two along its front (enough of each label). The
- * limits inside keep the work per profile independent of the number of its samples. */
+ * limits inside keep the work per profile independent of the number of its samples, and their order, in a walk, keeps the server
+ * from another index, of which it would read all of the profile each time. */
 static const char due_sql[] =
     "select w.place - 1, p.profile_id, c.fresh, d.due "
     "from unnest($1, $2, $3, $5) with ordinality w (name, min_samples, every_ms, kind, place) "
@@ -142,13 +143,13 @@ static const char due_sql[] =
     " as trained_at from profiles) p on p.name = w.name "
     "cross join lateral (select "
     "(select count(*) from (select from samples s where s.profile_id = p.profile_id and s.label = 0 "
-    " and s.created_at > p.trained_at limit w.min_samples) f) + "
+    " and s.created_at > p.trained_at order by s.created_at limit w.min_samples) f) + "
     "(select count(*) from (select from samples s where s.profile_id = p.profile_id and s.label = 1 "
-    " and s.created_at > p.trained_at limit w.min_samples) f) as fresh, "
-    "(select count(*) from (select from samples s where s.profile_id = p.profile_id and s.label = 0 limit $4) f) as "
-    "pass, "
-    "(select count(*) from (select from samples s where s.profile_id = p.profile_id and s.label = 1 limit $4) f) "
-    " as violation) c "
+    " and s.created_at > p.trained_at order by s.created_at limit w.min_samples) f) as fresh, "
+    "(select count(*) from (select from samples s where s.profile_id = p.profile_id and s.label = 0 order by s.created_at "
+    " limit $4) f) as pass, "
+    "(select count(*) from (select from samples s where s.profile_id = p.profile_id and s.label = 1 order by s.created_at "
+    " limit $4) f) as violation) c "
     "cross join lateral (select (((p.trained_at <= now() - w.every_ms * interval '1 millisecond' and c.fresh >= w.min_samples) "
     " or exists (select from (select m.kind, m.feature_version from models m where m.profile_id = p.profile_id "
     "  order by m.version desc limit 1) v where v.kind <> w.kind or v.feature_version <> $6)) "
@@ -195,7 +196,11 @@ enum status store_due(struct store *store, const struct store_want *wants, size_
             numbers[index] = wants[index].min_samples;
             numbers[count + index] = wants[index].every_ms;
         }
-        status = db_run(store->db, due_sql, values, sizeof values / sizeof values[0], &rows);
+        status = store_begin_walk(store);
+        if (status == STATUS_OK) {
+            status = db_run(store->db, due_sql, values, sizeof values / sizeof values[0], &rows);
+        }
+        status = store_end_walk(store, status);
     }
     if (status == STATUS_OK) {
         take_due(rows, count, out, out_count, out_known);

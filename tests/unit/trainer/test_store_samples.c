@@ -252,6 +252,20 @@ static int64_t read_stretches(struct store *store, int64_t profile_id)
     return seen.rows;
 }
 
+/* Nothing came since the last training: as often as the leader asks, little is read. */
+static int64_t ask_what_is_due(struct store *store, int64_t profile_id)
+{
+    const struct store_want want = {.name = BYTES("default"), .kind = BYTES("hashlinear"), .min_samples = FEW};
+    struct store_due due;
+    size_t count = 0, known = 0;
+
+    assert_status(STATUS_OK, store_due(store, &want, 1, &due, &count, &known));
+    assert_int_equal(1, known);
+    assert_int_equal(profile_id, due.profile_id);
+    assert_int_equal(0, due.fresh);
+    return 1; /* the profile's row */
+}
+
 static int64_t expire_all(struct store *store, int64_t profile_id)
 {
     int64_t epoch = 0, all = 0, deleted = 0;
@@ -314,6 +328,8 @@ static void check_walks(struct place *place)
     check_reads(place, "one text", find_each, READS_PER_ROW);
     check_reads(place, "what was drawn", read_drawn, READS_PER_ROW);
     check_reads(place, "stretches of a draw", read_stretches, READS_PER_ROW);
+    assert_status(STATUS_OK, db_script(place->db, "update profiles set trained_at = now()"));
+    check_reads(place, "what is due", ask_what_is_due, READS_PER_ROW);
 }
 
 static void what_was_never_analysed_is_read_once(void **state)
