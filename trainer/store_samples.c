@@ -60,8 +60,7 @@ enum status store_put_labels(struct store *store, int64_t profile_id, const stru
         labelled[index] = label->labelled_us;
     }
     /* The version is looked at with each batch, as a trainer may raise it any time: no row is no such version. What is counted
-     * beside sample_put is what there was before it: a statement does not see what a function that it calls writes. Each fact is
-     * looked up by itself: of tables that nobody has analyzed yet the planner would rather read all facts of the profile. */
+     * beside sample_put is what there was before it: a statement does not see what a function that it calls writes. */
     status = store_numbers(
         store,
         TOUCH " and 3 = any ($4)) "
@@ -70,8 +69,8 @@ enum status store_put_labels(struct store *store, int64_t profile_id, const stru
         "(select count(distinct n.h) as texts, count(distinct n.h) filter (where v.label = n.l and v.source = n.s "
         "and v.category is not distinct from n.c and (v.has_text or n.t is null) "
         "and v.labelled_at = timestamptz 'epoch' + n.a * interval '1 microsecond') as same "
-        "from unnest($2, $3, $4, $6, $7, $8) n(h, l, s, c, t, a), "
-        "lateral (select * from verdicts where profile_id = $1::int and text_hash = n.h limit 1) v) met where version = $9",
+        "from unnest($2, $3, $4, $6, $7, $8) n(h, l, s, c, t, a) "
+        "join verdicts_of($1::int, $2) v on v.text_hash = n.h) met where version = $9",
         values, sizeof values / sizeof *values, found, FOUND);
     if (status == STATUS_OK) {
         out->added = found[UNKNOWN] < found[WON] ? found[UNKNOWN] : found[WON];

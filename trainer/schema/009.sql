@@ -22,6 +22,12 @@ begin
     where v.profile_id = p and v.text_hash >= u.h and v.text_hash <= u.h order by v.text_hash limit 1 for update) v;
 end $$;
 
+-- The facts of these texts, as they are to the statement that asks.
+create function verdicts_of(p int, h bytea[]) returns setof verdicts language sql stable set enable_sort = off set jit = off as $$
+  select v.* from (select distinct u.h from unnest(h) u(h)) u cross join lateral (select * from verdicts v
+    where v.profile_id = p and v.text_hash >= u.h and v.text_hash <= u.h order by v.text_hash limit 1) v
+$$;
+
 -- As they were, see 004.
 create or replace function sample_delete(p int, h bytea[]) returns int language plpgsql set enable_sort = off set jit = off as $$
 declare gone int; tables oid[]; places tid[]; begin
