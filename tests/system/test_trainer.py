@@ -108,7 +108,7 @@ def busy(stack, cluster):
     wait_until(lambda: cluster.query(storing) == [["1"]], what="a run that stores")
     assert stack.trainer.metric("prismguard_trainer_running") == 1
     wait_until(lambda: 0.9 < stack.trainer.metric("prismguard_trainer_progress") < 1, what="its progress")
-    assert stack.trainer.events("training_progress", step="store")
+    stack.trainer.wait_event("training_progress", step="store")  # the gauge is set just before
     yield stack
     wait_until(lambda: cluster.query(storing) == [["0"]], what="an end of its statement")
     assert cluster.query("select count(*) from models") == [["0"]]
