@@ -47,6 +47,7 @@ set enable_sort = off set jit = off as $$
 declare gone int := 0; r record; begin
   for r in select profile_id, array_agg(text_hash) as h from (select profile_id, text_hash from verdicts
       where key_digest >= k and key_digest <= k order by key_digest limit n) v group by profile_id order by profile_id loop
+    update profiles set trained_at = trained_at where profile_id = r.profile_id; -- by which moderators see that labels are others
     gone := gone + sample_delete(r.profile_id, r.h);
   end loop;
   return gone;
