@@ -148,7 +148,9 @@ static void tell_end(const struct command *command, const struct training_result
         (void)fputs("passed the gate and is on trial beside the live version", command->out);
         break;
     case TRAINING_HELD:
-        (void)fputs("passed the gate and is kept as a candidate: the profile is pinned to another version", command->out);
+        (void)fprintf(command->out, "passed the gate and is kept as a candidate: the profile %s",
+                      strcmp(result->reason, "pinned") == 0 ? "is pinned to another version"
+                                                            : "has another live version by now, which it was not compared with");
         break;
     case TRAINING_REFUSED:
         (void)fprintf(command->out, "is refused by %s", result->reason);

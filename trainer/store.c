@@ -228,13 +228,16 @@ static enum status find_end(struct store *store, const struct store_model *model
         return STATUS_OK;
     }
     status = store_numbers(store,
-                           "select pinned, exists (select from models where profile_id = $1 and status = 'live') "
+                           "select pinned, coalesce((select version from models where profile_id = $1 and status = 'live'), 0) "
                            "from profiles where profile_id = $1",
                            &profile, 1, found, 2);
     if (status == STATUS_OK) {
-        bool has_live = found[1] != 0;
+        int64_t live = found[1];
 
-        *out = found[0] != 0 ? STORE_CANDIDATE : model->on_trial && has_live ? STORE_CANARY : STORE_LIVE;
+        *out = found[0] != 0                  ? STORE_CANDIDATE
+               : live != model->beside        ? STORE_SUPERSEDED
+               : model->on_trial && live != 0 ? STORE_CANARY
+                                              : STORE_LIVE;
     }
     return status;
 }
@@ -279,7 +282,8 @@ static enum status delete_old_versions(struct store *store, int64_t profile_id, 
 static enum status write_version(struct store *store, const struct store_model *model, int64_t *out_version,
                                  enum store_end *out_end)
 {
-    static const char *const ends[] = {"refused", "candidate", "canary", "live"};
+    static const char *const ends[] = {"refused", "candidate", "candidate", "canary", "live"};
+    static const char *const reasons[] = {NULL, "pinned", "superseded", NULL, NULL};
     struct db_value values[] = {
         {.type = DB_BIGINT, .bigint = model->epoch},
         {.type = DB_BIGINT, .bigint = model->profile_id},
@@ -307,7 +311,7 @@ static enum status write_version(struct store *store, const struct store_model *
     }
     if (status == STATUS_OK) {
         values[7].bytes = bytes_of(ends[*out_end]);
-        values[8].bytes = *out_end == STORE_CANDIDATE ? BYTES("pinned") : values[8].bytes;
+        values[8].bytes = reasons[*out_end] != NULL ? bytes_of(reasons[*out_end]) : values[8].bytes;
         status = store_numbers(store,
                                "insert into models (profile_id, version, epoch, kind, feature_version, bytes, sha256, "
                                "figures, status, reason, live_at) select $2, coalesce(max(version), 0) + 1, $1, $3, $4, $5, "

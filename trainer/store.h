@@ -83,9 +83,11 @@ struct store_model {
     bool on_trial;         /* one that passed is first tried out beside the live version, if there is one */
     const char *reason;    /* of the refusal; "" for one that passed */
     int64_t trained_at_us; /* when its draw began, by store_now(); 0 = the profile stays as due as it was */
+    int64_t beside;        /* the live version that it was judged beside; 0 = there was none */
 };
-/* What became of it; a candidate's profile is pinned (store_versions.h). */
-enum store_end { STORE_REFUSED, STORE_CANDIDATE, STORE_CANARY, STORE_LIVE };
+/* What became of it. A candidate's profile is pinned (store_versions.h); that of one that is superseded has another live version
+ * than the one it was judged beside: a person chose it, or another training brought it. */
+enum store_end { STORE_REFUSED, STORE_CANDIDATE, STORE_SUPERSEDED, STORE_CANARY, STORE_LIVE };
 /* Stores a version and marks the profile as trained, in one transaction. Versions of the profile older than the newest
  * MODEL_VERSIONS_KEPT are deleted, but never the live one, one on trial, or the one that a rollback would choose. */
 MUST_CHECK enum status store_publish(struct store *store, const struct store_model *model, int64_t *out_version,

@@ -37,6 +37,7 @@ struct run {
     struct attempt attempts[WAYS];
     enum way way;            /* of the better one, which is the new model */
     struct buffer live_file; /* the one it would replace; empty when there is none */
+    int64_t live_version;    /* its number; 0 = none */
     int64_t feature_version;
     int64_t trained_at_us; /* the server's clock when the draw began */
     uint64_t until_ms;
@@ -135,7 +136,6 @@ static enum status draw(struct run *run)
         .turn = &run->turn,
         .fits = training->progress == NULL ? NULL : &training->progress->fits,
     };
-    int64_t live_version;
     enum status status = store_now(run->store, &run->trained_at_us);
 
     if (status == STATUS_OK) {
@@ -154,7 +154,7 @@ static enum status draw(struct run *run)
         status = reckon_share(run, 1, &run->attempts[ALIKE].violation_share);
     }
     if (status == STATUS_OK) {
-        status = store_live_model(run->store, training->profile_id, &run->live_file, &live_version);
+        status = store_live_model(run->store, training->profile_id, &run->live_file, &run->live_version);
         status = status == STATUS_NOT_FOUND ? STATUS_OK : status;
     }
     if (status == STATUS_OK && (holdout_count(run->holdout, 0) == 0 || holdout_count(run->holdout, 1) == 0)) {
@@ -345,6 +345,7 @@ static enum status store(struct run *run)
         .on_trial = run->training->profile->training.canary > 0,
         .reason = run->result->reason,
         .trained_at_us = is_news(run) ? 0 : run->trained_at_us,
+        .beside = run->live_version,
     };
     enum status status;
 
@@ -355,9 +356,9 @@ static enum status store(struct run *run)
         model.figures = buffer_view(&figures);
         status = store_publish(run->store, &model, &run->result->version, &end);
     }
-    if (status == STATUS_OK && end == STORE_CANDIDATE) {
+    if (status == STATUS_OK && (end == STORE_CANDIDATE || end == STORE_SUPERSEDED)) {
         run->result->end = TRAINING_HELD;
-        run->result->reason = "pinned";
+        run->result->reason = end == STORE_CANDIDATE ? "pinned" : "superseded";
     } else if (status == STATUS_OK && end == STORE_CANARY) {
         run->result->end = TRAINING_TRIAL;
     }

@@ -45,7 +45,7 @@ struct training {
 };
 
 /* Trial: it passed the gate, and is tried out beside the live version (trainer/trial). Held: it passed, and its profile is pinned
- * to another version. */
+ * to another version, or went over to another while it was trained. */
 enum training_end {
     TRAINING_LIVE,
     TRAINING_TRIAL,
@@ -58,7 +58,7 @@ enum training_end {
 
 struct training_result {
     enum training_end end;
-    const char *reason; /* refused: the gate; held: "pinned"; failed or cancelled: the step; a literal, "" for a live version */
+    const char *reason; /* refused: the gate; held: "pinned", "superseded"; failed or cancelled: the step; else ""; a literal */
     enum status status; /* of the step that failed */
     char sqlstate[TRAINING_SQLSTATE_BYTES + 1]; /* "" when PostgreSQL had no part in it */
     int64_t version;                            /* stored, whatever its end; 0 = none */

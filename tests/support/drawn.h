@@ -15,10 +15,15 @@ static inline int64_t drawn_add_version(struct store *store, int64_t profile_id,
                                         bool on_trial)
 {
     unsigned char sha256[SHA256_BYTES];
-    struct buffer file;
+    struct buffer file, live_file;
     enum store_end end;
-    int64_t version = 0;
+    int64_t version = 0, live_version = 0;
+    enum status status;
 
+    buffer_init(&live_file, MODEL_FILE_BYTES_MAX);
+    status = store_live_model(store, profile_id, &live_file, &live_version);
+    assert_true(status == STATUS_OK || status == STATUS_NOT_FOUND);
+    buffer_free(&live_file);
     model_file_make(&file, kind == DRAWN_MODEL_LONG ? -9 : kind == DRAWN_MODEL_ALL ? 5 : -5, kind == DRAWN_MODEL_LONG ? 1 : 0);
     secret_sha256(sha256, buffer_view(&file));
     const struct store_model model = {.profile_id = profile_id,
@@ -31,7 +36,8 @@ static inline int64_t drawn_add_version(struct store *store, int64_t profile_id,
                                       .passed = true,
                                       .on_trial = on_trial,
                                       .reason = "",
-                                      .trained_at_us = 1};
+                                      .trained_at_us = 1,
+                                      .beside = live_version};
     assert_status(STATUS_OK, store_publish(store, &model, &version, &end));
     assert_int_equal(on_trial ? STORE_CANARY : STORE_LIVE, end);
     buffer_free(&file);

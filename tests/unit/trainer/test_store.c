@@ -242,6 +242,7 @@ static void a_new_version_replaces_the_live_one_and_a_refused_one_does_not(void 
     assert_status(STATUS_OK, store_check_epoch(store, epoch, &change));
     assert_true(change > 0);
     model.file = BYTES("better\0weights");
+    model.beside = 1;
     assert_status(STATUS_OK, store_publish(store, &model, &version, &end));
     assert_int_equal(2, version);
     model.passed = false;

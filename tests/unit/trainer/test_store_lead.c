@@ -116,6 +116,7 @@ static void publish(struct world *world, struct trainer *trainer)
         .figures = BYTES("{}"),
         .passed = true,
         .reason = "",
+        .beside = world->versions,
     };
 
     assert_status(status, store_publish(trainer->run, &model, &version, &end));

@@ -30,7 +30,7 @@ static void close_place(struct place *place)
     db_close(&place->db);
 }
 
-static enum store_end train(struct place *place, bool passed, bool on_trial)
+static enum store_end train_beside(struct place *place, bool passed, bool on_trial, int64_t beside)
 {
     const struct store_model model = {
         .profile_id = place->profile_id,
@@ -44,12 +44,20 @@ static enum store_end train(struct place *place, bool passed, bool on_trial)
         .on_trial = on_trial,
         .reason = passed ? "" : "min_auc",
         .trained_at_us = 1700000000000000,
+        .beside = beside,
     };
     enum store_end end = STORE_REFUSED;
     int64_t version = 0;
 
     assert_status(STATUS_OK, store_publish(place->store, &model, &version, &end));
     return end;
+}
+
+static enum store_end train(struct place *place, bool passed, bool on_trial)
+{
+    int64_t live = samples_number(place->db, "select coalesce(max(version), 0) from models where status = 'live'");
+
+    return train_beside(place, passed, on_trial, live);
 }
 
 struct told {
@@ -193,6 +201,27 @@ static void the_version_to_roll_back_to_is_kept(void **state)
     assert_int_equal(0, samples_number(place.db, "select count(*) from models where version = 1"));
     assert_status(STATUS_OK, store_rollback(place.store, place.profile_id, &done));
     assert_int_equal(2, done.live_version);
+    close_place(&place);
+}
+
+/* What went live while it was trained, by hand or by another training, is not what it was compared with. */
+static void a_version_is_kept_where_another_went_live_meanwhile(void **state)
+{
+    struct place place;
+    struct store_retreat done;
+
+    (void)state;
+    open_place(&place, "meanwhile");
+    assert_int_equal(STORE_LIVE, train_beside(&place, true, false, 0));
+    assert_int_equal(STORE_SUPERSEDED, train_beside(&place, true, false, 0));
+    assert_int_equal(STORE_SUPERSEDED, train_beside(&place, true, true, 0));
+    assert_int_equal(STORE_LIVE, train_beside(&place, true, false, 1));
+    assert_status(STATUS_OK, store_rollback(place.store, place.profile_id, &done));
+    assert_int_equal(STORE_SUPERSEDED, train_beside(&place, true, false, 4));
+    assert_int_equal(STORE_REFUSED, train_beside(&place, false, false, 4));
+    assert_int_equal(STORE_CANARY, train_beside(&place, true, true, 1));
+    expect_versions(&place, "7 canary, 6 refused min_auc, 5 candidate superseded, 4 refused rolled_back, "
+                            "3 candidate superseded, 2 candidate superseded, 1 live");
     close_place(&place);
 }
 
@@ -357,6 +386,7 @@ int main(void)
         cmocka_unit_test(any_version_can_be_made_live),
         cmocka_unit_test(a_rollback_goes_back_step_by_step_and_never_forth),
         cmocka_unit_test(the_version_to_roll_back_to_is_kept),
+        cmocka_unit_test(a_version_is_kept_where_another_went_live_meanwhile),
         cmocka_unit_test(a_pinned_version_stays_until_it_is_unpinned),
         cmocka_unit_test(a_trial_needs_a_live_version_beside_it),
         cmocka_unit_test(a_rollback_ends_a_trial_first),
