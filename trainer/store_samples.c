@@ -6,7 +6,8 @@
 #include <assert.h>
 
 /* Beside what a person says of texts: writes the profile's row anew, as it is, by which moderators see that labels are others
- * (moderator/history_marks). */
+ * (moderator/history_marks). Nothing refers to it, so it comes last, when the facts are locked: whoever locked them in another
+ * order, as sample_delete_key might, would wait for us while we wait for it. */
 #define TOUCH "with touched as (update profiles set trained_at = trained_at where profile_id = $1"
 
 enum status store_make_profile(struct store *store, struct bytes name, int64_t *out_profile_id)
@@ -60,16 +61,18 @@ enum status store_put_labels(struct store *store, int64_t profile_id, const stru
         labelled[index] = label->labelled_us;
     }
     /* The version is looked at with each batch, as a trainer may raise it any time: no row is no such version. What is counted
-     * beside sample_put is what there was before it: a statement does not see what a function that it calls writes. */
+     * beside sample_put is what there was before it: a statement does not see what a function that it calls writes. Of a text
+     * that is there twice the row that wins is compared, as sample_put chooses it. */
     status = store_numbers(
         store,
         TOUCH " and 3 = any ($4)) "
         "select sample_put($1::int, $2, $3, $4, $5, $6, $7, $8), "
         "(select count(distinct h) from unnest($2) h) - met.texts, met.same from schema_version, "
-        "(select count(distinct n.h) as texts, count(distinct n.h) filter (where v.label = n.l and v.source = n.s "
+        "(select count(*) as texts, count(*) filter (where v.label = n.l and v.source = n.s "
         "and v.category is not distinct from n.c and (v.has_text or n.t is null) "
         "and v.labelled_at = timestamptz 'epoch' + n.a * interval '1 microsecond') as same "
-        "from unnest($2, $3, $4, $6, $7, $8) n(h, l, s, c, t, a) "
+        "from (select distinct on (u.h) u.* from unnest($2, $3, $4, $6, $7, $8) with ordinality u(h, l, s, c, t, a, o) "
+        "order by u.h, u.s desc, u.a desc nulls first, u.o desc) n "
         "join verdicts_of($1::int, $2) v on v.text_hash = n.h) met where version = $9",
         values, sizeof values / sizeof *values, found, FOUND);
     if (status == STATUS_OK) {

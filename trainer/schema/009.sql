@@ -47,10 +47,27 @@ set enable_sort = off set jit = off as $$
 declare gone int := 0; r record; begin
   for r in select profile_id, array_agg(text_hash) as h from (select profile_id, text_hash from verdicts
       where key_digest >= k and key_digest <= k order by key_digest limit n) v group by profile_id order by profile_id loop
-    update profiles set trained_at = trained_at where profile_id = r.profile_id; -- by which moderators see that labels are others
     gone := gone + sample_delete(r.profile_id, r.h);
+    -- By which moderators see that labels are others. Behind the facts, as everybody locks them.
+    update profiles set trained_at = trained_at where profile_id = r.profile_id;
   end loop;
   return gone;
+end $$;
+
+-- As it was, see 007.
+create or replace function sample_mark(p int, h bytea[], w bigint) returns int language plpgsql set enable_sort = off set jit = off as $$
+declare marked int := 0; here int; leaf record; begin
+  perform set_config('lock_timeout', '20ms', true);
+  perform verdicts_hold(p, h);
+  for leaf in select f.t::regclass as name, array_agg(f.c) as places from (
+      select distinct v.t, v.c from unnest(h) u(h) cross join lateral (select v.tableoid as t, v.ctid as c from verdicts v
+        where v.profile_id = p and v.text_hash >= u.h and v.text_hash <= u.h order by v.text_hash limit 1) v) f group by f.t loop
+    execute format('update %s set drawn_at = now(), drawn_share = $2 / 1e6::real where ctid = any ($1)', leaf.name)
+      using leaf.places, w;
+    get diagnostics here = row_count;
+    marked := marked + here;
+  end loop;
+  return marked;
 end $$;
 
 -- The oldest first of all that is old: what stays between those that leave keeps the server reading them again in the next batch.

@@ -133,6 +133,30 @@ static void check_put(struct place *place)
                                                      "(v.profile_id, v.label, v.text_hash) = (s.profile_id, s.label, s.text_hash))"));
 }
 
+/* And when it marks them as drawn, a batch at a time, of which the last has an unknown text and one twice. */
+static void check_marks(struct place *place)
+{
+    const struct db_value values[] = {
+        {.type = DB_BIGINT, .bigint = place->profile_id},
+        {.type = DB_BIGINT, .bigint = ROWS},
+        {.type = DB_BIGINT, .bigint = PAGE},
+    };
+    struct db_rows *rows = NULL;
+    int64_t before = count_reads(place);
+
+    assert_status(STATUS_OK,
+                  db_run(place->db,
+                         "select sum(sample_mark($1::int, h, 250000)) from (select array_agg(decode(md5(least(n, $2 + 1)::text), "
+                         "'hex')) || decode(md5(max(least(n, $2))::text), 'hex') h from generate_series(1, $2 + 1) n "
+                         "group by n / $3) batch",
+                         values, sizeof values / sizeof *values, &rows));
+    assert_int_equal(ROWS, db_bigint(rows, 0, 0));
+    db_rows_close(&rows);
+    check(place, "marks", ROWS, count_reads(place) - before, READS_PER_ROW);
+    assert_int_equal(ROWS, samples_number(place->db, "select count(*) from verdicts where drawn_share = 0.25 and drawn_at > now() "
+                                                     "- interval '1 minute'"));
+}
+
 struct seen {
     int64_t rows;
     unsigned char last[TEXT_HASH_BYTES];
@@ -380,6 +404,7 @@ static void what_was_never_analysed_is_read_once(void **state)
     check_reads(&place, "an import", import_some, READS_PER_IMPORTED);
     check_deletions(&place);
     check_put(&place);
+    check_marks(&place);
     close_place(&place);
 }
 
@@ -393,6 +418,7 @@ static void so_is_what_the_statistics_leave_out(void **state)
     check_reads(&place, "an import", import_some, READS_PER_IMPORTED);
     check_deletions(&place);
     check_put(&place);
+    check_marks(&place);
     close_place(&place);
 }
 

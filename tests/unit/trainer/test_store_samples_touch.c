@@ -5,7 +5,10 @@
 
 #include "trainer/store_samples.h"
 
+#include <poll.h>
+
 enum { FIRST, SECOND, PROFILES };
+enum { LOOKS_MAX = 2000, LOOK_MS = 5 };
 
 static const unsigned char key_digest[TEXT_HASH_BYTES] = {9};
 
@@ -126,11 +129,63 @@ static void what_a_key_sent_touches_the_profiles_that_have_it(void **state)
     close_place(&place);
 }
 
+/* Who says something of a text holds its fact and writes the profile's row behind it. */
+static void what_a_key_sent_is_deleted_beside_what_people_say(void **state)
+{
+    const struct bytes key = {(const char *)key_digest, sizeof key_digest};
+    const struct db_value value = {.type = DB_BYTEA, .bytes = key};
+    struct db *other = NULL;
+    struct db_rows *rows = NULL;
+    int64_t waiting = 0;
+    struct place place;
+
+    (void)state;
+    open_place(&place, "beside");
+    put(&place, FIRST, STORE_IMPORT, 1);
+    assert_status(STATUS_OK, db_open(&other, &place.settings, "other"));
+    assert_status(STATUS_OK, db_script(place.db, "begin; select from verdicts for update"));
+    assert_status(STATUS_OK, db_ask(other, "select sample_delete_key($1)", &value, 1));
+    for (int looks = 0; looks < LOOKS_MAX && waiting == 0; looks++) {
+        (void)poll(NULL, 0, looks > 0 ? LOOK_MS : 0);
+        waiting = samples_ask(&place.settings, "select count(*) from pg_locks where not granted");
+    }
+    assert_true(waiting > 0);
+    assert_status(STATUS_OK, db_script(place.db, "update profiles set trained_at = trained_at; commit"));
+    assert_status(STATUS_OK, db_answer(other, &rows));
+    assert_int_equal(1, db_bigint(rows, 0, 0));
+    db_rows_close(&rows);
+    db_close(&other);
+    close_place(&place);
+}
+
+/* A text that is in a batch twice: the row that loses says what is known, the one that wins does not. */
+static void of_a_text_that_is_there_twice_the_row_that_wins_counts(void **state)
+{
+    const struct store_label known = {.hash = {1}, .label = 0, .source = STORE_IMPORT, .text = BYTES("a text"), .labelled_us = 1};
+    struct store_label twice[] = {known, known};
+    struct store_put stored = {0};
+    struct place place;
+
+    (void)state;
+    open_place(&place, "twice");
+    put(&place, FIRST, STORE_IMPORT, 1);
+    twice[1].label = 1;
+    twice[1].labelled_us = 2;
+    assert_status(STATUS_OK, store_put_labels(place.store, place.profiles[FIRST], twice, 2, &stored));
+    assert_int_equal(0, stored.added);
+    assert_int_equal(1, stored.replaced);
+    assert_status(STATUS_OK, store_put_labels(place.store, place.profiles[FIRST], twice, 2, &stored));
+    assert_int_equal(0, stored.added + stored.replaced);
+    close_place(&place);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_a_person_says_touches_the_profile_and_an_import_does_not),
         cmocka_unit_test(what_a_key_sent_touches_the_profiles_that_have_it),
+        cmocka_unit_test(what_a_key_sent_is_deleted_beside_what_people_say),
+        cmocka_unit_test(of_a_text_that_is_there_twice_the_row_that_wins_counts),
     };
 
     return cmocka_run_group_tests(tests, start_server, stop_server);
