@@ -79,7 +79,8 @@ static size_t seat_of(const struct feed *feed, const struct feed_row *row)
     return row->is_trial ? feed_trials_seat(feed->trials, row->profile) : feed->numbers[row->profile];
 }
 
-/* Checks a model and, with SEAT_TAKE, makes it the one in use. STATUS_FULL: it is good, and has no place. */
+/* Checks a model and, with SEAT_TAKE, makes it the one in use. STATUS_FULL: it is good, and has no place. A good one of the table
+ * is kept, whatever it was read for: the disk may not have it, or have it damaged. */
 static enum status use(struct feed *feed, const struct feed_row *row, enum seat seat)
 {
     const char *name = feed->parts.settings->profiles[row->profile].name;
@@ -106,6 +107,9 @@ static enum status use(struct feed *feed, const struct feed_row *row, enum seat 
         log_event(LOG_ERROR, "model_refused", LOG_TEXT("profile", name), LOG_NUMBER("version", row->version),
                   LOG_TEXT("from", row->from_disk ? "disk" : "database"), LOG_STATUS("status", status));
     }
+    if ((status == STATUS_OK || status == STATUS_FULL) && !row->is_trial && !row->from_disk) {
+        feed_shelf_put(feed->shelf, row); /* of one without a place too: there it is when it is wanted */
+    }
     return status;
 }
 
@@ -120,14 +124,11 @@ static enum status on_row(void *context, const struct feed_row *row)
     if (status == STATUS_NO_MEMORY) {
         return status;
     }
-    if ((status == STATUS_OK || status == STATUS_FULL) && !row->is_trial) {
-        feed_shelf_put(feed->shelf, row); /* of one that is away too: there it is when it is wanted */
-    }
     feed->change_seen = row->change;
     return STATUS_OK;
 }
 
-static enum status on_kept(void *context, const struct feed_row *row)
+static enum status on_wanted(void *context, const struct feed_row *row)
 {
     return use(context, row, SEAT_TAKE);
 }
@@ -157,9 +158,9 @@ static void bring_wanted(struct feed *feed)
         enum status status = STATUS_NOT_FOUND;
 
         if (profile < feed->parts.settings->profile_count) {
-            status = is_trial ? STATUS_NOT_FOUND : feed_shelf_read(feed->shelf, profile, on_kept, feed);
+            status = is_trial ? STATUS_NOT_FOUND : feed_shelf_read(feed->shelf, profile, on_wanted, feed);
             if (status != STATUS_OK && status != STATUS_FULL) {
-                status = feed_table_read_one(feed->table, profile, is_trial, on_kept, feed);
+                status = feed_table_read_one(feed->table, profile, is_trial, on_wanted, feed);
             }
         }
         if (live_is_away(live, number)) {
@@ -178,7 +179,7 @@ static void read_shelf(struct feed *feed)
         bool wants = settings->profiles[index].model_kind != MODEL_KIND_NONE;
 
         if (wants && live_version(feed->parts.live, feed->numbers[index]) == 0) {
-            enum status status = feed_shelf_read(feed->shelf, index, on_kept, feed);
+            enum status status = feed_shelf_read(feed->shelf, index, on_wanted, feed);
 
             (void)status; /* counted and told by use(); the table has it too */
         }

@@ -125,8 +125,11 @@ enum status feed_shelf_read(struct feed_shelf *shelf, size_t profile,
             row = row_of(profile, &label, &model);
         }
         status = on_row(context, &row);
-        if (status != STATUS_NO_MEMORY) { /* which says nothing of the file */
-            series_add(shelf->results[status == STATUS_OK || status == STATUS_FULL ? USED : DAMAGED], 1);
+        if (status == STATUS_OK || status == STATUS_FULL) {
+            series_add(shelf->results[USED], 1);
+        } else if (status != STATUS_NO_MEMORY) { /* which says nothing of the file */
+            series_add(shelf->results[DAMAGED], 1);
+            shelf->places[profile].label.version = 0; /* so that the same model is written over it when it comes again */
         }
         if (status == STATUS_OK) {
             shelf->places[profile].label = label;

@@ -14,7 +14,7 @@ struct feed_shelf;
 MUST_CHECK enum status feed_shelf_open(struct feed_shelf **out, const struct settings *settings, struct metrics *metrics);
 void feed_shelf_close(struct feed_shelf **shelf);
 
-/* Keeps the row's model, unless it is there already. */
+/* Keeps the row's model, unless it is there already, as far as we know: not when it was refused since it was written. */
 void feed_shelf_put(struct feed_shelf *shelf, const struct feed_row *row);
 
 /* Calls `on_row` for the model that is kept of a profile of the settings; its change is 0. One that cannot be read is a row too:

@@ -464,6 +464,79 @@ static void a_damaged_model_on_disk_is_refused_as_any_other(void **state)
     folder_close(&folder);
 }
 
+/* Of every model in the folder; how many there were. */
+static size_t cut_short(const struct folder *models)
+{
+    DIR *entries = opendir(models->path);
+    size_t found = 0;
+
+    assert_non_null(entries);
+    for (struct dirent *entry = readdir(entries); entry != NULL; entry = readdir(entries)) {
+        char path[PATH_BYTES_MAX + 1];
+
+        if (bytes_ends_with(bytes_of(entry->d_name), bytes_of(".model"))) {
+            folder_path(models, entry->d_name, path);
+            assert_int_equal(0, truncate(path, 200));
+            found++;
+        }
+    }
+    (void)closedir(entries);
+    return found;
+}
+
+/* Room for one model, and two that are asked for in turn while both files are damaged: each is refused once, comes from the table
+ * and is written anew, so that it comes from the disk the next time, and at a start without a database. */
+static void a_damaged_model_on_disk_is_mended_when_it_is_wanted(void **state)
+{
+    enum { BRINGS = 6 };
+    static const uint64_t versions[] = {7, 2};
+    struct model_row row = {.profile = "other", .version = 7, .status = "live"};
+    struct folder folder;
+    struct folder models = {0};
+    struct live_view *view = NULL;
+    struct place place;
+    uint64_t version = 0;
+    int64_t change;
+
+    (void)state;
+    folder_open(&folder);
+    (void)snprintf(models.path, sizeof models.path, "%.200s/models", folder.path);
+    prepare_place(&place, "mended");
+    (void)snprintf(place.settings.moderator.state_dir, sizeof place.settings.moderator.state_dir, "%s", folder.path);
+    live_limit(place.live, 1, place.metrics);
+    open_settled_feed(&place);
+    row.bytes = buffer_view(&place.model);
+    clock_freeze(FROZEN_MS + LIVE_FLOOR_MS / 2); /* before the feed is stale; the floor holds still */
+    change = models_table_put(place.db, &row);
+    await((announce(&place, 5, change), on_disk(&place, "kept") == 3)); /* it may be connecting anew all the same */
+    assert_int_equal(2, cut_short(&models));
+    assert_status(STATUS_OK, live_view_open(&view, place.live));
+    for (int bring = 0; bring < BRINGS; bring++) {
+        size_t profile = (size_t)bring % 2;
+        int damaged = bring < 2 ? bring + 1 : 2;
+
+        clock_freeze(FROZEN_MS + 2 * (uint64_t)(bring + 1) * LIVE_FLOOR_MS);
+        live_view_use(view, profile);
+        assert_non_null(live_view_model(view, profile, &version));
+        assert_int_equal(versions[profile], version);
+        /* Who waits is woken before the feed counts. */
+        await(on_disk(&place, "kept") + on_disk(&place, "used") == 3 + bring + 1);
+        assert_int_equal(damaged, on_disk(&place, "damaged"));
+        assert_int_equal(3 + damaged, on_disk(&place, "kept"));
+        assert_int_equal(damaged, refusals(&place, "corrupt"));
+    }
+    assert_int_equal(1, refused_models(&place));
+    live_view_close(&view);
+    restart(&place);
+    (void)snprintf(place.settings.database.url, sizeof place.settings.database.url, "host=/nonexistent");
+    open_feed_anew(&place);
+    await(live_version(place.live, 0) == 7 && live_version(place.live, 1) == 2);
+    assert_int_equal(0, on_disk(&place, "damaged"));
+    close_place(&place);
+    folder_close(&models);
+    folder_close(&folder);
+}
+
 /* Room for one model, and two that are asked for in turn: each comes from the disk, and the newest one at that. */
 static void a_model_that_was_pushed_out_comes_again_when_it_is_wanted(void **state)
 {
@@ -623,6 +696,7 @@ int main(void)
         cmocka_unit_test(a_database_that_is_away_is_asked_again_and_the_model_serves_on),
         cmocka_unit_test(a_start_without_a_database_serves_the_last_good_model),
         cmocka_unit_test(a_damaged_model_on_disk_is_refused_as_any_other),
+        cmocka_unit_test(a_damaged_model_on_disk_is_mended_when_it_is_wanted),
         cmocka_unit_test(a_model_that_was_pushed_out_comes_again_when_it_is_wanted),
         cmocka_unit_test(without_a_disk_it_comes_from_the_table),
         cmocka_unit_test(half_of_the_announcements_are_enough),

@@ -68,6 +68,12 @@ static void a_model_is_kept_once_and_read_again(void **state)
     answer = STATUS_NO_MEMORY; /* which says nothing of the file */
     assert_status(STATUS_NO_MEMORY, feed_shelf_read(shelf, 1, expect_nothing, &answer));
     assert_int_equal(2, counted(metrics, "damaged"));
+    feed_shelf_put(shelf, &row); /* the same model: what was refused is not there */
+    assert_int_equal(3, counted(metrics, "kept"));
+    answer = STATUS_NO_MEMORY;
+    assert_status(STATUS_NO_MEMORY, feed_shelf_read(shelf, 1, expect_weights, &answer));
+    feed_shelf_put(shelf, &row);
+    assert_int_equal(3, counted(metrics, "kept"));
     feed_shelf_close(&shelf);
     folder_close(&models);
     folder_close(&folder);
