@@ -427,22 +427,31 @@ def test_who_forgets_what_to_delete_is_told_so(desk, cluster):
     desk.run("samples", "delete", "delete", "0" * 32, code=3)
 
 
-def test_a_training_that_is_interrupted_ends_its_line(desk):
-    desk.run("import", "default", desk.file("a.jsonl", labelled(4000)))
+def test_a_training_that_is_interrupted_ends_its_line(desk, cluster):
+    desk.run("import", "default", desk.file("a.jsonl", labelled(200)))
+    # So that it is under way when the signal comes, however late that is: its version takes long to be written.
+    cluster.query("create function dawdle() returns trigger language plpgsql as 'begin perform pg_sleep(50); return new; end'")
+    cluster.query("create trigger dawdle before insert on models for each row execute function dawdle()")
     reader, writer = pty.openpty()
-    process = subprocess.Popen(desk.command("train", "default"), stdout=subprocess.DEVNULL, stderr=writer, text=True)
+    # A shell without job control lets what it starts in the background ignore SIGINT; the trainer leaves that as it is.
+    process = subprocess.Popen(desk.command("train", "default"), stdout=subprocess.DEVNULL, stderr=writer, text=True,
+                               preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     os.close(writer)
-    told = os.read(reader, 4096)
-    process.send_signal(signal.SIGINT)
-    while True:
-        try:
-            part = os.read(reader, 4096)
-        except OSError:
-            break
-        if not part:
-            break
-        told += part
-    assert process.wait(timeout=TIMEOUT_S) == -signal.SIGINT
+    try:
+        told = os.read(reader, 4096)
+        process.send_signal(signal.SIGINT)
+        while True:
+            try:
+                part = os.read(reader, 4096)
+            except OSError:
+                break
+            if not part:
+                break
+            told += part
+        assert process.wait(timeout=TIMEOUT_S) == -signal.SIGINT
+    finally:
+        # Its session would keep the tables locked until it has slept.
+        cluster.query("select pg_terminate_backend(pid) from pg_stat_activity where wait_event = 'PgSleep'")
     assert b"train [" in told and told.endswith(b"\x1b[K\r\n")
 
 
