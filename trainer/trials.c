@@ -79,17 +79,25 @@ static void tell_stand(const struct stand_series *series, const struct tally_fig
     series_set(series->labels, (int64_t)figures->count);
 }
 
-static void open_place(struct place *place, struct metrics *metrics, const char *profile)
+/* Nothing is known of how good its versions are. */
+static void tell_no_stands(const struct place *place)
 {
     struct tally_figures none;
+
+    tally_figures(NULL, 0, 0, &none);
+    for (int stand = 0; stand < STANDS; stand++) {
+        tell_stand(&place->stands[stand], &none);
+    }
+}
+
+static void open_place(struct place *place, struct metrics *metrics, const char *profile)
+{
     struct metric_label labels[] = {{"profile", profile}, {"result", NULL}};
 
     *place = (struct place){.version = 0};
-    tally_figures(NULL, 0, 0, &none);
     find_stand(&place->stands[0], metrics, profile, "live");
     find_stand(&place->stands[1], metrics, profile, "canary");
-    tell_stand(&place->stands[0], &none);
-    tell_stand(&place->stands[1], &none);
+    tell_no_stands(place);
     place->live_version = metrics_series(metrics, METRIC_GAUGE, "prismguard_trainer_model_version",
                                          "Version that is live in the database; 0 for none, and while it does not lead.", labels,
                                          1);
@@ -105,9 +113,13 @@ static void open_place(struct place *place, struct metrics *metrics, const char 
 void trials_use(struct trials *trials, const struct settings *settings)
 {
     assert(settings->profile_count <= PROFILES_MAX);
+    /* The series outlive the places: of a profile that gets none now, nobody would tell anything again. */
+    trials_leave(trials);
+    for (size_t index = 0; index < trials->name_count; index++) {
+        tell_no_stands(&trials->places[index]);
+    }
     trials->settings = settings;
     trials->next_ms = 0;
-    trials->epoch = 0;
     trials->name_count = 0;
     trials->found_count = 0;
     trials->found_at = 0;

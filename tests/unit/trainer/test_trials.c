@@ -236,6 +236,39 @@ static void the_versions_in_use_are_those_of_the_database(void **state)
     clear_scene(&scene);
 }
 
+/* A reload that takes it away, or its model: nobody looks at it any more, not even when the lead is lost. */
+static void nothing_is_told_of_a_profile_that_is_trained_no_more(void **state)
+{
+    struct scene scene;
+
+    (void)state;
+    set_scene(&scene, "no_more");
+    for (size_t profile = 0; profile < 2; profile++) {
+        add_version(&scene, profile, false);
+        add_version(&scene, profile, true);
+        drawn_add(scene.db, scene.ids[profile], 2, true, 1, 5, 0.1);
+    }
+    run_round(&scene);
+    assert_int_equal(1, live_version(&scene, "second"));
+    assert_int_equal(2, trial_version(&scene, "second"));
+    assert_true(tells(&scene, "prismguard_trainer_drawn_labels{profile=\"second\",status=\"canary\"} 5\n"));
+    scene.profiles[1].model_kind = MODEL_KIND_NONE;
+    trials_use(scene.trials, &scene.settings);
+    run_round(&scene);
+    assert_int_equal(1, live_version(&scene, "first"));
+    assert_int_equal(2, trial_version(&scene, "first"));
+    assert_int_equal(0, live_version(&scene, "second"));
+    assert_int_equal(0, trial_version(&scene, "second"));
+    assert_true(tells(&scene, "prismguard_trainer_recall{profile=\"second\",status=\"canary\",bound=\"value\"} NaN\n"));
+    assert_true(tells(&scene, "prismguard_trainer_drawn_labels{profile=\"second\",status=\"canary\"} 0\n"));
+    scene.settings.profile_count = 0;
+    trials_use(scene.trials, &scene.settings);
+    trials_leave(scene.trials);
+    assert_int_equal(0, live_version(&scene, "first"));
+    assert_int_equal(0, trial_version(&scene, "first"));
+    clear_scene(&scene);
+}
+
 static int64_t ended_at_all(struct scene *scene, const char *profile)
 {
     int64_t count = 0;
@@ -317,6 +350,7 @@ int main(void)
         cmocka_unit_test(a_trial_is_ended_by_whoever_leads),
         cmocka_unit_test(what_fails_for_one_profile_keeps_no_other),
         cmocka_unit_test(the_versions_in_use_are_those_of_the_database),
+        cmocka_unit_test(nothing_is_told_of_a_profile_that_is_trained_no_more),
         cmocka_unit_test(a_trial_that_others_end_is_told_by_whoever_led_it),
         cmocka_unit_test(a_turn_has_an_end),
     };
