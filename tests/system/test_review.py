@@ -217,10 +217,19 @@ def labels_in(stack, *rows, source="person"):
     trainer(stack, "import", "default", path, "--source", source)
 
 
+def await_written(stack):
+    """Until no label of the reviewer waits for PostgreSQL, neither in memory nor on disk."""
+    def is_written(moderator):
+        found = moderator.get("/metrics")[1].splitlines()  # not `metric`, which says 0 when there is no answer too
+        return "prismguard_moderator_samples_queued 0" in found and "prismguard_moderator_spool_bytes 0" in found
+    wait_until(lambda: all(map(is_written, stack.moderators)), what="labels in PostgreSQL")
+
+
 def await_lookups(stack, cluster):
-    """Until the moderator has a session for them. What is learned meanwhile is forgotten."""
+    """Until the moderator has a session for them. What is learned meanwhile is forgotten, what is still to be written too."""
     labels_in(stack, ("known at first", 1))
     wait_until(lambda: not is_allowed(stack.chat("known at first")), what="a session for look-ups")
+    await_written(stack)
     cluster.query("truncate samples, verdicts")
 
 
