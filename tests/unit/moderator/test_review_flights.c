@@ -272,6 +272,20 @@ static void after_failures_in_a_row_nobody_is_asked_until_a_probe(void **state)
     close_place(&place);
 }
 
+/* A call that does not end by its deadline, so far from now by a clock that stands still: however long it really takes. */
+static void fail_late(struct place *place, size_t profile, uint64_t time_ms)
+{
+    const struct message_task_head head = {.kind = SLOT_REVIEW, .remaining_ms = 1};
+    struct bytes text = BYTES("a text");
+    size_t flight;
+
+    buffer_free(&place->packed[0]);
+    place->tasks[0] = task_make(&place->packed[0], &head, "default", &text, 1);
+    flight = review_flights_join(place->flights, &place->reviews[profile], &place->tasks[0], clock_ms() + time_ms);
+    clock_freeze(clock_ms() + time_ms);
+    is_undecided(await(place, flight), REVIEW_TIMEOUT);
+}
+
 static void a_timeout_opens_the_circuit_only_if_there_was_time(void **state)
 {
     struct bytes text = BYTES("a text");
@@ -283,29 +297,17 @@ static void a_timeout_opens_the_circuit_only_if_there_was_time(void **state)
     place.settings.moderation.deadline_review_ms = 10000;
     open_flights(&place);
     http_server_answer(&place.llm, "", HTTP_SERVER_HANG);
+    clock_freeze(clock_ms());
     for (int round = 0; round < 2 * REVIEW_CIRCUIT_FAILURES; round++) {
-        is_undecided(await(&place, join_texts(&place, 0, &text, 1, 50)), REVIEW_TIMEOUT);
+        fail_late(&place, 0, 50);
     }
+    clock_freeze(0);
     assert_int_equal(0, series_value(place.reviews[0].circuits_open));
     for (int round = 0; round < REVIEW_CIRCUIT_FAILURES; round++) {
         is_undecided(await(&place, join_texts(&place, 0, &text, 1, PATIENCE_MS)), REVIEW_TIMEOUT);
     }
     assert_int_equal(1, series_value(place.reviews[0].circuits_open));
     close_place(&place);
-}
-
-/* A call that does not end by its deadline, a millisecond from now. */
-static void fail_late(struct place *place, size_t profile)
-{
-    const struct message_task_head head = {.kind = SLOT_REVIEW, .remaining_ms = 1};
-    struct bytes text = BYTES("a text");
-    size_t flight;
-
-    buffer_free(&place->packed[0]);
-    place->tasks[0] = task_make(&place->packed[0], &head, "default", &text, 1);
-    flight = review_flights_join(place->flights, &place->reviews[profile], &place->tasks[0], clock_ms() + 1);
-    clock_freeze(clock_ms() + 1);
-    is_undecided(await(place, flight), REVIEW_TIMEOUT);
 }
 
 static void no_profile_whose_reviews_are_late_hides_another(void **state)
@@ -321,10 +323,10 @@ static void no_profile_whose_reviews_are_late_hides_another(void **state)
     http_server_answer(&place.llm, "", HTTP_SERVER_HANG);
     clock_freeze(clock_ms());
     suppressed = log_suppressed();
-    fail_late(&place, 0);
-    fail_late(&place, 1);
+    fail_late(&place, 0, 1);
+    fail_late(&place, 1, 1);
     assert_int_equal(suppressed, log_suppressed()); /* both are told of, though they fail within a second */
-    fail_late(&place, 1);
+    fail_late(&place, 1, 1);
     assert_int_equal(suppressed + 1, log_suppressed());
     clock_freeze(0);
     close_place(&place);
