@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 from stack import SANITIZED, Stack
-from test_review import is_allowed
+from test_review import await_written, is_allowed
 from upstream import wait_until
 
 TRAINER = SANITIZED / "prismguard-trainer"
@@ -79,6 +79,7 @@ def test_a_label_by_hand_is_heeded_though_the_text_is_known(cluster, upstream, t
         becomes(stack, (True, "history"), (True, "cache"), unasked=True)
         assert missed(stack) == unknown, "at no time is there no label, which would cost a call of the reviewer"
         upstream.labels = {TEXT: 1}
+        await_written(stack)  # what the reviewer said before, if it was asked, would be a label anew
         cli(stack, "samples", "default", "delete", text_hash)
         becomes(stack, (False, "review"), (False, "history"), (False, "cache"))
 
