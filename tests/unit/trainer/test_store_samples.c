@@ -380,7 +380,7 @@ static void check_deletions(struct place *place)
     assert_int_equal(2 * ROWS, samples_number(place->db, "select (select count(*) from verdicts) + (select count(*) from samples)"));
 }
 
-static void check_walks(struct place *place)
+static void check_all(struct place *place)
 {
     check_reads(place, "a list", list_all, READS_PER_ROW);
     check_reads(place, "a list of a label", list_label, READS_PER_ROW);
@@ -392,6 +392,10 @@ static void check_walks(struct place *place)
     check_reads(place, "stretches of a draw", read_stretches, READS_PER_ROW);
     assert_status(STATUS_OK, db_script(place->db, "update profiles set trained_at = now()"));
     check_reads(place, "what is due", ask_what_is_due, READS_PER_ROW);
+    check_reads(place, "an import", import_some, READS_PER_IMPORTED);
+    check_deletions(place);
+    check_put(place);
+    check_marks(place);
 }
 
 static void what_was_never_analysed_is_read_once(void **state)
@@ -400,11 +404,7 @@ static void what_was_never_analysed_is_read_once(void **state)
 
     (void)state;
     open_fresh(&place, "fresh");
-    check_walks(&place);
-    check_reads(&place, "an import", import_some, READS_PER_IMPORTED);
-    check_deletions(&place);
-    check_put(&place);
-    check_marks(&place);
+    check_all(&place);
     close_place(&place);
 }
 
@@ -414,11 +414,7 @@ static void so_is_what_the_statistics_leave_out(void **state)
 
     (void)state;
     open_beside(&place, "beside");
-    check_walks(&place);
-    check_reads(&place, "an import", import_some, READS_PER_IMPORTED);
-    check_deletions(&place);
-    check_put(&place);
-    check_marks(&place);
+    check_all(&place);
     close_place(&place);
 }
 
