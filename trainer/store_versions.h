@@ -1,6 +1,6 @@
 /* store_versions: the versions of a profile's model, as a person looks at them and chooses among them.
  *
- *   candidate   passed the gate, and decides nothing: its profile is pinned, or a newer one took its place
+ *   candidate   passed the gate, and decides nothing: its profile is pinned, or another took its place or went live meanwhile
  *   canary      decides the share training.canary of what the profile judges, until it is promoted or refused
  *   live        decides; at most one a profile
  *   refused     failed the gate or its trial, or was rolled back; `reason` says which
