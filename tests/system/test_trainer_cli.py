@@ -427,6 +427,19 @@ def test_who_forgets_what_to_delete_is_told_so(desk, cluster):
     desk.run("samples", "delete", "delete", "0" * 32, code=3)
 
 
+def read_rest(reader):
+    """What is still written to a terminal until nobody has it open."""
+    told = b""
+    while True:
+        try:
+            part = os.read(reader, 4096)
+        except OSError:
+            return told
+        if not part:
+            return told
+        told += part
+
+
 def test_a_training_that_is_interrupted_ends_its_line(desk, cluster):
     desk.run("import", "default", desk.file("a.jsonl", labelled(200)))
     # So that it is under way when the signal comes, however late that is: its version takes long to be written.
@@ -440,14 +453,7 @@ def test_a_training_that_is_interrupted_ends_its_line(desk, cluster):
     try:
         told = os.read(reader, 4096)
         process.send_signal(signal.SIGINT)
-        while True:
-            try:
-                part = os.read(reader, 4096)
-            except OSError:
-                break
-            if not part:
-                break
-            told += part
+        told += read_rest(reader)
         assert process.wait(timeout=TIMEOUT_S) == -signal.SIGINT
     finally:
         # Its session would keep the tables locked until it has slept.
@@ -461,15 +467,7 @@ def test_progress_is_for_terminals_only(desk):
     reader, writer = pty.openpty()
     process = subprocess.Popen(desk.command("train", "default"), stdout=subprocess.PIPE, stderr=writer, text=True)
     os.close(writer)
-    told = b""
-    while True:
-        try:
-            part = os.read(reader, 4096)
-        except OSError:
-            break
-        if not part:
-            break
-        told += part
+    told = read_rest(reader)
     assert process.wait(timeout=TIMEOUT_S) == 0
     assert b"train [" in told and told.endswith(b"\x1b[K") and "version 1 is live" in process.stdout.read()
 

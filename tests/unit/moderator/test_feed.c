@@ -484,6 +484,16 @@ static size_t cut_short(const struct folder *models)
     return found;
 }
 
+/* Room for one model, a folder for those that are kept, and a clock that stands before the feed is stale; the floor holds still. */
+static void open_narrow_place(struct place *place, const struct folder *folder, const char *database)
+{
+    prepare_place(place, database);
+    (void)snprintf(place->settings.moderator.state_dir, sizeof place->settings.moderator.state_dir, "%s", folder->path);
+    live_limit(place->live, 1, place->metrics);
+    open_settled_feed(place);
+    clock_freeze(FROZEN_MS + LIVE_FLOOR_MS / 2);
+}
+
 /* Room for one model, and two that are asked for in turn while both files are damaged: each is refused once, comes from the table
  * and is written anew, so that it comes from the disk the next time, and at a start without a database. */
 static void a_damaged_model_on_disk_is_mended_when_it_is_wanted(void **state)
@@ -501,12 +511,8 @@ static void a_damaged_model_on_disk_is_mended_when_it_is_wanted(void **state)
     (void)state;
     folder_open(&folder);
     (void)snprintf(models.path, sizeof models.path, "%.200s/models", folder.path);
-    prepare_place(&place, "mended");
-    (void)snprintf(place.settings.moderator.state_dir, sizeof place.settings.moderator.state_dir, "%s", folder.path);
-    live_limit(place.live, 1, place.metrics);
-    open_settled_feed(&place);
+    open_narrow_place(&place, &folder, "mended");
     row.bytes = buffer_view(&place.model);
-    clock_freeze(FROZEN_MS + LIVE_FLOOR_MS / 2); /* before the feed is stale; the floor holds still */
     change = models_table_put(place.db, &row);
     await((announce(&place, 5, change), on_disk(&place, "kept") == 3)); /* it may be connecting anew all the same */
     assert_int_equal(2, cut_short(&models));
@@ -551,12 +557,8 @@ static void a_model_that_was_pushed_out_comes_again_when_it_is_wanted(void **sta
 
     (void)state;
     folder_open(&folder);
-    prepare_place(&place, "pushed_out");
-    (void)snprintf(place.settings.moderator.state_dir, sizeof place.settings.moderator.state_dir, "%s", folder.path);
-    live_limit(place.live, 1, place.metrics);
-    open_settled_feed(&place);
+    open_narrow_place(&place, &folder, "pushed_out");
     row.bytes = buffer_view(&place.model);
-    clock_freeze(FROZEN_MS + LIVE_FLOOR_MS / 2); /* before the feed is stale; the floor holds still */
     change = models_table_put(place.db, &row);
     await((announce(&place, 5, change), live_is_away(place.live, 0))); /* it may be connecting anew all the same */
     assert_int_equal(2, live_version(place.live, 1));
